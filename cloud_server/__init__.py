@@ -1,0 +1,1 @@
+"""The cloud: frames in, labels out, table versions published."""

@@ -1,0 +1,1 @@
+"""Learns tables and classifiers together, measures them, and exports bundles."""
