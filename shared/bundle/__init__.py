@@ -1,0 +1,25 @@
+"""The bundle: everything a device needs of one table version, and its identity."""
+
+from shared.bundle.model import (
+    BUNDLE_LIMIT_BYTES,
+    Bundle,
+    BundleError,
+    ClassifierRef,
+    Expected,
+    InputGeometry,
+    Selftest,
+    SelftestError,
+)
+from shared.bundle.selftest import selftest_sha256
+
+__all__ = [
+    "BUNDLE_LIMIT_BYTES",
+    "Bundle",
+    "BundleError",
+    "ClassifierRef",
+    "Expected",
+    "InputGeometry",
+    "Selftest",
+    "SelftestError",
+    "selftest_sha256",
+]

@@ -1,0 +1,184 @@
+"""Table bundle: the model, its canonical bytes, and the checks a receiver makes before trusting it."""
+
+import base64
+import binascii
+import json
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StringConstraints,
+    ValidationError,
+    field_serializer,
+    model_validator,
+)
+
+from shared.bundle.selftest import selftest_sha256
+from shared.errors import PeerError
+from shared.jpeg import Sampling, TableSet
+
+BUNDLE_LIMIT_BYTES = 4096
+
+
+class BundleError(PeerError):
+    """These bytes are no bundle: too long, not canonical, or a field is missing, unknown or out of range."""
+
+    code: ClassVar[str] = "invalid-bundle"
+
+
+class SelftestError(BundleError):
+    """This machine's encoder does not make the bytes the bundle promises."""
+
+    code: ClassVar[str] = "selftest-failed"
+
+
+def _tables_from_json(value: object) -> TableSet:
+    if isinstance(value, TableSet):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("tables must be base64 text")
+    try:
+        stream = base64.b64decode(value, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"tables are not base64: {error}") from error
+    try:
+        return TableSet.from_stream(stream)
+    except PeerError as error:
+        raise ValueError(f"tables: {error}") from error
+
+
+def _tables_to_json(tables: TableSet) -> str:
+    return base64.b64encode(tables.to_stream()).decode()
+
+
+Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Family = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Counter = Annotated[int, Field(ge=1, le=2**31 - 1)]
+TablesField = Annotated[TableSet, PlainValidator(_tables_from_json), PlainSerializer(_tables_to_json)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class InputGeometry(_Part):
+    """What a frame of this bundle looks like; width and height in pixels, whole 16-pixel MCUs."""
+
+    width: Annotated[int, Field(ge=16, le=4096, multiple_of=16)]
+    height: Annotated[int, Field(ge=16, le=4096, multiple_of=16)]
+    sampling: Literal["4:2:0"] = "4:2:0"
+
+
+class ClassifierRef(_Part):
+    """The server half, by digest: the ONNX file and the list of its labels."""
+
+    sha256: Sha256Hex
+    labels_sha256: Sha256Hex
+
+
+class Expected(_Part):
+    """What the trainer measured on held-out frames: scan bytes a frame, accuracy 0..1, how many, of which data set."""
+
+    bytes_p50: Annotated[float, Field(ge=0)]
+    bytes_p95: Annotated[float, Field(ge=0)]
+    accuracy: Annotated[float, Field(ge=0, le=1)]
+    n: Annotated[int, Field(ge=1)]
+    data: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class Selftest(_Part):
+    """Seed of the self-test picture, and the SHA-256 of the JPEG it must become."""
+
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)]
+    sha256: Sha256Hex
+
+
+class Bundle(_Part):
+    """One table version of one family. `counter` only grows; `min_counter` is the oldest one still safe to run."""
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    family: Family
+    counter: Counter
+    min_counter: Counter
+    created_at: AwareDatetime
+    input: InputGeometry
+    tables: TablesField
+    classifier: ClassifierRef
+    expected: Expected
+    selftest: Selftest
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=True
+    )
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.min_counter > self.counter:
+            raise ValueError(f"min_counter {self.min_counter} is above counter {self.counter}")
+        if self.tables.sampling is not Sampling(self.input.sampling):
+            raise ValueError(f"tables are {self.tables.sampling}, input is {self.input.sampling}")
+        return self
+
+    @field_serializer("created_at")
+    def _created_at_text(self, value: datetime) -> str:
+        return value.isoformat()
+
+    @property
+    def name(self) -> str:
+        """`family/counter`, as people and metrics call it."""
+        return f"{self.family}/{self.counter}"
+
+    @property
+    def target_path(self) -> str:
+        """Where TUF's targets metadata lists the bundle's bytes."""
+        return f"{self.name}.json"
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON: sorted keys, no spaces, ASCII. Equal bundles have equal bytes."""
+        return canonical_json(self.model_dump(mode="json", by_alias=True))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Parse canonical bytes of at most `BUNDLE_LIMIT_BYTES`.
+
+        Raises:
+            BundleError: too long, not JSON, not canonical, or not a valid bundle; says which field.
+        """
+        if len(data) > BUNDLE_LIMIT_BYTES:
+            raise BundleError(f"a bundle has at most {BUNDLE_LIMIT_BYTES} bytes, not {len(data)}")
+        try:
+            bundle = cls.model_validate_json(data)
+        except ValidationError as error:
+            raise BundleError(_first_fault(error)) from error
+        if bundle.to_bytes() != data:
+            raise BundleError("the bundle is not in canonical form (sorted keys, no spaces)")
+        return bundle
+
+    def check_selftest(self) -> None:
+        """Encode the self-test picture here.
+
+        Raises:
+            SelftestError: the bytes differ from what the bundle promises.
+        """
+        made = selftest_sha256(self.tables, self.input.width, self.input.height, self.selftest.seed)
+        if made != self.selftest.sha256:
+            raise SelftestError(
+                f"{self.name}: this encoder makes {made}, the bundle says {self.selftest.sha256}"
+            )
+
+
+def canonical_json(value: Any) -> bytes:
+    """JSON with sorted keys, no spaces, ASCII only, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    where = ".".join(str(part) for part in fault["loc"]) or "bundle"
+    return f"{where}: {fault['msg']}"

@@ -1,0 +1,27 @@
+"""Trust (TUF): who may say which bundles exist, and how a device checks it.
+
+`keys` makes and loads signing keys, `repository` signs and publishes (operator and server), `client` verifies
+(device and operator). Nothing else in dctwire imports tuf or securesystemslib.
+"""
+
+from shared.trust.client import NotPublishedError, TrustClient, VerifiedTarget
+from shared.trust.errors import TrustError
+from shared.trust.keys import OFFLINE_ROLES, ONLINE_ROLES, Role, create_key, load_key
+from shared.trust.repository import Repository, add_target, create_root, create_targets, parse_targets
+
+__all__ = [
+    "OFFLINE_ROLES",
+    "ONLINE_ROLES",
+    "NotPublishedError",
+    "Repository",
+    "Role",
+    "TrustClient",
+    "TrustError",
+    "VerifiedTarget",
+    "add_target",
+    "create_key",
+    "create_root",
+    "create_targets",
+    "load_key",
+    "parse_targets",
+]

@@ -1,0 +1,11 @@
+"""What can be wrong with signed metadata."""
+
+from typing import ClassVar
+
+from shared.errors import PeerError
+
+
+class TrustError(PeerError):
+    """Metadata or a target does not verify: wrong signature, expired, rolled back, mixed up or malformed."""
+
+    code: ClassVar[str] = "untrusted"

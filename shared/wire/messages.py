@@ -1,0 +1,62 @@
+"""JSON messages of the device plane."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+
+class _Message(BaseModel):
+    # Unknown fields are passed over: a newer server may say more than an older device reads.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Match(StrEnum):
+    """How the classifier fits the frame's tables."""
+
+    EXACT = "exact"
+    FALLBACK = "fallback"
+
+
+class LabelSource(StrEnum):
+    """Who says so."""
+
+    HUMAN = "human"
+    SENSOR = "sensor"
+    AUDIT = "audit"
+
+
+class FrameResult(_Message):
+    """The answer to one frame; `model` is the bundle's name, `confidence` the largest softmax output."""
+
+    id: str
+    label: str
+    confidence: Annotated[float, Field(ge=0, le=1)]
+    model: str
+    match: Match
+
+
+class Enrolment(_Message):
+    """What a device gets for its claim code; the token is shown this once."""
+
+    device_id: str
+    token: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{22}$")]
+    family: str
+
+
+class Assignment(_Message):
+    """Which bundle the device should run. An unsigned hint: the trust comes from TUF, not from here."""
+
+    seq: Annotated[int, Field(ge=1)]
+    family: str
+    counter: Annotated[int, Field(ge=1)]
+    target: str
+
+
+class LabelReport(_Message):
+    """The truth about a frame, from someone who knows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    source: LabelSource

@@ -1,0 +1,99 @@
+"""Problem codes (RFC 9457): the closed list of what can be wrong, its HTTP status, and whether to try again."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemCode(StrEnum):
+    """Every `code` a problem document can carry; `status`, `title` and `retry` belong to the code."""
+
+    BAD_REQUEST = "bad-request"
+    INVALID_TOKEN = "invalid-token"  # noqa: S105 - a code, not a secret
+    INVALID_CLAIM = "invalid-claim"
+    NOT_FOUND = "not-found"
+    NO_ASSIGNMENT = "no-assignment"
+    METHOD_NOT_ALLOWED = "method-not-allowed"
+    CONFLICT = "conflict"
+    TOO_LARGE = "too-large"
+    NOT_A_JPEG = "not-a-jpeg"
+    UNSUPPORTED_JPEG = "unsupported-jpeg"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
+    CORRUPT_JPEG = "corrupt-jpeg"
+    OVER_LIMIT = "over-limit"
+    WRONG_SIZE = "wrong-size"
+    UNKNOWN_TABLES = "unknown-tables"
+    INVALID_TABLES = "invalid-tables"
+    INVALID_BATCH = "invalid-batch"
+    INVALID_BUNDLE = "invalid-bundle"
+    SELFTEST_FAILED = "selftest-failed"
+    UNTRUSTED = "untrusted"
+    NOT_READY = "not-ready"
+    QUEUE_FULL = "queue-full"
+    TIMED_OUT = "timed-out"
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        return _SPECS[self][0]
+
+    @property
+    def title(self) -> str:
+        """One line for a person, the same for every occurrence."""
+        return _SPECS[self][1]
+
+    @property
+    def retry(self) -> bool:
+        """Whether the same request may succeed later (for `unknown-tables`: with its tables put back)."""
+        return _SPECS[self][2]
+
+
+_SPECS: dict[ProblemCode, tuple[int, str, bool]] = {
+    ProblemCode.BAD_REQUEST: (400, "The request is not understood", False),
+    ProblemCode.INVALID_TOKEN: (401, "The session token is missing or not valid", False),
+    ProblemCode.INVALID_CLAIM: (401, "The claim code is wrong, used or expired", False),
+    ProblemCode.NOT_FOUND: (404, "There is nothing here", False),
+    ProblemCode.NO_ASSIGNMENT: (404, "No tables are assigned to this device yet", True),
+    ProblemCode.METHOD_NOT_ALLOWED: (405, "This resource does not take that method", False),
+    ProblemCode.CONFLICT: (409, "The request contradicts what is stored", False),
+    ProblemCode.TOO_LARGE: (413, "The body is larger than the limit", False),
+    ProblemCode.NOT_A_JPEG: (415, "The body is not a JPEG", False),
+    ProblemCode.UNSUPPORTED_JPEG: (415, "This kind of JPEG is not supported", False),
+    ProblemCode.UNSUPPORTED_MEDIA_TYPE: (415, "This media type is not taken here", False),
+    ProblemCode.CORRUPT_JPEG: (422, "The JPEG is damaged", False),
+    ProblemCode.OVER_LIMIT: (422, "The JPEG is over a limit", False),
+    ProblemCode.WRONG_SIZE: (422, "The frame does not have the classifier's size", False),
+    ProblemCode.UNKNOWN_TABLES: (
+        422,
+        "No tables with this id are known; send the frame with its tables",
+        True,
+    ),
+    ProblemCode.INVALID_TABLES: (422, "The JPEG's tables are not valid", False),
+    ProblemCode.INVALID_BATCH: (422, "The batch is not well formed", False),
+    ProblemCode.INVALID_BUNDLE: (422, "The bundle is not valid", False),
+    ProblemCode.SELFTEST_FAILED: (422, "The bundle's self-test fails", False),
+    ProblemCode.UNTRUSTED: (422, "The signed metadata does not verify", False),
+    ProblemCode.NOT_READY: (503, "The server is not ready", True),
+    ProblemCode.QUEUE_FULL: (503, "The server has too much to do", True),
+    ProblemCode.TIMED_OUT: (504, "The frame waited too long", True),
+}
+
+
+class Problem(BaseModel):
+    """A problem document. `retry` tells a device whether to keep the frame."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    retry: bool
+
+    @classmethod
+    def of(cls, code: ProblemCode, detail: str) -> "Problem":
+        """The problem document of one occurrence."""
+        return cls(title=code.title, status=code.status, detail=detail, code=code, retry=code.retry)
