@@ -42,7 +42,7 @@ def _tables_from_json(value: object) -> TableSet:
     if isinstance(value, TableSet):
         return value
     if not isinstance(value, str):
-        raise ValueError("tables must be base64 text")
+        raise ValueError("tables must be base64 text")  # noqa: TRY004 - pydantic reports ValueErrors
     try:
         stream = base64.b64decode(value, validate=True)
     except binascii.Error as error:
@@ -113,9 +113,7 @@ class Bundle(_Part):
     expected: Expected
     selftest: Selftest
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=True)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -168,9 +166,7 @@ class Bundle(_Part):
         """
         made = selftest_sha256(self.tables, self.input.width, self.input.height, self.selftest.seed)
         if made != self.selftest.sha256:
-            raise SelftestError(
-                f"{self.name}: this encoder makes {made}, the bundle says {self.selftest.sha256}"
-            )
+            raise SelftestError(f"{self.name}: this encoder makes {made}, the bundle says {self.selftest.sha256}")
 
 
 def canonical_json(value: Any) -> bytes:

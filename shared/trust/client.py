@@ -69,9 +69,7 @@ class TrustClient:
             target_base_url="targets/",
             target_dir=str(self._directory),
             fetcher=self._fetcher,
-            config=UpdaterConfig(
-                max_root_rotations=32, targets_max_length=1 << 20, snapshot_max_length=1 << 20
-            ),
+            config=UpdaterConfig(max_root_rotations=32, targets_max_length=1 << 20, snapshot_max_length=1 << 20),
             bootstrap=self._root,
         )
         updater.refresh()

@@ -154,9 +154,7 @@ class Repository:
     def refresh(self, now: datetime) -> bool:
         """Sign snapshot and timestamp again once half of a lifetime is over; says whether it did."""
         snapshot, timestamp = self._snapshot().signed, self._timestamp().signed
-        is_due = (
-            timestamp.expires - now < TIMESTAMP_LIFETIME / 2 or snapshot.expires - now < SNAPSHOT_LIFETIME / 2
-        )
+        is_due = timestamp.expires - now < TIMESTAMP_LIFETIME / 2 or snapshot.expires - now < SNAPSHOT_LIFETIME / 2
         if is_due:
             targets_version = snapshot.meta["targets.json"].version
             self._answer_for(targets_version, snapshot.version + 1, timestamp.version + 1, now)
@@ -176,9 +174,7 @@ class Repository:
         destination.parent.mkdir(parents=True, exist_ok=True)
         _write(destination, data)
 
-    def _answer_for(
-        self, targets_version: int, snapshot_version: int, timestamp_version: int, now: datetime
-    ) -> None:
+    def _answer_for(self, targets_version: int, snapshot_version: int, timestamp_version: int, now: datetime) -> None:
         snapshot = Snapshot(snapshot_version, expires=now + SNAPSHOT_LIFETIME)
         snapshot.meta["targets.json"] = MetaFile(targets_version)
         _write(self._metadata / f"{snapshot_version}.snapshot.json", _signed(snapshot, self._snapshot_signer))

@@ -1,6 +1,6 @@
 """What crosses the network between the programs: batches, results, assignments, problems."""
 
-from shared.wire.batch import BATCH_MEDIA_TYPE, BATCH_MAX_FRAMES, Batch, BatchError, BatchItem
+from shared.wire.batch import BATCH_MAX_FRAMES, BATCH_MEDIA_TYPE, Batch, BatchError, BatchItem
 from shared.wire.messages import Assignment, Enrolment, FrameResult, LabelReport, LabelSource, Match
 from shared.wire.problems import PROBLEM_MEDIA_TYPE, Problem, ProblemCode
 

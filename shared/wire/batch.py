@@ -16,6 +16,7 @@ A frame is prefix + scan + EOI, byte for byte.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar, Self
 
 from shared.errors import PeerError
@@ -54,7 +55,7 @@ class Batch:
         if not 1 <= len(self.items) <= BATCH_MAX_FRAMES:
             raise BatchError(f"a batch has 1 to {BATCH_MAX_FRAMES} frames, not {len(self.items)}")
         sequences = [item.sequence for item in self.items]
-        if any(later <= earlier for earlier, later in zip(sequences, sequences[1:], strict=False)):
+        if any(later <= earlier for earlier, later in pairwise(sequences)):
             raise BatchError("sequence numbers must grow within a batch")
         if sequences[0] < 0 or sequences[-1] > BATCH_MAX_SEQUENCE:
             raise BatchError("a sequence number is out of range")
@@ -67,9 +68,7 @@ class Batch:
         """Serialise; the inverse of `from_bytes`."""
         first = self.items[0]
         out = bytearray(_MAGIC)
-        out += (
-            _varint(len(self.prefix)) + self.prefix + _varint(len(self.items)) + _varint(first.captured_at_ms)
-        )
+        out += _varint(len(self.prefix)) + self.prefix + _varint(len(self.items)) + _varint(first.captured_at_ms)
         sequence, captured_at_ms = 0, first.captured_at_ms
         for item in self.items:
             out += _varint(item.sequence - sequence)

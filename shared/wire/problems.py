@@ -8,7 +8,7 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemCode(StrEnum):
-    """Every `code` a problem document can carry; `status`, `title` and `retry` belong to the code."""
+    """Every `code` a problem document can carry; `status`, `summary` (the document's title) and `retry` belong to the code."""
 
     BAD_REQUEST = "bad-request"
     INVALID_TOKEN = "invalid-token"  # noqa: S105 - a code, not a secret
@@ -40,7 +40,7 @@ class ProblemCode(StrEnum):
         return _SPECS[self][0]
 
     @property
-    def title(self) -> str:
+    def summary(self) -> str:
         """One line for a person, the same for every occurrence."""
         return _SPECS[self][1]
 
@@ -96,4 +96,4 @@ class Problem(BaseModel):
     @classmethod
     def of(cls, code: ProblemCode, detail: str) -> "Problem":
         """The problem document of one occurrence."""
-        return cls(title=code.title, status=code.status, detail=detail, code=code, retry=code.retry)
+        return cls(title=code.summary, status=code.status, detail=detail, code=code, retry=code.retry)

@@ -44,9 +44,7 @@ class Site:
         self.repository.publish(self.sign(path, data, now), {path: data}, now)
 
     def sign(self, path: str, data: bytes, now: datetime) -> bytes:
-        return add_target(
-            self.repository.targets(), path, data, {"n": 1}, load_key(self.keys, Role.TARGETS), now
-        )
+        return add_target(self.repository.targets(), path, data, {"n": 1}, load_key(self.keys, Role.TARGETS), now)
 
 
 def make_site(directory: Path, now: datetime) -> Site:

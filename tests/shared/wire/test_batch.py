@@ -21,9 +21,7 @@ def test_a_batch_comes_back_as_it_was(prefix: bytes, items: tuple[BatchItem, ...
 
 
 @given(prefix=st.binary(max_size=60), items=items, data=st.data())
-def test_a_batch_cut_short_is_refused(
-    prefix: bytes, items: tuple[BatchItem, ...], data: st.DataObject
-) -> None:
+def test_a_batch_cut_short_is_refused(prefix: bytes, items: tuple[BatchItem, ...], data: st.DataObject) -> None:
     whole = Batch(prefix, items).to_bytes()
     with pytest.raises(BatchError):
         Batch.from_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
