@@ -8,7 +8,7 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemCode(StrEnum):
-    """Every `code` a problem document can carry; `status`, `summary` (the document's title) and `retry` belong to the code."""
+    """Every `code` a problem document can carry; `status`, `summary` (its title) and `retry` belong to the code."""
 
     BAD_REQUEST = "bad-request"
     INVALID_TOKEN = "invalid-token"  # noqa: S105 - a code, not a secret

@@ -1,0 +1,69 @@
+# Every command there is. `make demo` and `make test` need nothing else first: only Python 3.11+, Rust and a C linker.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONUNBUFFERED := 1
+# Seconds since 1970 when make began, so that the demo can say how long everything took, set-up included.
+export DCTWIRE_DEMO_STARTED := $(shell date +%s.%N)
+
+NATIVE := $(shell find shared/jpeg/native -name '*.rs' -o -name 'Cargo.*' 2>/dev/null | grep -v /target/)
+FOLDERS := shared sensor_client cloud_server trainer tests benchmarks deploy
+
+.PHONY: help setup demo test test-sensor check format lint types contracts rust bench results clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/ready ## Virtual environment, native build, dependencies
+
+demo: .venv/ready ## The whole loop on this machine, measured; KEEP=1 leaves it running
+	@$(BIN)/python -m deploy.demo $(if $(KEEP),--keep)
+
+test: .venv/ready ## The whole test suite, Rust's unit tests included
+	cargo test --quiet --offline --manifest-path shared/jpeg/native/Cargo.toml
+	$(BIN)/pytest
+
+test-sensor: .venv-sensor/ready ## The sensor's tests in an environment with nothing but what a sensor needs
+	.venv-sensor/bin/pytest tests/sensor_client tests/shared/wire
+
+check: format lint types contracts rust test ## Everything that CI checks
+
+format: .venv/ready ## Fails when a file is not formatted; `make format FIX=1` formats
+	$(BIN)/ruff format $(if $(FIX),,--check) $(FOLDERS)
+	cargo fmt --manifest-path shared/jpeg/native/Cargo.toml $(if $(FIX),,-- --check)
+
+lint: .venv/ready ## ruff
+	$(BIN)/ruff check $(if $(FIX),--fix) $(FOLDERS)
+
+types: .venv/ready ## mypy, strict
+	$(BIN)/mypy
+
+contracts: .venv/ready ## Who may import whom
+	$(BIN)/lint-imports
+
+rust: ## clippy, pedantic
+	cargo clippy --quiet --offline --all-targets --manifest-path shared/jpeg/native/Cargo.toml -- -D warnings
+
+bench: .venv/ready ## Run benchmarks/$(NAME).py and write its figures: make bench NAME=demo
+	$(BIN)/python -m benchmarks.$(NAME)
+	$(MAKE) --no-print-directory results
+
+results: .venv/ready ## Write docs/results.md and the README's table anew from benchmarks/results/
+	$(BIN)/python -m benchmarks.report
+
+clean: ## Remove the environments, builds and caches
+	rm -rf .venv .venv-sensor .cache demo-run shared/jpeg/native/target
+
+.venv/ready: pyproject.toml constraints.txt $(NATIVE)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.venv-sensor/ready: pyproject.toml constraints.txt $(NATIVE)
+	test -x .venv-sensor/bin/python || $(PYTHON) -m venv .venv-sensor
+	.venv-sensor/bin/pip install --quiet --constraint constraints.txt '.[sensor]' pytest pytest-timeout hypothesis
+	touch $@

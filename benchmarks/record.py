@@ -1,0 +1,48 @@
+"""What every benchmark writes: its figures, with the commit, machine, date and count they belong to."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def write(name: str, n: int, figures: Mapping[str, float]) -> Path:
+    """Write `results/<name>.json`.
+
+    Args:
+        n: how many observations stand behind the figures (frames, images, runs: the benchmark's docstring says).
+        figures: flat names, plain numbers.
+    """
+    record = {
+        "name": name,
+        "commit": _commit(),
+        "machine": machine(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "n": n,
+        "figures": {key: round(value, 6) for key, value in figures.items()},
+    }
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(record, indent=2) + "\n")
+    return path
+
+
+def machine() -> str:
+    """Processor, cores this process may use, operating system."""
+    model = platform.processor() or platform.machine()
+    if (cpuinfo := Path("/proc/cpuinfo")).exists():
+        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{model}, {cores} cores, {platform.system()} {platform.machine()}"
+
+
+def _commit() -> str:
+    run = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return run.stdout.strip()

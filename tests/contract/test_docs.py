@@ -1,0 +1,44 @@
+"""The pages say what the code does: tables, links, commands and figures are compared, not trusted."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.wire import ProblemCode
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def test_the_problem_table_lists_every_code_as_it_is() -> None:
+    rows = re.findall(
+        r"^\| `([a-z-]+)` \| (\d+) \| (yes|no) \| (.+) \|$", (ROOT / "docs/wire-format.md").read_text(), re.M
+    )
+    expected = [(code.value, str(code.status), "yes" if code.retry else "no", code.summary) for code in ProblemCode]
+    assert rows == expected
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text())
+    assert not [link for link in links if not (page.parent / link).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"(?:`|^ {4})make ([a-z-]+)", page.read_text(), re.M)) <= targets
+
+
+def test_results_and_readme_say_what_the_benchmarks_wrote() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "benchmarks.report", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout
+
+
+def test_the_readme_can_be_read_in_one_go() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
