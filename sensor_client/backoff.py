@@ -1,0 +1,24 @@
+"""How long to wait before trying again: full jitter, never sooner than the peer asked."""
+
+from collections.abc import Callable
+
+FIRST_CEILING_SECONDS = 0.5
+HIGHEST_CEILING_SECONDS = 60.0
+LONGEST_RETRY_AFTER_SECONDS = 3600.0
+
+
+def delay_seconds(attempt: int, retry_after_seconds: float | None, random: Callable[[], float]) -> float:
+    """Wait before attempt number `attempt + 1`.
+
+    Full jitter: uniform between nothing and a ceiling that doubles with every failure. A peer's Retry-After
+    is a floor (held to an hour, so that no peer can switch a camera off) with the jitter on top: a fleet that
+    was told the same time does not come back in the same moment.
+
+    Args:
+        attempt: failures in a row before this one, from 0.
+        retry_after_seconds: what the peer asked for, if it did.
+        random: uniform in [0, 1).
+    """
+    ceiling = min(HIGHEST_CEILING_SECONDS, FIRST_CEILING_SECONDS * 2.0 ** min(attempt, 16))
+    floor = min(max(retry_after_seconds or 0.0, 0.0), LONGEST_RETRY_AFTER_SECONDS)
+    return floor + random() * ceiling

@@ -1,0 +1,31 @@
+"""Time as a parameter: everything that reads a clock or waits does it through `Clock`."""
+
+import threading
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Wall time for what is told to others, monotonic time for what is measured here, and waiting."""
+
+    def wall_ms(self) -> int:
+        """Milliseconds since 1970, UTC; may jump."""
+
+    def monotonic_seconds(self) -> float:
+        """Seconds since some moment; never goes back."""
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Wait until the event is set or the seconds have passed; whether it is set."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def wall_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic_seconds(self) -> float:
+        return time.monotonic()
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        return event.wait(seconds)

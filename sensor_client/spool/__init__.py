@@ -1,0 +1,23 @@
+"""The frames between camera and server, on disk."""
+
+from sensor_client.spool.database import SpoolError
+from sensor_client.spool.records import (
+    Counters,
+    DeadLetter,
+    Depth,
+    PendingLabel,
+    SpooledFrame,
+    SpoolLimits,
+)
+from sensor_client.spool.spool import Spool
+
+__all__ = [
+    "Counters",
+    "DeadLetter",
+    "Depth",
+    "PendingLabel",
+    "Spool",
+    "SpoolError",
+    "SpoolLimits",
+    "SpooledFrame",
+]

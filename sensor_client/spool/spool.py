@@ -1,0 +1,199 @@
+"""The spool: frames stay here, in order and under their number, until the server has answered for them."""
+
+import dataclasses
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+import structlog
+
+from sensor_client.spool.database import Database
+from sensor_client.spool.records import (
+    Counters,
+    DeadLetter,
+    Depth,
+    PendingLabel,
+    SpooledFrame,
+    SpoolLimits,
+)
+
+DETAIL_LIMIT_CHARACTERS = 500
+
+_log = structlog.get_logger(__name__)
+
+
+class Spool:
+    """A durable first-in, first-out store of frames with quotas. Safe for threads; one process at a time writes.
+
+    Every method that changes something is one transaction, fsynced when it returns.
+
+    Raises (all methods):
+        SpoolError: the file cannot be used; nothing was changed.
+    """
+
+    def __init__(self, path: Path, limits: SpoolLimits) -> None:
+        self._database = Database(path)
+        self._limits = limits
+
+    def close(self) -> None:
+        self._database.close()
+
+    # --- the camera's side
+
+    def append(self, body: bytes, captured_at_ms: int, tables_id: str | None = None, label: str | None = None) -> int:
+        """Store a frame and return its sequence number; over quota, the oldest frames are dropped.
+
+        Args:
+            tables_id: of an abbreviated body; its tables must have been given to `keep_tables`.
+        """
+        with self._database.transaction() as connection:
+            sequence = connection.execute(
+                "INSERT INTO frames (captured_at_ms, tables_id, body, label) VALUES (?, ?, ?, ?)",
+                (captured_at_ms, tables_id, body, label),
+            ).lastrowid
+            _count(connection, captured=1, encoded=1, encoded_bytes=len(body), waiting_bytes=len(body), waiting=1)
+            dropped = self._drop_oldest(connection)
+        if dropped:
+            _log.warning("spool_full", dropped=len(dropped), first=dropped[0], last=dropped[-1])
+        assert sequence is not None
+        return sequence
+
+    def count_unreadable(self) -> None:
+        """The camera gave something that is not a picture."""
+        with self._database.transaction() as connection:
+            _count(connection, captured=1, unreadable=1)
+
+    def keep_tables(self, tables_id: str, stream: bytes) -> None:
+        """Keep the tables of the frames to come, and forget those that no waiting frame needs."""
+        with self._database.transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO tables VALUES (?, ?)", (tables_id, stream))
+            connection.execute(
+                "DELETE FROM tables WHERE tables_id <> ? AND tables_id NOT IN"
+                " (SELECT tables_id FROM frames WHERE tables_id IS NOT NULL)",
+                (tables_id,),
+            )
+
+    # --- the uploader's side
+
+    def oldest(self, count: int) -> list[SpooledFrame]:
+        """Up to `count` frames, oldest first. They stay."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT sequence, captured_at_ms, tables_id, body, label FROM frames ORDER BY sequence LIMIT ?",
+                (count,),
+            ).fetchall()
+        return [SpooledFrame(*row) for row in rows]
+
+    def tables_stream(self, tables_id: str) -> bytes | None:
+        """The tables-only stream that frames with this id were made with."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT stream FROM tables WHERE tables_id = ?", (tables_id,)).fetchone()
+        return None if row is None else row[0]
+
+    def acknowledge(self, sequences: Iterable[int]) -> None:
+        """The server has these frames: delete them; their labels are to be told now."""
+        keys = [(sequence,) for sequence in sequences]
+        with self._database.transaction() as connection:
+            for key in keys:
+                connection.execute(
+                    "INSERT INTO labels SELECT sequence, label FROM frames WHERE sequence = ? AND label IS NOT NULL",
+                    key,
+                )
+                frame_bytes = _delete_frame(connection, *key)
+                if frame_bytes is not None:
+                    _count(connection, acknowledged=1, acknowledged_bytes=frame_bytes)
+
+    def refuse(self, sequence: int, status: int, code: str, detail: str) -> None:
+        """The server will never take this frame: keep it as a dead letter with the reason."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO dead_letters SELECT sequence, captured_at_ms, ?, ?, ?, body"
+                " FROM frames WHERE sequence = ?",
+                (status, code, detail[:DETAIL_LIMIT_CHARACTERS], sequence),
+            )
+            if _delete_frame(connection, sequence) is not None:
+                _count(connection, refused=1)
+            connection.execute(
+                "DELETE FROM dead_letters WHERE sequence NOT IN"
+                " (SELECT sequence FROM dead_letters ORDER BY sequence DESC LIMIT ?)",
+                (self._limits.dead_letters,),
+            )
+
+    def replace_body(self, sequence: int, body: bytes) -> None:
+        """Send this frame as `body`, an interchange stream, from now on. Not checked against the quota."""
+        with self._database.transaction() as connection:
+            row = connection.execute("SELECT length(body) FROM frames WHERE sequence = ?", (sequence,)).fetchone()
+            if row is None:
+                return
+            connection.execute("UPDATE frames SET body = ?, tables_id = NULL WHERE sequence = ?", (body, sequence))
+            _count(connection, waiting_bytes=len(body) - row[0])
+
+    def pending_labels(self, count: int) -> list[PendingLabel]:
+        """Labels of acknowledged frames that the server has not confirmed, oldest first."""
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT * FROM labels ORDER BY sequence LIMIT ?", (count,)).fetchall()
+        return [PendingLabel(*row) for row in rows]
+
+    def label_sent(self, sequence: int) -> None:
+        self._close_label(sequence, "labels_sent")
+
+    def label_refused(self, sequence: int) -> None:
+        self._close_label(sequence, "labels_refused")
+
+    # --- looking in
+
+    def depth(self) -> Depth:
+        with self._database.reading() as connection:
+            counts = _counts(connection)
+            labels = connection.execute("SELECT count(*) FROM labels").fetchone()[0]
+            dead = connection.execute("SELECT count(*) FROM dead_letters").fetchone()[0]
+        return Depth(counts.get("waiting", 0), counts.get("waiting_bytes", 0), labels, dead)
+
+    def counters(self) -> Counters:
+        with self._database.reading() as connection:
+            counts = _counts(connection)
+        return Counters(**{field.name: counts.get(field.name, 0) for field in dataclasses.fields(Counters)})
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """Oldest first."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT sequence, captured_at_ms, status, code, detail, body FROM dead_letters ORDER BY sequence"
+            ).fetchall()
+        return [DeadLetter(*row) for row in rows]
+
+    def _close_label(self, sequence: int, counter: str) -> None:
+        with self._database.transaction() as connection:
+            if connection.execute("DELETE FROM labels WHERE sequence = ?", (sequence,)).rowcount:
+                _count(connection, **{counter: 1})
+
+    def _drop_oldest(self, connection: sqlite3.Connection) -> list[int]:
+        dropped: list[int] = []
+        while True:
+            counts = _counts(connection)
+            if counts["waiting"] <= self._limits.frames and counts["waiting_bytes"] <= self._limits.frame_bytes:
+                return dropped
+            sequence = connection.execute("SELECT min(sequence) FROM frames").fetchone()[0]
+            _delete_frame(connection, sequence)
+            _count(connection, dropped=1)
+            dropped.append(sequence)
+
+
+def _delete_frame(connection: sqlite3.Connection, sequence: int) -> int | None:
+    row = connection.execute("DELETE FROM frames WHERE sequence = ? RETURNING length(body)", (sequence,)).fetchone()
+    if row is None:
+        return None
+    _count(connection, waiting=-1, waiting_bytes=-row[0])
+    frame_bytes: int = row[0]
+    return frame_bytes
+
+
+def _count(connection: sqlite3.Connection, **increments: int) -> None:
+    connection.executemany(
+        "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+        increments.items(),
+    )
+
+
+def _counts(connection: sqlite3.Connection) -> dict[str, int]:
+    return dict(connection.execute("SELECT name, value FROM counters").fetchall())

@@ -1,0 +1,199 @@
+"""The spool's promises, one by one."""
+
+import sqlite3
+
+import pytest
+
+from sensor_client.spool import Depth, PendingLabel, Spool, SpoolError, SpoolLimits
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "spool.sqlite3"
+
+
+@pytest.fixture
+def spool(path):
+    spool = Spool(path, SpoolLimits())
+    yield spool
+    spool.close()
+
+
+def test_frames_come_back_in_order_until_they_are_acknowledged(spool):
+    first, second = spool.append(b"one", 10), spool.append(b"two", 20)
+
+    assert [frame.body for frame in spool.oldest(5)] == [b"one", b"two"]
+    assert [frame.body for frame in spool.oldest(5)] == [b"one", b"two"]
+    spool.acknowledge([first])
+
+    assert [frame.sequence for frame in spool.oldest(5)] == [second]
+    assert spool.counters().acknowledged == 1
+    assert spool.counters().acknowledged_bytes == 3
+
+
+def test_a_sequence_is_never_given_again_after_everything_was_delivered(path):
+    spool = Spool(path, SpoolLimits())
+    last = [spool.append(b"x", 0) for _ in range(3)][-1]
+    spool.acknowledge(range(last + 1))
+    spool.close()
+
+    again = Spool(path, SpoolLimits())
+    assert again.append(b"x", 0) == last + 1
+    again.close()
+
+
+def test_over_the_row_quota_the_oldest_frames_are_dropped_and_counted(path):
+    spool = Spool(path, SpoolLimits(frames=2))
+    sequences = [spool.append(b"frame", 0) for _ in range(5)]
+
+    assert [frame.sequence for frame in spool.oldest(9)] == sequences[3:]
+    assert spool.counters().dropped == 3
+    assert spool.depth() == Depth(frames=2, frame_bytes=10, labels=0, dead_letters=0)
+    spool.close()
+
+
+def test_over_the_byte_quota_the_oldest_frames_are_dropped_and_counted(path):
+    spool = Spool(path, SpoolLimits(frame_bytes=100))
+    for _ in range(3):
+        spool.append(bytes(40), 0)
+
+    assert spool.depth().frame_bytes == 80
+    assert spool.counters().dropped == 1
+    spool.close()
+
+
+def test_a_frame_larger_than_the_whole_quota_is_itself_dropped_and_counted(path):
+    spool = Spool(path, SpoolLimits(frame_bytes=100))
+    spool.append(bytes(101), 0)
+
+    assert spool.oldest(1) == []
+    assert (spool.counters().encoded, spool.counters().dropped) == (1, 1)
+    spool.close()
+
+
+def test_an_answer_for_a_frame_that_was_dropped_meanwhile_changes_nothing(path):
+    spool = Spool(path, SpoolLimits(frames=1))
+    gone = spool.append(b"one", 0, label="A")
+    spool.append(b"two", 0)
+
+    spool.acknowledge([gone])
+    spool.refuse(gone, 422, "corrupt-jpeg", "late")
+    spool.replace_body(gone, b"longer")
+
+    assert (spool.counters().acknowledged, spool.counters().refused, spool.counters().dropped) == (0, 0, 1)
+    assert spool.pending_labels(9) == [] and spool.dead_letters() == []
+    spool.close()
+
+
+def test_a_refused_frame_becomes_a_dead_letter_with_its_reason(spool):
+    sequence = spool.append(b"bad", 77)
+
+    spool.refuse(sequence, 422, "corrupt-jpeg", "d" * 10_000)
+
+    [letter] = spool.dead_letters()
+    assert (letter.sequence, letter.captured_at_ms, letter.status, letter.code) == (sequence, 77, 422, "corrupt-jpeg")
+    assert letter.body == b"bad" and len(letter.detail) == 500
+    assert spool.oldest(1) == [] and spool.counters().refused == 1
+
+
+def test_dead_letters_are_bounded_but_their_count_is_not(path):
+    spool = Spool(path, SpoolLimits(dead_letters=2))
+    for _ in range(4):
+        spool.refuse(spool.append(b"bad", 0), 415, "not-a-jpeg", "")
+
+    assert [letter.sequence for letter in spool.dead_letters()] == [3, 4]
+    assert spool.counters().refused == 4
+    spool.close()
+
+
+def test_a_label_is_to_be_told_once_its_frame_is_acknowledged_and_until_that_is_confirmed(path):
+    spool = Spool(path, SpoolLimits())
+    labelled, plain = spool.append(b"one", 0, label="stop"), spool.append(b"two", 0)
+    assert spool.pending_labels(9) == []
+    spool.acknowledge([labelled, plain])
+    spool.close()
+
+    again = Spool(path, SpoolLimits())
+    assert again.pending_labels(9) == [PendingLabel(labelled, "stop")]
+    again.label_sent(labelled)
+    again.label_sent(labelled)
+
+    assert again.pending_labels(9) == []
+    assert again.counters().labels_sent == 1
+    again.close()
+
+
+def test_tables_stay_as_long_as_a_waiting_frame_needs_them(spool):
+    spool.keep_tables("old", b"old tables")
+    sequence = spool.append(b"one", 0, tables_id="old")
+    spool.keep_tables("new", b"new tables")
+    assert spool.tables_stream("old") == b"old tables"
+
+    spool.acknowledge([sequence])
+    spool.keep_tables("newer", b"newer tables")
+
+    assert spool.tables_stream("old") is None
+    assert spool.tables_stream("new") is None
+    assert spool.tables_stream("newer") == b"newer tables"
+
+
+def test_a_frame_whose_tables_are_not_kept_cannot_be_stored(spool):
+    with pytest.raises(SpoolError, match="FOREIGN KEY"):
+        spool.append(b"one", 0, tables_id="unheard-of")
+
+    assert spool.depth().frames == 0 and spool.counters().encoded == 0
+
+
+def test_a_body_can_be_replaced_under_its_number(spool):
+    spool.keep_tables("t", b"tables")
+    sequence = spool.append(b"short", 5, tables_id="t", label="A")
+
+    spool.replace_body(sequence, b"with its tables")
+
+    [frame] = spool.oldest(1)
+    assert (frame.sequence, frame.body, frame.tables_id, frame.label) == (sequence, b"with its tables", None, "A")
+    assert spool.depth().frame_bytes == len(b"with its tables")
+
+
+def test_every_commit_is_synced_to_disk_in_a_write_ahead_log(spool, path):
+    with sqlite3.connect(path) as other:
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    other.close()
+    with spool._database.reading() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_a_spool_of_another_version_is_refused_by_name(path):
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+    with pytest.raises(SpoolError, match="version 99"):
+        Spool(path, SpoolLimits())
+
+
+def test_a_damaged_file_is_refused_by_name(path):
+    path.write_bytes(b"this is not a database, whatever its name says" * 100)
+
+    with pytest.raises(SpoolError, match="spool.sqlite3"):
+        Spool(path, SpoolLimits())
+
+
+def test_a_full_disk_refuses_the_frame_and_keeps_the_rest(spool):
+    kept = spool.append(b"kept", 0)
+    with spool._database.reading() as connection:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    with pytest.raises(SpoolError, match="full"):
+        spool.append(bytes(1_000_000), 0)
+
+    assert [frame.sequence for frame in spool.oldest(9)] == [kept]
+    assert spool.counters().encoded == 1
+    assert spool.append(b"fits", 0) == kept + 1
+
+
+@pytest.mark.parametrize("limits", [{"frames": 0}, {"frame_bytes": 0}, {"dead_letters": -1}])
+def test_a_quota_that_holds_nothing_is_refused(limits):
+    with pytest.raises(ValueError, match="at least one frame"):
+        SpoolLimits(**limits)
