@@ -1,0 +1,289 @@
+"""A device plane for tests: a real HTTP server on loopback that answers as the contract says, or as told to."""
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from shared.wire import BATCH_MEDIA_TYPE, Batch, Problem, ProblemCode
+
+TOKEN = "test-token-0123456789a"
+DEVICE_ID = "dev1"
+CLAIM = "claim-1"
+DEADLINE_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it came; `head_bytes` counts request line and headers with their line ends."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    head_bytes: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+def problem(code: ProblemCode, detail: str = "because", **headers: str) -> Answer:
+    body = Problem.of(code, detail).model_dump_json().encode()
+    return Answer(
+        code.status,
+        {"Content-Type": "application/problem+json", **{name.replace("_", "-"): v for name, v in headers.items()}},
+        body,
+    )
+
+
+class DevicePlane:
+    """Start with `with`. `scripted` answers come first, one a request, for paths that begin with their key."""
+
+    def __init__(self, tuf: Path | None = None, family: str = "signs") -> None:
+        self.requests: list[Request] = []
+        self.frames: dict[int, bytes] = {}
+        self.labels: dict[int, dict[str, str]] = {}
+        self.receipts: list[int] = []
+        self.scripted: list[tuple[str, Answer]] = []
+        self.judge: Callable[[int, bytes], ProblemCode | None] = lambda sequence, body: None
+        self.after_frame: Callable[[int], None] = lambda sequence: None
+        self.assignment: dict[str, Any] | None = None
+        self.tuf = tuf
+        self.family = family
+        self._changed = threading.Condition()
+        self._connections: set[socket.socket] = set()
+        self._port = 0
+        self._server: ThreadingHTTPServer | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> "DevicePlane":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Listen: on a free port the first time, on the same one after a `stop`."""
+        handler = type("Handler", (_Handler,), {"plane": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), handler)
+        self._server.daemon_threads = True
+        self._port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Go down as a killed process does: every connection is cut."""
+        assert self._server is not None and self._thread is not None
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        with self._changed:
+            connections = list(self._connections)
+        for connection in connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something that happens here makes `condition` true."""
+        with self._changed:
+            assert self._changed.wait_for(condition, DEADLINE_SECONDS), "the condition did not come true"
+
+    def assign(self, seq: int, family: str, counter: int, target: str | None = None) -> None:
+        target = target or f"{family}/{counter}.json"
+        self.assignment = {"seq": seq, "family": family, "counter": counter, "target": target}
+
+    def asked(self, path: str) -> list[Request]:
+        return [request for request in self.requests if request.path == path]
+
+    def opened(self, connection: socket.socket) -> None:
+        with self._changed:
+            self._connections.add(connection)
+
+    def closed(self, connection: socket.socket) -> None:
+        with self._changed:
+            self._connections.discard(connection)
+
+    def handle(self, request: Request) -> Answer:
+        with self._changed:
+            self.requests.append(request)
+            answer = self._scripted(request) or self._answer(request)
+            if request.headers.get("authorization") == f"Bearer {TOKEN}" and self.assignment is not None:
+                answer = Answer(
+                    answer.status, {**answer.headers, "DW-Assignment": str(self.assignment["seq"])}, answer.body
+                )
+            self._changed.notify_all()
+            return answer
+
+    def _scripted(self, request: Request) -> Answer | None:
+        for index, (path, answer) in enumerate(self.scripted):
+            if request.path == path:
+                del self.scripted[index]
+                return answer
+        return None
+
+    def _answer(self, request: Request) -> Answer:
+        if (request.method, request.path) == ("POST", "/v1/devices"):
+            return self._enrol(request)
+        if request.headers.get("authorization") != f"Bearer {TOKEN}":
+            return problem(ProblemCode.INVALID_TOKEN)
+        if (request.method, request.path) == ("POST", "/v1/frames"):
+            return self._frame(request)
+        if (request.method, request.path) == ("POST", "/v1/frames:batch"):
+            return self._batch(request)
+        if request.path == "/v1/assignment":
+            return self._assignment(request)
+        if request.path.startswith("/tuf/"):
+            return self._file(request.path.removeprefix("/tuf/"))
+        label = re.fullmatch(rf"/v1/frames/{DEVICE_ID}\.(\d+)/label", request.path)
+        if label and request.method == "PUT":
+            self.labels[int(label[1])] = json.loads(request.body)
+            return Answer(204)
+        return problem(ProblemCode.NOT_FOUND)
+
+    def _enrol(self, request: Request) -> Answer:
+        if json.loads(request.body) != {"claim_code": CLAIM}:
+            return problem(ProblemCode.INVALID_CLAIM)
+        return _json({"device_id": DEVICE_ID, "token": TOKEN, "family": self.family}, 201)
+
+    def _frame(self, request: Request) -> Answer:
+        sequence = int(request.headers["dw-sequence"])
+        fault = self._take(sequence, request.body)
+        if fault is not None:
+            return problem(fault)
+        if request.headers.get("prefer") == "return=minimal":
+            return Answer(204)
+        return _json(_result(sequence))
+
+    def _batch(self, request: Request) -> Answer:
+        assert request.headers["content-type"] == BATCH_MEDIA_TYPE
+        batch = Batch.from_bytes(request.body)
+        faults = {
+            item.sequence: self._take(item.sequence, body)
+            for item, body in zip(batch.items, batch.frames(), strict=True)
+        }
+        problems = {key: Problem.of(code, "because").model_dump() for key, code in faults.items() if code}
+        if request.headers.get("prefer") != "return=minimal":
+            return _json(
+                {"results": [{"problem": problems[key]} if key in problems else _result(key) for key in faults]}
+            )
+        return _json({"problems": problems}) if problems else Answer(204)
+
+    def _take(self, sequence: int, body: bytes) -> ProblemCode | None:
+        fault = self.judge(sequence, body)
+        if fault is None:
+            assert self.frames.setdefault(sequence, body) == body, "a number came again with another frame"
+            self.receipts.append(sequence)
+            self.after_frame(sequence)
+        return fault
+
+    def _assignment(self, request: Request) -> Answer:
+        if self.assignment is None:
+            return problem(ProblemCode.NO_ASSIGNMENT)
+        etag = f'"{self.assignment["seq"]}"'
+        if request.headers.get("if-none-match") == etag:
+            return Answer(304, {"ETag": etag})
+        answer = _json(self.assignment)
+        return Answer(200, {**answer.headers, "ETag": etag}, answer.body)
+
+    def _file(self, path: str) -> Answer:
+        file = None if self.tuf is None else self.tuf / path
+        if file is None or not file.is_file():
+            return problem(ProblemCode.NOT_FOUND)
+        return Answer(200, {"Content-Type": "application/octet-stream"}, file.read_bytes())
+
+
+def _result(sequence: int) -> dict[str, Any]:
+    return {
+        "id": f"{DEVICE_ID}.{sequence}",
+        "label": "A",
+        "confidence": 0.5,
+        "model": "signs/1",
+        "match": "exact",
+    }
+
+
+def _json(value: object, status: int = 200) -> Answer:
+    return Answer(status, {"Content-Type": "application/json"}, json.dumps(value).encode())
+
+
+class _CountingReader:
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.count = 0
+
+    def readline(self, limit: int = -1) -> bytes:
+        line: bytes = self._file.readline(limit)
+        self.count += len(line)
+        return line
+
+    def read(self, size: int) -> bytes:
+        data: bytes = self._file.read(size)
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+
+    @property
+    def closed(self) -> bool:
+        return bool(self._file.closed)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    plane: DevicePlane
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile = _CountingReader(self.rfile)  # type: ignore[assignment]
+        self.plane.opened(self.connection)
+
+    def finish(self) -> None:
+        self.plane.closed(self.connection)
+        try:
+            super().finish()
+        except OSError:
+            return
+
+    def handle_one_request(self) -> None:
+        self.rfile.count = 0  # type: ignore[attr-defined]
+        try:
+            super().handle_one_request()
+        except OSError:
+            self.close_connection = True
+
+    def _do(self) -> None:
+        head_bytes: int = self.rfile.count  # type: ignore[attr-defined]
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = self.plane.handle(Request(self.command, self.path, headers, body, head_bytes))
+        self.send_response_only(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if answer.status not in (204, 304):
+            self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
+        self.wfile.flush()
+
+    do_GET = do_POST = do_PUT = _do
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        return

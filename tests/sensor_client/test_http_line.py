@@ -1,0 +1,109 @@
+"""The one door to httpx."""
+
+import socket
+import threading
+
+import pytest
+
+from sensor_client import http_line
+from sensor_client.clock import SystemClock
+from sensor_client.http_line import HttpLine
+from shared.errors import ChannelError
+from tests.sensor_client.device_plane import Answer, DevicePlane
+from tests.sensor_client.fakes import FakeClock
+
+
+@pytest.fixture
+def plane():
+    with DevicePlane() as plane:
+        yield plane
+
+
+def test_only_the_headers_that_were_asked_for_are_sent(plane):
+    with HttpLine(plane.url, SystemClock()) as line:
+        line.exchange("POST", "/v1/frames", {"DW-Sequence": "7"}, b"body")
+
+    assert sorted(plane.requests[0].headers) == ["content-length", "dw-sequence", "host"]
+
+
+def test_one_connection_serves_many_requests(plane):
+    connections = []
+    plane.opened = lambda connection: connections.append(connection)
+    with HttpLine(plane.url, SystemClock()) as line:
+        for _ in range(3):
+            line.exchange("GET", "/v1/assignment")
+
+    assert len(connections) == 1
+
+
+def test_a_server_that_is_not_there_is_a_channel_error():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+    with HttpLine(f"http://127.0.0.1:{port}", SystemClock()) as line, pytest.raises(ChannelError, match="GET http"):
+        line.exchange("GET", "/v1/assignment")
+
+
+def test_a_reply_cut_short_is_a_channel_error():
+    with _server_that_says(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this") as url:
+        with HttpLine(url, SystemClock()) as line, pytest.raises(ChannelError):
+            line.exchange("GET", "/")
+
+
+def test_a_reply_that_is_not_http_is_a_channel_error():
+    with _server_that_says(b"220 smtp.example ready\r\n") as url:
+        with HttpLine(url, SystemClock()) as line, pytest.raises(ChannelError):
+            line.exchange("GET", "/")
+
+
+def test_a_reply_over_the_limit_is_a_channel_error(plane):
+    plane.scripted.append(("/big", Answer(200, {}, bytes(http_line.REPLY_LIMIT_BYTES + 1))))
+
+    with HttpLine(plane.url, SystemClock()) as line, pytest.raises(ChannelError, match="longer than"):
+        line.exchange("GET", "/big")
+
+
+def test_a_reply_that_drips_is_given_up_at_the_deadline(plane):
+    class Impatient(FakeClock):
+        def monotonic_seconds(self) -> float:
+            self.now_seconds += 20.0
+            return self.now_seconds
+
+    plane.scripted.append(("/slow", Answer(200, {}, bytes(1_000_000))))
+
+    with HttpLine(plane.url, Impatient()) as line, pytest.raises(ChannelError, match="within 30 s"):
+        line.exchange("GET", "/slow")
+
+
+def test_redirects_are_not_followed(plane):
+    plane.scripted.append(("/v1/assignment", Answer(302, {"Location": "http://portal.example/login"})))
+
+    with HttpLine(plane.url, SystemClock()) as line:
+        assert line.exchange("GET", "/v1/assignment").status == 302
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://host", "http://", "http://[::1"])
+def test_an_address_that_is_none_is_refused_at_once(url):
+    with pytest.raises(ValueError, match="."):
+        HttpLine(url, SystemClock())
+
+
+class _server_that_says:  # noqa: N801 - reads as a sentence
+    def __init__(self, reply: bytes) -> None:
+        self._reply = reply
+        self._server = socket.create_server(("127.0.0.1", 0))
+
+    def __enter__(self) -> str:
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+        return f"http://127.0.0.1:{self._server.getsockname()[1]}"
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+        self._server.close()
+
+    def _serve(self) -> None:
+        connection, _ = self._server.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(self._reply)
