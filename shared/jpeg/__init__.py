@@ -1,0 +1,41 @@
+"""JPEG (ITU-T T.81) with given tables: pixels to streams, streams to DCT coefficients."""
+
+from shared.jpeg.annex_k import ZIGZAG
+from shared.jpeg.decoder import Decoder
+from shared.jpeg.encoder import Encoder
+from shared.jpeg.errors import (
+    CorruptJpegError,
+    CorruptScanError,
+    InvalidTablesError,
+    JpegError,
+    LimitExceededError,
+    NotAJpegError,
+    UnknownTablesError,
+    UnsupportedJpegError,
+)
+from shared.jpeg.frames import Coefficients, FrameInfo, Limits, Stream, inspect
+from shared.jpeg.statistics import SymbolCounts
+from shared.jpeg.tables import HuffmanTable, Sampling, TableSet
+
+__all__ = [
+    "ZIGZAG",
+    "Coefficients",
+    "CorruptJpegError",
+    "CorruptScanError",
+    "Decoder",
+    "Encoder",
+    "FrameInfo",
+    "HuffmanTable",
+    "InvalidTablesError",
+    "JpegError",
+    "LimitExceededError",
+    "Limits",
+    "NotAJpegError",
+    "Sampling",
+    "Stream",
+    "SymbolCounts",
+    "TableSet",
+    "UnknownTablesError",
+    "UnsupportedJpegError",
+    "inspect",
+]

@@ -1,0 +1,64 @@
+"""The example tables of T.81 annex K and the quality scaling of the Independent JPEG Group."""
+
+from typing import Final
+
+# Natural (row by row) index of each zig-zag position, T.81 figure 5.
+ZIGZAG: Final[tuple[int, ...]] = (
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5,
+    12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28,
+    35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,
+    58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+)  # fmt: skip
+
+# Tables K.1 and K.2, natural order.
+LUMA_STEPS: Final[tuple[int, ...]] = (
+    16, 11, 10, 16, 24, 40, 51, 61,
+    12, 12, 14, 19, 26, 58, 60, 55,
+    14, 13, 16, 24, 40, 57, 69, 56,
+    14, 17, 22, 29, 51, 87, 80, 62,
+    18, 22, 37, 56, 68, 109, 103, 77,
+    24, 35, 55, 64, 81, 104, 113, 92,
+    49, 64, 78, 87, 103, 121, 120, 101,
+    72, 92, 95, 98, 112, 100, 103, 99,
+)  # fmt: skip
+CHROMA_STEPS: Final[tuple[int, ...]] = (
+    17, 18, 24, 47, 99, 99, 99, 99,
+    18, 21, 26, 66, 99, 99, 99, 99,
+    24, 26, 56, 99, 99, 99, 99, 99,
+    47, 66, 99, 99, 99, 99, 99, 99,
+    *(99,) * 32,
+)  # fmt: skip
+
+# Tables K.3 to K.6: code counts by length (BITS), then symbols (HUFFVAL).
+DC_LUMA: Final = (bytes.fromhex("00010501010101010100000000000000"), bytes(range(12)))
+DC_CHROMA: Final = (bytes.fromhex("00030101010101010101010000000000"), bytes(range(12)))
+AC_LUMA: Final = (
+    bytes.fromhex("0002010303020403050504040000017d"),
+    bytes.fromhex(
+        "01020300041105122131410613516107227114328191a1082342b1c11552d1f02433627282090a161718191a25262728292a"
+        "3435363738393a434445464748494a535455565758595a636465666768696a737475767778797a838485868788898a929394"
+        "95969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae1e2e3e4e5e6e7e8"
+        "e9eaf1f2f3f4f5f6f7f8f9fa"
+    ),
+)
+AC_CHROMA: Final = (
+    bytes.fromhex("00020102040403040705040400010277"),
+    bytes.fromhex(
+        "000102031104052131061241510761711322328108144291a1b1c109233352f0156272d10a162434e125f11718191a262728"
+        "292a35363738393a434445464748494a535455565758595a636465666768696a737475767778797a82838485868788898a92"
+        "939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae2e3e4e5e6e7"
+        "e8e9eaf2f3f4f5f6f7f8f9fa"
+    ),
+)
+
+
+def scaled_steps(base: tuple[int, ...], quality: float) -> bytes:
+    """64 steps of 1..255 for an IJG quality of 1 to 100; fractions such as 12.5 are allowed.
+
+    Raises:
+        ValueError: the quality is outside 1 to 100.
+    """
+    if not 1 <= quality <= 100:
+        raise ValueError(f"a quality of {quality} is outside 1 to 100")
+    percent = int(5000 / quality if quality < 50 else 200 - 2 * quality)
+    return bytes(min(max((step * percent + 50) // 100, 1), 255) for step in base)

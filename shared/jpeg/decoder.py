@@ -1,0 +1,81 @@
+"""From streams to quantised DCT coefficients, without IDCT."""
+
+from collections.abc import Sequence
+from dataclasses import astuple
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import PeerError
+from shared.jpeg import native
+from shared.jpeg.frames import Coefficients, Limits, sampling_of
+from shared.jpeg.tables import TableSet
+
+
+class Decoder:
+    """Decodes interchange frames by their own tables and abbreviated ones by `tables`.
+
+    One decoder may be used by many threads; the interpreter lock is released while it works.
+
+    Args:
+        tables: for abbreviated frames; derived once. Without it only interchange frames are read.
+    """
+
+    def __init__(self, tables: TableSet | None = None, limits: Limits = Limits()) -> None:  # noqa: B008 (frozen)
+        self.tables = tables
+        self.limits = limits
+        known = None if tables is None else (tables.native_tables, tables.tables_id)
+        self._native = native.NativeDecoder(known, astuple(limits))
+
+    def decode(self, frame: bytes) -> Coefficients:
+        """The levels of one frame (T.81 F.2).
+
+        Raises:
+            NotAJpegError, UnsupportedJpegError, CorruptJpegError, CorruptScanError, LimitExceededError:
+                what the frame is.
+            UnknownTablesError: it is abbreviated and its tables are not this decoder's.
+        """
+        info, planes = self._native.decode(frame)
+        assert info.quant is not None
+        return Coefficients(info.height, info.width, sampling_of(info.sampling), planes, info.quant)
+
+    def decode_batch(
+        self,
+        frames: Sequence[bytes],
+        y: NDArray[Any],
+        c: NDArray[Any],
+        *,
+        dequantise: bool = False,
+        threads: int = 1,
+    ) -> list[PeerError | None]:
+        """Decode 4:2:0 frames of one size into the caller's planes, a row each.
+
+        A bad frame leaves zeros in its row and its error in the list; the others do not notice.
+
+        Args:
+            y: C-contiguous (n, 64, h/8, w/8), int16 levels, or float32 when `dequantise`.
+            c: C-contiguous (n, 128, h/16, w/16) of the same type, Cb before Cr.
+            dequantise: multiply each level by its step.
+
+        Returns:
+            None or an error a frame: those of `decode`; UnsupportedJpegError for another size or sampling;
+            UnknownTablesError, without `dequantise`, for steps that are not those of this decoder's tables.
+
+        Raises:
+            ValueError: the planes' types or shapes do not fit together or the number of frames.
+        """
+        size = _batch_size(len(frames), y, c, np.float32 if dequantise else np.int16)
+        return list(self._native.decode_batch(frames, size, y, c, max(threads, 1)))
+
+
+def _batch_size(count: int, y: NDArray[Any], c: NDArray[Any], dtype: type) -> tuple[int, int]:
+    """(height, width) of the frames the planes are for."""
+    if y.dtype != dtype or c.dtype != dtype:
+        raise ValueError(f"planes of {y.dtype} and {c.dtype}, {np.dtype(dtype)} is needed")
+    if not (y.flags.c_contiguous and c.flags.c_contiguous):
+        raise ValueError("the planes must be C-contiguous")
+    rows, columns = c.shape[2:] if c.ndim == 4 else (0, 0)
+    if y.shape != (count, 64, 2 * rows, 2 * columns) or c.shape != (count, 128, rows, columns):
+        raise ValueError(f"planes of {y.shape} and {c.shape} for {count} frames")
+    return 16 * rows, 16 * columns

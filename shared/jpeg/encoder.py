@@ -1,0 +1,88 @@
+"""From pixels to streams with given tables."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.jpeg import native
+from shared.jpeg.frames import Coefficients, Stream
+from shared.jpeg.tables import Sampling, TableSet
+
+
+class Encoder:
+    """Encodes with one table set, whose codes and divisors are derived once.
+
+    One encoder may be used by many threads; the interpreter lock is released while it works.
+    """
+
+    def __init__(self, tables: TableSet) -> None:
+        self.tables = tables
+        self._native = native.NativeEncoder(tables.native_tables, tables.tables_id)
+
+    def encode(self, pixels: NDArray[np.uint8], stream: Stream = Stream.ABBREVIATED) -> bytes:
+        """One JPEG of uint8 (h, w, 3) RGB, or (h, w) grey where the tables are grey.
+
+        Raises:
+            ValueError: the array's type or shape is another, or a side is longer than 65535.
+        """
+        expected = (2, 3) if self.tables.sampling is Sampling.GREY else (3,)
+        if pixels.ndim not in expected:
+            raise ValueError(f"pixels of shape {pixels.shape} for {self.tables.sampling} tables")
+        channels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+        return self._native.encode(_images(channels[np.newaxis]), stream.native_code)[0]
+
+    def encode_batch(self, pixels: NDArray[np.uint8], stream: Stream = Stream.ABBREVIATED) -> list[bytes]:
+        """n JPEGs of uint8 (n, h, w, 3) RGB in one call.
+
+        Raises:
+            ValueError: as `encode`.
+        """
+        return self._native.encode(_images(pixels), stream.native_code)
+
+    def quantise_batch(
+        self, pixels: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.int16], NDArray[np.int16] | None]:
+        """The levels that decoding the encoded images would give, without coding them.
+
+        Args:
+            pixels: uint8 (n, h, w, 3) RGB; h and w multiples of 16 for 4:2:0, of 8 for grey.
+
+        Returns:
+            y int16 (n, 64, h/8, w/8) and c int16 (n, 128, h/16, w/16), Cb before Cr; c is None when grey.
+
+        Raises:
+            ValueError: as `encode`, or another sampling, or sides that are no such multiples.
+        """
+        is_grey = self.tables.sampling is Sampling.GREY
+        if not is_grey and self.tables.sampling is not Sampling.YUV420:
+            raise ValueError(f"batches are 4:2:0 or grey, not {self.tables.sampling}")
+        images = _images(pixels)
+        count, height, width, _ = images.shape
+        unit = 8 if is_grey else 16
+        if height % unit or width % unit:
+            raise ValueError(f"{height} x {width} is not a multiple of {unit}")
+        y = np.empty((count, 64, height // 8, width // 8), np.int16)
+        c = None if is_grey else np.empty((count, 128, height // 16, width // 16), np.int16)
+        self._native.quantise(images, y, c)
+        return y, c
+
+    def encode_coefficients(self, coefficients: Coefficients, stream: Stream = Stream.ABBREVIATED) -> bytes:
+        """Entropy-code levels that were quantised with these very tables.
+
+        Raises:
+            ValueError: other tables or sampling, planes of another size, or levels that 8-bit baseline has
+                no codes for (DC outside -1024..1023, AC outside -1023..1023).
+        """
+        if (coefficients.sampling, coefficients.quant) != (self.tables.sampling, self.tables.quant):
+            raise ValueError("the coefficients were quantised with other tables")
+        planes = [np.ascontiguousarray(plane) for plane in coefficients.planes]
+        if len(planes) != self.tables.sampling.components or any(p.dtype != np.int16 for p in planes):
+            raise ValueError("the planes must be int16, one a component")
+        size = (coefficients.height, coefficients.width)
+        return self._native.encode_levels(size, planes, stream.native_code)
+
+
+def _images(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """uint8 (n, h, w, 3 or 1), C-contiguous."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] not in (1, 3):
+        raise ValueError(f"images must be uint8 RGB or grey, not {pixels.dtype} of shape {pixels.shape}")
+    return np.ascontiguousarray(pixels)

@@ -1,0 +1,101 @@
+"""Frames as values: which bytes a stream has, what its markers say, its coefficients, its limits."""
+
+from dataclasses import astuple, dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.jpeg import native
+from shared.jpeg.tables import Sampling, quant_id_of
+
+
+class Stream(StrEnum):
+    """How much of a JPEG is written."""
+
+    INTERCHANGE = "interchange"
+    ABBREVIATED = "abbreviated"
+    SCAN = "scan"
+
+    @property
+    def native_code(self) -> int:
+        """What the native encoder calls it."""
+        return list(Stream).index(self)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a stream may cost, checked before anything is allocated.
+
+    Args:
+        max_scans: sequential JPEG needs at most one a component.
+    """
+
+    max_bytes: int = 8 << 20
+    max_pixels: int = 16 << 20
+    max_side: int = 65500
+    max_scans: int = 3
+    max_markers: int = 1000
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """Quantised levels of one frame.
+
+    Args:
+        planes: a component each, int16 (64, block rows, block columns), natural frequency order; blocks that
+            only pad the last MCUs are left out.
+        quant: 64 steps a component, natural frequency order.
+    """
+
+    height: int
+    width: int
+    sampling: Sampling
+    planes: tuple[NDArray[np.int16], ...]
+    quant: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class FrameInfo:
+    """What a frame's markers say.
+
+    Args:
+        tables_id: what APP10 claims.
+        quant: 64 steps a component as DQT defines them; None in an abbreviated frame.
+        quant_id: computed from `quant`, never claimed.
+        scan_bytes: entropy-coded bytes, restart markers included.
+    """
+
+    height: int
+    width: int
+    sampling: Sampling
+    stream: Stream
+    tables_id: str | None
+    quant: tuple[bytes, ...] | None
+    quant_id: str | None
+    scan_bytes: int
+
+
+def inspect(frame: bytes, limits: Limits = Limits()) -> FrameInfo:  # noqa: B008 (frozen)
+    """Read all markers of a frame, decode nothing.
+
+    Raises:
+        JpegError: the markers are not those of a JPEG that `Decoder` reads, or a limit is passed.
+    """
+    info = native.inspect(frame, astuple(limits))
+    sampling = sampling_of(info.sampling)
+    return FrameInfo(
+        height=info.height,
+        width=info.width,
+        sampling=sampling,
+        stream=Stream.ABBREVIATED if info.is_abbreviated else Stream.INTERCHANGE,
+        tables_id=info.tables_id,
+        quant=info.quant,
+        quant_id=None if info.quant is None else quant_id_of(sampling, info.quant),
+        scan_bytes=info.scan_bytes,
+    )
+
+
+def sampling_of(native_code: int) -> Sampling:
+    """The sampling the native module means."""
+    return list(Sampling)[native_code]

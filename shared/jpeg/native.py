@@ -1,0 +1,262 @@
+"""The one door to the native codec: C structures in and out, failures become errors of ours."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.jpeg._codec import ffi, lib
+from shared.jpeg.errors import (
+    CorruptJpegError,
+    CorruptScanError,
+    InvalidTablesError,
+    JpegError,
+    LimitExceededError,
+    NotAJpegError,
+    UnknownTablesError,
+    UnsupportedJpegError,
+)
+
+_SIMPLE_ERRORS: dict[int, type[JpegError]] = {
+    1: NotAJpegError,
+    2: UnsupportedJpegError,
+    3: CorruptJpegError,
+    4: CorruptScanError,
+    7: InvalidTablesError,
+    # A contained fault of the codec: the input that met it is refused like any other corrupt one.
+    9: CorruptJpegError,
+}
+# cffi structures and pointers have no static types.
+CData = Any
+
+_OVER_LIMIT, _UNKNOWN_TABLES = 5, 6
+
+
+@dataclass(frozen=True)
+class Tables:
+    """A table set without names: sampling code, 64 steps a component, (counts, symbols) a Huffman table."""
+
+    sampling: int
+    quant: tuple[bytes, ...]
+    huffman: tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True)
+class Info:
+    """What markers say, without names."""
+
+    height: int
+    width: int
+    sampling: int
+    is_abbreviated: bool
+    tables_id: str | None
+    quant: tuple[bytes, ...] | None
+    scan_bytes: int
+
+
+def check_tables(tables: Tables) -> None:
+    """Raise InvalidTablesError where the set cannot be used."""
+    failure = ffi.new("Failure *")
+    _require(lib.dctwire_tables_check(_c_tables(tables), failure), failure)
+
+
+def write_tables(tables: Tables, *, with_huffman: bool) -> bytes:
+    """The canonical tables-only stream."""
+    failure, output = ffi.new("Failure *"), ffi.new("Output *")
+    _require(lib.dctwire_tables_write(_c_tables(tables), with_huffman, output, failure), failure)
+    return _take(output)[0]
+
+
+def read_tables(data: bytes) -> Tables:
+    """The inverse of `write_tables`; raises InvalidTablesError."""
+    failure, tables = ffi.new("Failure *"), ffi.new("Tables *")
+    _require(lib.dctwire_tables_read(ffi.from_buffer(data), len(data), tables, failure), failure)
+    components, huffman = (1, 2) if tables.sampling == 0 else (3, 4)
+    quant = tuple(bytes(tables.quant[index]) for index in range(components))
+    return Tables(tables.sampling, quant, tuple(_pair(tables.huffman[index]) for index in range(huffman)))
+
+
+def inspect(data: bytes, limits: Sequence[int]) -> Info:
+    """Read the markers; raises JpegError."""
+    failure, info = ffi.new("Failure *"), ffi.new("Info *")
+    status = lib.dctwire_inspect(ffi.from_buffer(data), len(data), _c_limits(limits), info, failure)
+    _require(status, failure)
+    return Info(
+        height=info.height,
+        width=info.width,
+        sampling=info.sampling,
+        is_abbreviated=bool(info.is_abbreviated),
+        tables_id=bytes(info.tables_id).hex() if info.has_tables_id else None,
+        quant=_quant(info) if info.has_quant else None,
+        scan_bytes=info.scan_bytes,
+    )
+
+
+class NativeEncoder:
+    """A handle on derived encoding tables. Thread-safe; every call releases the interpreter lock."""
+
+    def __init__(self, tables: Tables, tables_id: str) -> None:
+        failure = ffi.new("Failure *")
+        handle = lib.dctwire_encoder_new(_c_tables(tables, tables_id), failure)
+        _require(failure.kind, failure)
+        self._handle = ffi.gc(handle, lib.dctwire_encoder_free)
+
+    def encode(self, pixels: NDArray[np.uint8], stream: int) -> list[bytes]:
+        """Encode (n, h, w, channels), C-contiguous: n streams."""
+        failure, output = ffi.new("Failure *"), ffi.new("Output *")
+        images, _keep = _c_images(pixels)
+        _require(lib.dctwire_encode(self._handle, images, stream, output, failure), failure)
+        return _take(output)
+
+    def quantise(self, pixels: NDArray[np.uint8], y: NDArray[np.int16], c: NDArray[np.int16] | None) -> None:
+        """Levels of (n, h, w, channels) into planes."""
+        failure = ffi.new("Failure *")
+        images, _keep = _c_images(pixels)
+        c_pointer, c_size = (ffi.NULL, 0) if c is None else (_pointer("int16_t[]", c), c.size)
+        y_pointer = _pointer("int16_t[]", y)
+        status = lib.dctwire_quantise(self._handle, images, y_pointer, y.size, c_pointer, c_size, failure)
+        _require(status, failure)
+
+    def encode_levels(self, size: tuple[int, int], planes: Sequence[NDArray[np.int16]], stream: int) -> bytes:
+        """Entropy-code C-contiguous planes (64, rows, columns)."""
+        failure, output = ffi.new("Failure *"), ffi.new("Output *")
+        pointers = [ffi.from_buffer("int16_t[]", plane) for plane in planes]
+        c_planes, lengths = ffi.new("int16_t *[]", pointers), ffi.new("uintptr_t[]", [p.size for p in planes])
+        status = lib.dctwire_encode_levels(self._handle, *size, c_planes, lengths, stream, output, failure)
+        _require(status, failure)
+        return _take(output)[0]
+
+
+class NativeDecoder:
+    """A handle on derived decoding tables and limits. Thread-safe; calls release the interpreter lock."""
+
+    def __init__(self, tables: tuple[Tables, str] | None, limits: Sequence[int]) -> None:
+        failure = ffi.new("Failure *")
+        c_tables = ffi.NULL if tables is None else _c_tables(*tables)
+        handle = lib.dctwire_decoder_new(c_tables, _c_limits(limits), failure)
+        _require(failure.kind, failure)
+        self._handle = ffi.gc(handle, lib.dctwire_decoder_free)
+
+    def decode(self, data: bytes) -> tuple[Info, tuple[NDArray[np.int16], ...]]:
+        """Levels of one frame, (64, rows, columns) a component; `quant` of the info is always there."""
+        failure, info, frame = ffi.new("Failure *"), ffi.new("Info *"), ffi.from_buffer(data)
+        _require(lib.dctwire_probe(self._handle, frame, len(data), info, failure), failure)
+        shapes = [(64, info.block_rows[i], info.block_columns[i]) for i in range(_components(info))]
+        planes = tuple(np.zeros(shape, np.int16) for shape in shapes)
+        pointers = [_pointer("int16_t[]", plane) for plane in planes]
+        c_planes = ffi.new("int16_t *[]", pointers)
+        _require(lib.dctwire_decode(self._handle, frame, len(data), c_planes, info, failure), failure)
+        return Info(info.height, info.width, info.sampling, False, None, _quant(info), 0), planes
+
+    def decode_batch(
+        self,
+        frames: Sequence[bytes],
+        size: tuple[int, int],
+        y: NDArray[Any],
+        c: NDArray[Any],
+        threads: int,
+    ) -> list[JpegError | None]:
+        """Frames of one size into rows of `y` and `c`, int16 levels or float32 dequantised."""
+        failure, failures = ffi.new("Failure *"), ffi.new("Failure[]", len(frames))
+        batch, buffers = ffi.new("Batch *"), [ffi.from_buffer("uint8_t[]", frame) for frame in frames]
+        pointers = ffi.new("uint8_t *[]", buffers)
+        lengths = ffi.new("uintptr_t[]", [len(frame) for frame in frames])
+        y_pointer, c_pointer = _pointer("uint8_t[]", y), _pointer("uint8_t[]", c)
+        batch.frames, batch.lengths, batch.count = pointers, lengths, len(frames)
+        batch.height, batch.width = size
+        batch.y, batch.c, batch.dequantise = y_pointer, c_pointer, y.dtype == np.float32
+        batch.threads, batch.failures = threads, failures
+        _require(lib.dctwire_decode_batch(self._handle, batch, failure), failure)
+        return [_error(one) if one.kind else None for one in failures]
+
+
+def count_symbols(y: NDArray[np.int16], c: NDArray[np.int16], counts: NDArray[np.uint64]) -> None:
+    """Add the symbols of (n, 64, h/8, w/8) and (n, 128, h/16, w/16) to (4, 256) counts."""
+    failure = ffi.new("Failure *")
+    count, _, rows, columns = y.shape
+    y_pointer, c_pointer = ffi.from_buffer("int16_t[]", y), ffi.from_buffer("int16_t[]", c)
+    total = _pointer("uint64_t[]", counts)
+    size = (8 * rows, 8 * columns)
+    _require(lib.dctwire_count_symbols(y_pointer, c_pointer, count, *size, total, failure), failure)
+
+
+def fit(counts: NDArray[np.uint64], *, is_ac: bool) -> tuple[bytes, bytes]:
+    """(BITS, HUFFVAL) of the optimal table for 256 counts."""
+    failure, table = ffi.new("Failure *"), ffi.new("HuffmanTable *")
+    _require(lib.dctwire_fit(ffi.from_buffer("uint64_t[]", counts), is_ac, table, failure), failure)
+    return _pair(table)
+
+
+def _require(status: int, failure: CData) -> None:
+    if status:
+        raise _error(failure)
+
+
+def _error(failure: CData) -> Any:
+    """The failure as an error of ours; ValueError where the caller was wrong, not the data."""
+    message = bytes(failure.message)[: failure.message_length].decode("ascii", "replace")
+    if failure.kind == _OVER_LIMIT:
+        return LimitExceededError(failure.limit, failure.actual, message)
+    if failure.kind == _UNKNOWN_TABLES:
+        tables_id = bytes(failure.tables_id).hex() if failure.has_tables_id else None
+        return UnknownTablesError(tables_id, message)
+    if failure.kind in _SIMPLE_ERRORS:
+        return _SIMPLE_ERRORS[failure.kind](message)
+    return ValueError(message)
+
+
+def _c_tables(tables: Tables, tables_id: str = "") -> CData:
+    out = ffi.new("Tables *")
+    out.sampling = tables.sampling
+    out.id = bytes.fromhex(tables_id).ljust(8, b"\0")
+    for index, steps in enumerate(tables.quant):
+        out.quant[index] = steps
+    for index, (counts, symbols) in enumerate(tables.huffman):
+        if len(counts) != 16 or len(symbols) > 256 or sum(counts) != len(symbols):
+            raise InvalidTablesError(f"Huffman table {index}: {sum(counts)} codes for {len(symbols)} symbols")
+        out.huffman[index].counts = counts
+        out.huffman[index].symbols = symbols.ljust(256, b"\0")
+    return out
+
+
+def _c_limits(limits: Sequence[int]) -> CData:
+    out = ffi.new("StreamLimits *")
+    out.bytes, out.pixels, out.side, out.scans, out.markers = limits
+    return out
+
+
+def _c_images(pixels: NDArray[np.uint8]) -> tuple[CData, CData]:
+    """The structure, and the buffer that must stay alive as long."""
+    images, buffer = ffi.new("Images *"), ffi.from_buffer("uint8_t[]", pixels)
+    images.pixels = buffer
+    images.count, images.height, images.width, images.channels = pixels.shape
+    return images, buffer
+
+
+def _pointer(kind: str, array: NDArray[Any]) -> CData:
+    return ffi.from_buffer(kind, array, require_writable=True)
+
+
+def _components(info: CData) -> int:
+    return 1 if info.sampling == 0 else 3
+
+
+def _quant(info: CData) -> tuple[bytes, ...]:
+    return tuple(bytes(info.quant[index]) for index in range(_components(info)))
+
+
+def _pair(table: CData) -> tuple[bytes, bytes]:
+    counts = bytes(table.counts)
+    return counts, bytes(table.symbols)[: sum(counts)]
+
+
+def _take(output: CData) -> list[bytes]:
+    """Copy the streams out and give the native memory back."""
+    try:
+        data = ffi.buffer(output.data, output.length)
+        ends = ffi.unpack(output.ends, output.count)
+        return [data[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    finally:
+        lib.dctwire_release(output)

@@ -1,0 +1,69 @@
+//! RGB to YCbCr (JFIF) and chroma downsampling, in libjpeg's fixed point.
+
+const FRACTION_BITS: i32 = 16;
+const HALF: i32 = 1 << (FRACTION_BITS - 1);
+/// 128, and a hair less than a half so that pure blue or red stays at 255.
+const CHROMA_OFFSET: i32 = (128 << FRACTION_BITS) + HALF - 1;
+
+/// One row of interleaved RGB into three rows of the same length.
+pub fn convert_row(rgb: &[u8], y: &mut [u8], cb: &mut [u8], cr: &mut [u8]) {
+    let samples = y.iter_mut().zip(cb).zip(cr);
+    for (pixel, ((y, cb), cr)) in rgb.chunks_exact(3).zip(samples) {
+        let (r, g, b) = (i32::from(pixel[0]), i32::from(pixel[1]), i32::from(pixel[2]));
+        *y = luma(r, g, b);
+        *cb = ((32768 * b - 11058 * r - 21710 * g + CHROMA_OFFSET) >> FRACTION_BITS) as u8;
+        *cr = ((32768 * r - 27439 * g - 5329 * b + CHROMA_OFFSET) >> FRACTION_BITS) as u8;
+    }
+}
+
+/// The same, luma only.
+pub fn convert_row_to_luma(rgb: &[u8], y: &mut [u8]) {
+    for (pixel, y) in rgb.chunks_exact(3).zip(y) {
+        *y = luma(i32::from(pixel[0]), i32::from(pixel[1]), i32::from(pixel[2]));
+    }
+}
+
+#[inline(always)]
+fn luma(r: i32, g: i32, b: i32) -> u8 {
+    ((19595 * r + 38470 * g + 7471 * b + HALF) >> FRACTION_BITS) as u8
+}
+
+/// Means of 2 x 2 samples; halves round down and up in turn so that no bias builds up.
+pub fn halve_both(upper: &[u8], lower: &[u8], out: &mut [u8]) {
+    let pairs = upper.chunks_exact(2).zip(lower.chunks_exact(2));
+    for (column, (out, (a, b))) in out.iter_mut().zip(pairs).enumerate() {
+        let sum = u16::from(a[0]) + u16::from(a[1]) + u16::from(b[0]) + u16::from(b[1]);
+        *out = ((sum + 1 + (column as u16 & 1)) >> 2) as u8;
+    }
+}
+
+/// Means of 2 samples of a row, rounding down and up in turn.
+pub fn halve_width(row: &[u8], out: &mut [u8]) {
+    for (column, (out, pair)) in out.iter_mut().zip(row.chunks_exact(2)).enumerate() {
+        *out = ((u16::from(pair[0]) + u16::from(pair[1]) + (column as u16 & 1)) >> 1) as u8;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn primaries_keep_their_jfif_values() {
+        let rgb = [255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0];
+        let (mut y, mut cb, mut cr) = ([0; 5], [0; 5], [0; 5]);
+        convert_row(&rgb, &mut y, &mut cb, &mut cr);
+        assert_eq!(y, [76, 150, 29, 255, 0]);
+        assert_eq!(cb, [85, 44, 255, 128, 128]);
+        assert_eq!(cr, [255, 21, 107, 128, 128]);
+    }
+
+    #[test]
+    fn halves_round_down_and_up_in_turn() {
+        let mut out = [0; 2];
+        halve_both(&[1, 1, 1, 1], &[0, 0, 0, 0], &mut out);
+        assert_eq!(out, [0, 1]);
+        halve_width(&[0, 1, 0, 1], &mut out);
+        assert_eq!(out, [0, 1]);
+    }
+}

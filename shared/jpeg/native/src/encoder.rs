@@ -1,0 +1,230 @@
+//! From pixels or coefficients to a stream with given tables.
+
+use crate::error::{Error, Result};
+use crate::layout::{Layout, BLOCK_AREA};
+use crate::markers::{self, write_marker, write_segment};
+use crate::pixels::{Image, PixelSource};
+use crate::quant::Quantiser;
+use crate::scan_encode::{encode_scan, BlockSource, Codes};
+use crate::tables::{TableSet, TablesId, APP10_TAG};
+
+/// Which bytes to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamKind {
+    /// With its tables: any JPEG library reads it.
+    Interchange,
+    /// Without tables, naming them in APP10 (T.81 B.5).
+    Abbreviated,
+    /// Only the entropy-coded bytes.
+    Scan,
+}
+
+impl StreamKind {
+    pub fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Interchange),
+            1 => Some(Self::Abbreviated),
+            2 => Some(Self::Scan),
+            _ => None,
+        }
+    }
+}
+
+/// Encodes images; everything its tables need is derived once.
+pub struct Encoder {
+    set: TableSet,
+    id: TablesId,
+    quantisers: Vec<Quantiser>,
+    codes: Vec<Codes>,
+}
+
+impl Encoder {
+    pub fn new(set: TableSet, id: TablesId) -> Self {
+        Self {
+            quantisers: set.quant.iter().map(Quantiser::new).collect(),
+            codes: set
+                .huffman
+                .chunks_exact(2)
+                .map(|pair| Codes::new(&pair[0], &pair[1]))
+                .collect(),
+            set,
+            id,
+        }
+    }
+
+    pub fn layout(&self, height: usize, width: usize) -> Result<Layout> {
+        Layout::of_image(height, width, self.set.sampling)
+    }
+
+    /// Encode images of one size, each stream appended to `out`; the offsets where they end.
+    pub fn encode_all(
+        &self,
+        layout: Layout,
+        images: Image<'_>,
+        count: usize,
+        kind: StreamKind,
+        out: &mut Vec<u8>,
+    ) -> Result<Vec<usize>> {
+        let mut ends = Vec::with_capacity(count);
+        self.each(layout, images, count, |source| {
+            self.write_frame(&layout, source, kind, out);
+            ends.push(out.len());
+        })?;
+        Ok(ends)
+    }
+
+    /// Quantise images of one size into `y` (64 planes each) and `c` (128 each, empty when grey).
+    pub fn quantise_all(
+        &self,
+        layout: Layout,
+        images: Image<'_>,
+        count: usize,
+        y: &mut [i16],
+        c: &mut [i16],
+    ) -> Result<()> {
+        let area = |index: usize| {
+            layout
+                .components()
+                .get(index)
+                .map_or(0, |component| component.area())
+        };
+        let (y_length, c_length) = (BLOCK_AREA * area(0), 2 * BLOCK_AREA * area(1));
+        if y.len() != count * y_length || c.len() != count * c_length {
+            return Err(Error::invalid_argument("the planes do not match the images"));
+        }
+        let mut row = 0;
+        self.each(layout, images, count, |source| {
+            let (cb, cr) = c[row * c_length..(row + 1) * c_length].split_at_mut(c_length / 2);
+            source.quantise_into(&mut [&mut y[row * y_length..(row + 1) * y_length], cb, cr]);
+            row += 1;
+        })
+    }
+
+    fn each(
+        &self,
+        layout: Layout,
+        images: Image<'_>,
+        count: usize,
+        mut work: impl FnMut(&mut PixelSource<'_>),
+    ) -> Result<()> {
+        let length = layout.height * layout.width * images.channels;
+        if images.pixels.len() != count * length {
+            return Err(Error::invalid_argument("the pixels do not fill the images"));
+        }
+        let mut rows = images.pixels.chunks_exact(length);
+        let first = match rows.next() {
+            Some(pixels) => Image { pixels, ..images },
+            None => return Ok(()),
+        };
+        let mut source = PixelSource::new(layout, first, &self.quantisers)?;
+        work(&mut source);
+        for pixels in rows {
+            source.replace_pixels(pixels);
+            work(&mut source);
+        }
+        Ok(())
+    }
+
+    /// Entropy-code levels as they are: one slice of 64 planes, natural order, a component.
+    pub fn encode_levels(&self, layout: Layout, planes: &[&[i16]], kind: StreamKind) -> Result<Vec<u8>> {
+        let mut source = LevelSource::new(layout, planes)?;
+        let mut out = Vec::new();
+        self.write_frame(&layout, &mut source, kind, &mut out);
+        Ok(out)
+    }
+
+    fn write_frame(
+        &self,
+        layout: &Layout,
+        source: &mut impl BlockSource,
+        kind: StreamKind,
+        out: &mut Vec<u8>,
+    ) {
+        match kind {
+            StreamKind::Scan => return encode_scan(layout, source, &self.codes, out),
+            StreamKind::Abbreviated => self.write_abbreviated_head(out),
+            StreamKind::Interchange => self.write_interchange_head(out),
+        }
+        self.write_frame_headers(layout, out);
+        encode_scan(layout, source, &self.codes, out);
+        write_marker(out, markers::EOI);
+    }
+
+    fn write_abbreviated_head(&self, out: &mut Vec<u8>) {
+        write_marker(out, markers::SOI);
+        let mut claim = [0; 10];
+        claim[..2].copy_from_slice(&APP10_TAG);
+        claim[2..].copy_from_slice(&self.id);
+        write_segment(out, markers::APP10, &claim);
+    }
+
+    fn write_interchange_head(&self, out: &mut Vec<u8>) {
+        write_marker(out, markers::SOI);
+        write_segment(out, markers::APP0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0");
+        self.set.write_quant(out);
+        self.set.write_huffman(out);
+    }
+
+    /// SOF0 and SOS of one interleaved scan.
+    fn write_frame_headers(&self, layout: &Layout, out: &mut Vec<u8>) {
+        let slots = self.set.quant_slots();
+        let count = layout.components().len() as u8;
+        let (height, width) = (
+            (layout.height as u16).to_be_bytes(),
+            (layout.width as u16).to_be_bytes(),
+        );
+        let mut frame = vec![8, height[0], height[1], width[0], width[1], count];
+        let mut scan = vec![count];
+        for (id, (component, slot)) in (1_u8..).zip(layout.components().iter().zip(slots)) {
+            let factors = (component.horizontal << 4 | component.vertical) as u8;
+            frame.extend([id, factors, slot]);
+            scan.extend([id, if id == 1 { 0x00 } else { 0x11 }]);
+        }
+        scan.extend([0, 63, 0]);
+        write_segment(out, markers::SOF0, &frame);
+        write_segment(out, markers::SOS, &scan);
+    }
+}
+
+/// Levels that exist already.
+struct LevelSource<'a> {
+    layout: Layout,
+    planes: &'a [&'a [i16]],
+}
+
+impl<'a> LevelSource<'a> {
+    /// Levels that fit the codes of 8-bit baseline: DC differences of 11 bits, AC levels of 10.
+    fn new(layout: Layout, planes: &'a [&'a [i16]]) -> Result<Self> {
+        let areas = layout.components().iter().map(|component| component.area());
+        if !planes
+            .iter()
+            .map(|plane| plane.len())
+            .eq(areas.clone().map(|area| BLOCK_AREA * area))
+        {
+            return Err(Error::invalid_argument("the planes do not match the size"));
+        }
+        for (plane, area) in planes.iter().zip(areas) {
+            let (dc, ac) = plane.split_at(area);
+            if !dc.iter().all(|level| (-1024..=1023).contains(level)) {
+                return Err(Error::invalid_argument("a DC level is outside -1024..1023"));
+            }
+            if !ac.iter().all(|level| (-1023..=1023).contains(level)) {
+                return Err(Error::invalid_argument("an AC level is outside -1023..1023"));
+            }
+        }
+        Ok(Self { layout, planes })
+    }
+}
+
+impl BlockSource for LevelSource<'_> {
+    fn start_row(&mut self, _mcu_row: usize) {}
+
+    fn levels(&mut self, component: usize, row: usize, column: usize, levels: &mut [i16; BLOCK_AREA]) {
+        let layout = &self.layout.components()[component];
+        let offset = row * layout.block_columns + column;
+        let source = self.planes[component][offset..].iter().step_by(layout.area());
+        for (level, &value) in levels.iter_mut().zip(source) {
+            *level = value;
+        }
+    }
+}

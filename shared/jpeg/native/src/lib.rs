@@ -1,0 +1,32 @@
+//! JPEG (ITU-T T.81) with given tables: pixels to streams, streams to quantised DCT coefficients.
+//!
+//! No crates. Only `ffi` may hold `unsafe`; every other module is pure and knows nothing of Python.
+
+#![deny(unsafe_code)]
+#![deny(clippy::pedantic)]
+#![deny(clippy::undocumented_unsafe_blocks)]
+// Bit packing and sample arithmetic cast all the time; the values are bounded where they are made.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::cast_lossless
+)]
+
+mod bits;
+mod colour;
+mod dct;
+mod decoder;
+mod encoder;
+mod error;
+mod ffi;
+mod fit;
+mod huffman;
+mod layout;
+mod markers;
+mod pixels;
+mod quant;
+mod scan_decode;
+mod scan_encode;
+mod statistics;
+mod tables;

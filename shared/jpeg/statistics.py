@@ -1,0 +1,42 @@
+"""Symbol statistics of levels, and the Huffman tables they ask for."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.jpeg import native
+from shared.jpeg.tables import HuffmanTable
+
+
+class SymbolCounts:
+    """How often each Huffman symbol occurs: `counts` uint64 (4, 256), DC and AC of luma, then of chroma."""
+
+    def __init__(self) -> None:
+        self.counts: NDArray[np.uint64] = np.zeros((4, 256), np.uint64)
+
+    def add(self, y: NDArray[np.int16], c: NDArray[np.int16]) -> None:
+        """Count the symbols of 4:2:0 levels.
+
+        Args:
+            y: int16 (n, 64, h/8, w/8), natural frequency order.
+            c: int16 (n, 128, h/16, w/16), Cb before Cr.
+
+        Raises:
+            ValueError: other types or shapes, or levels that 8-bit baseline has no codes for.
+        """
+        rows, columns = c.shape[2:] if c.ndim == 4 else (0, 0)
+        count = len(c)
+        if y.shape != (count, 64, 2 * rows, 2 * columns) or c.shape != (count, 128, rows, columns):
+            raise ValueError(f"planes of {y.shape} and {c.shape}")
+        if y.dtype != np.int16 or c.dtype != np.int16:
+            raise ValueError(f"levels must be int16, not {y.dtype} and {c.dtype}")
+        if count and rows and columns:
+            native.count_symbols(np.ascontiguousarray(y), np.ascontiguousarray(c), self.counts)
+
+    def tables(self) -> tuple[HuffmanTable, HuffmanTable, HuffmanTable, HuffmanTable]:
+        """The optimal tables of at most 16 bits, one count added to each legal symbol.
+
+        So every future frame can be coded, whatever the counted ones held.
+        """
+        fitted = [native.fit(self.counts[index], is_ac=index % 2 == 1) for index in range(4)]
+        dc_luma, ac_luma, dc_chroma, ac_chroma = (HuffmanTable(*pair) for pair in fitted)
+        return dc_luma, ac_luma, dc_chroma, ac_chroma

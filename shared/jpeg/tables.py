@@ -1,0 +1,130 @@
+"""Table sets: what both ends of the wire must share to exchange frames without tables in them."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import Self
+
+from shared.jpeg import annex_k, native
+from shared.jpeg.errors import InvalidTablesError
+
+
+class Sampling(StrEnum):
+    """Components and how finely chroma is sampled."""
+
+    GREY = "grey"
+    YUV444 = "4:4:4"
+    YUV422 = "4:2:2"
+    YUV420 = "4:2:0"
+
+    @property
+    def components(self) -> int:
+        """1 or 3."""
+        return 1 if self is Sampling.GREY else 3
+
+
+_SAMPLINGS = tuple(Sampling)
+
+
+@dataclass(frozen=True)
+class HuffmanTable:
+    """One table of T.81 annex C: `counts` is BITS (16 bytes), `symbols` HUFFVAL."""
+
+    counts: bytes
+    symbols: bytes
+
+
+@dataclass(frozen=True)
+class TableSet:
+    """Quantisation and Huffman tables of a frame, and its sampling.
+
+    Args:
+        quant: 64 steps of 1..255 in natural frequency order, one table a component.
+        huffman: DC and AC of luma, then DC and AC of chroma; grey has only the first two.
+
+    Raises:
+        InvalidTablesError: a zero step, a wrong number of tables, or a Huffman table that is not a prefix
+            code of at most 16 bits without the code of all ones for exactly the 12 DC or 162 AC symbols.
+    """
+
+    sampling: Sampling
+    quant: tuple[bytes, ...]
+    huffman: tuple[HuffmanTable, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.quant) != self.sampling.components or any(len(table) != 64 for table in self.quant):
+            raise InvalidTablesError(f"{self.sampling} needs {self.sampling.components} tables of 64 steps")
+        needed = 2 if self.sampling is Sampling.GREY else 4
+        if len(self.huffman) != needed:
+            raise InvalidTablesError(f"{self.sampling} needs {needed} Huffman tables")
+        native.check_tables(self.native_tables)
+
+    @classmethod
+    def standard(cls, quality: float = 50, sampling: Sampling = Sampling.YUV420) -> Self:
+        """The tables of T.81 annex K scaled to an IJG quality of 1 to 100 (12.5 is allowed).
+
+        Raises:
+            ValueError: the quality is outside 1 to 100.
+        """
+        luma = annex_k.scaled_steps(annex_k.LUMA_STEPS, quality)
+        chroma = annex_k.scaled_steps(annex_k.CHROMA_STEPS, quality)
+        pairs = (annex_k.DC_LUMA, annex_k.AC_LUMA, annex_k.DC_CHROMA, annex_k.AC_CHROMA)
+        huffman = tuple(HuffmanTable(counts, symbols) for counts, symbols in pairs)
+        if sampling is Sampling.GREY:
+            return cls(sampling, (luma,), huffman[:2])
+        return cls(sampling, (luma, chroma, chroma), huffman)
+
+    @classmethod
+    def from_stream(cls, data: bytes) -> Self:
+        """The tables of a canonical tables-only stream, as `to_stream` writes it.
+
+        Raises:
+            InvalidTablesError: it is anything else.
+        """
+        found = native.read_tables(data)
+        sampling = _SAMPLINGS[found.sampling]
+        huffman = tuple(HuffmanTable(counts, symbols) for counts, symbols in found.huffman)
+        return cls(sampling, found.quant, huffman)
+
+    def to_stream(self) -> bytes:
+        """The canonical tables-only stream (T.81 B.5): SOI, APP10, DQT, DHT, EOI.
+
+        Equal quantisation tables share a destination, in order of first use. APP10 holds "DW" and one byte:
+        the sampling in the low half, the destinations of Cb and Cr in the two pairs of bits above.
+        """
+        return native.write_tables(self.native_tables, with_huffman=True)
+
+    def with_huffman(self, huffman: Sequence[HuffmanTable]) -> Self:
+        """The same quantisation with other Huffman tables: the quant id stays."""
+        return replace(self, huffman=tuple(huffman))
+
+    def with_quant(self, quant: Sequence[bytes]) -> Self:
+        """The same Huffman tables with other quantisation."""
+        return replace(self, quant=tuple(quant))
+
+    @cached_property
+    def tables_id(self) -> str:
+        """First 8 bytes of the SHA-256 of `to_stream()`, in hex: what abbreviated frames name."""
+        return _short_hash(self.to_stream())
+
+    @cached_property
+    def quant_id(self) -> str:
+        """The same over the stream without DHT: what decides which classifier reads the levels."""
+        return _short_hash(native.write_tables(self.native_tables, with_huffman=False))
+
+    @cached_property
+    def native_tables(self) -> native.Tables:
+        """The same set as the native module takes it."""
+        huffman = tuple((table.counts, table.symbols) for table in self.huffman)
+        return native.Tables(_SAMPLINGS.index(self.sampling), self.quant, huffman)
+
+
+def quant_id_of(sampling: Sampling, quant: tuple[bytes, ...]) -> str:
+    """The quant id of steps found in a frame."""
+    return TableSet.standard(sampling=sampling).with_quant(quant).quant_id
+
+
+def _short_hash(stream: bytes) -> str:
+    return hashlib.sha256(stream).digest()[:8].hex()
