@@ -38,9 +38,7 @@ class Encoder:
         """
         return self._native.encode(_images(pixels), stream.native_code)
 
-    def quantise_batch(
-        self, pixels: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.int16], NDArray[np.int16] | None]:
+    def quantise_batch(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.int16], NDArray[np.int16] | None]:
         """The levels that decoding the encoded images would give, without coding them.
 
         Args:

@@ -76,7 +76,7 @@ class FrameInfo:
     scan_bytes: int
 
 
-def inspect(frame: bytes, limits: Limits = Limits()) -> FrameInfo:  # noqa: B008 (frozen)
+def inspect(frame: bytes, limits: Limits = Limits()) -> FrameInfo:
     """Read all markers of a frame, decode nothing.
 
     Raises:
