@@ -102,7 +102,7 @@ impl<'a> BitReader<'a> {
             if !contains_ff(word) {
                 self.window |= word >> self.available;
                 self.position += ((63 - self.available) >> 3) as usize;
-                self.available |= 56;
+                self.available |= 0b11_1000;
                 return;
             }
         }
@@ -116,7 +116,7 @@ impl<'a> BitReader<'a> {
                     self.position += 2;
                     0xFF
                 }
-                (Some(0xFF), _) | (None, _) => {
+                (Some(0xFF) | None, _) => {
                     self.lent += 8;
                     0
                 }

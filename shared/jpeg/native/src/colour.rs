@@ -23,7 +23,7 @@ pub fn convert_row_to_luma(rgb: &[u8], y: &mut [u8]) {
     }
 }
 
-#[inline(always)]
+#[inline]
 fn luma(r: i32, g: i32, b: i32) -> u8 {
     ((19595 * r + 38470 * g + 7471 * b + HALF) >> FRACTION_BITS) as u8
 }

@@ -1,11 +1,13 @@
 //! From a stream to its coefficients: tables looked up, scans decoded, nothing accepted half.
 
 use crate::error::{Error, Result};
+use crate::frame::{Component, Frame};
 use crate::huffman::{Class, DecodeTable, Spec};
 use crate::layout::{Layout, Sampling};
-use crate::markers::{Component, Frame, Limits, Scan, ScanComponent, Stop, Stream};
+use crate::markers::Limits;
 use crate::quant::QuantTable;
 use crate::scan_decode::{decode_scan, Coefficient, Part, Plane};
+use crate::stream::{Scan, ScanComponent, Stop, Stream};
 use crate::tables::{TableSet, TablesId};
 
 /// Decodes frames; what its own tables need is derived once.
@@ -57,7 +59,7 @@ impl Slots {
                 format!("the scan uses {what} table {slot}, which the stream does not define"),
             )
         };
-        let quant_slot = frame.components[scanned.index].quant_slot;
+        let quant_slot = frame.components()[scanned.index].quant_slot;
         Ok(Part {
             component: scanned.index,
             dc: self.dc[scanned.dc_slot]
@@ -96,11 +98,11 @@ pub fn inspect(data: &[u8], limits: Limits) -> Result<FrameInfo> {
         scan_bytes += end - scan.start;
         let frame = require_frame(&stream, end)?;
         for component in scan.components() {
-            quant[component.index] = stream.quant[frame.components[component.index].quant_slot];
+            quant[component.index] = stream.quant[frame.components()[component.index].quant_slot];
             is_scanned[component.index] = true;
         }
         if stream.has_tables {
-            require_tables(&stream, &scan, &frame.components)?;
+            require_tables(&stream, &scan, frame.components())?;
         }
         stream.resume_at(end);
     }
@@ -125,7 +127,7 @@ fn require_frame(stream: &Stream<'_>, at: usize) -> Result<Frame> {
         .ok_or_else(|| Error::corrupt(at, "there is no frame (SOF)"))
 }
 
-fn require_tables(stream: &Stream<'_>, scan: &Scan, components: &[Component; 3]) -> Result<()> {
+fn require_tables(stream: &Stream<'_>, scan: &Scan, components: &[Component]) -> Result<()> {
     let has_all = scan.components().iter().all(|scanned| {
         stream.dc[scanned.dc_slot].is_some()
             && stream.ac[scanned.ac_slot].is_some()

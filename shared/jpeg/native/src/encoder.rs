@@ -1,7 +1,7 @@
 //! From pixels or coefficients to a stream with given tables.
 
 use crate::error::{Error, Result};
-use crate::layout::{Layout, BLOCK_AREA};
+use crate::layout::{ComponentLayout, Layout, BLOCK_AREA};
 use crate::markers::{self, write_marker, write_segment};
 use crate::pixels::{Image, PixelSource};
 use crate::quant::Quantiser;
@@ -82,12 +82,7 @@ impl Encoder {
         y: &mut [i16],
         c: &mut [i16],
     ) -> Result<()> {
-        let area = |index: usize| {
-            layout
-                .components()
-                .get(index)
-                .map_or(0, |component| component.area())
-        };
+        let area = |index: usize| layout.components().get(index).map_or(0, ComponentLayout::area);
         let (y_length, c_length) = (BLOCK_AREA * area(0), 2 * BLOCK_AREA * area(1));
         if y.len() != count * y_length || c.len() != count * c_length {
             return Err(Error::invalid_argument("the planes do not match the images"));
@@ -195,7 +190,7 @@ struct LevelSource<'a> {
 impl<'a> LevelSource<'a> {
     /// Levels that fit the codes of 8-bit baseline: DC differences of 11 bits, AC levels of 10.
     fn new(layout: Layout, planes: &'a [&'a [i16]]) -> Result<Self> {
-        let areas = layout.components().iter().map(|component| component.area());
+        let areas = layout.components().iter().map(ComponentLayout::area);
         if !planes
             .iter()
             .map(|plane| plane.len())

@@ -6,59 +6,74 @@ use crate::layout::BLOCK_AREA;
 /// A 64-entry table in natural order, entries 1..255.
 pub type QuantTable = [u8; BLOCK_AREA];
 
-const RECIPROCAL_BITS: u32 = 20;
-
-/// Division by the table's entries as multiplication.
+/// Division by the table's entries as two 16-bit multiplications, each keeping the upper half.
 #[derive(Clone, Debug)]
 pub struct Quantiser {
-    reciprocals: [u32; BLOCK_AREA],
-    halves: [u32; BLOCK_AREA],
+    halves: [u16; BLOCK_AREA],
+    reciprocals: [u16; BLOCK_AREA],
+    scales: [u16; BLOCK_AREA],
 }
 
 impl Quantiser {
+    /// With a = floor((|x| + 4q) / 8), the rounded quotient of x by 8q is floor(a / q). For a below 2^11 and b
+    /// bits with q <= 2^b, that is a * 2^4 * (floor(2^(15 + b) / q) + 1) / 2^(19 + b), rounded down: what the
+    /// reciprocal is too large adds less than a * q / 2^(15 + b) < 1 in units of 1 / q.
     pub fn new(table: &QuantTable) -> Self {
-        let mut reciprocals = [0; BLOCK_AREA];
-        let mut halves = [0; BLOCK_AREA];
-        for ((reciprocal, half), &step) in reciprocals.iter_mut().zip(&mut halves).zip(table) {
-            // floor((x + 4q) / 8q) = floor(floor((x + 4q) / 8) / q); that inner quotient is below 2^11, so
-            // 20 bits are exact for every q up to 255 and the product fits 32 bits.
-            *reciprocal = (1 << RECIPROCAL_BITS) / u32::from(step) + 1;
-            *half = 4 * u32::from(step);
+        let mut out = Self {
+            halves: [0; BLOCK_AREA],
+            reciprocals: [0; BLOCK_AREA],
+            scales: [0; BLOCK_AREA],
+        };
+        for (index, &step) in table.iter().enumerate() {
+            let step = u32::from(step);
+            let bits = step.next_power_of_two().trailing_zeros();
+            out.halves[index] = 4 * step as u16;
+            out.reciprocals[index] = ((1_u32 << (15 + bits)) / step + 1) as u16;
+            out.scales[index] = 1 << (13 - bits);
         }
-        // For q = 1 the rounded-up reciprocal must not reach past the next integer: (x * (2^20 + 1)) >> 20 = x.
-        Self { reciprocals, halves }
+        out
     }
 
     /// Levels, natural order, of coefficients times 8.
     #[inline]
     pub fn levels(&self, coefficients: &Block, levels: &mut [i16; BLOCK_AREA]) {
-        for (row, values) in coefficients.iter().enumerate() {
-            for (column, &value) in values.iter().enumerate() {
-                let index = row * 8 + column;
-                let magnitude = (value.unsigned_abs() + self.halves[index]) >> 3;
-                let level = (magnitude.wrapping_mul(self.reciprocals[index]) >> RECIPROCAL_BITS) as i32;
-                levels[index] = (if value < 0 { -level } else { level }) as i16;
-            }
+        let factors = self.halves.iter().zip(&self.reciprocals).zip(&self.scales);
+        let values = coefficients.iter().flat_map(|row| row.0);
+        for ((level, value), ((&half, &reciprocal), &scale)) in levels.iter_mut().zip(values).zip(factors) {
+            let quotient = (value.unsigned_abs() + half) >> 3 << 4;
+            let magnitude = upper_half(upper_half(quotient, reciprocal), scale) as i16;
+            let sign = value >> 15;
+            *level = (magnitude ^ sign) - sign;
         }
     }
+}
+
+#[inline]
+fn upper_half(left: u16, right: u16) -> u16 {
+    ((u32::from(left) * u32::from(right)) >> 16) as u16
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lanes::Narrow;
 
     #[test]
     fn it_equals_rounded_division_for_every_step_and_value() {
         for step in 1..=255_u8 {
             let quantiser = Quantiser::new(&[step; 64]);
             let divisor = 8 * i32::from(step);
-            for value in -9000..=9000_i32 {
+            for first in (-9024..9024_i16).step_by(64) {
                 let mut levels = [0; 64];
-                let mut block = [[0; 8]; 8];
-                block[0][0] = value;
+                let mut block = [Narrow([0; 8]); 8];
+                for (value, slot) in (first..).zip(block.iter_mut().flat_map(|row| &mut row.0)) {
+                    *slot = value;
+                }
                 quantiser.levels(&block, &mut levels);
-                let expected = (value.abs() + divisor / 2) / divisor * value.signum();
-                assert_eq!(i32::from(levels[0]), expected, "{value} by {step}");
+                for (value, level) in (i32::from(first)..).zip(levels) {
+                    let expected = (value.abs() + divisor / 2) / divisor * value.signum();
+                    assert_eq!(i32::from(level), expected, "{value} by {step}");
+                }
             }
         }
     }

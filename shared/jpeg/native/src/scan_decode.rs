@@ -27,7 +27,7 @@ impl Coefficient for i16 {
 impl Coefficient for f32 {
     #[inline]
     fn from_level(level: i32, step: u8) -> Self {
-        (level * i32::from(step)) as f32
+        f32::from(level as i16) * f32::from(step)
     }
 }
 
@@ -55,15 +55,7 @@ pub fn decode_scan<T: Coefficient>(
     planes: &mut [Plane<'_, T>],
     restart_interval: usize,
 ) -> Result<usize> {
-    let components = layout.components();
-    let is_interleaved = parts.len() > 1;
-    let (mcu_rows, mcu_columns) = match parts {
-        [part] => (
-            components[part.component].block_rows,
-            components[part.component].block_columns,
-        ),
-        _ => (layout.mcu_rows, layout.mcu_columns),
-    };
+    let (mcu_rows, mcu_columns) = mcu_grid(layout, parts);
     let mut reader = BitReader::new(data, start);
     let mut predictors = [0; 3];
     let mut until_restart = restart_interval;
@@ -79,26 +71,56 @@ pub fn decode_scan<T: Coefficient>(
                 }
                 until_restart -= 1;
             }
-            for (part, predictor) in parts.iter().zip(&mut predictors) {
-                let component = &components[part.component];
-                let plane = &mut *planes[part.component].data;
-                let (rows, columns) = if is_interleaved {
-                    (component.vertical, component.horizontal)
-                } else {
-                    (1, 1)
-                };
-                for row in mcu_row * rows..(mcu_row + 1) * rows {
-                    for column in mcu_column * columns..(mcu_column + 1) * columns {
-                        decode_into(&mut reader, part, predictor, component, plane, (row, column))?;
-                    }
-                }
-            }
+            decode_mcu(
+                &mut reader,
+                layout,
+                parts,
+                planes,
+                &mut predictors,
+                (mcu_row, mcu_column),
+            )?;
             if reader.is_overdrawn() {
                 return Err(Error::scan(reader.position(), "the scan ends inside a block"));
             }
         }
     }
     reader.end()
+}
+
+/// Rows and columns of the scan's MCUs: a lone component's are its blocks (T.81 A.2.2).
+fn mcu_grid(layout: &Layout, parts: &[Part<'_>]) -> (usize, usize) {
+    match parts {
+        [part] => {
+            let component = &layout.components()[part.component];
+            (component.block_rows, component.block_columns)
+        }
+        _ => (layout.mcu_rows, layout.mcu_columns),
+    }
+}
+
+#[inline]
+fn decode_mcu<T: Coefficient>(
+    reader: &mut BitReader<'_>,
+    layout: &Layout,
+    parts: &[Part<'_>],
+    planes: &mut [Plane<'_, T>],
+    predictors: &mut [i32; 3],
+    (mcu_row, mcu_column): (usize, usize),
+) -> Result<()> {
+    for (part, predictor) in parts.iter().zip(predictors) {
+        let component = &layout.components()[part.component];
+        let plane = &mut *planes[part.component].data;
+        let (rows, columns) = match parts.len() {
+            1 => (1, 1),
+            _ => (component.vertical, component.horizontal),
+        };
+        for row in mcu_row * rows..(mcu_row + 1) * rows {
+            for column in mcu_column * columns..(mcu_column + 1) * columns {
+                decode_into(reader, part, predictor, component, plane, (row, column))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A reader behind the restart marker at `position`, which must be number `expected`.

@@ -62,7 +62,7 @@ fn count_block(
             continue;
         }
         ac[0xF0] += run / 16;
-        ac[(run % 16 << 4) as usize | usize::from(size_of(level, 10)?)] += 1;
+        ac[((run % 16) << 4) as usize | usize::from(size_of(level, 10)?)] += 1;
         run = 0;
     }
     ac[0] += u64::from(run > 0);

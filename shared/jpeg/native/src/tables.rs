@@ -3,8 +3,9 @@
 use crate::error::{Error, Result};
 use crate::huffman::{Class, Spec};
 use crate::layout::{Sampling, ZIGZAG};
-use crate::markers::{self, Limits, Stop, Stream};
+use crate::markers::{self, Limits};
 use crate::quant::QuantTable;
+use crate::stream::{Stop, Stream};
 
 pub type TablesId = [u8; 8];
 
@@ -90,7 +91,7 @@ impl TableSet {
     pub fn write_huffman(&self, out: &mut Vec<u8>) {
         let mut body = Vec::with_capacity(420);
         for (index, spec) in (0_u8..).zip(&self.huffman) {
-            body.push((index % 2) << 4 | index / 2);
+            body.push(((index % 2) << 4) | (index / 2));
             body.extend(spec.counts);
             body.extend(spec.values());
         }

@@ -1,0 +1,131 @@
+//! Encoding across the border.
+
+use super::tables::{table_set, Tables};
+use super::{bytes, bytes_mut, guard, hand_over, Failure, Output};
+use crate::encoder::{Encoder, StreamKind};
+use crate::error::{Error, Result};
+use crate::pixels::Image;
+
+/// Images of one size: `count` x `height` x `width` x `channels` bytes.
+#[repr(C)]
+pub struct Images {
+    pub pixels: *const u8,
+    pub count: usize,
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+}
+
+/// An encoder for these tables (their id is what its frames will name), or null.
+#[no_mangle]
+pub unsafe extern "C" fn dctwire_encoder_new(tables: *const Tables, failure: *mut Failure) -> *mut Encoder {
+    let mut made = std::ptr::null_mut();
+    // SAFETY: module contract.
+    unsafe {
+        guard(failure, || {
+            let tables = &*tables;
+            made = Box::into_raw(Box::new(Encoder::new(table_set(tables)?, tables.id)));
+            Ok(())
+        });
+    }
+    made
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn dctwire_encoder_free(encoder: *mut Encoder) {
+    // SAFETY: `dctwire_encoder_new` made it, and it is freed once.
+    drop(unsafe { Box::from_raw(encoder) });
+}
+
+/// Encode images of one size; stream kind 0 interchange, 1 abbreviated, 2 scan.
+#[no_mangle]
+pub unsafe extern "C" fn dctwire_encode(
+    encoder: *const Encoder,
+    images: *const Images,
+    stream: u8,
+    output: *mut Output,
+    failure: *mut Failure,
+) -> i32 {
+    // SAFETY: module contract; `pixels` has count x height x width x channels bytes.
+    unsafe {
+        guard(failure, || {
+            let images = &*images;
+            let layout = (*encoder).layout(images.height, images.width)?;
+            let mut out = Vec::new();
+            let ends = (*encoder).encode_all(
+                layout,
+                image_of(images),
+                images.count,
+                stream_kind(stream)?,
+                &mut out,
+            )?;
+            hand_over(out, ends, &mut *output);
+            Ok(())
+        })
+    }
+}
+
+unsafe fn image_of<'a>(images: &Images) -> Image<'a> {
+    let length = images.count * images.height * images.width * images.channels;
+    Image {
+        // SAFETY: module contract.
+        pixels: unsafe { bytes(images.pixels, length) },
+        channels: images.channels,
+    }
+}
+
+/// Quantise images of one size into `y` and `c` (`c_length` 0 for grey tables).
+#[no_mangle]
+pub unsafe extern "C" fn dctwire_quantise(
+    encoder: *const Encoder,
+    images: *const Images,
+    y: *mut i16,
+    y_length: usize,
+    c: *mut i16,
+    c_length: usize,
+    failure: *mut Failure,
+) -> i32 {
+    // SAFETY: module contract; `y` and `c` have the stated numbers of items and do not overlap.
+    unsafe {
+        guard(failure, || {
+            let images = &*images;
+            let layout = (*encoder).layout(images.height, images.width)?;
+            let (y, c) = (bytes_mut(y, y_length), bytes_mut(c, c_length));
+            (*encoder).quantise_all(layout, image_of(images), images.count, y, c)
+        })
+    }
+}
+
+/// Entropy-code levels: three pointers to planes of 64 frequencies, as many items each as `lengths` says.
+#[no_mangle]
+pub unsafe extern "C" fn dctwire_encode_levels(
+    encoder: *const Encoder,
+    height: usize,
+    width: usize,
+    planes: *const *const i16,
+    lengths: *const usize,
+    stream: u8,
+    output: *mut Output,
+    failure: *mut Failure,
+) -> i32 {
+    // SAFETY: module contract; `planes` and `lengths` have one item a component.
+    unsafe {
+        guard(failure, || {
+            let layout = (*encoder).layout(height, width)?;
+            let count = layout.components().len();
+            let planes: Vec<&[i16]> = bytes(planes, count)
+                .iter()
+                .zip(bytes(lengths, count))
+                .map(|(&plane, &length)| bytes(plane, length))
+                .collect();
+            let out = (*encoder).encode_levels(layout, &planes, stream_kind(stream)?)?;
+            let ends = vec![out.len()];
+            hand_over(out, ends, &mut *output);
+            Ok(())
+        })
+    }
+}
+
+fn stream_kind(code: u8) -> Result<StreamKind> {
+    StreamKind::from_code(code).ok_or_else(|| Error::invalid_argument(format!("unknown stream kind {code}")))
+}
