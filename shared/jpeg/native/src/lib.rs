@@ -23,7 +23,6 @@ mod ffi;
 mod fit;
 mod frame;
 mod huffman;
-mod lanes;
 mod layout;
 mod markers;
 mod pixels;

@@ -3,7 +3,6 @@
 use crate::colour;
 use crate::dct;
 use crate::error::{Error, Result};
-use crate::lanes::Narrow;
 use crate::layout::{div_ceil, Layout, Sampling, BLOCK_AREA, BLOCK_SIDE};
 use crate::quant::Quantiser;
 use crate::scan_encode::BlockSource;
@@ -45,11 +44,11 @@ impl Strip {
     /// The block at (row, column) of the strip, level-shifted, as columns.
     #[inline]
     fn block(&self, row: usize, column: usize) -> dct::Block {
-        let mut rows = [Narrow([0; BLOCK_SIDE]); BLOCK_SIDE];
-        for (y, shifted) in rows.iter_mut().enumerate() {
+        let mut rows = [0; BLOCK_AREA];
+        for (y, shifted) in rows.chunks_exact_mut(BLOCK_SIDE).enumerate() {
             let start = (row * BLOCK_SIDE + y) * self.stride + column * BLOCK_SIDE;
             let samples = &self.samples[start..start + BLOCK_SIDE];
-            for (value, &sample) in shifted.0.iter_mut().zip(samples) {
+            for (value, &sample) in shifted.iter_mut().zip(samples) {
                 *value = i16::from(sample) - 128;
             }
         }

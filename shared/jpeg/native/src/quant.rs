@@ -37,13 +37,13 @@ impl Quantiser {
     /// Levels, natural order, of coefficients times 8.
     #[inline]
     pub fn levels(&self, coefficients: &Block, levels: &mut [i16; BLOCK_AREA]) {
-        let factors = self.halves.iter().zip(&self.reciprocals).zip(&self.scales);
-        let values = coefficients.iter().flat_map(|row| row.0);
-        for ((level, value), ((&half, &reciprocal), &scale)) in levels.iter_mut().zip(values).zip(factors) {
-            let quotient = (value.unsigned_abs() + half) >> 3 << 4;
-            let magnitude = upper_half(upper_half(quotient, reciprocal), scale) as i16;
+        for index in 0..BLOCK_AREA {
+            let value = coefficients[index];
+            let quotient = (value.unsigned_abs() + self.halves[index]) >> 3 << 4;
+            let magnitude =
+                upper_half(upper_half(quotient, self.reciprocals[index]), self.scales[index]) as i16;
             let sign = value >> 15;
-            *level = (magnitude ^ sign) - sign;
+            levels[index] = (magnitude ^ sign) - sign;
         }
     }
 }
@@ -56,7 +56,6 @@ fn upper_half(left: u16, right: u16) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lanes::Narrow;
 
     #[test]
     fn it_equals_rounded_division_for_every_step_and_value() {
@@ -65,8 +64,8 @@ mod tests {
             let divisor = 8 * i32::from(step);
             for first in (-9024..9024_i16).step_by(64) {
                 let mut levels = [0; 64];
-                let mut block = [Narrow([0; 8]); 8];
-                for (value, slot) in (first..).zip(block.iter_mut().flat_map(|row| &mut row.0)) {
+                let mut block = [0; 64];
+                for (value, slot) in (first..).zip(&mut block) {
                     *slot = value;
                 }
                 quantiser.levels(&block, &mut levels);
