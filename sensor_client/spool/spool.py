@@ -1,13 +1,12 @@
 """The spool: frames stay here, in order and under their number, until the server has answered for them."""
 
 import dataclasses
-import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
 
-from sensor_client.spool.database import Database
+from sensor_client.spool.database import Connection, Database
 from sensor_client.spool.records import (
     Counters,
     DeadLetter,
@@ -167,7 +166,7 @@ class Spool:
             if connection.execute("DELETE FROM labels WHERE sequence = ?", (sequence,)).rowcount:
                 _count(connection, **{counter: 1})
 
-    def _drop_oldest(self, connection: sqlite3.Connection) -> list[int]:
+    def _drop_oldest(self, connection: Connection) -> list[int]:
         dropped: list[int] = []
         while True:
             counts = _counts(connection)
@@ -179,7 +178,7 @@ class Spool:
             dropped.append(sequence)
 
 
-def _delete_frame(connection: sqlite3.Connection, sequence: int) -> int | None:
+def _delete_frame(connection: Connection, sequence: int) -> int | None:
     row = connection.execute("DELETE FROM frames WHERE sequence = ? RETURNING length(body)", (sequence,)).fetchone()
     if row is None:
         return None
@@ -188,12 +187,12 @@ def _delete_frame(connection: sqlite3.Connection, sequence: int) -> int | None:
     return frame_bytes
 
 
-def _count(connection: sqlite3.Connection, **increments: int) -> None:
+def _count(connection: Connection, **increments: int) -> None:
     connection.executemany(
         "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
         increments.items(),
     )
 
 
-def _counts(connection: sqlite3.Connection) -> dict[str, int]:
+def _counts(connection: Connection) -> dict[str, int]:
     return dict(connection.execute("SELECT name, value FROM counters").fetchall())

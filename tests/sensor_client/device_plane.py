@@ -59,7 +59,7 @@ class DevicePlane:
         self.assignment: dict[str, Any] | None = None
         self.tuf = tuf
         self.family = family
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(threading.RLock())
         self._connections: set[socket.socket] = set()
         self._port = 0
         self._server: ThreadingHTTPServer | None = None
@@ -91,6 +91,10 @@ class DevicePlane:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        self.cut_connections()
+
+    def cut_connections(self) -> None:
+        """Replies under way are lost."""
         with self._changed:
             connections = list(self._connections)
         for connection in connections:
@@ -138,23 +142,22 @@ class DevicePlane:
         return None
 
     def _answer(self, request: Request) -> Answer:
-        if (request.method, request.path) == ("POST", "/v1/devices"):
+        if request.path == "/v1/devices":
             return self._enrol(request)
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
             return problem(ProblemCode.INVALID_TOKEN)
-        if (request.method, request.path) == ("POST", "/v1/frames"):
-            return self._frame(request)
-        if (request.method, request.path) == ("POST", "/v1/frames:batch"):
-            return self._batch(request)
-        if request.path == "/v1/assignment":
-            return self._assignment(request)
-        if request.path.startswith("/tuf/"):
-            return self._file(request.path.removeprefix("/tuf/"))
+        routes = {"frames": self._frame, "frames:batch": self._batch, "assignment": self._assignment}
+        handler = routes.get(request.path.removeprefix("/v1/"))
+        if handler is not None:
+            return handler(request)
+        return self._file(request) if request.path.startswith("/tuf/") else self._label(request)
+
+    def _label(self, request: Request) -> Answer:
         label = re.fullmatch(rf"/v1/frames/{DEVICE_ID}\.(\d+)/label", request.path)
-        if label and request.method == "PUT":
-            self.labels[int(label[1])] = json.loads(request.body)
-            return Answer(204)
-        return problem(ProblemCode.NOT_FOUND)
+        if label is None or int(label[1]) not in self.frames:
+            return problem(ProblemCode.NOT_FOUND)
+        self.labels[int(label[1])] = json.loads(request.body)
+        return Answer(204)
 
     def _enrol(self, request: Request) -> Answer:
         if json.loads(request.body) != {"claim_code": CLAIM}:
@@ -201,8 +204,8 @@ class DevicePlane:
         answer = _json(self.assignment)
         return Answer(200, {**answer.headers, "ETag": etag}, answer.body)
 
-    def _file(self, path: str) -> Answer:
-        file = None if self.tuf is None else self.tuf / path
+    def _file(self, request: Request) -> Answer:
+        file = None if self.tuf is None else self.tuf / request.path.removeprefix("/tuf/")
         if file is None or not file.is_file():
             return problem(ProblemCode.NOT_FOUND)
         return Answer(200, {"Content-Type": "application/octet-stream"}, file.read_bytes())
@@ -283,7 +286,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
         self.wfile.flush()
 
-    do_GET = do_POST = do_PUT = _do
+    do_GET = do_POST = do_PUT = _do  # noqa: N815 - http.server's names
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         return
