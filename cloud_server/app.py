@@ -50,8 +50,9 @@ class System:
 
     def __init__(self, settings: ServerSettings, loop: asyncio.AbstractEventLoop) -> None:
         self._settings = settings
-        tuf = settings.data / "tuf"
         repository = open_repository(settings.data)
+        self._addresses_path = settings.data / "addresses.json"
+        self._addresses_path.unlink(missing_ok=True)  # of a process that was killed
         self.metrics = Metrics()
         self.health = Health()
         self._pool = ThreadPoolExecutor(settings.threads, "classify")
@@ -73,7 +74,7 @@ class System:
         )
         body_limits = BodyLimits(settings.frame_max_bytes, settings.batch_max_bytes, settings.body_max_seconds)
         labels = Labels(self._database, self.metrics)
-        files = TufFiles(tuf)
+        files = TufFiles(settings.data / "tuf")
         device_app = device_plane(
             self._ingest, self._devices, self._assignments, labels, files, self.metrics, body_limits
         )
@@ -101,6 +102,7 @@ class System:
             yield
         finally:
             self.health.is_draining = True
+            self._addresses_path.unlink(missing_ok=True)
             housekeeping.cancel()
             await asyncio.gather(self.device.drain(), self.operator.drain())
             with contextlib.suppress(StorageError):
@@ -137,10 +139,9 @@ class System:
                 _log.error("housekeeping-failed", exc_info=error)
 
     def _write_addresses(self) -> None:
-        path = self._settings.data / "addresses.json"
-        partial_path = path.with_suffix(".partial")
+        partial_path = self._addresses_path.with_suffix(".partial")
         partial_path.write_text(json.dumps(self.addresses()) + "\n")
-        partial_path.replace(path)
+        partial_path.replace(self._addresses_path)
 
     def _close(self) -> None:
         self._pool.shutdown()
