@@ -39,7 +39,8 @@ def run(command: Sequence[str], *, log: Path | None = None, env: Mapping[str, st
             done = subprocess.run(
                 _located(command), env=_environment(env), stdout=subprocess.PIPE, stderr=file, check=False
             )
-        code, output, said = done.returncode, done.stdout.decode(), tail(log)
+        code, output = done.returncode, done.stdout.decode()
+        said = f"{output}\n{tail(log)}".strip()
     if code != 0:
         raise ProgramError(f"`{' '.join(command)}` ended with {code}: {said}")
     return output
