@@ -33,6 +33,7 @@ class Spool:
     def __init__(self, path: Path, limits: SpoolLimits) -> None:
         self._database = Database(path)
         self._limits = limits
+        self._dropped_since_start = 0
 
     def close(self) -> None:
         self._database.close()
@@ -52,8 +53,8 @@ class Spool:
             ).lastrowid
             _count(connection, captured=1, encoded=1, encoded_bytes=len(body), waiting_bytes=len(body), waiting=1)
             dropped = self._drop_oldest(connection)
-        if dropped:
-            _log.warning("spool_full", dropped=len(dropped), first=dropped[0], last=dropped[-1])
+        for dropped_sequence in dropped:
+            self._tell_dropped(dropped_sequence)
         assert sequence is not None
         return sequence
 
@@ -165,6 +166,13 @@ class Spool:
         with self._database.transaction() as connection:
             if connection.execute("DELETE FROM labels WHERE sequence = ?", (sequence,)).rowcount:
                 _count(connection, **{counter: 1})
+
+    def _tell_dropped(self, sequence: int) -> None:
+        self._dropped_since_start += 1
+        is_power_of_two = self._dropped_since_start & (self._dropped_since_start - 1) == 0
+        # Each one at debug, but a week without a server must not fill the disk with warnings.
+        tell = _log.warning if is_power_of_two else _log.debug
+        tell("frame_dropped", reason="the spool is full", sequence=sequence, so_far=self._dropped_since_start)
 
     def _drop_oldest(self, connection: Connection) -> list[int]:
         dropped: list[int] = []

@@ -53,6 +53,7 @@ class DevicePlane:
         self.frames: dict[int, bytes] = {}
         self.labels: dict[int, dict[str, str]] = {}
         self.receipts: list[int] = []
+        self.conflicts: list[int] = []
         self.scripted: list[tuple[str, Answer]] = []
         self.judge: Callable[[int, bytes], ProblemCode | None] = lambda sequence, body: None
         self.after_frame: Callable[[int], None] = lambda sequence: None
@@ -61,6 +62,9 @@ class DevicePlane:
         self.family = family
         self._changed = threading.Condition(threading.RLock())
         self._connections: set[socket.socket] = set()
+        self._held_path = ""
+        self._let_go = threading.Event()
+        self.is_holding = False
         self._port = 0
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
@@ -104,7 +108,7 @@ class DevicePlane:
                 continue
 
     def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something that happens here makes `condition` true."""
+        """Wait until a request makes `condition` true."""
         with self._changed:
             assert self._changed.wait_for(condition, DEADLINE_SECONDS), "the condition did not come true"
 
@@ -115,6 +119,24 @@ class DevicePlane:
     def asked(self, path: str) -> list[Request]:
         return [request for request in self.requests if request.path == path]
 
+    def asked_for(self, ending: str) -> list[Request]:
+        return [request for request in self.requests if request.path.endswith(ending)]
+
+    def hold(self, path: str) -> None:
+        """Leave requests for `path` without an answer until `release`."""
+        self._held_path = path
+
+    def release(self) -> None:
+        self._held_path = ""
+        self._let_go.set()
+
+    def _hold_if_asked(self, path: str) -> None:
+        if path == self._held_path:
+            with self._changed:
+                self.is_holding = True
+                self._changed.notify_all()
+            self._let_go.wait(DEADLINE_SECONDS)
+
     def opened(self, connection: socket.socket) -> None:
         with self._changed:
             self._connections.add(connection)
@@ -124,6 +146,7 @@ class DevicePlane:
             self._connections.discard(connection)
 
     def handle(self, request: Request) -> Answer:
+        self._hold_if_asked(request.path)
         with self._changed:
             self.requests.append(request)
             answer = self._scripted(request) or self._answer(request)
@@ -190,7 +213,8 @@ class DevicePlane:
     def _take(self, sequence: int, body: bytes) -> ProblemCode | None:
         fault = self.judge(sequence, body)
         if fault is None:
-            assert self.frames.setdefault(sequence, body) == body, "a number came again with another frame"
+            if self.frames.setdefault(sequence, body) != body:
+                self.conflicts.append(sequence)
             self.receipts.append(sequence)
             self.after_frame(sequence)
         return fault
