@@ -44,5 +44,7 @@ def machine() -> str:
 
 
 def _commit() -> str:
-    run = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return run.stdout.strip()

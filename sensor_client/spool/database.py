@@ -5,8 +5,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from shared.errors import DctwireError
+
+Connection: TypeAlias = sqlite3.Connection
 
 SCHEMA_VERSION = 1
 
@@ -60,7 +63,7 @@ class Database:
             raise
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[Connection]:
         """All of it or nothing; on disk when it returns.
 
         Raises:
@@ -77,7 +80,7 @@ class Database:
                 raise
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[Connection]:
         """Read only.
 
         Raises:
@@ -106,7 +109,7 @@ class Database:
             raise SpoolError(f"{self._path}: spool version {version}, this program writes {SCHEMA_VERSION}")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path) -> Connection:
     connection = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # each commit is fsynced: a power cut loses nothing acked

@@ -1,13 +1,12 @@
 """The spool: frames stay here, in order and under their number, until the server has answered for them."""
 
 import dataclasses
-import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
 
-from sensor_client.spool.database import Database
+from sensor_client.spool.database import Connection, Database
 from sensor_client.spool.records import (
     Counters,
     DeadLetter,
@@ -34,6 +33,7 @@ class Spool:
     def __init__(self, path: Path, limits: SpoolLimits) -> None:
         self._database = Database(path)
         self._limits = limits
+        self._dropped_since_start = 0
 
     def close(self) -> None:
         self._database.close()
@@ -53,8 +53,8 @@ class Spool:
             ).lastrowid
             _count(connection, captured=1, encoded=1, encoded_bytes=len(body), waiting_bytes=len(body), waiting=1)
             dropped = self._drop_oldest(connection)
-        if dropped:
-            _log.warning("spool_full", dropped=len(dropped), first=dropped[0], last=dropped[-1])
+        for dropped_sequence in dropped:
+            self._tell_dropped(dropped_sequence)
         assert sequence is not None
         return sequence
 
@@ -167,7 +167,14 @@ class Spool:
             if connection.execute("DELETE FROM labels WHERE sequence = ?", (sequence,)).rowcount:
                 _count(connection, **{counter: 1})
 
-    def _drop_oldest(self, connection: sqlite3.Connection) -> list[int]:
+    def _tell_dropped(self, sequence: int) -> None:
+        self._dropped_since_start += 1
+        is_power_of_two = self._dropped_since_start & (self._dropped_since_start - 1) == 0
+        # Each one at debug, but a week without a server must not fill the disk with warnings.
+        tell = _log.warning if is_power_of_two else _log.debug
+        tell("frame_dropped", reason="the spool is full", sequence=sequence, so_far=self._dropped_since_start)
+
+    def _drop_oldest(self, connection: Connection) -> list[int]:
         dropped: list[int] = []
         while True:
             counts = _counts(connection)
@@ -179,7 +186,7 @@ class Spool:
             dropped.append(sequence)
 
 
-def _delete_frame(connection: sqlite3.Connection, sequence: int) -> int | None:
+def _delete_frame(connection: Connection, sequence: int) -> int | None:
     row = connection.execute("DELETE FROM frames WHERE sequence = ? RETURNING length(body)", (sequence,)).fetchone()
     if row is None:
         return None
@@ -188,12 +195,12 @@ def _delete_frame(connection: sqlite3.Connection, sequence: int) -> int | None:
     return frame_bytes
 
 
-def _count(connection: sqlite3.Connection, **increments: int) -> None:
+def _count(connection: Connection, **increments: int) -> None:
     connection.executemany(
         "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
         increments.items(),
     )
 
 
-def _counts(connection: sqlite3.Connection) -> dict[str, int]:
+def _counts(connection: Connection) -> dict[str, int]:
     return dict(connection.execute("SELECT name, value FROM counters").fetchall())

@@ -53,14 +53,18 @@ class DevicePlane:
         self.frames: dict[int, bytes] = {}
         self.labels: dict[int, dict[str, str]] = {}
         self.receipts: list[int] = []
+        self.conflicts: list[int] = []
         self.scripted: list[tuple[str, Answer]] = []
         self.judge: Callable[[int, bytes], ProblemCode | None] = lambda sequence, body: None
         self.after_frame: Callable[[int], None] = lambda sequence: None
         self.assignment: dict[str, Any] | None = None
         self.tuf = tuf
         self.family = family
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(threading.RLock())
         self._connections: set[socket.socket] = set()
+        self._held_path = ""
+        self._let_go = threading.Event()
+        self.is_holding = False
         self._port = 0
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
@@ -91,6 +95,10 @@ class DevicePlane:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        self.cut_connections()
+
+    def cut_connections(self) -> None:
+        """Replies under way are lost."""
         with self._changed:
             connections = list(self._connections)
         for connection in connections:
@@ -100,7 +108,7 @@ class DevicePlane:
                 continue
 
     def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something that happens here makes `condition` true."""
+        """Wait until a request makes `condition` true."""
         with self._changed:
             assert self._changed.wait_for(condition, DEADLINE_SECONDS), "the condition did not come true"
 
@@ -111,6 +119,24 @@ class DevicePlane:
     def asked(self, path: str) -> list[Request]:
         return [request for request in self.requests if request.path == path]
 
+    def asked_for(self, ending: str) -> list[Request]:
+        return [request for request in self.requests if request.path.endswith(ending)]
+
+    def hold(self, path: str) -> None:
+        """Leave requests for `path` without an answer until `release`."""
+        self._held_path = path
+
+    def release(self) -> None:
+        self._held_path = ""
+        self._let_go.set()
+
+    def _hold_if_asked(self, path: str) -> None:
+        if path == self._held_path:
+            with self._changed:
+                self.is_holding = True
+                self._changed.notify_all()
+            self._let_go.wait(DEADLINE_SECONDS)
+
     def opened(self, connection: socket.socket) -> None:
         with self._changed:
             self._connections.add(connection)
@@ -120,6 +146,7 @@ class DevicePlane:
             self._connections.discard(connection)
 
     def handle(self, request: Request) -> Answer:
+        self._hold_if_asked(request.path)
         with self._changed:
             self.requests.append(request)
             answer = self._scripted(request) or self._answer(request)
@@ -138,23 +165,22 @@ class DevicePlane:
         return None
 
     def _answer(self, request: Request) -> Answer:
-        if (request.method, request.path) == ("POST", "/v1/devices"):
+        if request.path == "/v1/devices":
             return self._enrol(request)
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
             return problem(ProblemCode.INVALID_TOKEN)
-        if (request.method, request.path) == ("POST", "/v1/frames"):
-            return self._frame(request)
-        if (request.method, request.path) == ("POST", "/v1/frames:batch"):
-            return self._batch(request)
-        if request.path == "/v1/assignment":
-            return self._assignment(request)
-        if request.path.startswith("/tuf/"):
-            return self._file(request.path.removeprefix("/tuf/"))
+        routes = {"frames": self._frame, "frames:batch": self._batch, "assignment": self._assignment}
+        handler = routes.get(request.path.removeprefix("/v1/"))
+        if handler is not None:
+            return handler(request)
+        return self._file(request) if request.path.startswith("/tuf/") else self._label(request)
+
+    def _label(self, request: Request) -> Answer:
         label = re.fullmatch(rf"/v1/frames/{DEVICE_ID}\.(\d+)/label", request.path)
-        if label and request.method == "PUT":
-            self.labels[int(label[1])] = json.loads(request.body)
-            return Answer(204)
-        return problem(ProblemCode.NOT_FOUND)
+        if label is None or int(label[1]) not in self.frames:
+            return problem(ProblemCode.NOT_FOUND)
+        self.labels[int(label[1])] = json.loads(request.body)
+        return Answer(204)
 
     def _enrol(self, request: Request) -> Answer:
         if json.loads(request.body) != {"claim_code": CLAIM}:
@@ -187,7 +213,8 @@ class DevicePlane:
     def _take(self, sequence: int, body: bytes) -> ProblemCode | None:
         fault = self.judge(sequence, body)
         if fault is None:
-            assert self.frames.setdefault(sequence, body) == body, "a number came again with another frame"
+            if self.frames.setdefault(sequence, body) != body:
+                self.conflicts.append(sequence)
             self.receipts.append(sequence)
             self.after_frame(sequence)
         return fault
@@ -201,8 +228,8 @@ class DevicePlane:
         answer = _json(self.assignment)
         return Answer(200, {**answer.headers, "ETag": etag}, answer.body)
 
-    def _file(self, path: str) -> Answer:
-        file = None if self.tuf is None else self.tuf / path
+    def _file(self, request: Request) -> Answer:
+        file = None if self.tuf is None else self.tuf / request.path.removeprefix("/tuf/")
         if file is None or not file.is_file():
             return problem(ProblemCode.NOT_FOUND)
         return Answer(200, {"Content-Type": "application/octet-stream"}, file.read_bytes())
@@ -283,7 +310,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
         self.wfile.flush()
 
-    do_GET = do_POST = do_PUT = _do
+    do_GET = do_POST = do_PUT = _do  # noqa: N815 - http.server's names
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         return

@@ -80,6 +80,8 @@ def test_the_results_of_a_batch_are_told_by_number(plane, curious):
 
 
 def test_a_label_is_put_beside_its_frame(plane, channel):
+    channel.send_frame(9, b"jpeg")
+
     channel.send_label(9, "stop")
 
     assert plane.labels == {9: {"label": "stop", "source": "audit"}}

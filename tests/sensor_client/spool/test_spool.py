@@ -175,7 +175,7 @@ def test_a_spool_of_another_version_is_refused_by_name(path):
 def test_a_damaged_file_is_refused_by_name(path):
     path.write_bytes(b"this is not a database, whatever its name says" * 100)
 
-    with pytest.raises(SpoolError, match="spool.sqlite3"):
+    with pytest.raises(SpoolError, match=r"spool\.sqlite3"):
         Spool(path, SpoolLimits())
 
 

@@ -97,4 +97,4 @@ class SpoolMachine(RuleBasedStateMachine):
 
 
 TestSpoolMachine = SpoolMachine.TestCase
-TestSpoolMachine.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+TestSpoolMachine.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)

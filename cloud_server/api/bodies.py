@@ -1,0 +1,88 @@
+"""Request bodies: raw bytes with a limit on length and on time, and JSON parsed into our models."""
+
+import asyncio
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect, Request
+
+from cloud_server.api.exchange import exchange_of
+from cloud_server.errors import BodyTooLargeError, MediaTypeError
+from shared.errors import PeerError
+
+M = TypeVar("M", bound=BaseModel)
+JSON_MAX_BYTES = 16 << 10
+
+
+class SlowBodyError(ClientDisconnect):
+    """The body took too long to arrive; the connection was cut, there is nobody left to answer."""
+
+
+async def read_body(request: Request, max_bytes: int, max_seconds: float) -> bytes:
+    """The whole body, counted while it arrives, whatever Content-Length says or does not say.
+
+    Raises:
+        BodyTooLargeError: more than `max_bytes`, known from Content-Length before anything is read if it can be.
+        SlowBodyError: more than `max_seconds` since the head.
+        ClientDisconnect: the client has gone.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > max_bytes:
+        raise BodyTooLargeError(max_bytes)
+    message = await _next(request, max_seconds)
+    if not message.get("more_body", False):
+        whole: bytes = message["body"]
+        _within(whole, max_bytes)
+        return whole
+    deadline = asyncio.get_running_loop().time() + max_seconds
+    body = bytearray(message["body"])
+    _within(body, max_bytes)
+    while message.get("more_body", False):
+        message = await _next(request, deadline - asyncio.get_running_loop().time())
+        body += message["body"]
+        _within(body, max_bytes)
+    return bytes(body)
+
+
+def _within(body: bytes | bytearray, max_bytes: int) -> None:
+    if len(body) > max_bytes:
+        raise BodyTooLargeError(max_bytes)
+
+
+async def _next(request: Request, max_seconds: float) -> Any:
+    try:
+        async with asyncio.timeout(max_seconds):
+            message = await request.receive()
+    except TimeoutError as error:
+        exchange_of(request.scope).abort()
+        raise SlowBodyError from error
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message
+
+
+async def read_json(request: Request, model: type[M], max_seconds: float, max_bytes: int = JSON_MAX_BYTES) -> M:
+    """The body as a model.
+
+    Raises:
+        PeerError: not this model's JSON; names the first field that is wrong.
+        BodyTooLargeError, SlowBodyError, ClientDisconnect: as `read_body`.
+    """
+    body = await read_body(request, max_bytes, max_seconds)
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in fault["loc"]) or "body"
+        raise PeerError(f"{where}: {fault['msg']}") from error
+
+
+def require_media_type(request: Request, *accepted: str) -> None:
+    """Refuse a body of another kind; none declared is taken as the first of `accepted`.
+
+    Raises:
+        MediaTypeError: Content-Type says something else.
+    """
+    declared = request.headers.get("content-type", accepted[0]).partition(";")[0].strip().lower()
+    if declared not in accepted:
+        raise MediaTypeError(f"send {' or '.join(accepted)}, not {declared[:80]!r}")

@@ -1,0 +1,105 @@
+"""The device plane (:8000): what cameras talk to. Every answer but enrolment's and TUF's needs a session token."""
+
+import re
+from email.utils import formatdate
+
+from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cloud_server.api.bodies import read_json
+from cloud_server.api.exchange import exchange_of
+from cloud_server.api.frames import JSON, SEQUENCE_MAX, BodyLimits, frames_router
+from cloud_server.api.identity import Identity
+from cloud_server.api.problems import install_problems
+from cloud_server.api.tuf_files import TufFiles, tuf_router
+from cloud_server.errors import NotFoundError
+from cloud_server.feedback.labels import Labels
+from cloud_server.fleet.assignments import Assignments
+from cloud_server.fleet.devices import Devices
+from cloud_server.inference.ingest import Ingest
+from cloud_server.metrics import Metrics
+from shared.wire import LabelReport
+
+FRAME_ID = re.compile(r"([a-z0-9]{1,16})\.([0-9]{1,19})")
+_FRAME_ROUTES = ("frames", "batch")
+
+
+class EnrolmentRequest(BaseModel):
+    """What a device sends to join."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    claim_code: str = Field(min_length=1, max_length=64)
+
+
+def device_plane(
+    ingest: Ingest,
+    devices: Devices,
+    assignments: Assignments,
+    labels: Labels,
+    tuf_files: TufFiles,
+    metrics: Metrics,
+    limits: BodyLimits,
+) -> FastAPI:
+    """The application behind the device listener."""
+    app = FastAPI(title="dctwire device plane", docs_url=None, redoc_url=None)
+    identity = Identity(devices, assignments)
+
+    def refused(request: Request, reason: str) -> dict[str, str]:
+        if exchange_of(request.scope).route in _FRAME_ROUTES:
+            metrics.count_rejection(reason)
+        return identity.refusal_headers(request)
+
+    install_problems(app, refused)
+    app.include_router(frames_router(ingest, identity, metrics, limits))
+    app.include_router(_fleet_router(devices, assignments, identity, limits))
+    app.include_router(_labels_router(labels, identity, limits))
+    app.include_router(tuf_router(tuf_files))
+    return app
+
+
+def _fleet_router(devices: Devices, assignments: Assignments, identity: Identity, limits: BodyLimits) -> APIRouter:
+    router = APIRouter()
+
+    @router.post("/v1/devices")
+    async def enrol(request: Request) -> Response:
+        """Turn a claim code into a device id and a session token, shown this once."""
+        exchange_of(request.scope).route = "devices"
+        wanted = await read_json(request, EnrolmentRequest, limits.max_seconds)
+        enrolment = await devices.enrol(wanted.claim_code)
+        return Response(enrolment.model_dump_json(), 201, media_type=JSON)
+
+    @router.get("/v1/assignment")
+    async def get_assignment(request: Request) -> Response:
+        """The bundle the device should run; 304 while its number is the one in If-None-Match."""
+        exchange_of(request.scope).route = "assignment"
+        device = identity.authenticate(request)
+        devices.touch(device)
+        assignment = assignments.current(device.family)
+        etag = f'"{assignment.seq}"'
+        headers = identity.headers(device) | {"etag": etag, "date": formatdate(usegmt=True)}
+        if etag in request.headers.get("if-none-match", "").replace(" ", "").split(","):
+            return Response(status_code=304, headers=headers)
+        return Response(assignment.model_dump_json(), 200, headers, JSON)
+
+    return router
+
+
+def _labels_router(labels: Labels, identity: Identity, limits: BodyLimits) -> APIRouter:
+    router = APIRouter()
+
+    @router.put("/v1/frames/{frame_id}/label")
+    async def put_label(request: Request, frame_id: str) -> Response:
+        """Say what one of the device's own answered frames really showed; the same again changes nothing."""
+        exchange_of(request.scope).route = "label"
+        device = identity.authenticate(request)
+        report = await read_json(request, LabelReport, limits.max_seconds)
+        parts = FRAME_ID.fullmatch(frame_id)
+        if parts is None or parts[1] != device.public_id or int(parts[2]) > SEQUENCE_MAX:
+            raise NotFoundError(f"{frame_id[:64]} is no frame of this device")
+        await labels.put(device, int(parts[2]), report)
+        return Response(status_code=204, headers=identity.headers(device))
+
+    return router

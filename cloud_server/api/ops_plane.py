@@ -1,0 +1,55 @@
+"""The ops plane (:9100): metrics and probes, for machines that watch machines."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from starlette.responses import PlainTextResponse, Response
+
+from cloud_server.api.problems import install_problems
+from cloud_server.errors import NotReadyError
+from cloud_server.metrics import Metrics
+
+EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(slots=True)
+class Health:
+    """How far the process is: started once its models are loaded, ready until it drains."""
+
+    is_started: bool = False
+    is_draining: bool = False
+
+
+def ops_plane(metrics: Metrics, health: Health, before_scrape: Callable[[], None]) -> FastAPI:
+    """The application behind the ops listener; `before_scrape` sets the gauges that are only then worked out."""
+    app = FastAPI(title="dctwire ops plane", docs_url=None, redoc_url=None)
+    install_problems(app, lambda _request, _reason: {})
+
+    @app.get("/metrics")
+    async def get_metrics() -> Response:
+        """Prometheus text."""
+        before_scrape()
+        return Response(await asyncio.to_thread(metrics.exposition), 200, {"content-type": EXPOSITION})
+
+    @app.get("/livez")
+    async def livez() -> Response:
+        """The event loop turns."""
+        return PlainTextResponse("ok\n")
+
+    @app.get("/startupz")
+    async def startupz() -> Response:
+        """The models have been loaded."""
+        if not health.is_started:
+            raise NotReadyError("models are being loaded")
+        return PlainTextResponse("ok\n")
+
+    @app.get("/readyz")
+    async def readyz() -> Response:
+        """Frames are welcome."""
+        if not health.is_started or health.is_draining:
+            raise NotReadyError("draining" if health.is_draining else "models are being loaded")
+        return PlainTextResponse("ok\n")
+
+    return app

@@ -1,0 +1,237 @@
+"""`dctwire-server`: the composition root. Everything the server is made of is put together here, and only here."""
+
+import asyncio
+import contextlib
+import json
+import signal
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import structlog
+import typer
+import uvloop
+from prometheus_client import disable_created_metrics
+from pydantic import ValidationError
+
+from cloud_server.api.device_plane import device_plane
+from cloud_server.api.exchange import Exchange
+from cloud_server.api.frames import BodyLimits
+from cloud_server.api.operator_plane import operator_plane
+from cloud_server.api.ops_plane import Health, ops_plane
+from cloud_server.api.tuf_files import TufFiles
+from cloud_server.database import Database
+from cloud_server.errors import StorageError
+from cloud_server.feedback.labels import Labels
+from cloud_server.fleet.assignments import Assignments
+from cloud_server.fleet.devices import Devices
+from cloud_server.inference.batcher import BatcherLimits
+from cloud_server.inference.ingest import Ingest
+from cloud_server.listeners import Listener, ListenerSettings
+from cloud_server.logs import configure_logs
+from cloud_server.metrics import Metrics
+from cloud_server.registry.blobs import Blobs
+from cloud_server.registry.loading import load_model
+from cloud_server.registry.registry import Registry
+from cloud_server.settings import ServerSettings
+from shared.trust import Repository, Role, TrustError, load_key
+
+HOUSEKEEPING_SECONDS = 5.0
+EXIT_USAGE = 2
+_log = structlog.get_logger()
+cli = typer.Typer(help="dctwire's server: classifies frames, publishes table versions.", no_args_is_help=True)
+
+
+class System:
+    """One server process, built and not yet started. Must be built inside the running event loop."""
+
+    def __init__(self, settings: ServerSettings, loop: asyncio.AbstractEventLoop) -> None:
+        self._settings = settings
+        repository = open_repository(settings.data)
+        self._addresses_path = settings.data / "addresses.json"
+        self._addresses_path.unlink(missing_ok=True)  # of a process that was killed
+        self.metrics = Metrics()
+        self.health = Health()
+        self._pool = ThreadPoolExecutor(settings.threads, "classify")
+        self._loader = ThreadPoolExecutor(1, "load")
+        self._database = Database(settings.data / "dctwire.sqlite3", loop)
+        self._blobs = Blobs(settings.data / "blobs")
+        self._devices = Devices(self._database)
+        self._assignments = Assignments(self._database)
+        load = partial(load_model, blobs=self._blobs, batch_max=settings.batch_max_frames)
+        self._registry = Registry(self._database, repository, load, self._loader, lambda: datetime.now(UTC))
+        limits = BatcherLimits(
+            workers=settings.threads,
+            batch_max=settings.batch_max_frames,
+            queue_max=settings.queue_max_frames,
+            wait_max_seconds=settings.wait_max_seconds,
+        )
+        self._ingest = Ingest(
+            self._database, self._devices, lambda: self._registry.serving, self.metrics, self._pool, limits
+        )
+        body_limits = BodyLimits(settings.frame_max_bytes, settings.batch_max_bytes, settings.body_max_seconds)
+        labels = Labels(self._database, self.metrics)
+        files = TufFiles(settings.data / "tuf")
+        device_app = device_plane(
+            self._ingest, self._devices, self._assignments, labels, files, self.metrics, body_limits
+        )
+        operator_app = operator_plane(
+            self._registry, self._blobs, self._devices, self._assignments, files, settings.blob_max_bytes
+        )
+        ops_app = ops_plane(self.metrics, self.health, self._set_gauges)
+        self.device = Listener(device_app, self._at(settings.device_host, settings.device_port), self._meter)
+        self.operator = Listener(operator_app, self._at(settings.operator_host, settings.operator_port), _no_meter)
+        self.ops = Listener(ops_app, self._at(settings.ops_host, settings.ops_port), _no_meter)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Listen, load what was published, say where; afterwards drain: no accepted request goes unanswered."""
+        await self._devices.load()
+        await self._assignments.load()
+        for listener in (self.ops, self.device, self.operator):
+            await listener.start()
+        await self._registry.load()
+        await self._registry.refresh()
+        self.health.is_started = True
+        self._write_addresses()
+        housekeeping = asyncio.ensure_future(self._keep_house())
+        try:
+            yield
+        finally:
+            self.health.is_draining = True
+            self._addresses_path.unlink(missing_ok=True)
+            housekeeping.cancel()
+            await asyncio.gather(self.device.drain(), self.operator.drain())
+            with contextlib.suppress(StorageError):
+                await self._devices.save()
+            await self.ops.drain()
+            await asyncio.to_thread(self._close)
+
+    def addresses(self) -> dict[str, str]:
+        """Where each plane listens."""
+        return {"device": self.device.address, "operator": self.operator.address, "ops": self.ops.address}
+
+    def _at(self, host: str, port: int) -> ListenerSettings:
+        settings = self._settings
+        return ListenerSettings(
+            host, port, settings.head_max_seconds, settings.keep_alive_seconds, settings.drain_max_seconds
+        )
+
+    def _meter(self, exchange: Exchange) -> None:
+        self.metrics.count_exchange(exchange.route, exchange.received_bytes, exchange.sent_bytes, exchange.payload)
+
+    def _set_gauges(self) -> None:
+        seqs = {family: assignment.seq for family, assignment in self._assignments.all().items()}
+        self.metrics.set_fleet(self._devices.count_by_tables(), seqs, len(self._registry.serving.models))
+        self.metrics.queue_depth.set(self._ingest.depth)
+
+    async def _keep_house(self) -> None:
+        """Save when devices were seen; keep the timestamp fresh."""
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            try:
+                await self._devices.save()
+                await self._registry.refresh()
+            except Exception as error:  # noqa: BLE001 - tried again in a few seconds
+                _log.error("housekeeping-failed", exc_info=error)
+
+    def _write_addresses(self) -> None:
+        partial_path = self._addresses_path.with_suffix(".partial")
+        partial_path.write_text(json.dumps(self.addresses()) + "\n")
+        partial_path.replace(self._addresses_path)
+
+    def _close(self) -> None:
+        self._pool.shutdown()
+        self._loader.shutdown()
+        self._database.close()
+
+
+def _no_meter(_exchange: Exchange) -> None:
+    """Only the device plane's bytes are counted."""
+
+
+def open_repository(data: Path) -> Repository:
+    """The TUF repository of a data directory, with its online keys.
+
+    Raises:
+        TrustError: `dctwire trust init` has not been run for it.
+    """
+    keys = data / "keys"
+    repository = Repository(data / "tuf", load_key(keys, Role.SNAPSHOT), load_key(keys, Role.TIMESTAMP))
+    if not repository.is_initialised:
+        raise TrustError(f"{data / 'tuf'} holds no metadata")
+    return repository
+
+
+async def serve(settings: ServerSettings, announce: Callable[[System], None]) -> None:
+    """Run until SIGTERM or SIGINT, then drain."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    system = System(settings, loop)
+    async with system.running():
+        announce(system)
+        await stop.wait()
+        _log.info("draining")
+    _log.info("stopped")
+
+
+def _announce(system: System) -> None:
+    addresses = system.addresses()
+    _log.info("ready", **addresses)
+    typer.echo(json.dumps(addresses))
+
+
+@cli.callback()
+def _root() -> None:
+    """dctwire's server."""
+
+
+@cli.command()
+def run(
+    data: Annotated[Path | None, typer.Option(help="Where everything is kept; made by: dctwire trust init")] = None,
+    device_host: Annotated[str | None, typer.Option(help="Device plane: address to listen on.")] = None,
+    device_port: Annotated[int | None, typer.Option(help="Device plane: port; 0 takes a free one.")] = None,
+    operator_host: Annotated[str | None, typer.Option(help="Operator plane: keep it on loopback.")] = None,
+    operator_port: Annotated[int | None, typer.Option(help="Operator plane: port.")] = None,
+    ops_host: Annotated[str | None, typer.Option(help="Metrics and probes: address.")] = None,
+    ops_port: Annotated[int | None, typer.Option(help="Metrics and probes: port.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads that decode and classify; one a core.")] = None,
+) -> None:
+    """Run the server until SIGTERM.
+
+    Every option, and some more, can be set as DCTWIRE_SERVER_<NAME>. The addresses in use are printed and written
+    to DATA/addresses.json once the server is ready.
+    """
+    given = {name: value for name, value in locals().items() if value is not None}
+    settings = _settings(given)
+    configure_logs()
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # else every counter is exported twice
+    try:
+        uvloop.run(serve(settings, _announce))
+    except TrustError as error:
+        _give_up(f"{error}\nFirst make keys and metadata: dctwire trust init --keys KEYS --data {settings.data}")
+    except OSError as error:
+        _give_up(f"cannot start: {error}")
+
+
+def _settings(given: dict[str, Any]) -> ServerSettings:
+    try:
+        return ServerSettings(**given)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        _give_up(f"--{'-'.join(str(part) for part in fault['loc'])}: {fault['msg']} (see --help)")
+
+
+def _give_up(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(EXIT_USAGE)
+
+
+def main() -> None:
+    """Entry point."""
+    cli()

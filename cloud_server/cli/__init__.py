@@ -1,0 +1,1 @@
+"""`dctwire`, the operator's command line; it talks HTTP to the operator plane."""

@@ -1,0 +1,216 @@
+"""`dctwire`: the operator's commands."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from cloud_server.cli.operator_client import OperatorClient
+from cloud_server.cli.output import explained_errors, show_json, show_table
+from cloud_server.cli.publishing import BundleFolder, initialise_trust, publish_folder
+from shared.trust import TrustError
+
+DEFAULT_SERVER = "http://127.0.0.1:8001"
+
+Server = Annotated[
+    str, typer.Option("--server", envvar="DCTWIRE_OPERATOR_URL", help="The server's operator plane.", metavar="URL")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Keys = Annotated[Path, typer.Option("--keys", help="The folder that dctwire trust init made.", metavar="DIR")]
+Family = Annotated[str, typer.Argument(help="The task: one label set, one line of bundles. Example: digits")]
+
+app = typer.Typer(
+    help="Operate a dctwire server: publish table versions, assign them, enrol devices.\n\n"
+    "A first session: dctwire trust init, dctwire-server run, dctwire publish, dctwire assign, dctwire claim.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+trust = typer.Typer(help="Keys and signed metadata (TUF).", no_args_is_help=True)
+app.add_typer(trust, name="trust")
+
+
+@trust.command("init")
+def trust_init(
+    keys: Annotated[Path, typer.Option(help="New folder for the offline keys (root, targets).")],
+    data: Annotated[Path, typer.Option(help="The server's data folder: online keys and first metadata go there.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make the keys that say which bundles are genuine. Once for each server, before it is started.
+
+    KEYS/root.json is what devices are shipped with; KEYS/root.pem and KEYS/targets.pem sign, keep them safe.
+
+    Example: dctwire trust init --keys keys --data server-data
+    """
+    with explained_errors(as_json=as_json):
+        try:
+            initialise_trust(keys, data, datetime.now(UTC))
+        except FileExistsError as error:
+            raise TrustError(f"{error.filename} exists already; keys are never overwritten") from error
+        if as_json:
+            show_json({"root": str(keys / "root.json"), "keys": str(keys), "data": str(data)})
+        else:
+            typer.echo(f"Made {keys}/ (keep it offline) and {data}/ (the server's). Ship {keys}/root.json to devices.")
+            typer.echo(f"Next: dctwire-server run --data {data}")
+
+
+@app.command()
+def claim(family: Family, server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
+    """Print a claim code with which one device may join FAMILY, once, within a day; dctwire-sensor enrol takes it.
+
+    Example: dctwire claim digits
+    """
+    with _connected(server, as_json=as_json) as client:
+        made = client.post("/v1/claims", {"family": family})
+        show_json(made) if as_json else typer.echo(made["claim_code"])
+
+
+@app.command()
+def publish(
+    folder: Annotated[Path, typer.Argument(help="What dctwire-trainer export made.", metavar="BUNDLE_DIR")],
+    keys: Keys,
+    assign_it: Annotated[bool, typer.Option("--assign", help="Also assign it to its family.")] = False,
+    server: Server = DEFAULT_SERVER,
+    as_json: AsJson = False,
+) -> None:
+    """Check, sign, upload and publish a bundle. Devices can fetch it from then on; they run it once it is assigned.
+
+    Safe to repeat: after a failure, run the same command again.
+
+    Example: dctwire publish bundles/v2 --keys keys --assign
+    """
+    with _connected(server, as_json=as_json) as client:
+        console = Console(stderr=True, quiet=as_json)
+        with console.status("checking") as status:
+            checked = BundleFolder.read(folder)
+            publish_folder(client, checked, keys, datetime.now(UTC), status.update)
+            bundle = checked.bundle
+            document: dict[str, Any] = {"family": bundle.family, "counter": bundle.counter}
+            document["target"] = bundle.target_path
+            if assign_it:
+                document["assignment"] = _assign(client, bundle.family, bundle.counter)
+        if as_json:
+            show_json(document)
+        else:
+            done = f"published and assigned as number {document['assignment']['seq']}" if assign_it else "published"
+            typer.echo(f"{bundle.name} is {done}.")
+            if not assign_it:
+                typer.echo(f"Next: dctwire assign {bundle.family} {bundle.counter}")
+
+
+@app.command()
+def assign(
+    family: Family,
+    counter: Annotated[int, typer.Argument(help="The bundle's number in its family; see: dctwire bundles", min=1)],
+    server: Server = DEFAULT_SERVER,
+    as_json: AsJson = False,
+) -> None:
+    """Make FAMILY's devices run bundle COUNTER; each learns of it with its next upload.
+
+    Example: dctwire assign digits 2
+    """
+    with _connected(server, as_json=as_json) as client:
+        assignment = _assign(client, family, counter)
+        if as_json:
+            show_json(assignment)
+        else:
+            typer.echo(f"{family} runs {family}/{counter} (assignment {assignment['seq']}).")
+
+
+@app.command()
+def bundles(server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
+    """List what is published."""
+    with _connected(server, as_json=as_json) as client:
+        document = client.get("/v1/bundles")
+        if as_json:
+            show_json(document)
+            return
+        columns = {
+            "family": "family",
+            "counter": "counter",
+            "tables_id": "tables",
+            "registered_at": "published",
+            "is_loaded": "loaded",
+            "is_assigned": "assigned",
+        }
+        empty = "Nothing is published yet. Next: dctwire publish BUNDLE_DIR --keys KEYS"
+        show_table("Bundles", document["bundles"], columns, empty)
+
+
+@app.command()
+def devices(server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
+    """List the devices, when each was last here, and the tables it last sent."""
+    with _connected(server, as_json=as_json) as client:
+        document = client.get("/v1/devices")
+        if as_json:
+            show_json(document)
+            return
+        columns = {
+            "device_id": "device",
+            "family": "family",
+            "enrolled_at": "enrolled",
+            "last_seen_at": "last seen",
+            "last_tables": "tables",
+        }
+        show_table("Devices", document["devices"], columns, "No device is enrolled yet. Next: dctwire claim FAMILY")
+
+
+@app.command()
+def status(server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
+    """Show each family: what it is assigned, and how many of its devices send those tables already."""
+    with _connected(server, as_json=as_json) as client:
+        listed, enrolled = client.get("/v1/bundles")["bundles"], client.get("/v1/devices")["devices"]
+        rows = family_rows(listed, enrolled)
+        if as_json:
+            show_json({"families": rows})
+            return
+        columns = {
+            "family": "family",
+            "bundles": "bundles",
+            "assigned": "assigned",
+            "devices": "devices",
+            "up_to_date": "sending it",
+        }
+        show_table("Families", rows, columns, "Nothing here yet. Next: dctwire publish BUNDLE_DIR --keys KEYS")
+
+
+def family_rows(listed: list[dict[str, Any]], enrolled: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row a family, from the bundles and the devices."""
+    rows = []
+    for family in sorted({row["family"] for row in [*listed, *enrolled]}):
+        own = [row for row in listed if row["family"] == family]
+        members = [row for row in enrolled if row["family"] == family]
+        assigned = next((f"v{row['counter']}" for row in own if row["is_assigned"]), None)
+        up_to_date = sum(row["last_tables"] == assigned for row in members) if assigned else 0
+        rows.append(
+            {
+                "family": family,
+                "bundles": len(own),
+                "assigned": assigned,
+                "devices": len(members),
+                "up_to_date": up_to_date,
+            }
+        )
+    return rows
+
+
+def _assign(client: OperatorClient, family: str, counter: int) -> Any:
+    return client.post("/v1/assignments", {"family": family, "counter": counter})
+
+
+@contextmanager
+def _connected(server: str, *, as_json: bool) -> Iterator[OperatorClient]:
+    with explained_errors(as_json=as_json):
+        client = OperatorClient(server)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+def main() -> None:
+    """Entry point."""
+    app()

@@ -1,0 +1,75 @@
+"""How the CLI speaks: tables for people, JSON for programs, and errors that say what to do next."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from shared.errors import ChannelError, DctwireError, RefusedError
+
+EXIT_FAILED = 1
+_errors = Console(stderr=True, soft_wrap=True)
+
+_NEXT_STEPS = {
+    "conflict": "See what is there with: dctwire bundles",
+    "not-found": "See what is published with: dctwire bundles",
+    "untrusted": "Sign with the keys this server was set up with (--keys), or set up a new one: dctwire trust init",
+    "invalid-bundle": "Export the folder again with: dctwire-trainer export",
+    "selftest-failed": "Trainer and server must run the same dctwire version; install it and export again",
+}
+
+
+def show_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    typer.echo(json.dumps(document))
+
+
+def show_table(title: str, rows: Sequence[dict[str, Any]], columns: dict[str, str], empty: str) -> None:
+    """Rows as a table; `columns` gives each field its heading, `empty` says what to do when there are none."""
+    if not rows:
+        typer.echo(empty)
+        return
+    table = Table(title=title, title_justify="left")
+    for heading in columns.values():
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(*(_cell(name, row.get(name)) for name in columns))
+    Console().print(table)
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name.endswith("_at"):
+        return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S}Z"
+    return str(value)
+
+
+@contextmanager
+def explained_errors(*, as_json: bool) -> Iterator[None]:
+    """Turn our errors into a message with a next step and exit code 1; with `--json`, into a JSON document."""
+    try:
+        yield
+    except DctwireError as error:
+        code, next_step = _explanation(error)
+        if as_json:
+            show_json({"error": {"code": code, "detail": str(error), "next": next_step}})
+        else:
+            _errors.print(f"[bold red]Error:[/] {error}", highlight=False)
+            if next_step:
+                _errors.print(f"[bold]Next:[/] {next_step}", highlight=False)
+        raise typer.Exit(EXIT_FAILED) from error
+
+
+def _explanation(error: DctwireError) -> tuple[str, str]:
+    if isinstance(error, ChannelError):
+        return "unreachable", "Is the server running, and is --server its operator plane? Start it: dctwire-server run"
+    code = error.code if isinstance(error, RefusedError) else getattr(error, "code", "")
+    return code, _NEXT_STEPS.get(code, "")

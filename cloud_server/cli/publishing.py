@@ -1,0 +1,115 @@
+"""What publishing takes on the operator's side: check the folder, sign its entry, upload, and ask to publish."""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cloud_server.cli.operator_client import OperatorClient
+from cloud_server.registry.entry import custom_of
+from shared.bundle import Bundle, BundleError
+from shared.errors import RefusedError
+from shared.trust import (
+    ONLINE_ROLES,
+    Repository,
+    Role,
+    TrustClient,
+    TrustError,
+    add_target,
+    create_key,
+    create_root,
+    create_targets,
+    load_key,
+)
+
+ATTEMPTS = 3
+_CONFLICT = 409
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFolder:
+    """What the trainer exports: `bundle.json`, `classifier.onnx`, `labels.json`, checked against each other."""
+
+    bundle: Bundle
+    data: bytes
+    blobs: dict[str, Path]
+
+    @classmethod
+    def read(cls, directory: Path) -> "BundleFolder":
+        """Read and check a folder.
+
+        Raises:
+            BundleError: a file is missing or is not the one that bundle.json names, or the self-test fails.
+        """
+        try:
+            data = (directory / "bundle.json").read_bytes()
+            bundle = Bundle.from_bytes(data)
+            blobs = {
+                bundle.classifier.sha256: directory / "classifier.onnx",
+                bundle.classifier.labels_sha256: directory / "labels.json",
+            }
+            for sha256, path in blobs.items():
+                with path.open("rb") as file:
+                    found = hashlib.file_digest(file, "sha256").hexdigest()
+                if found != sha256:
+                    raise BundleError(f"{path} has the SHA-256 {found}; bundle.json names {sha256}. Export it again")
+        except FileNotFoundError as error:
+            raise BundleError(f"{error.filename} is missing; make the folder with: dctwire-trainer export") from error
+        bundle.check_selftest()
+        return cls(bundle, data, blobs)
+
+
+def initialise_trust(keys: Path, data: Path, now: datetime) -> None:
+    """Make root and targets keys in `keys`, snapshot and timestamp keys and first metadata in `data`.
+
+    Raises:
+        FileExistsError: one of the keys exists; nothing is ever overwritten.
+        TrustError: the server's directory is set up already.
+    """
+    if (data / "tuf").exists():
+        raise TrustError(f"{data / 'tuf'} exists already")
+    signers = {role: create_key(data / "keys" if role in ONLINE_ROLES else keys, role) for role in Role}
+    root, targets = create_root(signers, now), create_targets(signers[Role.TARGETS], now)
+    (keys / "root.json").write_bytes(root)
+    Repository(data / "tuf", signers[Role.SNAPSHOT], signers[Role.TIMESTAMP]).initialise(root, targets, now)
+
+
+def publish_folder(
+    client: OperatorClient, folder: BundleFolder, keys: Path, now: datetime, report: Callable[[str], None]
+) -> None:
+    """Upload a folder and publish its bundle. Repeating it after a failure, at any point, finishes it.
+
+    The server's current targets are verified with `keys/root.json` before they are signed again: a server that
+    was broken into cannot get an entry of its own countersigned.
+
+    Raises:
+        TrustError: a key is missing, or what the server holds does not verify.
+        RefusedError, ChannelError: as the server says.
+    """
+    signer = load_key(keys, Role.TARGETS)
+    for sha256, path in folder.blobs.items():
+        report(f"uploading {path.name}")
+        client.put_file(f"/v1/blobs/{sha256}", path)
+    trust = TrustClient(keys / "verified", _shipped_root(keys), client.fetch_tuf)
+    bundle = folder.bundle
+    for attempt in range(1, ATTEMPTS + 1):
+        report("signing")
+        targets = add_target(trust.targets(), bundle.target_path, folder.data, custom_of(bundle), signer, now)
+        report("publishing")
+        body = {"bundle": base64.b64encode(folder.data).decode(), "targets": base64.b64encode(targets).decode()}
+        try:
+            client.post("/v1/bundles", body)
+        except RefusedError as error:
+            if error.status != _CONFLICT or attempt == ATTEMPTS or "sign again" not in str(error):
+                raise
+        else:
+            return
+
+
+def _shipped_root(keys: Path) -> bytes:
+    try:
+        return (keys / "root.json").read_bytes()
+    except FileNotFoundError as error:
+        raise TrustError(f"{error.filename} is missing; make keys with: dctwire trust init --keys {keys}") from error

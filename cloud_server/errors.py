@@ -1,0 +1,99 @@
+"""What the server can refuse, beside what `shared` names; every `code` is one of `shared.wire.ProblemCode`."""
+
+from typing import ClassVar
+
+from shared.errors import DctwireError, PeerError
+from shared.wire import ProblemCode
+
+
+class TokenError(PeerError):
+    """No session token, or one that no device holds."""
+
+    code: ClassVar[str] = ProblemCode.INVALID_TOKEN
+
+
+class ClaimError(PeerError):
+    """The claim code is wrong, used or expired; which of the three is not said."""
+
+    code: ClassVar[str] = ProblemCode.INVALID_CLAIM
+
+
+class NotFoundError(PeerError):
+    """There is no such thing, or it belongs to another device."""
+
+    code: ClassVar[str] = ProblemCode.NOT_FOUND
+
+
+class NoAssignmentError(PeerError):
+    """The device's family has no assignment yet."""
+
+    code: ClassVar[str] = ProblemCode.NO_ASSIGNMENT
+
+
+class ConflictError(PeerError):
+    """The request contradicts what is stored."""
+
+    code: ClassVar[str] = ProblemCode.CONFLICT
+
+
+class BodyTooLargeError(PeerError):
+    """The body is longer than this resource takes."""
+
+    code: ClassVar[str] = ProblemCode.TOO_LARGE
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"at most {limit_bytes} bytes are taken here")
+        self.limit_bytes = limit_bytes
+
+
+class MediaTypeError(PeerError):
+    """The Content-Type is not one this resource takes."""
+
+    code: ClassVar[str] = ProblemCode.UNSUPPORTED_MEDIA_TYPE
+
+
+class WrongSizeError(PeerError):
+    """A decodable frame whose geometry is not the classifier's."""
+
+    code: ClassVar[str] = ProblemCode.WRONG_SIZE
+
+
+class SamplingError(PeerError):
+    """A decodable frame whose chroma sampling is not the classifier's."""
+
+    code: ClassVar[str] = ProblemCode.UNSUPPORTED_JPEG
+
+
+class ClassifierError(PeerError):
+    """The ONNX file or its labels do not do what the bundle says."""
+
+    code: ClassVar[str] = ProblemCode.INVALID_BUNDLE
+
+
+class UnavailableError(DctwireError):
+    """We cannot do it now; the same request may succeed after `retry_after_seconds`."""
+
+    code: ClassVar[ProblemCode] = ProblemCode.NOT_READY
+    retry_after_seconds: ClassVar[int] = 2
+
+
+class NotReadyError(UnavailableError):
+    """Models are still being loaded, or the family has none yet."""
+
+
+class StorageError(UnavailableError):
+    """The database does not take the write; nothing of it was acknowledged."""
+
+
+class QueueFullError(UnavailableError):
+    """More frames wait than the queue may hold."""
+
+    code: ClassVar[ProblemCode] = ProblemCode.QUEUE_FULL
+    retry_after_seconds: ClassVar[int] = 1
+
+
+class TimedOutError(UnavailableError):
+    """The frame waited longer than it may."""
+
+    code: ClassVar[ProblemCode] = ProblemCode.TIMED_OUT
+    retry_after_seconds: ClassVar[int] = 1

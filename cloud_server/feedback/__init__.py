@@ -1,0 +1,1 @@
+"""What the server answered, and what turned out to be true."""

@@ -1,0 +1,31 @@
+"""What a request body was made of, for the byte counters."""
+
+from cloud_server.metrics import INTERCHANGE, Payload
+
+_SOS, _DQT, _DHT = 0xDA, 0xDB, 0xC4
+
+
+def payload_of(family: str, tables: str, headers: bytes, body: bytes, scan_bytes: int) -> Payload:
+    """Split a body that was answered.
+
+    Args:
+        headers: begins with the JPEG's headers, up to SOS at least; the frame itself, or a batch's prefix.
+        scan_bytes: entropy-coded bytes in all of the body.
+    """
+    in_tables = _tables_bytes(headers) if tables == INTERCHANGE else 0
+    markers = max(0, len(body) - scan_bytes - in_tables)
+    return Payload(family, tables, scan_bytes, in_tables, markers)
+
+
+def _tables_bytes(jpeg: bytes) -> int:
+    """Bytes of the DQT and DHT segments before the first scan (T.81 B.2.4), markers and lengths included."""
+    total, at = 0, 2
+    while at + 4 <= len(jpeg) and jpeg[at] == 0xFF and jpeg[at + 1] != _SOS:
+        if jpeg[at + 1] == 0xFF:
+            at += 1  # a fill byte before the marker
+            continue
+        length = 2 + int.from_bytes(jpeg[at + 2 : at + 4])
+        if jpeg[at + 1] in (_DQT, _DHT):
+            total += length
+        at += length
+    return total

@@ -1,0 +1,62 @@
+"""Answers by (device, sequence): stored before they are given, the same again whenever the frame is sent again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy.dialects.sqlite import insert
+
+from cloud_server.schema import results
+from shared.wire import FrameResult, Match
+
+_INSERT = insert(results).on_conflict_do_nothing()
+_COLUMNS = tuple(column.name for column in results.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """One answer. `received_at_ns` (since 1970) tells two offers for the same frame apart."""
+
+    device_id: int
+    sequence: int
+    label: str
+    confidence: float
+    model: str
+    match: str
+    tables: str
+    received_at_ns: int
+
+    def answer(self, device_public_id: str) -> FrameResult:
+        """What the device is told."""
+        return FrameResult.model_construct(
+            id=f"{device_public_id}.{self.sequence}",
+            label=self.label,
+            confidence=self.confidence,
+            model=self.model,
+            match=Match(self.match),
+        )
+
+
+def store(connection: Connection, offered: Sequence[StoredResult]) -> list[StoredResult]:
+    """Insert what is new; returns, for each offer, what is stored now: the offer itself, or an earlier answer."""
+    rows = [{name: getattr(result, name) for name in _COLUMNS} for result in offered]
+    inserted = connection.execute(_INSERT, rows)
+    if inserted.rowcount == len(rows):
+        return list(offered)
+    keys = [(result.device_id, result.sequence) for result in offered]
+    stored = find(connection, keys)
+    return [stored[key] for key in keys]
+
+
+def find(connection: Connection, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], StoredResult]:
+    """The stored answers to these (device, sequence), where there are any."""
+    wanted = tuple_(results.c.device_id, results.c.sequence).in_(keys)
+    rows = connection.execute(select(results).where(wanted))
+    return {(row.device_id, row.sequence): StoredResult(**row._mapping) for row in rows}
+
+
+def last_sequence(connection: Connection, device_id: int) -> int:
+    """The highest sequence this device has an answer to; -1 when none."""
+    highest = connection.execute(select(func.max(results.c.sequence)).where(results.c.device_id == device_id))
+    value = highest.scalar_one()
+    return -1 if value is None else int(value)

@@ -1,0 +1,1 @@
+"""The devices: how they join, how they are known again, and which bundle their family should run."""

@@ -1,0 +1,79 @@
+"""The heavy part, run in a worker thread: decode a batch of frames of one lane, classify it, name the labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+import numpy.typing as npt
+
+from cloud_server.inference.serving import Lane
+from shared.errors import PeerError
+from shared.jpeg import TableSet
+from shared.wire import Match
+
+_LEVEL = np.iinfo(np.int16)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The most likely label by its index, and the softmax's confidence in it, 0..1."""
+
+    label: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """One outcome a frame, in order, and how long the two halves took (seconds, for the whole batch)."""
+
+    outcomes: tuple[Prediction | PeerError, ...]
+    decode_seconds: float
+    infer_seconds: float
+
+
+def classify(lane: Lane, frames: Sequence[bytes]) -> Classified:
+    """Decode and classify; a frame that cannot be decoded gets its error and harms no other."""
+    started = perf_counter()
+    y, c, errors = _levels(lane, frames)
+    decoded = perf_counter()
+    logits = lane.model.classifier.run(y, c)
+    predictions = _predictions(logits)
+    outcomes = tuple(error or prediction for error, prediction in zip(errors, predictions, strict=True))
+    return Classified(outcomes, decoded - started, perf_counter() - decoded)
+
+
+def _levels(
+    lane: Lane, frames: Sequence[bytes]
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16], list[PeerError | None]]:
+    """y int16 (n, 64, h/8, w/8), c int16 (n, 128, h/16, w/16): levels under the model's tables."""
+    geometry = lane.model.bundle.input
+    is_fallback = lane.match is Match.FALLBACK
+    dtype = np.float32 if is_fallback else np.int16
+    y = np.zeros((len(frames), 64, geometry.height // 8, geometry.width // 8), dtype)
+    c = np.zeros((len(frames), 128, geometry.height // 16, geometry.width // 16), dtype)
+    errors = lane.decoder.decode_batch(frames, y, c, dequantise=is_fallback)
+    if is_fallback:
+        y, c = requantise(y, c, lane.model.bundle.tables)
+    return y, c, errors
+
+
+def requantise(
+    y: npt.NDArray[np.float32], c: npt.NDArray[np.float32], tables: TableSet
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+    """Dequantised coefficients (n, 64, ..), (n, 128, ..) as levels under `tables`, rounded to the nearest."""
+    luma, cb, cr = (np.frombuffer(table, np.uint8).astype(np.float32) for table in tables.quant)
+    return _as_levels(y, luma), _as_levels(c, np.concatenate([cb, cr]))
+
+
+def _as_levels(coefficients: npt.NDArray[np.float32], steps: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
+    levels: npt.NDArray[np.float32] = np.rint(coefficients / steps[:, None, None])
+    return levels.clip(_LEVEL.min, _LEVEL.max).astype(np.int16)
+
+
+def _predictions(logits: npt.NDArray[np.float32]) -> list[Prediction]:
+    logits = np.nan_to_num(logits)
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    confidence = odds.max(axis=1) / odds.sum(axis=1)
+    pairs = zip(logits.argmax(axis=1).tolist(), confidence.tolist(), strict=True)
+    return [Prediction(label, certainty) for label, certainty in pairs]

@@ -1,0 +1,157 @@
+"""Every metric the server exports. Label sets are closed: families and bundles that were published, routes, codes.
+
+Bytes are counted twice over, for two questions:
+
+- `dctwire_payload_bytes_total` asks what an answered frame costs, by tables and by part. It covers requests in
+  which at least one frame was answered; a frame that was sent twice cost its bytes twice.
+- `dctwire_wire_bytes_total` asks where every byte on the device plane's sockets went, by route.
+"""
+
+from collections import Counter as Count
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from shared.wire import Match
+
+LABELS_NAMED_MAX = 200
+"""A classifier's labels beyond this many are counted together as "other"."""
+INTERCHANGE = "interchange"
+"""The `tables` label of frames that carry their own tables."""
+_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+class Stage(StrEnum):
+    """Where a frame spends its time; TOTAL is all of it, since its request's first byte."""
+
+    QUEUE = "queue"
+    DECODE = "decode"
+    INFER = "infer"
+    COMMIT = "commit"
+    TOTAL = "total"
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What the body of an answered request was made of, in bytes; `tables` as in the metric's label."""
+
+    family: str
+    tables: str
+    scan_bytes: int
+    tables_bytes: int
+    markers_bytes: int
+
+    @property
+    def body_bytes(self) -> int:
+        """All of it."""
+        return self.scan_bytes + self.tables_bytes + self.markers_bytes
+
+
+class Metrics:
+    """The server's metrics in a registry of their own; nothing is global."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        self._payload = Counter(
+            "dctwire_payload_bytes",
+            "Bytes of answered frames: scan, tables, other markers, and HTTP around them (at the socket).",
+            ["direction", "family", "tables", "part"],
+            registry=registry,
+        )
+        self._wire = Counter(
+            "dctwire_wire_bytes",
+            "Every byte on the device plane's sockets.",
+            ["direction", "route"],
+            registry=registry,
+        )
+        self._frames = Counter(
+            "dctwire_frames", "Frames answered, each once.", ["family", "tables", "match"], registry=registry
+        )
+        self._predictions = Counter(
+            "dctwire_predictions", "Answers by label.", ["family", "tables", "label"], registry=registry
+        )
+        self._feedback = Counter(
+            "dctwire_feedback", "Frames whose true label is known.", ["family", "tables", "correct"], registry=registry
+        )
+        self._rejected = Counter(
+            "dctwire_rejected_frames", "Frames, batches and their requests refused.", ["reason"], registry=registry
+        )
+        self._replayed = Counter(
+            "dctwire_replayed_frames", "Frames sent again and given their stored answer.", ["family"], registry=registry
+        )
+        self._stages = Histogram(
+            "dctwire_stage_seconds", "Time a frame spends in a stage.", ["stage"], buckets=_SECONDS, registry=registry
+        )
+        self.queue_depth = Gauge("dctwire_queue_depth", "Frames waiting for a classifier.", registry=registry)
+        self._devices = Gauge(
+            "dctwire_devices_by_tables",
+            "Devices by the tables they last sent.",
+            ["family", "tables"],
+            registry=registry,
+        )
+        self._assignment = Gauge("dctwire_assignment_seq", "Newest assignment's number.", ["family"], registry=registry)
+        self._bundles = Gauge("dctwire_bundles_serving", "Bundles whose classifier is loaded.", registry=registry)
+        Gauge("dctwire_build_info", "Always 1.", ["version"], registry=registry).labels(version("dctwire")).set(1)
+        self._by_stage = {stage: self._stages.labels(stage.value) for stage in Stage}
+
+    def count_exchange(self, route: str, received_bytes: int, sent_bytes: int, payload: Payload | None) -> None:
+        """Count one request's bytes as the socket saw them; `payload` when a frame of it was answered."""
+        self._wire.labels("in", route).inc(received_bytes)
+        self._wire.labels("out", route).inc(sent_bytes)
+        if payload is None:
+            return
+        parts = {
+            "scan": payload.scan_bytes,
+            "tables": payload.tables_bytes,
+            "markers": payload.markers_bytes,
+            # Never below zero: a client that pipelines may have two requests in one segment, counted with the first.
+            "http": max(0, received_bytes - payload.body_bytes),
+        }
+        for part, size in parts.items():
+            self._payload.labels("in", payload.family, payload.tables, part).inc(size)
+        self._payload.labels("out", payload.family, payload.tables, "http").inc(sent_bytes)
+
+    def count_answer(self, family: str, tables: str, match: Match, label: str) -> None:
+        """Count a frame's first answer; `label` as `bounded_labels` has it."""
+        self._frames.labels(family, tables, match.value).inc()
+        self._predictions.labels(family, tables, label).inc()
+
+    def count_replay(self, family: str) -> None:
+        """Count a frame that was given its stored answer."""
+        self._replayed.labels(family).inc()
+
+    def count_feedback(self, family: str, tables: str, *, is_correct: bool) -> None:
+        """Count a frame's first label."""
+        self._feedback.labels(family, tables, "true" if is_correct else "false").inc()
+
+    def count_rejection(self, reason: str) -> None:
+        """Count a refused frame or request; `reason` is a problem code, or `slow-body`."""
+        self._rejected.labels(reason).inc()
+
+    def observe(self, stage: Stage, seconds: float, frames: int = 1) -> None:
+        """Note what each of `frames` frames spent in a stage."""
+        observe = self._by_stage[stage].observe
+        for _ in range(frames):
+            observe(seconds)
+
+    def set_fleet(self, by_tables: Count[tuple[str, str]], seq_by_family: Mapping[str, int], bundles: int) -> None:
+        """Set the gauges that describe the fleet; called before each scrape."""
+        self._devices.clear()
+        for (family, tables), devices in by_tables.items():
+            self._devices.labels(family, tables).set(devices)
+        for family, seq in seq_by_family.items():
+            self._assignment.labels(family).set(seq)
+        self._bundles.set(bundles)
+
+    def exposition(self) -> bytes:
+        """The text Prometheus reads."""
+        return generate_latest(self._registry)
+
+
+def bounded_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """The labels as metrics name them: the first `LABELS_NAMED_MAX`, then "other"."""
+    named = labels[:LABELS_NAMED_MAX]
+    return named + ("other",) * (len(labels) - len(named))

@@ -1,0 +1,1 @@
+"""What has been published: bundles, their blobs by digest, and the signed metadata that devices trust."""

@@ -1,0 +1,81 @@
+"""The database: every table, in one place. Times are seconds since 1970 (REAL) unless a name says otherwise."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
+
+metadata = MetaData()
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("code_sha256", LargeBinary(32), primary_key=True),
+    Column("family", String(63), nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("used_at", Double),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("public_id", String(16), nullable=False, unique=True),
+    Column("family", String(63), nullable=False),
+    Column("token_sha256", LargeBinary(32), nullable=False, unique=True),
+    Column("enrolled_at", Double, nullable=False),
+    Column("last_seen_at", Double),
+    Column("last_tables", String(16)),
+)
+
+bundles = Table(
+    "bundles",
+    metadata,
+    Column("family", String(63), primary_key=True),
+    Column("counter", Integer, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    Column("registered_at", Double, nullable=False),
+)
+
+assignments = Table(
+    "assignments",
+    metadata,
+    Column("family", String(63), primary_key=True),
+    Column("seq", Integer, CheckConstraint("seq >= 1"), primary_key=True),
+    Column("counter", Integer, nullable=False),
+    Column("assigned_at", Double, nullable=False),
+)
+
+results = Table(
+    "results",
+    metadata,
+    Column("device_id", Integer, ForeignKey("devices.id"), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("label", String, nullable=False),
+    Column("confidence", Double, nullable=False),
+    Column("model", String(80), nullable=False),
+    Column("match", String(8), nullable=False),
+    Column("tables", String(16), nullable=False),
+    Column("received_at_ns", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+labels = Table(
+    "labels",
+    metadata,
+    Column("device_id", Integer, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("label", String(128), nullable=False),
+    Column("source", String(8), nullable=False),
+    Column("is_correct", Boolean, nullable=False),
+    Column("labelled_at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,35 @@
+"""What can be set, by flag or by `DCTWIRE_SERVER_*` variable, and its default."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class ServerSettings(BaseSettings):
+    """Settings of one server process. Port 0 takes any free one; `addresses.json` says which."""
+
+    model_config = SettingsConfigDict(env_prefix="DCTWIRE_SERVER_", frozen=True, extra="forbid")
+
+    data: Path
+    device_host: str = "0.0.0.0"  # noqa: S104 - cameras come from outside
+    device_port: Port = 8000
+    operator_host: str = "127.0.0.1"
+    operator_port: Port = 8001
+    ops_host: str = "127.0.0.1"
+    ops_port: Port = 9100
+    threads: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=lambda: os.cpu_count() or 1)
+    batch_max_frames: Annotated[int, Field(ge=1, le=1024)] = 32
+    queue_max_frames: Annotated[int, Field(ge=1)] = 1024
+    wait_max_seconds: Annotated[float, Field(gt=0)] = 10.0
+    frame_max_bytes: Annotated[int, Field(ge=1024)] = 1 << 20
+    batch_max_bytes: Annotated[int, Field(ge=1024)] = 4 << 20
+    blob_max_bytes: Annotated[int, Field(ge=1024)] = 512 << 20
+    body_max_seconds: Annotated[float, Field(gt=0)] = 60.0
+    head_max_seconds: Annotated[float, Field(gt=0)] = 10.0
+    keep_alive_seconds: Annotated[int, Field(ge=1)] = 75
+    drain_max_seconds: Annotated[int, Field(ge=1)] = 15

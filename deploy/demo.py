@@ -1,0 +1,197 @@
+"""`make demo`: the whole loop on this machine with the real programs as separate processes, measured.
+
+The trainer makes version 1 (standard tables) and version 2 (learned), each with its classifier; the server starts; a
+camera enrols and uploads held-out frames with v1; the operator publishes v2; the running camera picks it up over the
+air and goes on; an ordinary client posts the same pictures as ordinary JPEG files. Every figure is measured in this
+run, from the server's metrics.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from deploy import commands
+from deploy.demo_report import Report, show
+from deploy.measurement import Measured, Samples, measured
+from deploy.ordinary_camera import OrdinaryCamera
+from deploy.processes import ProgramError, Running, run
+
+FRAMES = 2000
+EXTRA_FRAMES = 1000  # sent while v2 is on its way
+BATCH = 16
+RATE = 300.0
+WAIT_SECONDS = 120.0
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Demo:
+    """One run of the demo, step by step, in a folder of its own."""
+
+    def __init__(self, folder: Path, console: Console) -> None:
+        self._folder = folder
+        self._console = console
+        self._operator_env: dict[str, str] = {}
+        self._ops = ""
+
+    def learn(self) -> None:
+        """Version 1 and version 2, as bundle folders."""
+        self._title("1/5", "The trainer learns v1 (standard tables) and v2 (tables of its own)")
+        for counter, train in ((1, commands.train_standard), (2, commands.train_learned)):
+            finished = self._folder / f"run-v{counter}"
+            run(train(finished))
+            run(commands.export(finished, counter, self._bundle(counter)))
+
+    def take_pictures(self) -> list[Path]:
+        """Held-out pictures that no training has seen, in the order of their names."""
+        self._title("2/5", f"{FRAMES} held-out pictures of the data set `synthetic`")
+        run(commands.frames(FRAMES, self._folder / "pictures"))
+        return sorted((self._folder / "pictures").rglob("*.png"), key=lambda path: path.stem)
+
+    def serve(self, stack: ExitStack) -> dict[str, str]:
+        """Keys, the server, v1 published and assigned; the server's addresses."""
+        self._title("3/5", "The server starts; the operator publishes v1")
+        data = self._folder / "server"
+        run(commands.init_trust(self._keys, data), log=self._log("operator"))
+        server = stack.enter_context(Running(commands.serve(data), self._log("server")))
+        server.wait_for((data / "addresses.json").exists, WAIT_SECONDS, "server that is ready")
+        addresses: dict[str, str] = json.loads((data / "addresses.json").read_text())
+        self._operator_env = {"DCTWIRE_OPERATOR_URL": addresses["operator"]}
+        self._ops = addresses["ops"]
+        self._publish(1)
+        return addresses
+
+    def stream(self, device_plane: str) -> int:
+        """The camera at work, updated on the way; how many frames it took that were never answered."""
+        self._title("4/5", "A camera enrols, sends v1, is updated over the air while running, sends v2")
+        state = self._folder / "camera"
+        enrol = commands.enrol(device_plane, self._claim(), state, self._keys / "root.json")
+        run(enrol, log=self._log("camera"))
+        command = commands.camera(state, self._folder / "pictures", batch=BATCH, rate=RATE)
+        ending = ("--count", str(2 * FRAMES + EXTRA_FRAMES), "--exit-when-drained")
+        with Running((*command, *ending), self._log("camera")) as camera, self._progress() as progress:
+            self._follow(camera, progress, "v1")
+            self._publish(2)
+            self._follow(camera, progress, "v2")
+            camera.wait(WAIT_SECONDS)
+        taken = json.loads(run(commands.camera_status(state), log=self._log("camera")))["counters"]["captured"]
+        return int(taken) - self._measured("v1").frames - self._measured("v2").frames
+
+    def post_ordinary_files(self, device_plane: str, pictures: Sequence[Path]) -> float:
+        """The same pictures as ordinary JPEG files, one by one; mean size of a file in bytes."""
+        self._title("5/5", f"The same pictures as ordinary JPEG files of quality {commands.STANDARD_QUALITY}")
+        camera = OrdinaryCamera(device_plane, self._claim(), commands.STANDARD_QUALITY)
+        with self._progress() as progress:
+            sizes = list(progress.track(camera.post(pictures), total=len(pictures), description="posted"))
+        camera.close()
+        return sum(sizes) / len(sizes)
+
+    def report(self, file_bytes: float, frames_lost: int) -> Report:
+        """What the server's metrics say."""
+        standard, v1, v2 = (self._measured(tables) for tables in ("interchange", "v1", "v2"))
+        return Report(standard, v1, v2, file_bytes, frames_lost)
+
+    def _follow(self, camera: Running, progress: Progress, tables: str) -> None:
+        task = progress.add_task(f"{tables} frames, answered and labelled", total=FRAMES)
+
+        def are_enough() -> bool:
+            row = self._measured(tables)
+            done = min(row.frames, row.labelled)
+            progress.update(task, completed=min(done, FRAMES))
+            return done >= FRAMES
+
+        camera.wait_for(are_enough, WAIT_SECONDS, f"{FRAMES} frames with {tables}")
+
+    def _measured(self, tables: str) -> Measured:
+        return measured(Samples.scrape(self._ops), tables)
+
+    def _publish(self, counter: int) -> None:
+        command = commands.publish(self._bundle(counter), self._keys)
+        run(command, log=self._log("operator"), env=self._operator_env)
+
+    def _claim(self) -> str:
+        claim = run(commands.claim(), log=self._log("operator"), env=self._operator_env)
+        return str(json.loads(claim)["claim_code"])
+
+    @property
+    def _keys(self) -> Path:
+        return self._folder / "keys"
+
+    def _bundle(self, counter: int) -> Path:
+        return self._folder / f"v{counter}"
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
+
+    def _title(self, step: str, words: str) -> None:
+        self._console.rule(f"[bold]{step}[/]  {words}", align="left")
+
+    def _progress(self) -> Progress:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        return Progress(*columns, console=self._console)
+
+
+def main() -> int:
+    """Run the demo; exit status 1 with the reason when a step fails."""
+    arguments = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    arguments.add_argument("--keep", action="store_true", help="leave the server running until Ctrl-C")
+    arguments.add_argument("--folder", type=Path, default=ROOT / "demo-run", help="where everything goes")
+    given = arguments.parse_args()
+    console = Console()
+    try:
+        with ExitStack() as stack:
+            addresses = play(given.folder, console, stack)
+            if given.keep:
+                stay(given.folder, addresses, console)
+    except ProgramError as error:
+        console.print(f"[red]The demo failed:[/] {error}\nLogs are in {given.folder}/", highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+    return 0
+
+
+def play(folder: Path, console: Console, stack: ExitStack) -> dict[str, str]:
+    """Everything up to the report; the server runs on until `stack` closes."""
+    started = float(os.environ.get("DCTWIRE_DEMO_STARTED", time.time()))
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    demo = Demo(folder, console)
+    demo.learn()
+    pictures = demo.take_pictures()
+    addresses = demo.serve(stack)
+    lost = demo.stream(addresses["device"])
+    file_bytes = demo.post_ordinary_files(addresses["device"], pictures)
+    show(demo.report(file_bytes, lost), folder, time.time() - started, console)
+    return addresses
+
+
+def stay(folder: Path, addresses: dict[str, str], console: Console) -> None:
+    """Leave the system running, with a camera at work, and say where everything is."""
+    source, state = folder / "pictures", folder / "camera"
+    with Running(commands.camera(state, source, batch=BATCH, rate=5), folder / "camera.log") as camera:
+        console.print(
+            f"\nStill running, with a camera that sends 5 frames a second:\n"
+            f"  metrics         {addresses['ops']}/metrics\n"
+            f"  device plane    {addresses['device']}\n"
+            f"  operator plane  {addresses['operator']}   try: "
+            f"DCTWIRE_OPERATOR_URL={addresses['operator']} .venv/bin/dctwire status\n"
+            f"  logs            {folder}/*.log\n"
+            f"Ctrl-C stops everything.",
+            highlight=False,
+            soft_wrap=True,
+        )
+        while camera.is_running:
+            time.sleep(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""Real programs as child processes: run one to its end, keep one running, wait for a condition with a deadline."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+BIN = Path(sys.executable).parent
+STOP_SECONDS = 20.0
+POLL_SECONDS = 0.05
+
+_T = TypeVar("_T")
+
+
+class ProgramError(Exception):
+    """A program ended with an error, or did not do in time what was waited for."""
+
+
+def run(command: Sequence[str], *, log: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+    """Run one of our programs to its end; its standard output, or "" when it draws on the terminal itself.
+
+    Args:
+        command: program (found beside this Python) and its arguments.
+        log: where its standard error goes; without one, output and progress bars go to the terminal.
+
+    Raises:
+        ProgramError: it failed; carries the end of what it said.
+    """
+    if log is None:
+        code = subprocess.run(_located(command), env=_environment(env), check=False).returncode
+        output, said = "", "see above"
+    else:
+        with log.open("a+b") as file:
+            done = subprocess.run(
+                _located(command), env=_environment(env), stdout=subprocess.PIPE, stderr=file, check=False
+            )
+        code, output = done.returncode, done.stdout.decode()
+        said = f"{output}\n{tail(log)}".strip()
+    if code != 0:
+        raise ProgramError(f"`{' '.join(command)}` ended with {code}: {said}")
+    return output
+
+
+class Running:
+    """A program that runs beside us, its output in a log file; leaving the `with` block stops it in order."""
+
+    def __init__(self, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+        self.command = tuple(command)
+        self.log = log
+        with log.open("ab") as file:
+            self._child = subprocess.Popen(
+                _located(command), env=_environment(env), stdin=subprocess.DEVNULL, stdout=file, stderr=file
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._child.poll() is None
+
+    def stop(self) -> int:
+        """SIGTERM, and SIGKILL when that does not end it in time; the exit status."""
+        if self.is_running:
+            self._child.send_signal(signal.SIGTERM)
+        try:
+            return self._child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            return self.kill()
+
+    def kill(self) -> int:
+        """SIGKILL: what a power cut looks like."""
+        self._child.kill()
+        return self._child.wait()
+
+    def wait(self, seconds: float) -> int:
+        """Wait for it to end by itself.
+
+        Raises:
+            ProgramError: it did not in time.
+        """
+        try:
+            return self._child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise ProgramError(f"`{' '.join(self.command)}` still runs after {seconds:g} s: {tail(self.log)}") from None
+
+    def wait_for(self, question: Callable[[], _T | None], seconds: float, what: str) -> _T:
+        """Ask until the answer is not None or false.
+
+        Raises:
+            ProgramError: the program ended, or the deadline passed.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if answer := question():
+                return answer
+            if not self.is_running:
+                raise ProgramError(f"`{' '.join(self.command)}` ended while waiting for {what}: {tail(self.log)}")
+            time.sleep(POLL_SECONDS)
+        raise ProgramError(f"no {what} within {seconds:g} s: {tail(self.log)}")
+
+
+def tail(log: Path, lines: int = 12) -> str:
+    """The end of a log file."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
+
+
+def _located(command: Sequence[str]) -> list[str]:
+    return [str(BIN / command[0]), *command[1:]]
+
+
+def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
+    return {**os.environ, **(extra or {})}

@@ -1,0 +1,269 @@
+"""`dctwire-sensor`: the command line, and the one place where the sensor's parts are put together."""
+
+import random
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sensor_client import device_channel, logs, options, report
+from sensor_client.active_bundle import ActiveBundle
+from sensor_client.camera import FolderCamera, PictureError, SourceError
+from sensor_client.capture import Capture, CaptureSettings
+from sensor_client.clock import SystemClock
+from sensor_client.device_channel import DeviceChannel
+from sensor_client.enrolment import enrol as enrol_device
+from sensor_client.errors import UnauthorisedError
+from sensor_client.http_line import HttpLine
+from sensor_client.offline import Recipe, encode_pictures
+from sensor_client.ota import SettledFile, Slots, Updater
+from sensor_client.sensor import Sensor
+from sensor_client.signals import Signals
+from sensor_client.spool import Spool, SpoolError, SpoolLimits
+from sensor_client.state_directory import StateDirectory, StateError
+from sensor_client.status import read_status
+from sensor_client.uploader import Uploader, UploadSettings
+from shared.bundle import Bundle, BundleError
+from shared.errors import ChannelError, DctwireError, RefusedError
+from shared.jpeg import Stream
+from shared.trust import TrustClient
+
+EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
+    (UnauthorisedError, 4),
+    (RefusedError, 4),
+    (ChannelError, 5),
+    (SourceError, 6),
+    (PictureError, 6),
+    (BundleError, 6),
+    (StateError, 3),
+    (SpoolError, 3),
+    (OSError, 3),
+)
+
+HELP = """A low-cost camera's side of dctwire.
+
+It encodes pictures with the tables it was sent, keeps them on disk until the server has them, and renews its
+tables over the air without stopping. A first session:
+
+    dctwire-sensor enrol --server http://127.0.0.1:8000 --claim CODE --state device --root root.json
+    dctwire-sensor run --state device --source pictures --rate 5
+    dctwire-sensor status --state device
+
+Exit codes:
+
+- 0: done, or stopped by SIGTERM or SIGINT with everything safe on disk
+- 1: a fault of this program
+- 2: wrong usage
+- 3: the state directory cannot be used: not enrolled, damaged, in use, disk full
+- 4: the server refused this device or its claim code
+- 5: the server could not be reached
+- 6: the pictures or the bundle given cannot be used
+"""
+
+app = typer.Typer(
+    help=HELP,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="markdown",
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except (DctwireError, OSError) as error:
+        _exit(error)
+
+
+@app.command()
+def enrol(server: options.Server, claim: options.Claim, state: options.State, root: options.Root) -> None:
+    """Give this device an identity: its claim code becomes a device id and a secret token, kept in --state.
+
+    Doing it again changes nothing and spends no claim code.
+    """
+    clock = SystemClock()
+    with _line(server, clock) as line:
+        outcome = enrol_device(
+            StateDirectory(state),
+            server.rstrip("/"),
+            root.read_bytes(),
+            lambda: device_channel.enrol(line, claim, clock.wall_ms()),
+        )
+    enrolment = outcome.identity.enrolment
+    verb = "enrolled" if outcome.is_new else "was enrolled already"
+    typer.echo(f"{enrolment.device_id} {verb} in family {enrolment.family} at {outcome.identity.server_url}")
+
+
+@app.command()
+def run(
+    state: options.State,
+    source: options.Source,
+    rate: options.Rate = None,
+    loop: options.Loop = True,
+    count: options.Count = None,
+    batch: options.BatchSize = 1,
+    linger: options.Linger = UploadSettings.linger_seconds,
+    stream: options.StreamKind = options.SentStream.ABBREVIATED,
+    send_labels: options.SendLabels = False,
+    show_results: options.ShowResults = False,
+    exit_when_drained: options.ExitWhenDrained = False,
+    poll: options.Poll = 300.0,
+    spool_bytes: options.SpoolBytes = SpoolLimits.frame_bytes,
+    spool_frames: options.SpoolFrames = SpoolLimits.frames,
+    log_level: options.Level = options.LogLevel.INFO,
+) -> None:
+    """Take pictures, encode, spool and upload them, and pick up new tables on the way.
+
+    A device that has no tables yet asks for its assignment, and takes no picture before it has them. From then on
+    nothing waits for an update. SIGTERM and SIGINT end it in order; SIGKILL or a power cut lose no spooled frame.
+    """
+    if exit_when_drained and loop and count is None:
+        raise typer.BadParameter("a looping source never drains; add --once or --count")
+    logs.configure(log_level)
+    camera = FolderCamera(source, loop)
+    settings = RunSettings(
+        state=StateDirectory(state),
+        camera=camera,
+        capture=CaptureSettings(Stream(stream), rate, count, keeps_labels=send_labels),
+        upload=UploadSettings(batch, linger, ends_when_drained=exit_when_drained),
+        limits=SpoolLimits(frame_bytes=spool_bytes, frames=spool_frames),
+        wants_results=show_results,
+        poll_seconds=poll,
+    )
+    with _assembled(settings) as (sensor, spool, signals):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: signals.request_stop())
+        total = count if loop else min(count or len(camera), len(camera))
+        with _progress(spool, total) as watch:
+            sensor.run(watch)
+
+
+@app.command()
+def encode(
+    images: options.Images,
+    bundle: options.BundleFile = None,
+    quality: options.Quality = None,
+    out: options.Out = None,
+    stream: options.StreamKind = options.SentStream.ABBREVIATED,
+) -> None:
+    """Encode pictures here, without a server, and print what they cost in bytes.
+
+    Give --bundle or --quality. With --out, abbreviated frames become NAME.dwj, their tables ID.tables.jpg once;
+    interchange streams become NAME.jpg.
+    """
+    if bundle is not None and quality is None:
+        recipe = Recipe.of_bundle(Bundle.from_bytes(bundle.read_bytes()))
+    elif quality is not None and bundle is None:
+        recipe = Recipe.of_quality(quality)
+    else:
+        raise typer.BadParameter("give either --bundle or --quality")
+    pictures = encode_pictures(images, recipe, Stream(stream), out)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        rows = list(progress.track(pictures, total=len(images), description="encoding"))
+    Console().print(report.encoded_table(rows, recipe.tables, Stream(stream)))
+
+
+@app.command()
+def status(state: options.State, json: options.AsJson = False) -> None:
+    """Tell how the device stands: identity, tables, what waits, what was sent. Works while it runs."""
+    answer = read_status(StateDirectory(state))
+    if json:
+        typer.echo(answer.model_dump_json())
+    else:
+        Console().print(report.status_table(answer))
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What `run` was asked to do."""
+
+    state: StateDirectory
+    camera: FolderCamera
+    capture: CaptureSettings
+    upload: UploadSettings
+    limits: SpoolLimits
+    wants_results: bool
+    poll_seconds: float
+
+
+@contextmanager
+def _assembled(settings: RunSettings) -> Iterator[tuple[Sensor, Spool, Signals]]:
+    """Everything that `run` needs, put together, and taken apart again."""
+    state, clock, chance = settings.state, SystemClock(), random.SystemRandom().random
+    identity = state.identity()
+    if identity is None:
+        raise StateError(f"{state.path} is not enrolled; run `dctwire-sensor enrol` first")
+    with ExitStack() as stack:
+        stack.enter_context(state.claimed())
+        spool = Spool(state.spool_file, settings.limits)
+        stack.callback(spool.close)
+        line = stack.enter_context(_line(identity.server_url, clock))
+        enrolment = identity.enrolment
+        slots = Slots(state.slots)
+        active = ActiveBundle(slots.active())
+        settled_file = SettledFile(state.settled_file)
+        signals = Signals(settled_file.load().seq)
+        channel = DeviceChannel(
+            line,
+            enrolment.device_id,
+            enrolment.token,
+            clock,
+            signals.notice_assignment,
+            settings.wants_results,
+        )
+        updater = Updater(
+            channel,
+            TrustClient(state.trust, state.root(), channel.fetch),
+            slots,
+            settled_file,
+            active,
+            enrolment.family,
+            clock,
+            chance,
+            signals,
+            settings.poll_seconds,
+        )
+        capture = Capture(settings.camera, active, spool, clock, chance, signals, settings.capture)
+        uploader = Uploader(spool, channel, clock, chance, signals, settings.upload)
+        yield Sensor(capture, uploader, updater, signals), spool, signals
+
+
+@contextmanager
+def _progress(spool: Spool, total: int | None) -> Iterator[Callable[[], None]]:
+    """A bar of frames answered for, where a person watches and the end is known."""
+    console = Console(stderr=True)
+    if total is None or not console.is_terminal:
+        yield lambda: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    before = spool.counters()
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("frames", total=total + spool.depth().frames)
+
+        def watch() -> None:
+            now = spool.counters()
+            settled = ("acknowledged", "refused", "dropped", "unreadable")
+            done = sum(getattr(now, name) - getattr(before, name) for name in settled)
+            progress.update(task, completed=done, description=f"frames ({spool.depth().frames} waiting)")
+
+        yield watch
+
+
+def _line(server_url: str, clock: SystemClock) -> HttpLine:
+    try:
+        return HttpLine(server_url, clock)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--server") from error
+
+
+def _exit(error: Exception) -> NoReturn:
+    Console(stderr=True).print(f"dctwire-sensor: {error}", markup=False, highlight=False, soft_wrap=True)
+    code = next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1)
+    raise SystemExit(code)

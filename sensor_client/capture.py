@@ -1,0 +1,132 @@
+"""Camera to spool: take a picture, encode it with the tables of the moment, store it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+
+import structlog
+
+from sensor_client.active_bundle import ActiveBundle
+from sensor_client.backoff import delay_seconds
+from sensor_client.camera import Camera, PictureError, Shot
+from sensor_client.clock import Clock
+from sensor_client.signals import Signals
+from sensor_client.spool import Spool, SpoolError
+from shared.bundle import Bundle
+from shared.jpeg import Encoder, Stream
+
+BUNDLE_CHECK_SECONDS = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class CaptureSettings:
+    """How to take pictures.
+
+    Args:
+        frames_per_second: None takes them as fast as they can be encoded.
+        count: pictures to take, readable or not; None takes all there are.
+        keeps_labels: store the camera's labels, to be told once the frame is acknowledged.
+    """
+
+    stream: Stream = Stream.ABBREVIATED
+    frames_per_second: float | None = None
+    count: int | None = None
+    keeps_labels: bool = False
+
+
+class Capture:
+    """The only writer of frames to the spool. Takes no picture before there is a bundle."""
+
+    def __init__(
+        self,
+        camera: Camera,
+        active: ActiveBundle,
+        spool: Spool,
+        clock: Clock,
+        random: Callable[[], float],
+        signals: Signals,
+        settings: CaptureSettings,
+    ) -> None:
+        self._camera = camera
+        self._active = active
+        self._spool = spool
+        self._clock = clock
+        self._random = random
+        self._signals = signals
+        self._settings = settings
+        self._bundle: Bundle | None = None
+        self._encoder: Encoder | None = None
+        self._unreadable_in_a_row = 0
+        self._due_seconds = 0.0
+
+    def run(self) -> None:
+        """Until the camera has no more, the count is reached, or a stop is asked for."""
+        try:
+            self._await_bundle()
+            self._due_seconds = self._clock.monotonic_seconds()
+            for shot in islice(self._camera.shots(), self._settings.count):
+                self._keep_pace()
+                if self._signals.stop.is_set():
+                    return
+                self._take(shot)
+        finally:
+            self._signals.end_source()
+
+    def _await_bundle(self) -> None:
+        while not self._signals.stop.is_set():
+            if self._clock.wait(self._active.is_there, BUNDLE_CHECK_SECONDS):
+                return
+
+    def _keep_pace(self) -> None:
+        if self._settings.frames_per_second is None:
+            return
+        self._clock.wait(self._signals.stop, max(0.0, self._due_seconds - self._clock.monotonic_seconds()))
+        period_seconds = 1 / self._settings.frames_per_second
+        self._due_seconds += period_seconds
+        now = self._clock.monotonic_seconds()
+        if self._due_seconds < now:  # a camera that fell behind goes on at its rate; no burst to catch up
+            self._due_seconds = now + period_seconds
+
+    def _take(self, shot: Shot) -> None:
+        bundle, encoder = self._tables_of_the_moment()
+        captured_at_ms = self._clock.wall_ms()
+        try:
+            pixels = shot.pixels(bundle.input.width, bundle.input.height, bundle.tables.sampling)
+        except PictureError as error:
+            self._pass_over(error)
+            return
+        self._unreadable_in_a_row = 0
+        self._store(encoder.encode(pixels, self._settings.stream), captured_at_ms, bundle, shot.label)
+
+    def _tables_of_the_moment(self) -> tuple[Bundle, Encoder]:
+        bundle = self._active.bundle
+        assert bundle is not None, "run() waits for one, and none is ever taken away"
+        if self._encoder is None or bundle is not self._bundle:
+            self._spool.keep_tables(bundle.tables.tables_id, bundle.tables.to_stream())
+            self._bundle, self._encoder = bundle, Encoder(bundle.tables)
+            _log.info("encoding_with", bundle=bundle.name, tables=bundle.tables.tables_id)
+        return bundle, self._encoder
+
+    def _pass_over(self, error: PictureError) -> None:
+        _log.warning("picture_unreadable", reason=str(error))
+        self._spool.count_unreadable()
+        # A folder of nothing but rubbish, in a loop, must not keep a processor busy.
+        self._clock.wait(self._signals.stop, delay_seconds(self._unreadable_in_a_row, None, self._random))
+        self._unreadable_in_a_row += 1
+
+    def _store(self, body: bytes, captured_at_ms: int, bundle: Bundle, label: str | None) -> None:
+        is_abbreviated = self._settings.stream is Stream.ABBREVIATED
+        tables_id = bundle.tables.tables_id if is_abbreviated else None
+        attempt = 0
+        while not self._signals.stop.is_set():
+            try:
+                self._spool.append(body, captured_at_ms, tables_id, label if self._settings.keeps_labels else None)
+            except SpoolError as error:  # a full disk: uploading makes room
+                _log.error("frame_not_spooled", reason=str(error))
+                self._clock.wait(self._signals.stop, delay_seconds(attempt, None, self._random))
+                attempt += 1
+            else:
+                self._signals.frames_waiting.set()
+                return

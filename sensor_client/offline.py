@@ -1,0 +1,70 @@
+"""Encoding pictures without a server: what `dctwire-sensor encode` does."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensor_client.camera import load_pixels
+from shared.bundle import Bundle
+from shared.jpeg import Encoder, Stream, TableSet, inspect
+
+SUFFIX_BY_STREAM = {Stream.INTERCHANGE: ".jpg", Stream.ABBREVIATED: ".dwj"}
+TABLES_SUFFIX = ".tables.jpg"
+
+
+@dataclass(frozen=True)
+class EncodedPicture:
+    """One row of the table. `interchange_bytes` is the same frame with its tables inside."""
+
+    path: Path
+    width: int
+    height: int
+    stream_bytes: int
+    scan_bytes: int
+    interchange_bytes: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """With which tables, and at what size; None keeps each picture's own."""
+
+    tables: TableSet
+    size: tuple[int, int] | None
+
+    @classmethod
+    def of_bundle(cls, bundle: Bundle) -> "Recipe":
+        return cls(bundle.tables, (bundle.input.width, bundle.input.height))
+
+    @classmethod
+    def of_quality(cls, quality: float) -> "Recipe":
+        """Standard tables, scaled as the IJG does, 4:2:0."""
+        return cls(TableSet.standard(quality), None)
+
+
+def encode_pictures(
+    paths: Iterable[Path], recipe: Recipe, stream: Stream, out: Path | None
+) -> Iterable[EncodedPicture]:
+    """Encode each picture; write `<name>.jpg` (or `.dwj`, abbreviated, beside its tables) below `out`, if given.
+
+    Raises:
+        PictureError: a file cannot be read; those before it are done.
+        OSError: `out` cannot be written.
+    """
+    encoder = Encoder(recipe.tables)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        if stream is not Stream.INTERCHANGE:
+            (out / f"{recipe.tables.tables_id}{TABLES_SUFFIX}").write_bytes(recipe.tables.to_stream())
+    for path in paths:
+        pixels = load_pixels(path, recipe.tables.sampling, recipe.size)
+        body = encoder.encode(pixels, stream)
+        if out is not None:
+            (out / f"{path.stem}{SUFFIX_BY_STREAM[stream]}").write_bytes(body)
+        yield EncodedPicture(
+            path=path,
+            width=pixels.shape[1],
+            height=pixels.shape[0],
+            stream_bytes=len(body),
+            scan_bytes=inspect(body).scan_bytes,
+            interchange_bytes=len(encoder.encode(pixels, Stream.INTERCHANGE)),
+        )

@@ -1,0 +1,128 @@
+"""The command line's options: their names, limits, environment variables and what they teach."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shared.jpeg import Stream
+from shared.wire import BATCH_MAX_FRAMES
+
+
+class SentStream(StrEnum):
+    """The streams a server takes."""
+
+    ABBREVIATED = Stream.ABBREVIATED.value
+    INTERCHANGE = Stream.INTERCHANGE.value
+
+
+class LogLevel(StrEnum):
+    """From which severity on to log."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+State = Annotated[
+    Path,
+    typer.Option("--state", envvar="DCTWIRE_SENSOR_STATE", help="The device's own directory: identity, spool, tables."),
+]
+Server = Annotated[
+    str, typer.Option(envvar="DCTWIRE_SENSOR_SERVER", help="The device plane, such as http://host:8000.")
+]
+Claim = Annotated[
+    str, typer.Option(envvar="DCTWIRE_SENSOR_CLAIM", help="One-time code that the operator made (`dctwire claim`).")
+]
+Root = Annotated[
+    Path,
+    typer.Option(
+        envvar="DCTWIRE_SENSOR_ROOT",
+        exists=True,
+        dir_okay=False,
+        help="TUF root metadata: whose bundles this device will believe.",
+    ),
+]
+Source = Annotated[
+    Path,
+    typer.Option(
+        envvar="DCTWIRE_SENSOR_SOURCE",
+        exists=True,
+        file_okay=False,
+        help="A folder of pictures, taken in the order of the numbers in their names (LABEL/INDEX.png).",
+    ),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option(envvar="DCTWIRE_SENSOR_RATE", min=0.001, help="Pictures a second; as fast as they encode without."),
+]
+Loop = Annotated[bool, typer.Option("--loop/--once", help="Begin again after the last picture, or end there.")]
+Count = Annotated[int | None, typer.Option(min=1, help="Take this many pictures, then no more.")]
+BatchSize = Annotated[
+    int,
+    typer.Option(
+        "--batch",
+        envvar="DCTWIRE_SENSOR_BATCH",
+        min=1,
+        max=BATCH_MAX_FRAMES,
+        help="Frames in one request; more are fewer bytes each.",
+    ),
+]
+Linger = Annotated[
+    float,
+    typer.Option(envvar="DCTWIRE_SENSOR_LINGER", min=0.0, help="Seconds that an incomplete batch waits for frames."),
+]
+StreamKind = Annotated[
+    SentStream,
+    typer.Option(
+        "--stream",
+        envvar="DCTWIRE_SENSOR_STREAM",
+        help="abbreviated: the tables stay here, the frame names them; interchange: ordinary JPEG files.",
+    ),
+]
+SendLabels = Annotated[
+    bool,
+    typer.Option(
+        "--send-labels",
+        envvar="DCTWIRE_SENSOR_SEND_LABELS",
+        help="The folders' names are the true labels: tell them once a frame is acknowledged, to measure accuracy.",
+    ),
+]
+ShowResults = Annotated[
+    bool, typer.Option("--show-results", help="Ask for each frame's label and log it (costs bytes).")
+]
+ExitWhenDrained = Annotated[
+    bool, typer.Option("--exit-when-drained", help="End once the source has ended and the server has everything.")
+]
+Poll = Annotated[
+    float,
+    typer.Option(
+        envvar="DCTWIRE_SENSOR_POLL",
+        min=1.0,
+        help="Seconds between asking for news of tables; replies to frames tell of them at once anyway.",
+    ),
+]
+SpoolBytes = Annotated[
+    int,
+    typer.Option(
+        envvar="DCTWIRE_SENSOR_SPOOL_BYTES",
+        min=1,
+        help="Quota of the spool; over it the oldest frames are dropped, counted and logged.",
+    ),
+]
+SpoolFrames = Annotated[
+    int, typer.Option(envvar="DCTWIRE_SENSOR_SPOOL_FRAMES", min=1, help="Likewise, as a number of frames.")
+]
+Level = Annotated[LogLevel, typer.Option("--log-level", envvar="DCTWIRE_SENSOR_LOG_LEVEL", help="Logs go to stderr.")]
+Images = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Pictures: PNG, JPEG, BMP, PPM, WebP.")]
+BundleFile = Annotated[
+    Path | None,
+    typer.Option("--bundle", exists=True, dir_okay=False, help="Use the tables and the size of this bundle.json."),
+]
+Quality = Annotated[
+    float | None, typer.Option(min=1, max=100, help="Use the standard tables at this quality; sizes stay.")
+]
+Out = Annotated[Path | None, typer.Option(file_okay=False, help="Write the streams into this folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]

@@ -1,0 +1,57 @@
+"""Which bundle may follow which. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from shared.bundle import Bundle
+from shared.errors import PeerError
+
+
+class OfferError(PeerError):
+    """A bundle that is genuine, but not for this device, or not any more."""
+
+    code: ClassVar[str] = "offer-refused"
+
+
+def may_replace(floor_counter: int, offered: Bundle) -> bool:
+    """Whether `offered` is new enough.
+
+    Not "newer than the active one": an operator takes a bad version back by assigning the one before. What must
+    never come back is a version below the highest `min_counter` that this device has run.
+    """
+    return offered.counter >= floor_counter
+
+
+def floor_after(floor_counter: int, activated: Bundle) -> int:
+    """The floor once `activated` has been run; it only rises."""
+    return max(floor_counter, activated.min_counter)
+
+
+def check_offer(offered: Bundle, target_path: str, custom: Mapping[str, Any], family: str, floor_counter: int) -> None:
+    """Whether a verified bundle is one for this device to run.
+
+    Args:
+        target_path: where TUF listed it.
+        custom: what the signed entry says beside the bundle's hash.
+        family: the device's, from its enrolment.
+        floor_counter: see `may_replace`.
+
+    Raises:
+        OfferError: says what does not fit.
+    """
+    if offered.family != family:
+        raise OfferError(f"{offered.name} is of another family than this device's, {family}")
+    if offered.target_path != target_path:
+        raise OfferError(f"{offered.name} was signed as {target_path}")
+    promised = {
+        "family": offered.family,
+        "counter": offered.counter,
+        "min_counter": offered.min_counter,
+        "classifier_sha256": offered.classifier.sha256,
+        "labels_sha256": offered.classifier.labels_sha256,
+    }
+    told = {key: custom.get(key) for key in promised}
+    if told != promised:
+        raise OfferError(f"{offered.name} says {promised}, its signed entry {told}")
+    if not may_replace(floor_counter, offered):
+        raise OfferError(f"{offered.name} is older than {floor_counter}, the oldest that is still safe")

@@ -1,0 +1,242 @@
+"""Spool to server: oldest first, one by one or in batches, again and again until each frame has its answer."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from sensor_client.backoff import delay_seconds
+from sensor_client.clock import Clock
+from sensor_client.device_channel import BatchReply
+from sensor_client.errors import UnauthorisedError
+from sensor_client.interchange import to_interchange
+from sensor_client.signals import Signals
+from sensor_client.spool import Spool, SpooledFrame
+from shared.errors import ChannelError, PeerError, RefusedError
+from shared.jpeg import inspect
+from shared.wire import Batch, BatchItem, FrameResult, ProblemCode
+
+IDLE_SECONDS = 60.0
+LABELS_AT_ONCE = 64
+EOI_BYTES = 2
+
+_log = structlog.get_logger(__name__)
+
+
+class FrameChannel(Protocol):
+    """What the uploader needs of `DeviceChannel`."""
+
+    def send_frame(self, sequence: int, body: bytes) -> FrameResult | None: ...
+
+    def send_batch(self, batch: Batch) -> BatchReply: ...
+
+    def send_label(self, sequence: int, label: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class UploadSettings:
+    """How to upload.
+
+    Args:
+        batch: frames in a request; 1 posts each as a JPEG.
+        linger_seconds: how long an incomplete batch waits for more frames.
+        ends_when_drained: come back once the source has ended and nothing waits.
+    """
+
+    batch: int = 1
+    linger_seconds: float = 5.0
+    ends_when_drained: bool = False
+
+
+class Uploader:
+    """The only one that takes frames out of the spool; a frame leaves it with its answer, not before."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        channel: FrameChannel,
+        clock: Clock,
+        random: Callable[[], float],
+        signals: Signals,
+        settings: UploadSettings,
+    ) -> None:
+        self._spool = spool
+        self._channel = channel
+        self._clock = clock
+        self._random = random
+        self._signals = signals
+        self._settings = settings
+        self._waiting_head = -1
+        self._waiting_since_seconds = 0.0
+
+    def run(self) -> None:
+        """Until a stop is asked for, or everything is delivered where the settings say so.
+
+        Raises:
+            UnauthorisedError: trying again cannot help; the frames stay in the spool.
+        """
+        attempt = 0
+        while True:
+            self._signals.frames_waiting.clear()  # before looking at `stop`, whose request sets this one after it
+            if self._signals.stop.is_set():
+                return
+            source_had_ended = self._signals.source_ended.is_set()
+            try:
+                has_sent = self.step()
+            except ChannelError as error:
+                wait = delay_seconds(attempt, error.retry_after_seconds, self._random)
+                attempt += 1
+                _log.warning("upload_failed", reason=str(error), attempt=attempt, retry_in_seconds=round(wait, 3))
+                self._clock.wait(self._signals.stop, wait)
+                continue
+            attempt = 0
+            if not has_sent and not self._rest(source_had_ended):
+                return
+
+    def step(self) -> bool:
+        """One round: labels that are due, then at most one request with frames. Whether anything was sent.
+
+        Raises:
+            ChannelError: the frames stay, with their numbers.
+            UnauthorisedError: the frames stay.
+        """
+        has_sent = self._send_labels()
+        frames = self._due_frames()
+        if len(frames) == 1:
+            self._send_frame(frames[0])
+        elif frames:
+            self._send_batch(frames)
+        return has_sent or bool(frames)
+
+    def _rest(self, source_had_ended: bool) -> bool:
+        if self._settings.ends_when_drained and source_had_ended:
+            depth = self._spool.depth()
+            if depth.frames == 0 and depth.labels == 0:
+                return False
+        self._clock.wait(self._signals.frames_waiting, self._seconds_to_linger())
+        return True
+
+    def _due_frames(self) -> Sequence[SpooledFrame]:
+        """The frames to send now: a whole batch, or what there is once waiting for more is no use."""
+        source_had_ended = self._signals.source_ended.is_set()
+        oldest = self._spool.oldest(self._settings.batch)
+        frames = _leading_run(oldest)
+        is_complete = len(frames) == self._settings.batch or len(frames) < len(oldest)
+        if not frames or is_complete or source_had_ended or self._has_lingered(frames[0]):
+            self._waiting_head = -1
+            return frames
+        return []
+
+    def _has_lingered(self, head: SpooledFrame) -> bool:
+        if head.sequence != self._waiting_head:
+            self._waiting_head = head.sequence
+            self._waiting_since_seconds = self._clock.monotonic_seconds()
+        return self._seconds_to_linger() <= 0
+
+    def _seconds_to_linger(self) -> float:
+        if self._waiting_head < 0:
+            return IDLE_SECONDS
+        return self._waiting_since_seconds + self._settings.linger_seconds - self._clock.monotonic_seconds()
+
+    def _send_labels(self) -> bool:
+        labels = self._spool.pending_labels(LABELS_AT_ONCE)
+        for label in labels:
+            try:
+                self._channel.send_label(label.sequence, label.label)
+            except UnauthorisedError:
+                raise
+            except RefusedError as error:
+                self._spool.label_refused(label.sequence)
+                _log.warning("label_refused", sequence=label.sequence, code=error.code, reason=str(error))
+            else:
+                self._spool.label_sent(label.sequence)
+        return bool(labels)
+
+    def _send_frame(self, frame: SpooledFrame) -> None:
+        try:
+            result = self._channel.send_frame(frame.sequence, frame.body)
+        except UnauthorisedError:
+            raise
+        except RefusedError as error:
+            self._settle_refusal(frame, error.status, error.code, str(error))
+        else:
+            self._settle_answers([frame.sequence], {} if result is None else {frame.sequence: result})
+
+    def _send_batch(self, frames: Sequence[SpooledFrame]) -> None:
+        try:
+            reply = self._channel.send_batch(_batch_of(frames))
+        except UnauthorisedError:
+            raise
+        except RefusedError as error:
+            self._take_apart(frames, error)
+            return
+        taken = [frame.sequence for frame in frames if frame.sequence not in reply.problems]
+        self._settle_answers(taken, reply.results)
+        retries = 0
+        for frame in frames:
+            problem = reply.problems.get(frame.sequence)
+            if problem is None:
+                continue
+            if problem.retry and problem.code != ProblemCode.UNKNOWN_TABLES:
+                retries += 1
+            else:
+                self._settle_refusal(frame, problem.status, problem.code, problem.detail)
+        if retries:
+            raise ChannelError(f"{retries} of {len(frames)} frames of a batch are to be sent again")
+
+    def _take_apart(self, frames: Sequence[SpooledFrame], error: RefusedError) -> None:
+        """A batch was refused as a whole: find out frame by frame what is wrong."""
+        _log.warning("batch_refused", frames=len(frames), code=error.code, reason=str(error))
+        for frame in frames:
+            if error.code == ProblemCode.UNKNOWN_TABLES and frame.tables_id is not None:
+                self._settle_refusal(frame, error.status, error.code, str(error))
+            else:
+                self._send_frame(frame)
+
+    def _settle_answers(self, sequences: Sequence[int], results: Mapping[int, FrameResult]) -> None:
+        self._spool.acknowledge(sequences)
+        for sequence, result in results.items():
+            _log.info("classified", sequence=sequence, **result.model_dump(mode="json", exclude={"id"}))
+        _log.debug("acknowledged", first=sequences[:1], frames=len(sequences))
+
+    def _settle_refusal(self, frame: SpooledFrame, status: int, code: str, detail: str) -> None:
+        if code == ProblemCode.UNKNOWN_TABLES and frame.tables_id is not None and self._put_tables_back(frame):
+            return
+        self._spool.refuse(frame.sequence, status, code, detail)
+        _log.warning("frame_refused", sequence=frame.sequence, status=status, code=code, reason=detail)
+
+    def _put_tables_back(self, frame: SpooledFrame) -> bool:
+        """Make the frame an interchange stream, to be sent under the same number; whether that worked."""
+        stream = None if frame.tables_id is None else self._spool.tables_stream(frame.tables_id)
+        if stream is None:
+            return False
+        try:
+            body = to_interchange(frame.body, stream)
+        except PeerError as error:
+            _log.warning("tables_not_put_back", sequence=frame.sequence, reason=str(error))
+            return False
+        self._spool.replace_body(frame.sequence, body)
+        _log.info("tables_put_back", sequence=frame.sequence, tables=frame.tables_id)
+        return True
+
+
+def _leading_run(frames: Sequence[SpooledFrame]) -> Sequence[SpooledFrame]:
+    """The first frames that can share a batch: those with the first one's prefix."""
+    if len(frames) < 2:
+        return frames
+    prefix = _prefix(frames[0].body)
+    for index, frame in enumerate(frames):
+        if _prefix(frame.body) != prefix:
+            return frames[:index]
+    return frames
+
+
+def _batch_of(frames: Sequence[SpooledFrame]) -> Batch:
+    prefix = _prefix(frames[0].body)
+    items = (BatchItem(frame.sequence, frame.captured_at_ms, frame.body[len(prefix) : -EOI_BYTES]) for frame in frames)
+    return Batch(prefix, tuple(items))
+
+
+def _prefix(body: bytes) -> bytes:
+    return body[: len(body) - EOI_BYTES - inspect(body).scan_bytes]

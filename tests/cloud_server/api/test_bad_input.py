@@ -1,0 +1,309 @@
+"""Whatever is sent, the answer is a documented problem, is counted, and harms nobody else."""
+
+import io
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from shared.jpeg import Encoder, Sampling, Stream, TableSet
+from shared.wire import BATCH_MEDIA_TYPE, PROBLEM_MEDIA_TYPE, ProblemCode
+from tests.cloud_server.rig import Device, Rig, frame, picture, server_in_thread, tables
+
+
+def progressive() -> bytes:
+    """A progressive JPEG of the right size."""
+    out = io.BytesIO()
+    Image.fromarray(picture(0)).save(out, "JPEG", progressive=True, subsampling=2)
+    return out.getvalue()
+
+
+def without_scan_tail() -> bytes:
+    """A frame whose scan ends in the middle, with EOI put back."""
+    whole = frame(tables(50))
+    return whole[:-30] + b"\xff\xd9"
+
+
+def grey() -> bytes:
+    """A grey frame that carries its tables."""
+    return Encoder(TableSet.standard(50, Sampling.GREY)).encode(picture(0)[..., 0], Stream.INTERCHANGE)
+
+
+def full_chroma() -> bytes:
+    """A 4:4:4 frame that carries its tables."""
+    return Encoder(TableSet.standard(50, Sampling.YUV444)).encode(picture(0), Stream.INTERCHANGE)
+
+
+def huge_claim() -> bytes:
+    """A frame that says it has 65535 x 65535 pixels."""
+    whole = bytearray(frame(tables(50), stream=Stream.INTERCHANGE))
+    at = whole.index(b"\xff\xc0") + 5
+    whole[at : at + 4] = b"\xff\xff\xff\xff"
+    return bytes(whole)
+
+
+BAD_FRAMES: dict[str, tuple[Callable[[], bytes], int, ProblemCode, bool]] = {
+    "not a JPEG": (lambda: b"GIF89a and more", 415, ProblemCode.NOT_A_JPEG, False),
+    "empty": (lambda: b"", 415, ProblemCode.NOT_A_JPEG, False),
+    "progressive": (progressive, 415, ProblemCode.UNSUPPORTED_JPEG, False),
+    "grey": (grey, 415, ProblemCode.UNSUPPORTED_JPEG, False),
+    "4:4:4": (full_chroma, 415, ProblemCode.UNSUPPORTED_JPEG, False),
+    "cut short": (lambda: frame(tables(50))[:-20], 422, ProblemCode.CORRUPT_JPEG, False),
+    "cut scan": (without_scan_tail, 422, ProblemCode.CORRUPT_JPEG, False),
+    "cut headers": (lambda: frame(tables(50))[:20], 422, ProblemCode.CORRUPT_JPEG, False),
+    "over limit": (huge_claim, 422, ProblemCode.OVER_LIMIT, False),
+    "wrong size": (lambda: frame(tables(50), side=64), 422, ProblemCode.WRONG_SIZE, False),
+    "wrong size with tables": (
+        lambda: frame(tables(70), stream=Stream.INTERCHANGE, side=64),
+        422,
+        ProblemCode.WRONG_SIZE,
+        False,
+    ),
+    "unknown tables": (lambda: frame(tables(33)), 422, ProblemCode.UNKNOWN_TABLES, True),
+    "too large": (lambda: bytes(2 << 20), 413, ProblemCode.TOO_LARGE, False),
+}
+
+
+def assert_problem(answer: httpx.Response, status: int, code: ProblemCode) -> None:
+    """The answer is this problem, whole."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == PROBLEM_MEDIA_TYPE
+    problem = answer.json()
+    assert problem.keys() == {"type", "title", "status", "detail", "code", "retry"}
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert problem["title"] == code.summary
+    assert problem["detail"]
+
+
+@pytest.mark.parametrize("case", BAD_FRAMES)
+def test_a_bad_frame_gets_its_problem_and_is_counted_and_the_next_good_one_its_answer(
+    rig: Rig, device: Device, case: str
+) -> None:
+    make, status, code, retry = BAD_FRAMES[case]
+    before = rig.scrape().value("dctwire_rejected_frames_total", reason=code)
+    answer = device.post(make(), sequence=0)
+    assert_problem(answer, status, code)
+    assert answer.json()["retry"] is retry
+    assert rig.scrape().value("dctwire_rejected_frames_total", reason=code) == before + 1
+    assert device.post(frame(tables(50)), sequence=0).status_code == 200
+
+
+def test_good_frames_in_flight_beside_bad_ones_are_all_answered(rig: Rig) -> None:
+    bad = [make() for make, *_ in BAD_FRAMES.values()]
+    outcomes: list[int] = []
+
+    def post_all(frames: list[bytes]) -> None:
+        device = rig.enrol("digits")
+        outcomes.extend(device.post(data).status_code for data in frames)
+
+    good = [frame(tables(50), seed) for seed in range(30)]
+    threads = [threading.Thread(target=post_all, args=(frames,)) for frames in (good, bad, good, bad * 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes.count(200) == 2 * len(good)
+    assert not [status for status in outcomes if status >= 500]
+
+
+@pytest.mark.parametrize(
+    "authorization", [None, "Bearer", "Bearer wrong", "Basic abc", "Bearer " + "x" * 22, "Bearer é"]
+)
+def test_a_wrong_token_is_refused(rig: Rig, authorization: str | None) -> None:
+    headers = {"dw-sequence": "0"}
+    client = rig.client("device")
+    before = rig.scrape().value("dctwire_rejected_frames_total", reason="invalid-token")
+    raw = [(name.encode(), value.encode("utf-8")) for name, value in headers.items()]
+    if authorization is not None:
+        raw.append((b"authorization", authorization.encode("utf-8")))
+    answer = client.post("/v1/frames", content=frame(tables(50)), headers=raw)
+    assert_problem(answer, 401, ProblemCode.INVALID_TOKEN)
+    assert "dw-assignment" not in answer.headers
+    assert rig.scrape().value("dctwire_rejected_frames_total", reason="invalid-token") == before + 1
+
+
+@pytest.mark.parametrize("sequence", ["", "-1", "1.5", "x", "9223372036854775808", "1" * 40, "٣", "0x1"])
+def test_a_sequence_that_is_no_number_is_refused(device: Device, sequence: str) -> None:
+    headers = [(b"dw-sequence", sequence.encode())]
+    answer = device.http.post("/v1/frames", content=frame(tables(50)), headers=headers)
+    assert_problem(answer, 400, ProblemCode.BAD_REQUEST)
+
+
+def test_the_largest_sequence_is_taken(device: Device) -> None:
+    answer = device.post(frame(tables(50)), sequence=2**63 - 1)
+    assert answer.json()["id"].endswith(".9223372036854775807")
+
+
+def test_a_body_of_another_kind_is_refused(device: Device) -> None:
+    answer = device.http.post(
+        "/v1/frames", content=b"{}", headers={"dw-sequence": "0", "content-type": "application/json"}
+    )
+    assert_problem(answer, 415, ProblemCode.UNSUPPORTED_MEDIA_TYPE)
+
+
+@pytest.mark.parametrize("body", [b"", b"DWB", b"DWB1", b"DWB1\x00\x00", b"DWB2" + bytes(20), b"DWB1" + b"\xff" * 50])
+def test_a_bad_batch_is_refused_whole(rig: Rig, device: Device, body: bytes) -> None:
+    before = rig.scrape().value("dctwire_rejected_frames_total", reason="invalid-batch")
+    answer = device.http.post("/v1/frames:batch", content=body, headers={"content-type": BATCH_MEDIA_TYPE})
+    assert_problem(answer, 422, ProblemCode.INVALID_BATCH)
+    assert rig.scrape().value("dctwire_rejected_frames_total", reason="invalid-batch") == before + 1
+
+
+@pytest.mark.parametrize("plane", ["device", "operator", "ops"])
+def test_unknown_paths_and_methods_are_problems_too(rig: Rig, plane: str) -> None:
+    client = rig.client(plane)
+    assert_problem(client.get("/nothing/here"), 404, ProblemCode.NOT_FOUND)
+    path = {"device": "/v1/frames", "operator": "/v1/claims", "ops": "/metrics"}[plane]
+    answer = client.delete(path)
+    assert_problem(answer, 405, ProblemCode.METHOD_NOT_ALLOWED)
+    assert answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'{"claim_code": 5}', b'{"claim_code": "x", "more": 1}', b"\xff\xfe"]
+)
+def test_an_enrolment_that_is_no_json_of_ours_is_refused(rig: Rig, body: bytes) -> None:
+    answer = rig.client("device").post("/v1/devices", content=body)
+    assert_problem(answer, 400, ProblemCode.BAD_REQUEST)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_mutation_of_a_frame_causes_a_server_error(device: Device, data: st.DataObject) -> None:
+    stream = data.draw(st.sampled_from([Stream.ABBREVIATED, Stream.INTERCHANGE]))
+    jpeg = bytearray(frame(tables(50), 1, stream))
+    for _ in range(data.draw(st.integers(1, 4))):
+        jpeg[data.draw(st.integers(0, len(jpeg) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(jpeg)))
+    answer = device.post(bytes(jpeg[:cut]) if data.draw(st.booleans()) else bytes(jpeg))
+    assert answer.status_code == 200 or answer.headers["content-type"] == PROBLEM_MEDIA_TYPE
+    assert answer.status_code < 500
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.binary(max_size=200))
+def test_no_batch_causes_a_server_error(device: Device, body: bytes) -> None:
+    answer = device.http.post("/v1/frames:batch", content=b"DWB1" + body, headers={"content-type": BATCH_MEDIA_TYPE})
+    assert answer.status_code < 500
+
+
+def read_answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """Read one answer until the server closes."""
+    raw = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = raw.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in lines[1:])
+    return int(lines[0].split()[1]), headers, body
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"\x00" * 100, b"HELLO\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00"]
+)
+def test_bytes_that_are_no_http_get_a_problem_and_the_door(rig: Rig, garbage: bytes) -> None:
+    with rig.connect() as connection:
+        connection.sendall(garbage + b"\r\n" * 4)
+        status, headers, body = read_answer(connection)
+    assert (status, headers["content-type"]) == (400, PROBLEM_MEDIA_TYPE)
+    assert json.loads(body)["code"] == ProblemCode.BAD_REQUEST
+
+
+def test_contradicting_lengths_are_refused(rig: Rig) -> None:
+    with rig.connect() as connection:
+        connection.sendall(
+            b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        )
+        status, _, body = read_answer(connection)
+    assert status == 400
+    assert json.loads(body)["code"] == ProblemCode.BAD_REQUEST
+
+
+@pytest.mark.parametrize("line", [b"x: " + b"y" * 1000 + b"\r\n", b"y" * 1000], ids=["many", "one endless"])
+def test_a_flood_of_headers_is_cut_off(rig: Rig, line: bytes) -> None:
+    with rig.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nx-flood: ")
+        for _ in range(40):
+            connection.sendall(line)
+        status, headers, body = read_answer(connection)
+    assert (status, headers["connection"]) == (400, "close")
+    assert json.loads(body)["code"] == ProblemCode.BAD_REQUEST
+
+
+def test_an_oversize_body_without_a_length_is_refused_while_it_arrives(rig: Rig, device: Device) -> None:
+    with rig.connect() as connection:
+        connection.sendall(
+            b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nDW-Sequence: 1\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n" % device.token.encode()
+        )
+        for _ in range(20):
+            connection.sendall(b"10000\r\n" + bytes(1 << 16) + b"\r\n")
+        status, headers, body = read_answer(connection)
+    assert (status, headers["connection"]) == (413, "close")
+    assert json.loads(body)["code"] == ProblemCode.TOO_LARGE
+
+
+def test_an_oversize_body_is_refused_before_it_is_sent(rig: Rig, device: Device) -> None:
+    with rig.connect() as connection:
+        connection.sendall(
+            b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nDW-Sequence: 1\r\n"
+            b"Content-Length: 99999999999\r\n\r\n" % device.token.encode()
+        )
+        status, _, _ = read_answer(connection)
+    assert status == 413
+
+
+def test_a_body_in_one_byte_chunks_is_read(rig: Rig, device: Device) -> None:
+    data = frame(tables(50), 4)
+    with rig.connect() as connection:
+        connection.sendall(
+            b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nDW-Sequence: 1\r\n"
+            b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n" % device.token.encode()
+        )
+        for byte in data:
+            connection.sendall(b"1\r\n%c\r\n" % byte)
+        connection.sendall(b"0\r\n\r\n")
+        status, _, body = read_answer(connection)
+    assert status == 200
+    assert json.loads(body)["model"] == "digits/1"
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory, bundle_folders: dict[int, Path]) -> Iterator[Rig]:
+    """A server that waits 0.3 s for a head, and 0.3 s for a body."""
+    with server_in_thread(tmp_path_factory.mktemp("impatient"), head_max_seconds=0.3, body_max_seconds=0.3) as rig:
+        rig.publish(bundle_folders[1])
+        yield rig
+
+
+def test_a_slow_body_loses_its_connection_and_is_counted(impatient: Rig) -> None:
+    device = impatient.enrol("digits")
+    with impatient.connect() as connection:
+        connection.sendall(
+            b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nDW-Sequence: 1\r\n"
+            b"Content-Length: 300\r\n\r\nabc" % device.token.encode()
+        )
+        assert device.post(frame(tables(50))).status_code == 200
+        assert ends_without_an_answer(connection)
+    assert impatient.scrape().value("dctwire_rejected_frames_total", reason="slow-body") == 1
+    assert device.post(frame(tables(50))).status_code == 200
+
+
+@pytest.mark.parametrize("head", [b"", b"POST /v1/frames HTTP/1.1\r\nHost:"])
+def test_a_slow_head_loses_its_connection(impatient: Rig, head: bytes) -> None:
+    with impatient.connect() as connection:
+        connection.sendall(head)
+        assert ends_without_an_answer(connection)
+
+
+def ends_without_an_answer(connection: socket.socket) -> bool:
+    """Wait for the end of the connection; whether nothing came before it."""
+    try:
+        return connection.recv(1000) == b""
+    except ConnectionResetError:
+        return True

@@ -1,0 +1,183 @@
+"""Frames in, labels out: the two uploads, from the device's side."""
+
+import numpy as np
+import pytest
+
+from shared.jpeg import Encoder, Sampling, Stream, TableSet
+from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem
+from tests.cloud_server.rig import Device, Rig, Scrape, expected_label, frame, picture, tables
+
+EOI = b"\xff\xd9"
+
+
+def batch_of(frames: list[bytes], scan_bytes: list[int], first_sequence: int = 0) -> Batch:
+    """A batch of frames that share their headers."""
+    prefix = frames[0][: len(frames[0]) - len(EOI) - scan_bytes[0]]
+    scans = [jpeg[len(prefix) : -len(EOI)] for jpeg in frames]
+    return Batch(prefix, tuple(BatchItem(first_sequence + n, 1_700_000_000_000, scan) for n, scan in enumerate(scans)))
+
+
+def post_batch(device: Device, batch: Batch, **headers: str) -> object:
+    """Upload a batch; the parsed answer, or None for 204."""
+    answer = device.http.post(
+        "/v1/frames:batch", content=batch.to_bytes(), headers={"content-type": BATCH_MEDIA_TYPE} | headers
+    )
+    assert answer.status_code in (200, 204), answer.text
+    return answer.json() if answer.content else None
+
+
+def batch_with_scans(quality: float, seeds: range, first_sequence: int = 0) -> Batch:
+    """A batch of abbreviated frames."""
+    encoder = Encoder(tables(quality))
+    scans = [encoder.encode(picture(seed), Stream.SCAN) for seed in seeds]
+    frames = [frame(tables(quality), seed) for seed in seeds]
+    return batch_of(frames, [len(scan) for scan in scans], first_sequence)
+
+
+@pytest.mark.parametrize("stream", [Stream.ABBREVIATED, Stream.INTERCHANGE])
+@pytest.mark.parametrize(("quality", "model", "seed"), [(50, "digits/1", 1), (25, "digits/2", 2)])
+def test_a_frame_is_answered_by_the_classifier_of_its_tables(
+    device: Device, stream: Stream, quality: float, model: str, seed: int
+) -> None:
+    for number in range(8):
+        answer = device.post(frame(tables(quality), number, stream))
+        assert answer.status_code == 200
+        result = answer.json()
+        assert result["label"] == expected_label(seed, tables(quality), picture(number))
+        assert (result["model"], result["match"]) == (model, "exact")
+        assert result["id"] == f"{device.device_id}.{number}"
+        assert 0 < result["confidence"] <= 1
+
+
+def test_every_answer_to_a_device_carries_the_assignment(device: Device) -> None:
+    assert device.post(frame(tables(50))).headers["dw-assignment"] == "1"
+    assert device.post(b"no jpeg").headers["dw-assignment"] == "1"
+
+
+def test_a_device_that_wants_no_answer_gets_204(device: Device) -> None:
+    answer = device.post(frame(tables(50)), prefer="return=minimal")
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+def test_a_frame_that_claims_other_tables_is_answered_by_what_it_carries(device: Device) -> None:
+    """APP10 says quality 25, DQT says quality 50: the content wins."""
+    claim = frame(tables(25), 3)[2:16]
+    assert claim[:4] == b"\xff\xea\x00\x0c"
+    honest = frame(tables(50), 3, Stream.INTERCHANGE)
+    lying = honest[:2] + claim + honest[2:]
+    assert device.post(lying).json()["model"] == "digits/1"
+
+
+def test_a_frame_of_other_huffman_tables_keeps_its_classifier(device: Device) -> None:
+    """An interchange frame with the same DQT and optimised Huffman tables has the same quant id."""
+    import io
+
+    from PIL import Image
+
+    standard = io.BytesIO(frame(tables(50), 5, Stream.INTERCHANGE))
+    decoded = Image.open(standard)
+    optimised = io.BytesIO()
+    decoded.save(optimised, "JPEG", qtables=decoded.quantization, subsampling=2, optimize=True)
+    answer = device.post(optimised.getvalue()).json()
+    assert (answer["model"], answer["match"]) == ("digits/1", "exact")
+
+
+def test_a_frame_of_tables_nobody_was_trained_for_is_answered_by_the_newest_classifier(
+    rig: Rig, device: Device
+) -> None:
+    before = rig.scrape()
+    answer = device.post(frame(tables(80), 6, Stream.INTERCHANGE)).json()
+    assert (answer["model"], answer["match"]) == ("digits/2", "fallback")
+    counted = {"family": "digits", "tables": "interchange", "match": "fallback"}
+    assert gained(rig, before, "dctwire_frames_total", **counted) == 1
+
+
+def test_the_fallback_requantises_to_the_newest_tables(device: Device) -> None:
+    """At quality 100 nearly nothing is lost, so requantising gives what encoding at quality 25 gives."""
+    agreements = [
+        device.post(frame(TableSet.standard(100, Sampling.YUV420), seed, Stream.INTERCHANGE)).json()["label"]
+        == expected_label(2, tables(25), picture(seed))
+        for seed in range(20)
+    ]
+    assert sum(agreements) >= 18
+
+
+def test_the_same_sequence_gets_the_same_answer_and_counts_once(rig: Rig, device: Device) -> None:
+    before = rig.scrape()
+    first = device.post(frame(tables(50), 1), sequence=7)
+    again = device.post(frame(tables(50), 1), sequence=7)
+    other = device.post(frame(tables(25), 2), sequence=7)
+    assert first.json() == again.json() == other.json()
+    assert gained(rig, before, "dctwire_frames_total") == 1
+    assert gained(rig, before, "dctwire_predictions_total") == 1
+    assert gained(rig, before, "dctwire_replayed_frames_total") == 2
+
+
+def test_an_older_sequence_that_never_arrived_is_answered(device: Device) -> None:
+    device.post(frame(tables(50), 1), sequence=100)
+    late = device.post(frame(tables(25), 2), sequence=50)
+    assert late.json()["model"] == "digits/2"
+
+
+def test_two_devices_may_use_the_same_sequence(rig: Rig) -> None:
+    one, two = rig.enrol("digits"), rig.enrol("digits")
+    assert one.post(frame(tables(50), 1), sequence=0).json()["model"] == "digits/1"
+    assert two.post(frame(tables(25), 1), sequence=0).json()["model"] == "digits/2"
+
+
+def test_a_batch_is_answered_frame_by_frame(device: Device) -> None:
+    batch = batch_with_scans(50, range(40))
+    document = post_batch(device, batch)
+    assert isinstance(document, dict)
+    labels = [result["label"] for result in document["results"]]
+    assert labels == [expected_label(1, tables(50), picture(seed)) for seed in range(40)]
+    ids = [result["id"] for result in document["results"]]
+    assert ids == [f"{device.device_id}.{number}" for number in range(40)]
+
+
+def test_a_bad_frame_in_a_batch_harms_no_other(rig: Rig, device: Device) -> None:
+    good = batch_with_scans(50, range(5))
+    items = list(good.items)
+    items[2] = BatchItem(items[2].sequence, items[2].captured_at_ms, items[2].scan[:3])
+    before = rig.scrape()
+    document = post_batch(device, Batch(good.prefix, tuple(items)))
+    assert isinstance(document, dict)
+    codes = [result.get("problem", {}).get("code") for result in document["results"]]
+    assert codes == [None, None, "corrupt-jpeg", None, None]
+    assert document["results"][2]["problem"]["retry"] is False
+    assert gained(rig, before, "dctwire_rejected_frames_total", reason="corrupt-jpeg") == 1
+    assert gained(rig, before, "dctwire_frames_total") == 4
+
+
+def test_a_minimal_batch_names_only_what_went_wrong(device: Device) -> None:
+    good = batch_with_scans(50, range(3), first_sequence=10)
+    assert post_batch(device, good, prefer="return=minimal") is None
+    items = (good.items[0], BatchItem(99, 0, b""))
+    document = post_batch(device, Batch(good.prefix, items), prefer="return=minimal")
+    assert isinstance(document, dict)
+    assert list(document["problems"]) == ["99"]
+    assert document["problems"]["99"]["code"] == "corrupt-jpeg"
+
+
+def test_a_batch_may_repeat_frames_that_were_answered(rig: Rig, device: Device) -> None:
+    before = rig.scrape()
+    first = post_batch(device, batch_with_scans(50, range(4)))
+    second = post_batch(device, batch_with_scans(50, range(6)))
+    assert isinstance(first, dict)
+    assert isinstance(second, dict)
+    assert second["results"][:4] == first["results"]
+    assert gained(rig, before, "dctwire_frames_total") == 6
+
+
+def test_decoded_levels_are_what_the_classifier_sees() -> None:
+    """The rig's expectation is not the server's own: it is worked out from the encoder's levels, in numpy."""
+    y, c = Encoder(tables(50)).quantise_batch(picture(0)[None])
+    assert y.shape == (1, 64, 4, 4)
+    assert c is not None
+    assert c.shape == (1, 128, 2, 2)
+    assert np.abs(y).max() > 1
+
+
+def gained(rig: Rig, before: Scrape, name: str, **labels: str) -> float:
+    """How much a metric grew."""
+    return rig.scrape().value(name, **labels) - before.value(name, **labels)

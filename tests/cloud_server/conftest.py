@@ -1,0 +1,35 @@
+"""One server with two published bundles, shared by the tests that only add to it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cloud_server.rig import Device, Rig, server_in_thread, tables, write_bundle
+
+FAMILY = "digits"
+
+
+@pytest.fixture(scope="session")
+def bundle_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Bundle folders of family digits: 1 with quality 50, 2 with quality 25."""
+    folder = tmp_path_factory.mktemp("bundles")
+    write_bundle(folder / "v1", FAMILY, 1, tables(50), seed=1)
+    write_bundle(folder / "v2", FAMILY, 2, tables(25), seed=2)
+    return {1: folder / "v1", 2: folder / "v2"}
+
+
+@pytest.fixture(scope="session")
+def rig(tmp_path_factory: pytest.TempPathFactory, bundle_folders: dict[int, Path]) -> Iterator[Rig]:
+    """A running server with both bundles published and the first one assigned."""
+    with server_in_thread(tmp_path_factory.mktemp("server"), wait_max_seconds=30) as rig:
+        for folder in bundle_folders.values():
+            rig.publish(folder)
+        rig.assign(FAMILY, 1)
+        yield rig
+
+
+@pytest.fixture
+def device(rig: Rig) -> Device:
+    """A device of family digits, enrolled for this test."""
+    return rig.enrol(FAMILY)

@@ -1,0 +1,268 @@
+"""What the server's tests stand on: tiny real classifiers, real bundle folders, real servers on loopback."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import numpy.typing as npt
+import onnx
+import uvloop
+from onnx import TensorProto, helper, numpy_helper
+from prometheus_client.parser import text_string_to_metric_families
+
+from cloud_server.app import System
+from cloud_server.cli.operator_client import OperatorClient
+from cloud_server.cli.publishing import BundleFolder, initialise_trust, publish_folder
+from cloud_server.settings import ServerSettings
+from shared.bundle import Bundle, ClassifierRef, Expected, InputGeometry, Selftest, selftest_sha256
+from shared.jpeg import Encoder, Sampling, Stream, TableSet
+
+LABELS = ("zero", "one", "two", "three", "four")
+SIDE = 32
+Pixels = npt.NDArray[np.uint8]
+
+
+def write_classifier(path: Path, *, seed: int = 0, side: int = SIDE, classes: int = len(LABELS)) -> None:
+    """An ONNX file with the product's inputs and output: block means of y and c, times random weights."""
+    rng = np.random.default_rng(seed)
+    weights = numpy_helper.from_array(rng.normal(0, 1, (192, classes)).astype(np.float32), "weights")
+    bias = numpy_helper.from_array(rng.normal(0, 1, classes).astype(np.float32), "bias")
+    axes = numpy_helper.from_array(np.array([2, 3]), "axes")
+    nodes = [
+        helper.make_node("Cast", ["y"], ["y32"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["c"], ["c32"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["y32", "axes"], ["ym"], keepdims=0),
+        helper.make_node("ReduceMean", ["c32", "axes"], ["cm"], keepdims=0),
+        helper.make_node("Concat", ["ym", "cm"], ["means"], axis=1),
+        helper.make_node("Gemm", ["means", "weights", "bias"], ["logits"]),
+    ]
+    y = helper.make_tensor_value_info("y", TensorProto.INT16, ["N", 64, side // 8, side // 8])
+    c = helper.make_tensor_value_info("c", TensorProto.INT16, ["N", 128, side // 16, side // 16])
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", classes])
+    graph = helper.make_graph(nodes, "tiny", [y, c], [logits], [weights, bias, axes])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.save(model, path)
+
+
+def expected_label(seed: int, tables: TableSet, pixels: Pixels) -> str:
+    """What `write_classifier(seed=seed)` says of a picture (h, w, 3) encoded with `tables`, worked out in numpy."""
+    y, c = Encoder(tables).quantise_batch(pixels[None])
+    rng = np.random.default_rng(seed)
+    weights, bias = rng.normal(0, 1, (192, len(LABELS))), rng.normal(0, 1, len(LABELS))
+    means = np.concatenate([y.mean((2, 3)), c.mean((2, 3))], axis=1)
+    return LABELS[int((means @ weights + bias).argmax())]
+
+
+def write_bundle(
+    folder: Path, family: str, counter: int, tables: TableSet, *, seed: int = 0, side: int = SIDE, min_counter: int = 1
+) -> Bundle:
+    """A bundle folder as the trainer exports it."""
+    folder.mkdir(parents=True)
+    write_classifier(folder / "classifier.onnx", seed=seed, side=side)
+    (folder / "labels.json").write_text(json.dumps(LABELS))
+    bundle = Bundle(
+        family=family,
+        counter=counter,
+        min_counter=min_counter,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        input=InputGeometry(width=side, height=side),
+        tables=tables,
+        classifier=ClassifierRef(
+            sha256=hashlib.sha256((folder / "classifier.onnx").read_bytes()).hexdigest(),
+            labels_sha256=hashlib.sha256((folder / "labels.json").read_bytes()).hexdigest(),
+        ),
+        expected=Expected(bytes_p50=200, bytes_p95=300, accuracy=0.5, n=10, data="noise"),
+        selftest=Selftest(seed=1, sha256=selftest_sha256(tables, side, side, 1)),
+    )
+    (folder / "bundle.json").write_bytes(bundle.to_bytes())
+    return bundle
+
+
+def picture(seed: int, side: int = SIDE) -> Pixels:
+    """A smooth colourful picture, uint8 RGB (side, side, 3)."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (4, 4, 3)).astype(np.float64)
+    return np.clip(
+        np.kron(coarse, np.ones((side // 4, side // 4, 1))) + rng.normal(0, 6, (side, side, 3)), 0, 255
+    ).astype(np.uint8)
+
+
+def frame(tables: TableSet, seed: int = 0, stream: Stream = Stream.ABBREVIATED, side: int = SIDE) -> bytes:
+    """A JPEG of `picture(seed)`."""
+    return Encoder(tables).encode(picture(seed, side), stream)
+
+
+def tables(quality: float) -> TableSet:
+    """Standard 4:2:0 tables."""
+    return TableSet.standard(quality, Sampling.YUV420)
+
+
+@dataclass(frozen=True)
+class Scrape:
+    """One reading of /metrics: value by sample name and labels."""
+
+    samples: dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+    def value(self, name: str, **labels: str) -> float:
+        """The sum of all samples of this name that carry these labels."""
+        wanted = set(labels.items())
+        return sum(value for (sample, has), value in self.samples.items() if sample == name and wanted <= has)
+
+
+@dataclass
+class Device:
+    """An enrolled device with an HTTP client of its own."""
+
+    http: httpx.Client
+    device_id: str
+    token: str
+    family: str
+    next_sequence: int = 0
+
+    def post(self, data: bytes, sequence: int | None = None, **headers: str) -> httpx.Response:
+        """Upload one frame; without a number, the next one."""
+        if sequence is None:
+            sequence, self.next_sequence = self.next_sequence, self.next_sequence + 1
+        return self.http.post(
+            "/v1/frames", content=data, headers={"dw-sequence": str(sequence), "content-type": "image/jpeg"} | headers
+        )
+
+
+@dataclass
+class Rig:
+    """A running server, its operator's keys, and ways in."""
+
+    data: Path
+    keys: Path
+    addresses: dict[str, str]
+    clients: list[httpx.Client] = field(default_factory=list)
+
+    def client(self, plane: str, **arguments: Any) -> httpx.Client:
+        """A client of one plane; closed with the rig."""
+        client = httpx.Client(base_url=self.addresses[plane], timeout=30, **arguments)
+        self.clients.append(client)
+        return client
+
+    def connect(self) -> socket.socket:
+        """A raw connection to the device plane."""
+        url = httpx.URL(self.addresses["device"])
+        return socket.create_connection((url.host, url.port or 80), timeout=30)
+
+    def enrol(self, family: str) -> Device:
+        """Claim and enrol a device."""
+        claim = self.client("operator").post("/v1/claims", json={"family": family}).json()
+        http = self.client("device")
+        made = http.post("/v1/devices", json={"claim_code": claim["claim_code"]}).json()
+        http.headers["authorization"] = f"Bearer {made['token']}"
+        return Device(http, made["device_id"], made["token"], made["family"])
+
+    def publish(self, folder: Path) -> None:
+        """Publish a bundle folder as the CLI does."""
+        client = OperatorClient(self.addresses["operator"])
+        with contextlib.closing(client):
+            publish_folder(client, BundleFolder.read(folder), self.keys, datetime.now(UTC), lambda _step: None)
+
+    def assign(self, family: str, counter: int) -> int:
+        """Assign a bundle; returns the number."""
+        answer = self.client("operator").post("/v1/assignments", json={"family": family, "counter": counter})
+        return int(answer.json()["seq"])
+
+    def scrape(self) -> Scrape:
+        """Read /metrics."""
+        text = self.client("ops").get("/metrics").text
+        return Scrape(
+            {
+                (sample.name, frozenset(sample.labels.items())): sample.value
+                for metric in text_string_to_metric_families(text)
+                for sample in metric.samples
+            }
+        )
+
+    def close(self) -> None:
+        """Close every client."""
+        for client in self.clients:
+            client.close()
+
+
+def settings(data: Path, **changes: Any) -> ServerSettings:
+    """Settings for a server on free loopback ports."""
+    ports = {"device_host": "127.0.0.1", "device_port": 0, "operator_port": 0, "ops_port": 0}
+    return ServerSettings(**{"data": data, "threads": 2, **ports, **changes})
+
+
+@contextlib.contextmanager
+def server_in_thread(directory: Path, **changes: Any) -> Iterator[Rig]:
+    """A server in this process, on an event loop of its own, over real sockets and files."""
+    data, keys = directory / "data", directory / "keys"
+    if not data.exists():
+        initialise_trust(keys, data, datetime.now(UTC))
+    ready, stop = threading.Event(), threading.Event()
+    started: list[dict[str, str]] = []
+
+    async def serve() -> None:
+        system = System(settings(data, **changes), asyncio.get_running_loop())
+        async with system.running():
+            started.append(system.addresses())
+            ready.set()
+            await asyncio.to_thread(stop.wait)
+
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(lambda: uvloop.run(serve()))
+        running.add_done_callback(lambda _: ready.set())
+        ready.wait(60)
+        if not started:
+            running.result()
+        rig = Rig(data, keys, started[0])
+        try:
+            yield rig
+        finally:
+            rig.close()
+            stop.set()
+            running.result(60)
+
+
+class ServerProcess:
+    """`dctwire-server run` as a process of its own, to be stopped or killed."""
+
+    def __init__(self, directory: Path) -> None:
+        data, keys = directory / "data", directory / "keys"
+        if not data.exists():
+            initialise_trust(keys, data, datetime.now(UTC))
+        command = [sys.executable, "-c", "from cloud_server.app import main; main()", "run", "--data", str(data)]
+        ports = ["--device-host", "127.0.0.1", "--device-port", "0", "--operator-port", "0", "--ops-port", "0"]
+        self.process = subprocess.Popen([*command, *ports], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise AssertionError(self.finish()[1])
+        self.rig = Rig(data, keys, json.loads(line))
+
+    def kill(self) -> None:
+        """SIGKILL, now."""
+        self.process.kill()
+        self.finish()
+
+    def terminate(self) -> int:
+        """SIGTERM, and the exit status once it has drained."""
+        self.process.terminate()
+        self.finish()
+        return self.process.returncode
+
+    def finish(self) -> tuple[str, str]:
+        """Wait for the end and close the pipes."""
+        if hasattr(self, "rig"):
+            self.rig.close()
+        return self.process.communicate(timeout=60)

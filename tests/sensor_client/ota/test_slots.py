@@ -1,0 +1,57 @@
+"""Two slots on disk."""
+
+import pytest
+
+from sensor_client.ota import Slots
+from tests.sensor_client.signed_bundles import make_bundle
+
+ONE, TWO, THREE = make_bundle(1), make_bundle(2, quality=60), make_bundle(3, quality=70)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "bundles"
+
+
+def test_a_new_device_has_no_bundle(folder):
+    assert Slots(folder).active() is None and Slots(folder).previous() is None
+
+
+def test_a_bundle_is_installed_beside_the_one_in_use(folder):
+    slots = Slots(folder)
+    for bundle in (ONE, TWO, THREE):
+        slots.install(bundle)
+
+    assert (Slots(folder).active(), Slots(folder).previous()) == (THREE, TWO)
+    assert sorted(path.name for path in folder.iterdir()) == ["a.json", "active", "b.json"]
+
+
+def test_a_damaged_slot_gives_way_to_the_other(folder):
+    slots = Slots(folder)
+    slots.install(ONE)
+    slots.install(TWO)
+    (folder / "active").resolve().write_bytes(b'{"half": ')
+
+    assert slots.active() == ONE
+
+
+def test_a_power_cut_before_the_switch_leaves_the_old_bundle_active(folder):
+    slots = Slots(folder)
+    slots.install(ONE)
+    (folder / "b.json").write_bytes(TWO.to_bytes())  # written, the link not yet moved
+    (folder / ".active.123").symlink_to("b.json")
+
+    assert slots.active() == ONE
+    slots.install(THREE)
+    assert slots.active() == THREE
+
+
+def test_a_failed_install_leaves_the_active_bundle(folder):
+    slots = Slots(folder)
+    slots.install(ONE)
+    (folder / "b.json").mkdir()  # nothing can be written there
+
+    with pytest.raises(OSError):
+        slots.install(TWO)
+
+    assert slots.active() == ONE

@@ -1,0 +1,82 @@
+"""Bundles, and a real TUF repository on disk that signs them."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from shared.bundle import Bundle, ClassifierRef, Expected, InputGeometry, Selftest, selftest_sha256
+from shared.jpeg import TableSet
+from shared.trust import (
+    OFFLINE_ROLES,
+    ONLINE_ROLES,
+    Repository,
+    Role,
+    add_target,
+    create_key,
+    create_root,
+    create_targets,
+)
+
+NOW = datetime.now(UTC)
+
+
+def make_bundle(
+    counter: int = 1,
+    family: str = "signs",
+    quality: float = 50,
+    min_counter: int = 1,
+    side: int = 32,
+    selftest: str | None = None,
+) -> Bundle:
+    """A bundle with standard tables; `selftest` replaces the true digest."""
+    tables = TableSet.standard(quality)
+    return Bundle(
+        family=family,
+        counter=counter,
+        min_counter=min_counter,
+        created_at=datetime(2025, 1, 1, tzinfo=UTC),
+        input=InputGeometry(width=side, height=side),
+        tables=tables,
+        classifier=ClassifierRef(sha256="1" * 64, labels_sha256="2" * 64),
+        expected=Expected(bytes_p50=100, bytes_p95=200, accuracy=0.5, n=10, data="synthetic"),
+        selftest=Selftest(seed=7, sha256=selftest or selftest_sha256(tables, side, side, 7)),
+    )
+
+
+class Publisher:
+    """Signs bundles into `directory`, which a DevicePlane serves; `root` is what devices are shipped with."""
+
+    def __init__(self, directory: Path) -> None:
+        keys = {role: create_key(directory / "keys", role) for role in (*OFFLINE_ROLES, *ONLINE_ROLES)}
+        self._targets_key = keys[Role.TARGETS]
+        self.directory = directory / "tuf"
+        self.root = create_root(keys, NOW)
+        self._repository = Repository(self.directory, keys[Role.SNAPSHOT], keys[Role.TIMESTAMP])
+        self._repository.initialise(self.root, create_targets(self._targets_key, NOW), NOW)
+
+    def publish(
+        self,
+        bundle: Bundle,
+        data: bytes | None = None,
+        path: str | None = None,
+        custom: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Sign `bundle` (or `data` in its place) under its path (or `path`)."""
+        content, target = data or bundle.to_bytes(), path or bundle.target_path
+        told = {
+            "family": bundle.family,
+            "counter": bundle.counter,
+            "min_counter": bundle.min_counter,
+            "classifier_sha256": bundle.classifier.sha256,
+            "labels_sha256": bundle.classifier.labels_sha256,
+        }
+        signed = add_target(
+            self._repository.targets(), target, content, {**told, **(custom or {})}, self._targets_key, NOW
+        )
+        self._repository.publish(signed, {target: content}, NOW)
+
+    def file_of(self, bundle: Bundle) -> Path:
+        """Where the repository keeps the bundle's bytes."""
+        [file] = self.directory.glob(f"targets/{bundle.family}/*.{bundle.counter}.json")
+        return file

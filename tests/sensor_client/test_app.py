@@ -1,0 +1,246 @@
+"""The command line, run as a program."""
+
+import io
+import json
+import signal
+import stat
+
+import pytest
+from PIL import Image
+
+from sensor_client.enrolment import enrol
+from sensor_client.state_directory import StateDirectory
+from shared.jpeg import Decoder, Stream, TableSet, inspect
+from shared.wire import Enrolment, ProblemCode
+from tests.sensor_client.device_plane import CLAIM, DEVICE_ID, TOKEN, problem
+from tests.sensor_client.pictures import write_pictures
+from tests.sensor_client.program import events, sensor, start_sensor, status
+from tests.sensor_client.signed_bundles import make_bundle
+
+V1 = make_bundle(1)
+
+
+@pytest.fixture
+def source(tmp_path):
+    return write_pictures(tmp_path / "pictures", 10)
+
+
+@pytest.fixture
+def root_file(tmp_path, publisher):
+    path = tmp_path / "root.json"
+    path.write_bytes(publisher.root)
+    return path
+
+
+@pytest.fixture
+def device(tmp_path, plane, publisher):
+    """The state directory of an enrolled device, on a server that assigns it version 1."""
+    publisher.publish(V1)
+    plane.assign(1, "signs", 1)
+    state = StateDirectory(tmp_path / "device")
+    enrol(state, plane.url, publisher.root, lambda: Enrolment(device_id=DEVICE_ID, token=TOKEN, family="signs"))
+    return state.path
+
+
+def test_a_device_enrols_once(plane, tmp_path, root_file):
+    arguments = ("enrol", "--server", plane.url + "/", "--claim", CLAIM, "--state", tmp_path / "d", "--root", root_file)
+
+    first, again = sensor(*arguments), sensor(*arguments)
+
+    assert (first.returncode, again.returncode) == (0, 0), first.stderr
+    assert first.stdout == f"dev1 enrolled in family signs at {plane.url}\n"
+    assert again.stdout == f"dev1 was enrolled already in family signs at {plane.url}\n"
+    assert len(plane.asked("/v1/devices")) == 1
+    assert TOKEN not in first.stdout + first.stderr
+    files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "d").iterdir()}
+    assert files["identity.json"] == 0o600
+
+
+def test_a_wrong_claim_code_ends_with_exit_code_4(plane, tmp_path, root_file):
+    told = sensor("enrol", "--server", plane.url, "--claim", "no", "--state", tmp_path / "d", "--root", root_file)
+
+    assert (told.returncode, told.stdout) == (4, "")
+    assert told.stderr == "dctwire-sensor: 401 invalid-claim: because\n"
+
+
+def test_a_server_that_is_not_there_ends_enrolling_with_exit_code_5(plane, tmp_path, root_file):
+    plane.stop()
+
+    told = sensor("enrol", "--server", plane.url, "--claim", CLAIM, "--state", tmp_path / "d", "--root", root_file)
+    plane.start()
+
+    assert told.returncode == 5 and "refused" in told.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("enrol", "--server", "not-a-url", "--claim", "c", "--state", "d", "--root", __file__),
+        ("enrol", "--server", "http://h", "--claim", "c", "--state", "d", "--root", "no-such-file"),
+        ("run", "--state", "d", "--source", "/", "--exit-when-drained"),
+        ("encode", __file__),
+        ("encode", __file__, "--quality", "50", "--stream", "scan"),
+    ],
+)
+def test_wrong_usage_ends_with_exit_code_2_and_teaches(arguments):
+    told = sensor(*arguments)
+
+    assert told.returncode == 2
+    assert "Usage: dctwire-sensor" in told.stderr and "Traceback" not in told.stderr
+
+
+def test_a_device_that_is_not_enrolled_is_told_so(tmp_path, source):
+    told = sensor("run", "--state", tmp_path / "nothing", "--source", source)
+
+    assert told.returncode == 3 and "dctwire-sensor enrol" in told.stderr
+
+
+def test_a_source_without_pictures_ends_with_exit_code_6(device, tmp_path):
+    (tmp_path / "empty").mkdir()
+
+    told = sensor("run", "--state", device, "--source", tmp_path / "empty")
+
+    assert told.returncode == 6 and "no pictures" in told.stderr
+
+
+def test_a_new_device_fetches_its_tables_and_delivers_its_pictures(plane, device, source):
+    told = sensor("run", "--state", device, "--source", source, "--once", "--exit-when-drained", "--send-labels")
+
+    assert told.returncode == 0, told.stderr
+    assert sorted(plane.frames) == list(range(1, 11))
+    assert {inspect(body).tables_id for body in plane.frames.values()} == {V1.tables.tables_id}
+    assert [plane.labels[sequence]["label"] for sequence in range(1, 11)] == ["A", "B"] * 5
+    assert "bundle_activated" in [event["event"] for event in events(told.stderr)]
+    assert TOKEN not in told.stderr
+
+
+def test_status_tells_what_happened(plane, device, source):
+    (source / "A" / "4.png").write_bytes(b"rubbish")
+    plane.judge = lambda sequence, body: ProblemCode.CORRUPT_JPEG if sequence == 2 else None
+    run = sensor("run", "--state", device, "--source", source, "--once", "--exit-when-drained", "--batch", "4")
+    assert run.returncode == 0, run.stderr
+
+    told = status(device)
+
+    assert told["device_id"] == DEVICE_ID and told["family"] == "signs"
+    assert (told["active_bundle"], told["previous_bundle"]) == ("signs/1", None)
+    assert (told["spooled_frames"], told["dead_letters"], told["assignment_seq"]) == (0, 1, 1)
+    assert {name: told["counters"][name] for name in ("captured", "unreadable", "encoded")} == {
+        "captured": 10,
+        "unreadable": 1,
+        "encoded": 9,
+    }
+    assert (told["counters"]["acknowledged"], told["counters"]["refused"]) == (8, 1)
+    table = sensor("status", "--state", device).stdout
+    assert json.loads(sensor("status", "--state", device, "--json").stdout) == told
+    assert "signs/1" in table and "acknowledged" in table and TOKEN not in table
+
+
+def test_status_changes_nothing(device):
+    before = sorted(device.iterdir())
+
+    told = status(device)
+
+    assert told["active_bundle"] is None and told["spooled_frames"] == 0
+    assert sorted(device.iterdir()) == before
+
+
+def test_status_of_nowhere_ends_with_exit_code_3(tmp_path):
+    assert sensor("status", "--state", tmp_path / "nowhere").returncode == 3
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_results_are_logged_where_they_are_wanted(plane, device, source):
+    told = sensor("run", "--state", device, "--source", source, "--count", "2", "--exit-when-drained", "--show-results")
+
+    classified = [event for event in events(told.stderr) if event["event"] == "classified"]
+    assert [(event["sequence"], event["label"], event["match"]) for event in classified] == [
+        (1, "A", "exact"),
+        (2, "A", "exact"),
+    ]
+
+
+def test_settings_come_from_the_environment_too(plane, device, source):
+    told = sensor(
+        "run",
+        "--once",
+        "--exit-when-drained",
+        DCTWIRE_SENSOR_STATE=str(device),
+        DCTWIRE_SENSOR_SOURCE=str(source),
+        DCTWIRE_SENSOR_BATCH="10",
+        DCTWIRE_SENSOR_STREAM="interchange",
+    )
+
+    assert told.returncode == 0, told.stderr
+    assert {inspect(body).stream for body in plane.frames.values()} == {Stream.INTERCHANGE}
+    assert len(plane.asked("/v1/frames:batch")) == 1
+
+
+def test_a_token_that_was_revoked_ends_with_exit_code_4_and_keeps_the_frames(plane, device, source):
+    plane.scripted.append(("/v1/frames", problem(ProblemCode.INVALID_TOKEN)))
+
+    told = sensor("run", "--state", device, "--source", source, "--once")
+
+    assert told.returncode == 4 and "invalid-token" in told.stderr
+    counters = status(device)["counters"]
+    assert counters["acknowledged"] == 0 and counters["encoded"] == status(device)["spooled_frames"] > 0
+
+
+@pytest.mark.parametrize("ending", ["terminate", "interrupt"])
+def test_a_signal_ends_a_run_in_order(plane, device, source, ending):
+    process = start_sensor("run", "--state", device, "--source", source, "--rate", "200")
+    plane.until(lambda: len(plane.frames) >= 3)
+
+    process.send_signal(signal.SIGTERM if ending == "terminate" else signal.SIGINT)
+    _, log = process.communicate(timeout=30)
+
+    assert process.returncode == 0, log
+    told = status(device)
+    assert told["counters"]["encoded"] == told["counters"]["acknowledged"] + told["spooled_frames"]
+
+
+def test_two_sensors_do_not_share_a_state_directory(plane, device, source):
+    process = start_sensor("run", "--state", device, "--source", source, "--rate", "20")
+    plane.until(lambda: len(plane.frames) >= 1)
+
+    told = sensor("run", "--state", device, "--source", source)
+    process.terminate()
+    process.communicate(timeout=30)
+
+    assert told.returncode == 3 and "another dctwire-sensor" in told.stderr
+
+
+def test_pictures_are_encoded_without_a_server(tmp_path, source):
+    pictures = sorted(source.glob("A/*.png"))[:3]
+
+    told = sensor("encode", *pictures, "--quality", "12.5", "--out", tmp_path / "out")
+
+    assert told.returncode == 0, told.stderr
+    assert "mean" in told.stdout
+    tables = TableSet.standard(12.5)
+    kept = (tmp_path / "out" / f"{tables.tables_id}.tables.jpg").read_bytes()
+    for picture in pictures:
+        frame = (tmp_path / "out" / f"{picture.stem}.dwj").read_bytes()
+        assert Decoder(TableSet.from_stream(kept)).decode(frame).width == 32
+        assert str(len(frame)) in told.stdout
+
+
+def test_pictures_are_encoded_as_a_bundle_says(tmp_path, source):
+    (tmp_path / "bundle.json").write_bytes(make_bundle(side=16, quality=80).to_bytes())
+    picture = source / "A" / "0.png"
+
+    told = sensor("encode", picture, "--bundle", tmp_path / "bundle.json", "--out", tmp_path, "--stream", "interchange")
+
+    assert told.returncode == 0, told.stderr
+    assert Image.open(io.BytesIO((tmp_path / "0.jpg").read_bytes())).size == (16, 16)
+
+
+def test_what_cannot_be_encoded_ends_with_exit_code_6(tmp_path, source):
+    (tmp_path / "bundle.json").write_text("{}")
+    (tmp_path / "0.png").write_text("rubbish")
+
+    no_bundle = sensor("encode", source / "A" / "0.png", "--bundle", tmp_path / "bundle.json")
+    no_picture = sensor("encode", tmp_path / "0.png", "--quality", "50")
+
+    assert (no_bundle.returncode, no_picture.returncode) == (6, 6)
+    assert "Traceback" not in no_bundle.stderr + no_picture.stderr

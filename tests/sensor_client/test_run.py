@@ -1,0 +1,161 @@
+"""The promises of a run that only a whole process can keep or break: kills, outages, updates."""
+
+import signal
+
+import pytest
+
+from sensor_client.enrolment import enrol
+from sensor_client.spool import Spool, SpoolLimits
+from sensor_client.state_directory import StateDirectory
+from shared.jpeg import inspect
+from shared.wire import Enrolment, ProblemCode
+from tests.sensor_client.device_plane import DEVICE_ID, TOKEN
+from tests.sensor_client.pictures import write_pictures
+from tests.sensor_client.program import await_event, events, sensor, start_sensor, status
+from tests.sensor_client.signed_bundles import make_bundle
+
+V1 = make_bundle(1)
+V2 = make_bundle(2, quality=80)
+BAD = make_bundle(3, selftest="0" * 64)
+
+
+@pytest.fixture
+def source(tmp_path):
+    return write_pictures(tmp_path / "pictures", 60)
+
+
+@pytest.fixture
+def state(tmp_path, plane, publisher):
+    """An enrolled device, on a server that assigns it version 1."""
+    publisher.publish(V1)
+    plane.assign(1, "signs", 1)
+    state = StateDirectory(tmp_path / "device")
+    enrol(state, plane.url, publisher.root, lambda: Enrolment(device_id=DEVICE_ID, token=TOKEN, family="signs"))
+    return state
+
+
+def waiting(state: StateDirectory) -> dict[int, bytes]:
+    spool = Spool(state.spool_file, SpoolLimits())
+    frames = {frame.sequence: frame.body for frame in spool.oldest(1_000_000)}
+    spool.close()
+    return frames
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_kills_at_any_moment_lose_no_frame_and_give_no_number_twice(plane, state, source, batch):
+    for kill_after in (1, 40, 90):
+        process = start_sensor("run", "--state", state.path, "--source", source, "--batch", batch)
+        plane.until(lambda kill_after=kill_after: len(plane.frames) >= kill_after)
+        process.kill()
+        process.communicate(timeout=30)
+        # what was spooled and not acknowledged is still there; the server may have had it already
+        assert all(plane.frames.get(sequence, body) == body for sequence, body in waiting(state).items())
+
+    last = sensor("run", "--state", state.path, "--source", source, "--count", "5", "--exit-when-drained")
+
+    assert last.returncode == 0, last.stderr
+    assert plane.conflicts == []
+    encoded = status(state.path)["counters"]["encoded"]
+    assert sorted(plane.frames) == list(range(1, encoded + 1))
+
+
+def test_kills_while_the_server_is_down_lose_no_frame(plane, state, source):
+    sensor("run", "--state", state.path, "--source", source, "--count", "1", "--exit-when-drained")
+    plane.stop()
+    for _ in range(3):
+        process = start_sensor("run", "--state", state.path, "--source", source, "--log-level", "debug")
+        await_event(process, "upload_failed")
+        process.kill()
+        process.communicate(timeout=30)
+    before = waiting(state)
+    assert before and min(before) == 2 and len(before) == max(before) - 1
+
+    plane.start()
+    last = sensor(
+        "run", "--state", state.path, "--source", source, "--count", "1", "--exit-when-drained", "--batch", 64
+    )
+
+    assert last.returncode == 0, last.stderr
+    assert {sequence: plane.frames[sequence] for sequence in before} == before
+    assert sorted(plane.frames) == list(range(1, max(before) + 2))
+
+
+def test_an_outage_in_the_middle_of_a_run_loses_no_frame(plane, state, source):
+    process = start_sensor(
+        "run", "--state", state.path, "--source", source, "--once", "--rate", "100", "--exit-when-drained"
+    )
+    plane.until(lambda: len(plane.frames) >= 5)
+    plane.stop()
+    await_event(process, "upload_failed")
+    plane.start()
+    _, log = process.communicate(timeout=60)
+
+    assert process.returncode == 0, log
+    assert sorted(plane.frames) == list(range(1, 61)) and plane.conflicts == []
+
+
+def test_tables_are_renewed_while_running_and_uploads_go_on(plane, state, source, publisher):
+    process = start_sensor("run", "--state", state.path, "--source", source, "--rate", "100")
+    plane.until(lambda: len(plane.frames) >= 10)
+    publisher.publish(V2)
+    plane.assign(2, "signs", 2)
+    plane.until(lambda: tables_of(plane)[V2.tables.tables_id] >= 10)
+    publisher.publish(BAD)
+    plane.assign(3, "signs", 3)
+    plane.until(lambda: len(plane.asked_for(".3.json")) == 1)
+    settled = len(plane.frames)
+    plane.until(lambda: len(plane.frames) >= settled + 10)
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=30)
+
+    assert process.returncode == 0, log
+    ids = [inspect(plane.frames[sequence]).tables_id for sequence in sorted(plane.frames)]
+    change = ids.index(V2.tables.tables_id)
+    assert set(ids[:change]) == {V1.tables.tables_id} and set(ids[change:]) == {V2.tables.tables_id}
+    assert sorted(plane.frames) == list(range(1, len(plane.frames) + 1))
+    told = status(state.path)
+    assert (told["active_bundle"], told["previous_bundle"]) == ("signs/2", "signs/1")
+    assert (told["bundles_activated"], told["bundles_refused"]) == (2, 1)
+    assert told["last_refused"]["code"] == "selftest-failed"
+    assert [event["event"] for event in events(log)].count("bundle_activated") == 2
+
+
+def test_an_update_that_hangs_stops_no_upload(plane, state, source, publisher):
+    process = start_sensor("run", "--state", state.path, "--source", source, "--rate", "100")
+    plane.until(lambda: len(plane.frames) >= 5)
+    plane.hold("/tuf/metadata/timestamp.json")
+    publisher.publish(V2)
+    plane.assign(2, "signs", 2)
+    plane.until(lambda: plane.is_holding)
+    held_at = len(plane.frames)
+    plane.until(lambda: len(plane.frames) >= held_at + 20)
+    plane.release()
+    plane.until(lambda: tables_of(plane)[V2.tables.tables_id] >= 1)
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=30)
+
+    assert process.returncode == 0, log
+
+
+def test_a_spool_over_its_quota_drops_the_oldest_and_says_so(plane, state, source):
+    plane.judge = lambda sequence, body: ProblemCode.NOT_READY
+
+    arguments = ("--once", "--spool-frames", "10", "--log-level", "debug")
+    process = start_sensor("run", "--state", state.path, "--source", source, *arguments)
+    await_event(process, "frame_dropped", so_far=50)
+    plane.judge = lambda sequence, body: None
+    plane.until(lambda: 60 in plane.frames)
+    process.terminate()
+    process.communicate(timeout=30)
+
+    counters = status(state.path)["counters"]
+    assert (counters["encoded"], counters["dropped"], counters["acknowledged"]) == (60, 50, 10)
+    assert sorted(plane.frames) == list(range(51, 61))
+
+
+def tables_of(plane) -> dict[str, int]:
+    counts = {V1.tables.tables_id: 0, V2.tables.tables_id: 0}
+    for body in plane.frames.values():
+        tables_id = inspect(body).tables_id
+        counts[tables_id] = counts.get(tables_id, 0) + 1
+    return counts

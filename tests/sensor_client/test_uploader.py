@@ -1,0 +1,358 @@
+"""Spool to server."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sensor_client.errors import UnauthorisedError
+from sensor_client.spool import Spool, SpoolLimits
+from sensor_client.uploader import Uploader, UploadSettings
+from shared.errors import ChannelError
+from shared.jpeg import Decoder, Encoder, Sampling, Stream, TableSet, inspect
+from shared.wire import Batch, ProblemCode
+from tests.sensor_client.device_plane import Answer, problem
+
+TABLES = TableSet.standard(50)
+OTHER_TABLES = TableSet.standard(80)
+ENCODERS = {tables.tables_id: Encoder(tables) for tables in (TABLES, OTHER_TABLES)}
+
+
+def jpeg(seed: int, tables: TableSet = TABLES, stream: Stream = Stream.ABBREVIATED) -> bytes:
+    coarse = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    pixels = np.asarray(Image.fromarray(coarse).resize((32, 32), Image.Resampling.BICUBIC))
+    return ENCODERS[tables.tables_id].encode(pixels, stream)
+
+
+def fill(spool: Spool, count: int, tables: TableSet = TABLES, label: str | None = None) -> list[int]:
+    spool.keep_tables(tables.tables_id, tables.to_stream())
+    return [spool.append(jpeg(seed, tables), 1000 + seed, tables.tables_id, label) for seed in range(count)]
+
+
+@pytest.fixture
+def make(spool, channel, clock, signals):
+    def make(**settings) -> Uploader:
+        return Uploader(spool, channel, clock, lambda: 0.5, signals, UploadSettings(**settings))
+
+    return make
+
+
+@pytest.fixture
+def drained(signals, make):
+    """Run an uploader until everything is delivered."""
+
+    def drained(**settings) -> None:
+        signals.end_source()
+        make(ends_when_drained=True, **settings).run()
+
+    return drained
+
+
+def test_frames_are_delivered_byte_for_byte_in_order(spool, plane, drained):
+    fill(spool, 5)
+
+    drained()
+
+    assert plane.frames == {sequence: jpeg(sequence - 1) for sequence in range(1, 6)}
+    assert plane.receipts == [1, 2, 3, 4, 5]
+    assert spool.depth().frames == 0 and spool.counters().acknowledged == 5
+
+
+def test_a_batch_delivers_the_same_frames_in_fewer_requests(spool, plane, drained):
+    fill(spool, 10)
+
+    drained(batch=4)
+
+    assert plane.frames == {sequence: jpeg(sequence - 1) for sequence in range(1, 11)}
+    batches = [Batch.from_bytes(request.body) for request in plane.asked("/v1/frames:batch")]
+    assert [len(batch.items) for batch in batches] == [4, 4, 2]
+    assert batches[0].items[0].captured_at_ms == 1000
+
+
+def test_only_frames_with_the_same_prefix_share_a_batch(spool, plane, drained):
+    fill(spool, 3)
+    fill(spool, 3, OTHER_TABLES)
+
+    drained(batch=4)
+
+    sizes = [len(Batch.from_bytes(request.body).items) for request in plane.asked("/v1/frames:batch")]
+    assert sizes == [3, 3]
+    assert plane.frames[4] == jpeg(0, OTHER_TABLES)
+
+
+def test_interchange_frames_can_share_a_batch_too(spool, plane, drained):
+    for seed in range(3):
+        spool.append(jpeg(seed, stream=Stream.INTERCHANGE), 0)
+
+    drained(batch=4)
+
+    assert plane.frames[3] == jpeg(2, stream=Stream.INTERCHANGE)
+    assert len(plane.requests) == 1
+
+
+def test_an_incomplete_batch_waits_for_more_frames_but_not_for_ever(spool, plane, make, clock):
+    uploader = make(batch=4, linger_seconds=5.0)
+    fill(spool, 3)
+
+    assert not uploader.step() and plane.requests == []
+    clock.now_seconds += 4.9
+    assert not uploader.step()
+    clock.now_seconds += 0.2
+    assert uploader.step()
+
+    assert len(plane.frames) == 3
+
+
+def test_a_complete_batch_waits_for_nothing(spool, plane, make):
+    uploader = make(batch=4, linger_seconds=5.0)
+    fill(spool, 3)
+    assert not uploader.step()
+    fill(spool, 1)
+
+    assert uploader.step()
+
+    assert len(plane.frames) == 4
+
+
+def test_an_idle_uploader_sleeps_until_the_lingering_batch_is_due(spool, plane, make, clock, signals):
+    fill(spool, 2)
+    clock.on_wait = lambda seconds: signals.request_stop() if plane.frames else None
+
+    make(batch=4, linger_seconds=5.0).run()
+
+    assert clock.waits[0] == 5.0 and len(plane.frames) == 2
+
+
+def test_a_server_that_is_down_and_comes_up_again_gets_everything(spool, plane, drained, clock):
+    fill(spool, 4)
+    plane.stop()
+    clock.on_wait = lambda seconds: plane.start() if len(clock.waits) == 3 else None
+
+    drained()
+
+    assert plane.receipts == [1, 2, 3, 4]
+    assert clock.waits == [0.25, 0.5, 1.0]
+
+
+def test_retry_after_is_honoured(spool, plane, drained, clock):
+    fill(spool, 1)
+    plane.scripted.append(("/v1/frames", problem(ProblemCode.QUEUE_FULL, Retry_After="30")))
+
+    drained()
+
+    assert clock.waits == [30.25] and plane.receipts == [1]
+
+
+def test_a_success_ends_the_backing_off(spool, plane, drained, clock):
+    fill(spool, 2)
+    busy = ("/v1/frames", problem(ProblemCode.NOT_READY))
+    plane.scripted += [busy, busy, ("/v1/frames", Answer(204)), busy]
+
+    drained()
+
+    assert clock.waits == [0.25, 0.5, 0.25]
+
+
+def test_a_refused_frame_becomes_a_dead_letter_and_the_next_one_goes_on(spool, plane, drained):
+    fill(spool, 3)
+    plane.judge = lambda sequence, body: ProblemCode.CORRUPT_JPEG if sequence == 2 else None
+
+    drained()
+
+    assert plane.receipts == [1, 3]
+    assert [(letter.sequence, letter.code) for letter in spool.dead_letters()] == [(2, "corrupt-jpeg")]
+
+
+def test_a_bad_frame_of_a_batch_fails_alone(spool, plane, drained):
+    fill(spool, 5)
+    plane.judge = lambda sequence, body: ProblemCode.CORRUPT_JPEG if sequence == 2 else None
+
+    drained(batch=5)
+
+    assert plane.receipts == [1, 3, 4, 5]
+    assert [letter.sequence for letter in spool.dead_letters()] == [2]
+
+
+def test_a_frame_of_a_batch_that_is_to_be_sent_again_is_and_the_others_are_not(spool, plane, drained, clock):
+    fill(spool, 3)
+    verdicts = {2: [ProblemCode.TIMED_OUT]}
+    plane.judge = lambda sequence, body: verdicts.get(sequence, [None]).pop() if verdicts.get(sequence) else None
+
+    drained(batch=3)
+
+    assert plane.receipts == [1, 3, 2]
+    assert clock.waits == [0.25]
+
+
+def test_a_batch_refused_as_a_whole_is_taken_apart(spool, plane, drained):
+    fill(spool, 4)
+    plane.scripted.append(("/v1/frames:batch", problem(ProblemCode.TOO_LARGE)))
+    plane.judge = lambda sequence, body: ProblemCode.OVER_LIMIT if sequence == 3 else None
+
+    drained(batch=4)
+
+    assert plane.receipts == [1, 2, 4]
+    assert [letter.code for letter in spool.dead_letters()] == ["over-limit"]
+
+
+def unknown_to_the_server(sequence: int, body: bytes) -> ProblemCode | None:
+    return ProblemCode.UNKNOWN_TABLES if inspect(body).stream is Stream.ABBREVIATED else None
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_tables_the_server_does_not_know_are_put_back_under_the_same_number(spool, plane, drained, batch):
+    fill(spool, 3)
+    plane.judge = unknown_to_the_server
+
+    drained(batch=batch)
+
+    assert sorted(plane.receipts) == [1, 2, 3]
+    assert spool.dead_letters() == [] and spool.counters().acknowledged == 3
+    for sequence, body in plane.frames.items():
+        Image.open(io.BytesIO(body)).load()
+        sent, kept = Decoder().decode(body), Decoder(TABLES).decode(jpeg(sequence - 1))
+        assert all(np.array_equal(a, b) for a, b in zip(sent.planes, kept.planes, strict=True))
+
+
+def test_a_batch_refused_for_its_tables_is_not_sent_once_more_without_them(spool, plane, drained):
+    fill(spool, 3)
+    plane.scripted.append(("/v1/frames:batch", problem(ProblemCode.UNKNOWN_TABLES)))
+
+    drained(batch=3)
+
+    assert [request.path for request in plane.requests] == ["/v1/frames:batch"] * 2
+    assert all(inspect(body).stream is Stream.INTERCHANGE for body in plane.frames.values())
+
+
+def test_an_interchange_frame_refused_for_its_tables_goes_round_no_circle(spool, plane, drained):
+    spool.append(jpeg(0, stream=Stream.INTERCHANGE), 0)
+    plane.judge = lambda sequence, body: ProblemCode.UNKNOWN_TABLES
+
+    drained()
+
+    assert len(plane.requests) == 1
+    assert [letter.code for letter in spool.dead_letters()] == ["unknown-tables"]
+
+
+def test_a_damaged_frame_whose_tables_cannot_be_put_back_becomes_a_dead_letter(spool, plane, drained):
+    spool.keep_tables(TABLES.tables_id, TABLES.to_stream())
+    spool.append(jpeg(0)[:60] + b"\xff\xd9", 0, TABLES.tables_id)
+    plane.judge = lambda sequence, body: ProblemCode.UNKNOWN_TABLES
+
+    drained()
+
+    assert [letter.code for letter in spool.dead_letters()] == ["unknown-tables"]
+
+
+def test_a_token_that_is_not_valid_ends_the_uploader_and_keeps_the_frames(spool, plane, make):
+    fill(spool, 3)
+    plane.scripted.append(("/v1/frames", problem(ProblemCode.INVALID_TOKEN)))
+
+    with pytest.raises(UnauthorisedError):
+        make().run()
+
+    assert spool.depth().frames == 3 and len(plane.requests) == 1
+
+
+def test_a_lost_reply_brings_the_frame_again_under_the_same_number(spool, plane, drained):
+    fill(spool, 2)
+    plane.after_frame = cut_the_first_reply(plane)
+
+    drained()
+
+    assert plane.receipts == [1, 1, 2]
+    assert spool.counters().acknowledged == 2
+
+
+def cut_the_first_reply(plane):
+    cuts = []
+
+    def after_frame(sequence: int) -> None:
+        if not cuts:
+            cuts.append(sequence)
+            plane.cut_connections()
+
+    return after_frame
+
+
+def test_labels_are_told_after_their_frames_are_acknowledged(spool, plane, drained):
+    fill(spool, 2, label="stop")
+
+    drained()
+
+    assert [request.path.rpartition("/")[2] for request in plane.requests] == ["frames", "label", "frames", "label"]
+    assert plane.labels == {1: {"label": "stop", "source": "audit"}, 2: {"label": "stop", "source": "audit"}}
+    assert spool.counters().labels_sent == 2
+
+
+def test_a_label_survives_a_broken_line_and_a_restart(tmp_path, spool, plane, channel, clock, signals, make):
+    fill(spool, 1, label="stop")
+    make().step()
+    plane.scripted.append(("/v1/frames/dev1.1/label", problem(ProblemCode.NOT_READY)))
+    with pytest.raises(ChannelError):
+        make().step()
+    spool.close()
+
+    again = Spool(tmp_path / "spool.sqlite3", SpoolLimits())
+    assert again.depth().labels == 1
+    signals.end_source()
+    Uploader(again, channel, clock, lambda: 0.5, signals, UploadSettings(ends_when_drained=True)).run()
+
+    assert plane.labels[1]["label"] == "stop"
+    again.close()
+
+
+def test_a_refused_label_is_counted_and_not_told_again(spool, plane, drained):
+    fill(spool, 1, label="stop")
+    plane.scripted.append(("/v1/frames/dev1.1/label", problem(ProblemCode.BAD_REQUEST)))
+
+    drained()
+
+    assert (spool.counters().labels_sent, spool.counters().labels_refused) == (0, 1)
+
+
+def test_the_last_frames_are_not_forgotten_when_the_source_ends_meanwhile(spool, plane, make, clock, signals):
+    def last_frames(seconds):
+        if not signals.source_ended.is_set():
+            fill(spool, 2)
+            signals.end_source()
+
+    clock.on_wait = last_frames
+
+    make(ends_when_drained=True).run()
+
+    assert plane.receipts == [1, 2]
+
+
+def test_a_stop_leaves_the_rest_in_the_spool(spool, plane, make, signals):
+    fill(spool, 5)
+    plane.after_frame = lambda sequence: signals.request_stop() if sequence == 2 else None
+
+    make().run()
+
+    assert [frame.sequence for frame in spool.oldest(9)] == [3, 4, 5]
+
+
+def test_http_costs_few_bytes_a_frame(spool, plane, drained):
+    """Bytes of the request beside the scan: what the wire carries for one frame, posted alone and in sixteens."""
+    fill(spool, 17)
+    scans = [inspect(frame.body).scan_bytes for frame in spool.oldest(17)]
+
+    drained(batch=16)
+
+    batch, single = plane.requests
+    assert single.head_bytes + len(single.body) - scans[16] < 260
+    assert (batch.head_bytes + len(batch.body) - sum(scans[:16])) / 16 < 24
+
+
+def test_grey_frames_travel_like_any_other(spool, plane, drained):
+    tables = TableSet.standard(50, Sampling.GREY)
+    spool.keep_tables(tables.tables_id, tables.to_stream())
+    body = Encoder(tables).encode(np.full((16, 16), 77, np.uint8))
+    for _ in range(2):
+        spool.append(body, 0, tables.tables_id)
+
+    drained(batch=2)
+
+    assert plane.frames == {1: body, 2: body}

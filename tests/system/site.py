@@ -1,0 +1,86 @@
+"""A whole system for a test: the real programs as processes, over loopback, in a folder of its own."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from deploy import commands
+from deploy.measurement import Measured, Samples, measured
+from deploy.processes import Running, run
+from tests.cloud_server.rig import LABELS, picture, tables, write_bundle
+
+FAMILY = commands.FAMILY
+WAIT_SECONDS = 60.0
+
+
+class Site:
+    """Folders, a server on ports that survive its restarts, and the commands people give."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.keys, self.data, self.pictures = folder / "keys", folder / "data", folder / "pictures"
+        self.device_port, self.operator_port, self.ops_port = free_ports(3)
+        self.device, self.ops = f"http://127.0.0.1:{self.device_port}", f"http://127.0.0.1:{self.ops_port}"
+        self.environment = {"DCTWIRE_OPERATOR_URL": f"http://127.0.0.1:{self.operator_port}"}
+        run(commands.init_trust(self.keys, self.data), log=self.log("trust"))
+
+    def log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    @contextmanager
+    def server(self) -> Iterator[Running]:
+        """The server, ready; stopped in order at the end unless it was killed."""
+        (self.data / "addresses.json").unlink(missing_ok=True)
+        ports = ("--device-port", self.device_port, "--operator-port", self.operator_port, "--ops-port", self.ops_port)
+        command = ("dctwire-server", "run", "--data", str(self.data), *map(str, ports))
+        with Running(command, self.log("server")) as server:
+            server.wait_for((self.data / "addresses.json").exists, WAIT_SECONDS, "server that is ready")
+            yield server
+
+    def publish(self, counter: int, quality: float, *, assign: bool = True) -> None:
+        bundle = self.folder / f"v{counter}"
+        write_bundle(bundle, FAMILY, counter, tables(quality), seed=counter)
+        command = commands.publish(bundle, self.keys)
+        run(command if assign else [word for word in command if word != "--assign"], **self._as_operator())
+
+    def enrol(self, name: str) -> Path:
+        """Enrol a camera; its state directory."""
+        code = json.loads(run(commands.claim(), **self._as_operator()))["claim_code"]
+        state = self.folder / name
+        run(commands.enrol(self.device, code, state, self.keys / "root.json"), log=self.log(name))
+        return state
+
+    def camera(self, state: Path, *more: str, batch: int = 8, rate: float = 200) -> Running:
+        command = commands.camera(state, self.pictures, batch=batch, rate=rate)
+        return Running((*command, *more), self.log(state.name))
+
+    def status(self, state: Path) -> dict[str, object]:
+        return json.loads(run(commands.camera_status(state), log=self.log(state.name)))
+
+    def measured(self, tables_name: str) -> Measured:
+        return measured(Samples.scrape(self.ops), tables_name)
+
+    def draw_pictures(self, count: int) -> None:
+        for index in range(count):
+            folder = self.pictures / LABELS[index % len(LABELS)]
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.asarray(picture(index))).save(folder / f"{index:05}.png")
+
+    def _as_operator(self) -> dict[str, object]:
+        return {"log": self.log("operator"), "env": self.environment}
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

@@ -1,0 +1,101 @@
+"""The whole system, the real programs as processes: over-the-air updates, kills, and what the metrics say of it."""
+
+import sqlite3
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from deploy import commands
+from deploy.processes import ProgramError, run
+from tests.cloud_server.rig import tables, write_bundle, write_classifier
+from tests.system.site import WAIT_SECONDS, Site
+
+PICTURES = 60
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    site = Site(tmp_path)
+    site.draw_pictures(PICTURES)
+    return site
+
+
+def counters(site: Site, state: Path) -> dict[str, int]:
+    return cast("dict[str, int]", site.status(state)["counters"])
+
+
+def answered_sequences(site: Site) -> list[int]:
+    with sqlite3.connect(site.data / "dctwire.sqlite3") as database:
+        return [row[0] for row in database.execute("SELECT sequence FROM results ORDER BY sequence")]
+
+
+def test_a_running_camera_is_updated_over_the_air_and_no_frame_is_lost(site: Site) -> None:
+    with site.server():
+        site.publish(1, quality=50)
+        state = site.enrol("camera")
+        with site.camera(state, "--count", "600", "--exit-when-drained") as camera:
+            camera.wait_for(lambda: site.measured("v1").frames >= PICTURES, WAIT_SECONDS, "frames with v1")
+            site.publish(2, quality=20)
+            camera.wait_for(lambda: site.measured("v2").frames >= PICTURES, WAIT_SECONDS, "frames with v2")
+            assert camera.wait(WAIT_SECONDS) == 0
+        v1, v2 = site.measured("v1"), site.measured("v2")
+    assert v1.frames + v2.frames == 600
+    assert v1.labelled == v1.frames
+    assert v2.labelled == v2.frames
+    assert v2.scan_bytes < v1.scan_bytes
+    assert answered_sequences(site) == sorted(set(answered_sequences(site)))
+    status = site.status(state)
+    assert (status["active_bundle"], status["previous_bundle"]) == ("doorbell/2", "doorbell/1")
+    assert (status["spooled_frames"], status["waiting_labels"], status["dead_letters"]) == (0, 0, 0)
+
+
+def test_killing_the_server_mid_run_loses_no_frame(site: Site) -> None:
+    with site.server() as server:
+        site.publish(1, quality=50)
+        state = site.enrol("camera")
+        camera = site.camera(state, "--count", "500", "--exit-when-drained")
+        server.wait_for(lambda: site.measured("v1").frames >= 100, WAIT_SECONDS, "first frames")
+        server.kill()
+    with camera, site.server():
+        assert camera.wait(WAIT_SECONDS) == 0
+    assert counters(site, state)["captured"] == 500
+    assert counters(site, state)["acknowledged"] == 500
+    assert len(answered_sequences(site)) == 500
+
+
+def test_killing_the_camera_mid_run_loses_no_spooled_frame_and_repeats_no_number(site: Site) -> None:
+    with site.server():
+        site.publish(1, quality=50)
+        state = site.enrol("camera")
+        with site.camera(state) as camera:
+            camera.wait_for(lambda: site.measured("v1").frames >= 100, WAIT_SECONDS, "first frames")
+            camera.kill()
+        with site.camera(state, "--count", "100", "--exit-when-drained") as camera:
+            assert camera.wait(WAIT_SECONDS) == 0
+        status = site.status(state)
+        frames = site.measured("v1").frames
+    counted = cast("dict[str, int]", status["counters"])
+    assert status["spooled_frames"] == 0
+    assert counted["acknowledged"] == counted["captured"] == frames == len(set(answered_sequences(site)))
+
+
+def test_a_bundle_with_other_tables_than_its_classifier_never_reaches_a_camera(site: Site) -> None:
+
+    with site.server():
+        site.publish(1, quality=50)
+        state = site.enrol("camera")
+        with pytest.raises(ProgramError, match=r"classifier\.onnx"):
+            publish_with_a_swapped_classifier(site)
+        with site.camera(state, "--count", "50", "--exit-when-drained") as camera:
+            assert camera.wait(WAIT_SECONDS) == 0
+        assert site.measured("v1").frames == 50
+        assert site.measured("v2").frames == 0
+
+
+def publish_with_a_swapped_classifier(site: Site) -> None:
+
+    folder = site.folder / "swapped"
+    write_bundle(folder, "doorbell", 2, tables(20), seed=2)
+    write_classifier(folder / "classifier.onnx", seed=3)
+    run(commands.publish(folder, site.keys), log=site.log("swapped"), env=site.environment)
