@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -256,7 +257,7 @@ def _take(output: CData) -> list[bytes]:
     """Copy the streams out and give the native memory back."""
     try:
         data = ffi.buffer(output.data, output.length)
-        ends = ffi.unpack(output.ends, output.count)
-        return [data[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+        offsets = [0, *ffi.unpack(output.ends, output.count)]
+        return [data[start:end] for start, end in pairwise(offsets)]
     finally:
         lib.dctwire_release(output)

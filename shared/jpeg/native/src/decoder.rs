@@ -99,7 +99,9 @@ pub fn inspect(data: &[u8], limits: Limits) -> Result<FrameInfo> {
         let frame = require_frame(&stream, end)?;
         for component in scan.components() {
             quant[component.index] = stream.quant[frame.components()[component.index].quant_slot];
-            is_scanned[component.index] = true;
+            if std::mem::replace(&mut is_scanned[component.index], true) {
+                return Err(scanned_twice(scan.start));
+            }
         }
         if stream.has_tables {
             require_tables(&stream, &scan, frame.components())?;
@@ -125,6 +127,10 @@ fn require_frame(stream: &Stream<'_>, at: usize) -> Result<Frame> {
     stream
         .frame
         .ok_or_else(|| Error::corrupt(at, "there is no frame (SOF)"))
+}
+
+fn scanned_twice(at: usize) -> Error {
+    Error::corrupt(at, "a component is scanned twice")
 }
 
 fn require_tables(stream: &Stream<'_>, scan: &Scan, components: &[Component]) -> Result<()> {
@@ -180,7 +186,7 @@ impl Decoder {
             let mut parts = Vec::with_capacity(3);
             for component in scanned {
                 if quant[component.index].is_some() {
-                    return Err(Error::corrupt(scan.start, "a component is scanned twice"));
+                    return Err(scanned_twice(scan.start));
                 }
                 let part = slots.part(&frame, component, scan.start)?;
                 quant[component.index] = Some(part.quant);

@@ -1,0 +1,64 @@
+"""Pictures to code: natural statistics, noise, and one photograph that matplotlib ships."""
+
+import io
+from functools import cache
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Pixels = NDArray[np.uint8]
+
+
+def natural(height: int, width: int, seed: int, channels: int = 3) -> Pixels:
+    """Amplitudes falling as 1/f, correlated channels, one sharp edge: what photographs share."""
+    rng = np.random.default_rng(seed)
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None, :])
+    frequency[0, 0] = 1
+    noise = np.fft.fft2(rng.normal(size=(channels, height, width))) / np.maximum(frequency, 1 / 512)
+    field = np.fft.ifft2(noise).real
+    mixed = 0.8 * field.mean(0) + 0.3 * field
+    mixed /= mixed.std() + 1e-9
+    edge = np.add.outer(np.arange(height), np.arange(width)) > (height + width) / 2
+    return to_pixels(128 + 45 * mixed.transpose(1, 2, 0) + 40 * edge[..., None])
+
+
+def noise(height: int, width: int, seed: int, channels: int = 3) -> Pixels:
+    """Every sample on its own."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+
+
+def extremes(height: int, width: int, seed: int, channels: int = 3) -> Pixels:
+    """Only 0 and 255: the largest coefficients there are."""
+    return np.where(noise(height, width, seed, channels) > 127, 255, 0).astype(np.uint8)
+
+
+@cache
+def photograph() -> Pixels:
+    """uint8 (h, w, 3), a portrait."""
+    path = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def photograph_file() -> bytes:
+    """The same as the file it came in."""
+    return (Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg").read_bytes()
+
+
+def to_pixels(values: NDArray[np.float64]) -> Pixels:
+    """Rounded and clipped to 0..255."""
+    return values.round().clip(0, 255).astype(np.uint8)
+
+
+def pillow_jpeg(pixels: Pixels, **options: object) -> bytes:
+    """What Pillow (libjpeg-turbo) makes of (h, w, 3) or (h, w)."""
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "jpeg", **options)
+    return out.getvalue()
+
+
+def pillow_pixels(jpeg: bytes) -> Pixels:
+    """What Pillow reads."""
+    return np.asarray(Image.open(io.BytesIO(jpeg)))

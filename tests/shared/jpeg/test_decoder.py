@@ -1,0 +1,210 @@
+"""Decoding: every decoder finds the levels that went in, whatever the stream looks like."""
+
+import numpy as np
+import pytest
+
+from shared.jpeg import Coefficients, Decoder, Encoder, Sampling, Stream, SymbolCounts, TableSet
+from tests.shared.jpeg import pictures, streams
+from tests.shared.jpeg.twins import TWINS, libjpeg
+
+SUBSAMPLINGS = {Sampling.YUV444: 0, Sampling.YUV422: 1, Sampling.YUV420: 2}
+
+every_decoder = pytest.mark.parametrize("decode", TWINS.values(), ids=TWINS.keys())
+every_sampling = pytest.mark.parametrize("sampling", list(Sampling))
+
+
+def coded(sampling: Sampling, height: int, width: int, quality: float = 80, **options: object) -> bytes:
+    """A picture as Pillow codes it."""
+    picture = pictures.natural(height, width, height * 71 + width)
+    if sampling is Sampling.GREY:
+        return pictures.pillow_jpeg(picture[..., 0], quality=quality, **options)
+    return pictures.pillow_jpeg(picture, quality=quality, subsampling=SUBSAMPLINGS[sampling], **options)
+
+
+def levels(sampling: Sampling, height: int, width: int, quality: float = 80) -> Coefficients:
+    """The levels of that picture."""
+    return Decoder().decode(coded(sampling, height, width, quality))
+
+
+def assert_decodes_to(decode: object, jpeg: bytes, expected: Coefficients) -> None:
+    """All levels and all steps are equal."""
+    planes, steps = decode(jpeg)
+    assert steps == list(expected.quant)
+    for plane, wanted in zip(planes, expected.planes, strict=True):
+        np.testing.assert_array_equal(plane, wanted)
+
+
+@every_sampling
+@every_decoder
+def test_levels_survive_coding(decode, sampling):
+    tables = TableSet.standard(80, sampling)
+    expected = levels(sampling, 37, 45)
+    jpeg = Encoder(tables).encode_coefficients(expected, Stream.INTERCHANGE)
+    assert_decodes_to(decode, jpeg, expected)
+
+
+@every_decoder
+def test_one_scan_a_component_is_read_like_an_interleaved_one(decode):
+    expected = levels(Sampling.YUV420, 37, 45)
+    jpeg = streams.one_scan_a_component(expected, TableSet.standard(80))
+    assert_decodes_to(decode, jpeg, expected)
+
+
+@every_decoder
+@pytest.mark.parametrize("blocks", [1, 2, 3, 7, 100])
+def test_restart_markers_change_no_level(decode, blocks):
+    expected = levels(Sampling.YUV420, 70, 66)
+    jpeg = coded(Sampling.YUV420, 70, 66, restart_marker_blocks=blocks)
+    assert_decodes_to(decode, jpeg, expected)
+
+
+@every_decoder
+def test_extended_sequential_is_read_like_baseline(decode):
+    expected = levels(Sampling.YUV420, 20, 20)
+    jpeg = coded(Sampling.YUV420, 20, 20)
+    assert_decodes_to(decode, jpeg.replace(b"\xff\xc0", b"\xff\xc1"), expected)
+
+
+@every_decoder
+def test_fill_bytes_before_markers_are_passed_over(decode):
+    expected = levels(Sampling.YUV420, 20, 20)
+    jpeg = coded(Sampling.YUV420, 20, 20)
+    filled = jpeg[:-2] + b"\xff\xff\xff" + jpeg[-2:]
+    for _, start, _ in reversed(streams.segments(jpeg)):
+        filled = filled[:start] + b"\xff\xff" + filled[start:]
+    assert_decodes_to(decode, filled, expected)
+
+
+@every_decoder
+def test_any_component_identifiers_are_read(decode):
+    expected = levels(Sampling.YUV422, 30, 50)
+    jpeg = bytearray(coded(Sampling.YUV422, 30, 50))
+    places = {marker: start for marker, start, _ in streams.segments(bytes(jpeg))}
+    for index, identifier in enumerate((200, 0, 17)):
+        jpeg[places[0xC0] + 10 + 3 * index] = identifier
+        jpeg[places[0xDA] + 5 + 2 * index] = identifier
+    assert_decodes_to(decode, bytes(jpeg), expected)
+
+
+@pytest.mark.parametrize("name", ["native", "reference"])
+def test_components_may_be_scanned_in_any_order(name):
+    # libjpeg reads it too, but jpeglib gives the planes in the order of the scans.
+    expected = levels(Sampling.YUV420, 37, 45)
+    jpeg = streams.one_scan_a_component(expected, TableSet.standard(80))
+    first = jpeg.index(b"\xff\xda")
+    scans = jpeg[first:-2].split(b"\xff\xda")[1:]
+    reordered = jpeg[:first] + b"".join(b"\xff\xda" + scans[index] for index in (2, 0, 1)) + jpeg[-2:]
+    assert_decodes_to(TWINS[name], reordered, expected)
+
+
+@every_decoder
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_one_two_or_three_quantisation_tables_are_read(decode, count):
+    rng = np.random.default_rng(count)
+    tables = [[int(step) for step in rng.integers(1, 256, 64)] for _ in range(count)]
+    picture = pictures.natural(33, 40, count)
+    jpeg = pictures.pillow_jpeg(picture, qtables=tables, subsampling=2)
+    expected = Decoder().decode(jpeg)
+    wanted = [bytes(tables[min(index, count - 1)]) for index in range(3)]
+    assert list(expected.quant) == wanted
+    assert_decodes_to(decode, jpeg, expected)
+
+
+@every_decoder
+def test_sixteen_bit_table_entries_up_to_255_are_read(decode):
+    expected = levels(Sampling.GREY, 16, 16)
+    jpeg = coded(Sampling.GREY, 16, 16).replace(b"\xff\xc0", b"\xff\xc1")
+    entries = next(jpeg[start + 5 : end] for marker, start, end in streams.segments(jpeg) if marker == 0xDB)
+    wide = streams.segment(0xDB, b"\x10" + b"".join(bytes([0, entry]) for entry in entries))
+    assert_decodes_to(decode, streams.replace_segment(jpeg, 0xDB, wide), expected)
+
+
+@every_decoder
+def test_codes_longer_than_the_look_up_are_read(decode):
+    # Counts that double from symbol to symbol ask for codes as long as they may be, 16 bits.
+    counts = SymbolCounts()
+    for row in counts.counts:
+        row[:] = np.uint64(1) << (np.arange(256, dtype=np.uint64) % np.uint64(60))
+    tables = TableSet.standard(100).with_huffman(counts.tables())
+    assert all(table.counts[15] > 0 for table in tables.huffman[1::2])
+    expected = Decoder().decode(pictures.pillow_jpeg(pictures.extremes(24, 24, 5), quality=100, subsampling=2))
+    jpeg = Encoder(tables).encode_coefficients(expected, Stream.INTERCHANGE)
+    assert_decodes_to(decode, jpeg, expected)
+
+
+def test_sampling_factors_are_read_as_ratios():
+    # 1 x 2 luma over 1 x 2 chroma is 4:4:4 with taller MCUs; libjpeg is the judge.
+    jpeg = bytearray(
+        streams.one_scan_a_component(levels(Sampling.YUV444, 30, 30), TableSet.standard(80, Sampling.YUV444))
+    )
+    frame = bytes(jpeg).index(b"\xff\xc0")
+    for index in range(3):
+        jpeg[frame + 11 + 3 * index] = 0x12
+    found = Decoder().decode(bytes(jpeg))
+    assert found.sampling is Sampling.YUV444
+    assert_decodes_to(libjpeg, bytes(jpeg), found)
+
+
+def test_a_lone_component_may_claim_any_factors():
+    expected = levels(Sampling.GREY, 30, 30)
+    jpeg = bytearray(coded(Sampling.GREY, 30, 30))
+    jpeg[bytes(jpeg).index(b"\xff\xc0") + 11] = 0x22
+    assert_decodes_to(libjpeg, bytes(jpeg), expected)
+    np.testing.assert_array_equal(Decoder().decode(bytes(jpeg)).planes[0], expected.planes[0])
+
+
+@every_sampling
+@pytest.mark.parametrize("side", range(1, 71))
+def test_every_size_decodes_to_libjpegs_levels(sampling, side):
+    rng = np.random.default_rng(side)
+    for height, width in {(side, side), (side, int(rng.integers(1, 71))), (int(rng.integers(1, 71)), side)}:
+        jpeg = coded(sampling, height, width, quality=int(rng.integers(1, 101)))
+        found = Decoder().decode(jpeg)
+        assert (found.height, found.width, found.sampling) == (height, width, sampling)
+        assert_decodes_to(libjpeg, jpeg, found)
+
+
+def test_a_photograph_from_a_camera_decodes_to_libjpegs_levels():
+    jpeg = pictures.photograph_file()
+    assert_decodes_to(libjpeg, jpeg, Decoder().decode(jpeg))
+
+
+@every_sampling
+@pytest.mark.parametrize("quality", [10, 50, 75, 95, 100])
+def test_photographs_of_every_sampling_decode_to_libjpegs_levels(sampling, quality):
+    picture = pictures.photograph()[100:405, 60:409]
+    options = {} if sampling is Sampling.GREY else {"subsampling": SUBSAMPLINGS[sampling]}
+    picture = picture[..., 1] if sampling is Sampling.GREY else picture
+    jpeg = pictures.pillow_jpeg(picture, quality=quality, optimize=quality == 75, **options)
+    assert_decodes_to(libjpeg, jpeg, Decoder().decode(jpeg))
+
+
+def test_whatever_follows_the_end_of_image_is_left_alone():
+    expected = levels(Sampling.YUV420, 20, 20)
+    found = Decoder().decode(coded(Sampling.YUV420, 20, 20) + b"a phone's own data")
+    np.testing.assert_array_equal(found.planes[0], expected.planes[0])
+
+
+def test_an_abbreviated_frame_decodes_with_the_decoders_tables():
+    tables = TableSet.standard(80)
+    picture = pictures.natural(37, 45, 1)
+    abbreviated = Encoder(tables).encode(picture)
+    complete = Encoder(tables).encode(picture, Stream.INTERCHANGE)
+    for name, plane in zip(["y", "cb", "cr"], Decoder(tables).decode(abbreviated).planes, strict=True):
+        index = ("y", "cb", "cr").index(name)
+        np.testing.assert_array_equal(plane, Decoder().decode(complete).planes[index], err_msg=name)
+
+
+def test_an_interchange_frame_decodes_by_its_own_tables_whatever_the_decoder_has():
+    jpeg = coded(Sampling.YUV444, 24, 24, quality=33)
+    expected = Decoder().decode(jpeg)
+    found = Decoder(TableSet.standard(90)).decode(jpeg)
+    assert found.quant == expected.quant
+    np.testing.assert_array_equal(found.planes[2], expected.planes[2])
+
+
+def test_a_buffer_other_than_bytes_is_decoded():
+    jpeg = coded(Sampling.YUV420, 20, 20)
+    expected = Decoder().decode(jpeg)
+    for buffer in (bytearray(jpeg), memoryview(jpeg)):
+        np.testing.assert_array_equal(Decoder().decode(buffer).planes[0], expected.planes[0])

@@ -1,0 +1,200 @@
+"""Encoding: bit for bit what libjpeg codes with the same tables, in every kind of stream."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from shared.jpeg import Coefficients, Decoder, Encoder, Sampling, Stream, SymbolCounts, TableSet
+from tests.shared.jpeg import pictures, streams
+
+SUBSAMPLINGS = {Sampling.YUV444: 0, Sampling.YUV422: 1, Sampling.YUV420: 2}
+KINDS = {"natural": pictures.natural, "noise": pictures.noise, "extremes": pictures.extremes}
+
+every_sampling = pytest.mark.parametrize("sampling", list(Sampling))
+
+
+def pillow_scan(picture: pictures.Pixels, sampling: Sampling, quality: int) -> bytes:
+    """The entropy-coded bytes of libjpeg with its default Huffman tables."""
+    options = {} if sampling is Sampling.GREY else {"subsampling": SUBSAMPLINGS[sampling]}
+    return streams.scan_of(pictures.pillow_jpeg(picture, quality=quality, **options))
+
+
+def our_scan(picture: pictures.Pixels, sampling: Sampling, quality: int) -> bytes:
+    """The same from us."""
+    return Encoder(TableSet.standard(quality, sampling)).encode(picture, Stream.SCAN)
+
+
+@every_sampling
+@pytest.mark.parametrize("side", range(1, 71))
+def test_every_size_is_coded_bit_for_bit_like_libjpeg(sampling, side):
+    rng = np.random.default_rng(1000 + side)
+    for height, width in {(side, side), (side, int(rng.integers(1, 71))), (int(rng.integers(1, 71)), side)}:
+        draw = list(KINDS.values())[int(rng.integers(3))]
+        picture = draw(height, width, side)
+        picture = picture[..., 0] if sampling is Sampling.GREY else picture
+        quality = int(rng.integers(1, 101))
+        assert our_scan(picture, sampling, quality) == pillow_scan(picture, sampling, quality)
+
+
+@pytest.mark.parametrize("quality", range(1, 101))
+def test_every_quality_is_coded_bit_for_bit_like_libjpeg(quality):
+    for draw in KINDS.values():
+        picture = draw(48, 32, quality)
+        assert our_scan(picture, Sampling.YUV420, quality) == pillow_scan(picture, Sampling.YUV420, quality)
+
+
+@every_sampling
+def test_a_photograph_is_coded_bit_for_bit_like_libjpeg(sampling):
+    picture = pictures.photograph()
+    picture = np.ascontiguousarray(picture[..., 1]) if sampling is Sampling.GREY else picture
+    for quality in (12, 50, 90, 100):
+        assert our_scan(picture, sampling, quality) == pillow_scan(picture, sampling, quality)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_any_tables_give_libjpegs_levels(seed):
+    rng = np.random.default_rng(seed)
+    tables = [bytes(rng.integers(1, 256, 64, dtype=np.uint8)) for _ in range(3)]
+    tables[seed % 3] = tables[(seed + 1) % 3] if seed % 2 else tables[seed % 3]
+    picture = list(KINDS.values())[seed % 3](40, 56, seed)
+    ours = TableSet.standard().with_quant(tables)
+    theirs = Decoder().decode(pictures.pillow_jpeg(picture, qtables=[list(t) for t in tables], subsampling=2))
+    found = Decoder().decode(Encoder(ours).encode(picture, Stream.INTERCHANGE))
+    assert found.quant == theirs.quant == tuple(tables)
+    for plane, expected in zip(found.planes, theirs.planes, strict=True):
+        np.testing.assert_array_equal(plane, expected)
+
+
+@every_sampling
+@pytest.mark.parametrize("tables_are_fitted", [False, True])
+def test_pillow_sees_its_own_pixels_once_the_tables_are_put_back(sampling, tables_are_fitted):
+    tables = TableSet.standard(60, sampling)
+    picture = pictures.photograph()[:301, :203]
+    options = {} if sampling is Sampling.GREY else {"subsampling": SUBSAMPLINGS[sampling]}
+    if sampling is Sampling.GREY:
+        picture = np.ascontiguousarray(picture[..., 0])
+    if tables_are_fitted:
+        counts = SymbolCounts()
+        counts.add(*Encoder(TableSet.standard(60)).quantise_batch(pictures.photograph()[None, :592]))
+        tables = tables.with_huffman(counts.tables()[: len(tables.huffman)])
+    complete = streams.with_tables(Encoder(tables).encode(picture), tables)
+    expected = pictures.pillow_jpeg(picture, quality=60, **options)
+    np.testing.assert_array_equal(pictures.pillow_pixels(complete), pictures.pillow_pixels(expected))
+
+
+def test_an_interchange_frame_is_an_ordinary_jpeg_for_pillow():
+    picture = pictures.natural(50, 70, 3)
+    ours = Encoder(TableSet.standard(75)).encode(picture, Stream.INTERCHANGE)
+    theirs = pictures.pillow_jpeg(picture, quality=75, subsampling=2)
+    np.testing.assert_array_equal(pictures.pillow_pixels(ours), pictures.pillow_pixels(theirs))
+
+
+def test_an_abbreviated_colour_frame_is_its_scan_and_51_bytes():
+    encoder = Encoder(TableSet.standard(75))
+    picture = pictures.natural(32, 32, 3)
+    frame, scan = encoder.encode(picture), encoder.encode(picture, Stream.SCAN)
+    assert len(frame) == len(scan) + 51
+    assert frame[49:-2] == scan
+    assert frame[2:16] == b"\xff\xea\x00\x0cDW" + bytes.fromhex(encoder.tables.tables_id)
+
+
+@pytest.mark.parametrize("stream", list(Stream))
+def test_a_batch_is_its_images_coded_one_by_one(stream):
+    batch = np.stack([pictures.natural(33, 47, seed) for seed in range(5)])
+    encoder = Encoder(TableSet.standard(75))
+    assert encoder.encode_batch(batch, stream) == [encoder.encode(image, stream) for image in batch]
+    assert encoder.encode_batch(batch[:0], stream) == []
+
+
+@pytest.mark.parametrize("sampling", [Sampling.YUV420, Sampling.GREY])
+def test_quantising_gives_what_decoding_the_coded_images_gives(sampling):
+    batch = np.stack([pictures.natural(48, 32, seed) for seed in range(4)])
+    tables = TableSet.standard(75, sampling)
+    y, c = Encoder(tables).quantise_batch(batch)
+    for index, frame in enumerate(Encoder(tables).encode_batch(batch)):
+        found = Decoder(tables).decode(frame)
+        np.testing.assert_array_equal(y[index], found.planes[0])
+        if c is not None:
+            np.testing.assert_array_equal(c[index], np.concatenate(found.planes[1:]))
+    assert (c is None) == (sampling is Sampling.GREY)
+
+
+def test_grey_tables_take_the_luma_of_a_colour_picture():
+    picture = pictures.natural(40, 40, 8)
+    colour = Decoder().decode(Encoder(TableSet.standard(75)).encode(picture, Stream.INTERCHANGE))
+    grey_tables = TableSet.standard(75, Sampling.GREY)
+    grey = Decoder().decode(Encoder(grey_tables).encode(picture, Stream.INTERCHANGE))
+    np.testing.assert_array_equal(grey.planes[0], colour.planes[0])
+
+
+def test_pixels_need_not_be_contiguous():
+    picture = pictures.natural(40, 60, 9)
+    encoder = Encoder(TableSet.standard(75))
+    assert encoder.encode(picture[::2, ::-1]) == encoder.encode(picture[::2, ::-1].copy())
+
+
+def test_one_encoder_serves_many_threads():
+    encoder = Encoder(TableSet.standard(75))
+    images = [pictures.natural(64, 64, seed) for seed in range(8)]
+    expected = [encoder.encode(image) for image in images]
+    found: dict[int, list[bytes]] = {}
+
+    def work(thread: int) -> None:
+        found[thread] = [encoder.encode(image) for image in images * 5]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(frames == expected * 5 for frames in found.values())
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize(
+    ("pixels", "sampling"),
+    [
+        (np.zeros((8, 8, 3), np.float32), Sampling.YUV420),
+        (np.zeros((8, 8, 4), np.uint8), Sampling.YUV420),
+        (np.zeros((8, 8), np.uint8), Sampling.YUV420),
+        (np.zeros((8, 8, 1), np.uint8), Sampling.YUV420),
+        (np.zeros((0, 8, 3), np.uint8), Sampling.YUV420),
+        (np.zeros((1, 65536, 3), np.uint8), Sampling.YUV420),
+        (np.zeros((1, 8, 8, 3), np.uint8), Sampling.GREY),
+    ],
+)
+def test_pixels_of_another_kind_are_the_callers_mistake(pixels, sampling):
+    with pytest.raises(ValueError):
+        Encoder(TableSet.standard(75, sampling)).encode(pixels)
+
+
+def test_only_multiples_of_16_are_quantised_as_batches():
+    with pytest.raises(ValueError, match="multiple of 16"):
+        Encoder(TableSet.standard()).quantise_batch(np.zeros((1, 24, 32, 3), np.uint8))
+
+
+def test_levels_of_other_tables_are_not_coded():
+    levels = Decoder().decode(Encoder(TableSet.standard(75)).encode(pictures.natural(16, 16, 1), Stream.INTERCHANGE))
+    with pytest.raises(ValueError, match="other tables"):
+        Encoder(TableSet.standard(74)).encode_coefficients(levels)
+
+
+@pytest.mark.parametrize(("frequency", "level"), [(0, 1024), (0, -1025), (5, 1024), (63, -1024)])
+def test_levels_without_codes_are_not_coded(frequency, level):
+    tables = TableSet.standard(100, Sampling.GREY)
+    plane = np.zeros((64, 1, 1), np.int16)
+    plane[frequency] = level
+    levels = Coefficients(8, 8, Sampling.GREY, (plane,), tables.quant)
+    with pytest.raises(ValueError, match="level is outside"):
+        Encoder(tables).encode_coefficients(levels)
+
+
+@pytest.mark.parametrize(("frequency", "level"), [(0, 1023), (0, -1024), (5, 1023), (63, -1023)])
+def test_the_largest_levels_are_coded(frequency, level):
+    tables = TableSet.standard(100, Sampling.GREY)
+    plane = np.zeros((64, 2, 1), np.int16)
+    plane[frequency, 0], plane[frequency, 1] = level, -1 - level if frequency == 0 else -level
+    levels = Coefficients(16, 8, Sampling.GREY, (plane,), tables.quant)
+    frame = Encoder(tables).encode_coefficients(levels)
+    np.testing.assert_array_equal(Decoder(tables).decode(frame).planes[0], plane)

@@ -1,0 +1,45 @@
+"""Three decoders behind one signature: ours, the readable one, and libjpeg's through jpeglib."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import jpeglib
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.jpeg import Decoder
+from tests.reference import t81_decoder
+
+Levels = list[NDArray[np.int16]]
+
+
+def native(jpeg: bytes) -> tuple[Levels, list[bytes]]:
+    """Planes (64, rows, columns) and steps, natural order, a component each."""
+    found = Decoder().decode(jpeg)
+    return list(found.planes), list(found.quant)
+
+
+def reference(jpeg: bytes) -> tuple[Levels, list[bytes]]:
+    """The same from the readable decoder."""
+    found = t81_decoder.decode(jpeg)
+    return [c.levels for c in found.components], [c.quant for c in found.components]
+
+
+def libjpeg(jpeg: bytes) -> tuple[Levels, list[bytes]]:
+    """The same from libjpeg."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "frame.jpg"
+        path.write_bytes(jpeg)
+        found = jpeglib.read_dct(str(path))
+        planes = [found.Y] if found.Cb is None else [found.Y, found.Cb, found.Cr]
+    rows = [plane.transpose(2, 3, 0, 1).reshape(64, *plane.shape[:2]) for plane in planes]
+    steps = [bytes(found.get_component_qt(index).flatten().tolist()) for index in range(len(planes))]
+    return rows, steps
+
+
+TWINS: dict[str, Callable[[bytes], tuple[Levels, list[bytes]]]] = {
+    "native": native,
+    "reference": reference,
+    "libjpeg": libjpeg,
+}
