@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,9 +142,11 @@ def blocks(state: Decoder, component: Component) -> tuple[int, int]:
     """Rows and columns of blocks without the padding of MCUs (A.1.1, A.2.4)."""
     vertical = max(other.vertical for other in state.components)
     horizontal = max(other.horizontal for other in state.components)
-    rows = -(-(-(-state.height * component.vertical // vertical)) // 8)
-    columns = -(-(-(-state.width * component.horizontal // horizontal)) // 8)
-    return rows, columns
+    height, width = (
+        ceil(state.height * component.vertical / vertical),
+        ceil(state.width * component.horizontal / horizontal),
+    )
+    return ceil(height / 8), ceil(width / 8)
 
 
 def decode_scan(state: Decoder, body: bytes, data: bytes, position: int) -> int:
@@ -183,7 +186,7 @@ def scan_order(state: Decoder, components: list[Component]) -> Iterator[list[tup
         return
     mcu_height = 8 * max(component.vertical for component in state.components)
     mcu_width = 8 * max(component.horizontal for component in state.components)
-    mcu_rows, mcu_columns = -(-state.height // mcu_height), -(-state.width // mcu_width)
+    mcu_rows, mcu_columns = ceil(state.height / mcu_height), ceil(state.width / mcu_width)
     for mcu_row, mcu_column in product(range(mcu_rows), range(mcu_columns)):
         yield [
             (index, mcu_row * c.vertical + row, mcu_column * c.horizontal + column)

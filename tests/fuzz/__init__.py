@@ -1,0 +1,1 @@
+"""Hostile bytes: every one of them must end in a value or a documented error."""

@@ -1,0 +1,1 @@
+"""Golden bytes: formats that must not change unnoticed."""
