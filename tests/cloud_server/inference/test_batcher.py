@@ -90,10 +90,11 @@ def test_a_frame_that_waited_too_long_is_not_classified_any_more() -> None:
     async def scenario() -> None:
         workers = Workers()
         batcher: Batcher[str, int, int] = Batcher(limits(wait_max_seconds=0.01), workers.run)
-        first, second = batcher.put("a", 1), None
+        first = batcher.put("a", 1)
         batcher.start()
         second = batcher.put("a", 2)
-        assert isinstance(await batcher.wait(second), TimedOutError)
+        outcomes = await asyncio.gather(batcher.wait(second), batcher.wait(second))
+        assert [type(outcome) for outcome in outcomes] == [TimedOutError, TimedOutError]
         workers.finish()
         await asyncio.sleep(0)
         assert workers.started == [("a", [1])]
