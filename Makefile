@@ -7,6 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
+export DCTWIRE_CACHE := $(CURDIR)/.cache
 # Seconds since 1970 when make began, so that the demo can say how long everything took, set-up included.
 export DCTWIRE_DEMO_STARTED := $(shell date +%s.%N)
 
@@ -60,10 +61,10 @@ clean: ## Remove the environments, builds and caches
 
 .venv/ready: pyproject.toml constraints.txt $(NATIVE)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 .venv-sensor/ready: pyproject.toml constraints.txt $(NATIVE)
 	test -x .venv-sensor/bin/python || $(PYTHON) -m venv .venv-sensor
-	.venv-sensor/bin/pip install --quiet --constraint constraints.txt '.[sensor]' pytest pytest-timeout hypothesis
+	.venv-sensor/bin/pip install --constraint constraints.txt '.[sensor]' pytest pytest-timeout hypothesis
 	touch $@

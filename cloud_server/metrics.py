@@ -25,7 +25,7 @@ _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5
 
 
 class Stage(StrEnum):
-    """Where a frame spends its time; TOTAL is all of it, since its request's first byte."""
+    """Where time goes: QUEUE a frame; DECODE, INFER and COMMIT a micro-batch; TOTAL a request, since its first byte."""
 
     QUEUE = "queue"
     DECODE = "decode"
@@ -55,6 +55,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
+        self._children: dict[tuple[Counter, tuple[str, ...]], Counter] = {}
         self._payload = Counter(
             "dctwire_payload_bytes",
             "Bytes of answered frames: scan, tables, other markers, and HTTP around them (at the socket).",
@@ -83,7 +84,11 @@ class Metrics:
             "dctwire_replayed_frames", "Frames sent again and given their stored answer.", ["family"], registry=registry
         )
         self._stages = Histogram(
-            "dctwire_stage_seconds", "Time a frame spends in a stage.", ["stage"], buckets=_SECONDS, registry=registry
+            "dctwire_stage_seconds",
+            "Time in a stage, by frame, micro-batch or request.",
+            ["stage"],
+            buckets=_SECONDS,
+            registry=registry,
         )
         self.queue_depth = Gauge("dctwire_queue_depth", "Frames waiting for a classifier.", registry=registry)
         self._devices = Gauge(
@@ -99,8 +104,8 @@ class Metrics:
 
     def count_exchange(self, route: str, received_bytes: int, sent_bytes: int, payload: Payload | None) -> None:
         """Count one request's bytes as the socket saw them; `payload` when a frame of it was answered."""
-        self._wire.labels("in", route).inc(received_bytes)
-        self._wire.labels("out", route).inc(sent_bytes)
+        self._labelled(self._wire, "in", route).inc(received_bytes)
+        self._labelled(self._wire, "out", route).inc(sent_bytes)
         if payload is None:
             return
         parts = {
@@ -111,13 +116,13 @@ class Metrics:
             "http": max(0, received_bytes - payload.body_bytes),
         }
         for part, size in parts.items():
-            self._payload.labels("in", payload.family, payload.tables, part).inc(size)
-        self._payload.labels("out", payload.family, payload.tables, "http").inc(sent_bytes)
+            self._labelled(self._payload, "in", payload.family, payload.tables, part).inc(size)
+        self._labelled(self._payload, "out", payload.family, payload.tables, "http").inc(sent_bytes)
 
     def count_answer(self, family: str, tables: str, match: Match, label: str) -> None:
         """Count a frame's first answer; `label` as `bounded_labels` has it."""
-        self._frames.labels(family, tables, match.value).inc()
-        self._predictions.labels(family, tables, label).inc()
+        self._labelled(self._frames, family, tables, match.value).inc()
+        self._labelled(self._predictions, family, tables, label).inc()
 
     def count_replay(self, family: str) -> None:
         """Count a frame that was given its stored answer."""
@@ -131,11 +136,9 @@ class Metrics:
         """Count a refused frame or request; `reason` is a problem code, or `slow-body`."""
         self._rejected.labels(reason).inc()
 
-    def observe(self, stage: Stage, seconds: float, frames: int = 1) -> None:
-        """Note what each of `frames` frames spent in a stage."""
-        observe = self._by_stage[stage].observe
-        for _ in range(frames):
-            observe(seconds)
+    def observe(self, stage: Stage, seconds: float) -> None:
+        """Note what one frame, micro-batch or request spent in a stage."""
+        self._by_stage[stage].observe(seconds)
 
     def set_fleet(self, by_tables: Count[tuple[str, str]], seq_by_family: Mapping[str, int], bundles: int) -> None:
         """Set the gauges that describe the fleet; called before each scrape."""
@@ -145,6 +148,14 @@ class Metrics:
         for family, seq in seq_by_family.items():
             self._assignment.labels(family).set(seq)
         self._bundles.set(bundles)
+
+    def _labelled(self, counter: Counter, *labels: str) -> Counter:
+        """`counter.labels(*labels)`, remembered: looking a child up costs more than counting with it."""
+        key = (counter, labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = counter.labels(*labels)
+        return child
 
     def exposition(self) -> bytes:
         """The text Prometheus reads."""

@@ -12,13 +12,14 @@ from sensor_client.device_channel import BatchReply
 from sensor_client.errors import UnauthorisedError
 from sensor_client.interchange import to_interchange
 from sensor_client.signals import Signals
-from sensor_client.spool import Spool, SpooledFrame
+from sensor_client.spool import PendingLabel, Spool, SpooledFrame
 from shared.errors import ChannelError, PeerError, RefusedError
 from shared.jpeg import inspect
 from shared.wire import Batch, BatchItem, FrameResult, ProblemCode
 
 IDLE_SECONDS = 60.0
 LABELS_AT_ONCE = 64
+BATCH_ENOUGH_BYTES = 1024 * 1024
 EOI_BYTES = 2
 
 _log = structlog.get_logger(__name__)
@@ -120,9 +121,10 @@ class Uploader:
     def _due_frames(self) -> Sequence[SpooledFrame]:
         """The frames to send now: a whole batch, or what there is once waiting for more is no use."""
         source_had_ended = self._signals.source_ended.is_set()
-        oldest = self._spool.oldest(self._settings.batch)
+        oldest = self._spool.oldest(self._settings.batch, BATCH_ENOUGH_BYTES)
         frames = _leading_run(oldest)
-        is_complete = len(frames) == self._settings.batch or len(frames) < len(oldest)
+        is_large = sum(len(frame.body) for frame in frames) >= BATCH_ENOUGH_BYTES
+        is_complete = len(frames) == self._settings.batch or len(frames) < len(oldest) or is_large
         if not frames or is_complete or source_had_ended or self._has_lingered(frames[0]):
             self._waiting_head = -1
             return frames
@@ -141,17 +143,27 @@ class Uploader:
 
     def _send_labels(self) -> bool:
         labels = self._spool.pending_labels(LABELS_AT_ONCE)
-        for label in labels:
-            try:
-                self._channel.send_label(label.sequence, label.label)
-            except UnauthorisedError:
-                raise
-            except RefusedError as error:
-                self._spool.label_refused(label.sequence)
-                _log.warning("label_refused", sequence=label.sequence, code=error.code, reason=str(error))
-            else:
-                self._spool.label_sent(label.sequence)
+        sent: list[int] = []
+        refused: list[int] = []
+        try:
+            for label in labels:
+                if self._signals.stop.is_set():
+                    break
+                (sent if self._takes_label(label) else refused).append(label.sequence)
+        finally:  # one transaction for all; whatever a crash makes us tell twice does no harm
+            if sent or refused:
+                self._spool.settle_labels(sent, refused)
         return bool(labels)
+
+    def _takes_label(self, label: PendingLabel) -> bool:
+        try:
+            self._channel.send_label(label.sequence, label.label)
+        except UnauthorisedError:
+            raise
+        except RefusedError as error:
+            _log.warning("label_refused", sequence=label.sequence, code=error.code, reason=str(error))
+            return False
+        return True
 
     def _send_frame(self, frame: SpooledFrame) -> None:
         try:

@@ -72,7 +72,7 @@ def frames_router(ingest: Ingest, identity: Identity, metrics: Metrics, limits: 
             scans_bytes = sum(len(item.scan) for item in batch.items)
             tables = answered[0].result.tables
             exchange.payload = payload_of(device.family, tables, batch.prefix, body, scans_bytes)
-        metrics.observe(Stage.TOTAL, perf_counter() - exchange.started, len(answered))
+        metrics.observe(Stage.TOTAL, perf_counter() - exchange.started)
         problems = {
             frame.sequence: _problem(outcome)
             for frame, outcome in zip(frames, outcomes, strict=True)

@@ -49,7 +49,7 @@ class Batcher(Generic[LaneKey, Work, Answer]):
         self._running: set[asyncio.Future[None]] = set()
         self.depth = 0
 
-    def put(self, lane: LaneKey, work: Work) -> "asyncio.Future[Answer | DctwireError]":
+    def put(self, lane: LaneKey, work: Work) -> Waiting[Work, Answer]:
         """Queue one frame.
 
         Raises:
@@ -60,7 +60,7 @@ class Batcher(Generic[LaneKey, Work, Answer]):
         waiting = Waiting[Work, Answer](work, asyncio.get_running_loop().create_future())
         self._lanes.setdefault(lane, deque()).append(waiting)
         self.depth += 1
-        return waiting.answer
+        return waiting
 
     def start(self) -> None:
         """Give free workers what waits; call it after one or several `put`s."""
@@ -73,14 +73,18 @@ class Batcher(Generic[LaneKey, Work, Answer]):
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    async def wait(self, answer: "asyncio.Future[Answer | DctwireError]") -> Answer | DctwireError:
-        """The answer, or a TimedOutError once the frame has waited too long; it is then taken out of the queue."""
-        limit = self._limits.wait_max_seconds
-        done, _ = await asyncio.wait((answer,), timeout=limit)
-        if done:
-            return answer.result()
-        answer.cancel()
-        return TimedOutError(f"no answer within {limit:g} seconds")
+    async def wait(self, waiting: Waiting[Work, Answer]) -> Answer | DctwireError:
+        """The answer, or a TimedOutError once the frame has waited too long; it is then not classified any more."""
+        left = self._limits.wait_max_seconds - (perf_counter() - waiting.since)
+        timer = asyncio.get_running_loop().call_later(left, self._expire, waiting)
+        try:
+            return await waiting.answer
+        finally:
+            timer.cancel()
+
+    def _expire(self, waiting: Waiting[Work, Answer]) -> None:
+        if not waiting.answer.done():
+            waiting.answer.set_result(TimedOutError(f"no answer within {self._limits.wait_max_seconds:g} seconds"))
 
     def _take(self) -> tuple[LaneKey, list[Waiting[Work, Answer]]]:
         lane = next(iter(self._lanes))

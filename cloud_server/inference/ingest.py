@@ -63,7 +63,7 @@ class Ingest:
         self._metrics = metrics
         self._pool = pool
         self._batcher: Batcher[Lane, _Work, StoredResult] = Batcher(limits, self._run)
-        self._in_flight: dict[tuple[int, int], asyncio.Future[StoredResult | DctwireError]] = {}
+        self._in_flight: dict[tuple[int, int], Waiting[_Work, StoredResult]] = {}
 
     @property
     def depth(self) -> int:
@@ -88,7 +88,7 @@ class Ingest:
         self._batcher.start()
         answers = []
         for awaited, info in zip(waiting, inspected, strict=True):
-            outcome = await self._batcher.wait(awaited) if isinstance(awaited, asyncio.Future) else awaited
+            outcome = await self._batcher.wait(awaited) if isinstance(awaited, Waiting) else awaited
             scan_bytes = info.scan_bytes if isinstance(info, FrameInfo) else 0
             answers.append(Answered(outcome, scan_bytes) if isinstance(outcome, StoredResult) else outcome)
         return answers
@@ -113,19 +113,19 @@ class Ingest:
 
     def _queue(
         self, serving: Serving, device: Device, frame: Frame, info: FrameInfo | PeerError
-    ) -> "asyncio.Future[StoredResult | DctwireError] | DctwireError":
+    ) -> Waiting[_Work, StoredResult] | DctwireError:
         if isinstance(info, PeerError):
             return info
         key = (device.row_id, frame.sequence)
         if (earlier := self._in_flight.get(key)) is not None:
             return earlier
         try:
-            answer = self._batcher.put(serving.lane(device.family, info), _Work(device, frame))
+            waiting = self._batcher.put(serving.lane(device.family, info), _Work(device, frame))
         except DctwireError as error:
             return error
-        self._in_flight[key] = answer
-        answer.add_done_callback(lambda _: self._in_flight.pop(key, None))
-        return answer
+        self._in_flight[key] = waiting
+        waiting.answer.add_done_callback(lambda _: self._in_flight.pop(key, None))
+        return waiting
 
     async def _run(self, lane: Lane, batch: Sequence[Waiting[_Work, StoredResult]], free: Callable[[], None]) -> None:
         try:
@@ -146,8 +146,8 @@ class Ingest:
             classified = await asyncio.get_running_loop().run_in_executor(self._pool, classify, lane, frames)
         finally:
             free()
-        self._metrics.observe(Stage.DECODE, classified.decode_seconds, len(batch))
-        self._metrics.observe(Stage.INFER, classified.infer_seconds, len(batch))
+        self._metrics.observe(Stage.DECODE, classified.decode_seconds)
+        self._metrics.observe(Stage.INFER, classified.infer_seconds)
         offers = []
         for waiting, outcome in zip(batch, classified.outcomes, strict=True):
             if isinstance(outcome, Prediction):
@@ -168,7 +168,7 @@ class Ingest:
             )
         except StorageError as error:
             stored = [error] * len(offered)
-        self._metrics.observe(Stage.COMMIT, perf_counter() - started, len(offered))
+        self._metrics.observe(Stage.COMMIT, perf_counter() - started)
         for (waiting, prediction, offer), outcome in zip(offers, stored, strict=True):
             if outcome == offer:
                 self._note(lane, waiting.work, prediction)

@@ -75,14 +75,20 @@ class Spool:
 
     # --- the uploader's side
 
-    def oldest(self, count: int) -> list[SpooledFrame]:
-        """Up to `count` frames, oldest first. They stay."""
+    def oldest(self, count: int, enough_bytes: int = 2**62) -> list[SpooledFrame]:
+        """Up to `count` frames, oldest first, ending with the one that makes `enough_bytes` of bodies. They stay."""
+        frames, frame_bytes = [], 0
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT sequence, captured_at_ms, tables_id, body, label FROM frames ORDER BY sequence LIMIT ?",
                 (count,),
-            ).fetchall()
-        return [SpooledFrame(*row) for row in rows]
+            )
+            for row in rows:
+                frames.append(SpooledFrame(*row))
+                frame_bytes += len(frames[-1].body)
+                if frame_bytes >= enough_bytes:
+                    break
+        return frames
 
     def tables_stream(self, tables_id: str) -> bytes | None:
         """The tables-only stream that frames with this id were made with."""
@@ -134,11 +140,13 @@ class Spool:
             rows = connection.execute("SELECT * FROM labels ORDER BY sequence LIMIT ?", (count,)).fetchall()
         return [PendingLabel(*row) for row in rows]
 
-    def label_sent(self, sequence: int) -> None:
-        self._close_label(sequence, "labels_sent")
-
-    def label_refused(self, sequence: int) -> None:
-        self._close_label(sequence, "labels_refused")
+    def settle_labels(self, sent: Iterable[int], refused: Iterable[int]) -> None:
+        """These labels need not be told again: the server has them, or never will."""
+        with self._database.transaction() as connection:
+            for counter, sequences in (("labels_sent", sent), ("labels_refused", refused)):
+                for sequence in sequences:
+                    if connection.execute("DELETE FROM labels WHERE sequence = ?", (sequence,)).rowcount:
+                        _count(connection, **{counter: 1})
 
     # --- looking in
 
@@ -161,11 +169,6 @@ class Spool:
                 "SELECT sequence, captured_at_ms, status, code, detail, body FROM dead_letters ORDER BY sequence"
             ).fetchall()
         return [DeadLetter(*row) for row in rows]
-
-    def _close_label(self, sequence: int, counter: str) -> None:
-        with self._database.transaction() as connection:
-            if connection.execute("DELETE FROM labels WHERE sequence = ?", (sequence,)).rowcount:
-                _count(connection, **{counter: 1})
 
     def _tell_dropped(self, sequence: int) -> None:
         self._dropped_since_start += 1

@@ -1,13 +1,21 @@
 """One server with two published bundles, shared by the tests that only add to it."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.cloud_server.rig import Device, Rig, server_in_thread, tables, write_bundle
 
 FAMILY = "digits"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_log_of_servers_in_this_process() -> None:
+    """Their lines would end up in the output of commands that tests read; processes keep their logs."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 @pytest.fixture(scope="session")

@@ -29,9 +29,11 @@ from cloud_server.cli.publishing import BundleFolder, initialise_trust, publish_
 from cloud_server.settings import ServerSettings
 from shared.bundle import Bundle, ClassifierRef, Expected, InputGeometry, Selftest, selftest_sha256
 from shared.jpeg import Encoder, Sampling, Stream, TableSet
+from shared.wire import PROBLEM_MEDIA_TYPE, Batch, BatchItem, ProblemCode
 
 LABELS = ("zero", "one", "two", "three", "four")
 SIDE = 32
+EOI = b"\xff\xd9"
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -60,6 +62,7 @@ def write_classifier(path: Path, *, seed: int = 0, side: int = SIDE, classes: in
 def expected_label(seed: int, tables: TableSet, pixels: Pixels) -> str:
     """What `write_classifier(seed=seed)` says of a picture (h, w, 3) encoded with `tables`, worked out in numpy."""
     y, c = Encoder(tables).quantise_batch(pixels[None])
+    assert c is not None
     rng = np.random.default_rng(seed)
     weights, bias = rng.normal(0, 1, (192, len(LABELS))), rng.normal(0, 1, len(LABELS))
     means = np.concatenate([y.mean((2, 3)), c.mean((2, 3))], axis=1)
@@ -110,6 +113,14 @@ def tables(quality: float) -> TableSet:
     return TableSet.standard(quality, Sampling.YUV420)
 
 
+def batch_with_scans(quality: float, seeds: range, first_sequence: int = 0) -> Batch:
+    """A batch of abbreviated frames of the pictures with these seeds."""
+    scans = [frame(tables(quality), seed, Stream.SCAN) for seed in seeds]
+    first = frame(tables(quality), seeds[0])
+    prefix = first[: -len(scans[0] + EOI)]
+    return Batch(prefix, tuple(BatchItem(first_sequence + n, 1_700_000_000_000, scan) for n, scan in enumerate(scans)))
+
+
 @dataclass(frozen=True)
 class Scrape:
     """One reading of /metrics: value by sample name and labels."""
@@ -120,6 +131,22 @@ class Scrape:
         """The sum of all samples of this name that carry these labels."""
         wanted = set(labels.items())
         return sum(value for (sample, has), value in self.samples.items() if sample == name and wanted <= has)
+
+
+def grown(before: Scrape, after: Scrape, name: str, **labels: str) -> float:
+    """How much a counter grew."""
+    return after.value(name, **labels) - before.value(name, **labels)
+
+
+def assert_problem(answer: httpx.Response, status: int, code: ProblemCode) -> None:
+    """The answer is this problem, whole."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == PROBLEM_MEDIA_TYPE
+    problem = answer.json()
+    assert problem.keys() == {"type", "title", "status", "detail", "code", "retry"}
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert problem["title"] == code.summary
+    assert problem["detail"]
 
 
 @dataclass
@@ -266,3 +293,8 @@ class ServerProcess:
         if hasattr(self, "rig"):
             self.rig.close()
         return self.process.communicate(timeout=60)
+
+
+def gained(rig: Rig, before: Scrape, name: str, **labels: str) -> float:
+    """How much a metric grew."""
+    return rig.scrape().value(name, **labels) - before.value(name, **labels)

@@ -115,6 +115,19 @@ def test_a_complete_batch_waits_for_nothing(spool, plane, make):
     assert len(plane.frames) == 4
 
 
+def test_large_frames_make_small_batches(spool, plane, make):
+    noise = np.random.default_rng(1).integers(0, 256, (512, 1024, 3), dtype=np.uint8)
+    body = Encoder(TableSet.standard(95)).encode(noise, Stream.INTERCHANGE)
+    for _ in range(6):
+        spool.append(body, 0)
+
+    assert make(batch=64, linger_seconds=5.0).step()
+
+    [request] = plane.requests
+    sent = len(Batch.from_bytes(request.body).items)
+    assert (sent - 1) * len(body) < 1024 * 1024 <= sent * len(body)
+
+
 def test_an_idle_uploader_sleeps_until_the_lingering_batch_is_due(spool, plane, make, clock, signals):
     fill(spool, 2)
     clock.on_wait = lambda seconds: signals.request_stop() if plane.frames else None
@@ -301,6 +314,20 @@ def test_a_label_survives_a_broken_line_and_a_restart(tmp_path, spool, plane, ch
 
     assert plane.labels[1]["label"] == "stop"
     again.close()
+
+
+def test_labels_told_before_a_line_broke_are_not_told_again(spool, plane, make, drained):
+    sequences = fill(spool, 3, label="stop")
+    spool.acknowledge(sequences)
+    plane.frames = dict.fromkeys(sequences, b"")
+    plane.scripted.append(("/v1/frames/dev1.2/label", problem(ProblemCode.NOT_READY)))
+    with pytest.raises(ChannelError):
+        make().step()
+
+    drained()
+
+    assert len(plane.asked("/v1/frames/dev1.1/label")) == 1
+    assert sorted(plane.labels) == sequences and spool.counters().labels_sent == 3
 
 
 def test_a_refused_label_is_counted_and_not_told_again(spool, plane, drained):

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,7 +14,15 @@ from PIL import Image
 
 from shared.jpeg import Encoder, Sampling, Stream, TableSet
 from shared.wire import BATCH_MEDIA_TYPE, PROBLEM_MEDIA_TYPE, ProblemCode
-from tests.cloud_server.rig import Device, Rig, frame, picture, server_in_thread, tables
+from tests.cloud_server.rig import (
+    Device,
+    Rig,
+    assert_problem,
+    frame,
+    picture,
+    server_in_thread,
+    tables,
+)
 
 
 def progressive() -> bytes:
@@ -69,17 +76,6 @@ BAD_FRAMES: dict[str, tuple[Callable[[], bytes], int, ProblemCode, bool]] = {
     "unknown tables": (lambda: frame(tables(33)), 422, ProblemCode.UNKNOWN_TABLES, True),
     "too large": (lambda: bytes(2 << 20), 413, ProblemCode.TOO_LARGE, False),
 }
-
-
-def assert_problem(answer: httpx.Response, status: int, code: ProblemCode) -> None:
-    """The answer is this problem, whole."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == PROBLEM_MEDIA_TYPE
-    problem = answer.json()
-    assert problem.keys() == {"type", "title", "status", "detail", "code", "retry"}
-    assert (problem["status"], problem["code"]) == (status, code)
-    assert problem["title"] == code.summary
-    assert problem["detail"]
 
 
 @pytest.mark.parametrize("case", BAD_FRAMES)

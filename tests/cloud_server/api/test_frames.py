@@ -1,20 +1,24 @@
 """Frames in, labels out: the two uploads, from the device's side."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from shared.jpeg import Encoder, Sampling, Stream, TableSet
 from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem
-from tests.cloud_server.rig import Device, Rig, Scrape, expected_label, frame, picture, tables
-
-EOI = b"\xff\xd9"
-
-
-def batch_of(frames: list[bytes], scan_bytes: list[int], first_sequence: int = 0) -> Batch:
-    """A batch of frames that share their headers."""
-    prefix = frames[0][: len(frames[0]) - len(EOI) - scan_bytes[0]]
-    scans = [jpeg[len(prefix) : -len(EOI)] for jpeg in frames]
-    return Batch(prefix, tuple(BatchItem(first_sequence + n, 1_700_000_000_000, scan) for n, scan in enumerate(scans)))
+from tests.cloud_server.rig import (
+    Device,
+    Rig,
+    batch_with_scans,
+    expected_label,
+    frame,
+    gained,
+    picture,
+    tables,
+)
 
 
 def post_batch(device: Device, batch: Batch, **headers: str) -> object:
@@ -24,14 +28,6 @@ def post_batch(device: Device, batch: Batch, **headers: str) -> object:
     )
     assert answer.status_code in (200, 204), answer.text
     return answer.json() if answer.content else None
-
-
-def batch_with_scans(quality: float, seeds: range, first_sequence: int = 0) -> Batch:
-    """A batch of abbreviated frames."""
-    encoder = Encoder(tables(quality))
-    scans = [encoder.encode(picture(seed), Stream.SCAN) for seed in seeds]
-    frames = [frame(tables(quality), seed) for seed in seeds]
-    return batch_of(frames, [len(scan) for scan in scans], first_sequence)
 
 
 @pytest.mark.parametrize("stream", [Stream.ABBREVIATED, Stream.INTERCHANGE])
@@ -70,12 +66,9 @@ def test_a_frame_that_claims_other_tables_is_answered_by_what_it_carries(device:
 
 def test_a_frame_of_other_huffman_tables_keeps_its_classifier(device: Device) -> None:
     """An interchange frame with the same DQT and optimised Huffman tables has the same quant id."""
-    import io
-
-    from PIL import Image
-
     standard = io.BytesIO(frame(tables(50), 5, Stream.INTERCHANGE))
     decoded = Image.open(standard)
+    assert isinstance(decoded, JpegImageFile)
     optimised = io.BytesIO()
     decoded.save(optimised, "JPEG", qtables=decoded.quantization, subsampling=2, optimize=True)
     answer = device.post(optimised.getvalue()).json()
@@ -176,8 +169,3 @@ def test_decoded_levels_are_what_the_classifier_sees() -> None:
     assert c is not None
     assert c.shape == (1, 128, 2, 2)
     assert np.abs(y).max() > 1
-
-
-def gained(rig: Rig, before: Scrape, name: str, **labels: str) -> float:
-    """How much a metric grew."""
-    return rig.scrape().value(name, **labels) - before.value(name, **labels)

@@ -115,8 +115,8 @@ def test_a_label_is_to_be_told_once_its_frame_is_acknowledged_and_until_that_is_
 
     again = Spool(path, SpoolLimits())
     assert again.pending_labels(9) == [PendingLabel(labelled, "stop")]
-    again.label_sent(labelled)
-    again.label_sent(labelled)
+    again.settle_labels([labelled], [])
+    again.settle_labels([labelled], [])
 
     assert again.pending_labels(9) == []
     assert again.counters().labels_sent == 1

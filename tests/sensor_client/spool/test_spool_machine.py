@@ -65,7 +65,7 @@ class SpoolMachine(RuleBasedStateMachine):
     def tell_a_label(self) -> None:
         sequence = min(self.labels)
         assert self.spool.pending_labels(1)[0].label == self.labels.pop(sequence)
-        self.spool.label_sent(sequence)
+        self.spool.settle_labels([sequence], [])
 
     @rule()
     def restart(self) -> None:

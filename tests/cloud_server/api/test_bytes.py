@@ -1,0 +1,201 @@
+"""The byte counters, held against what the client's own socket saw."""
+
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from shared.jpeg import Stream, inspect
+from shared.wire import BATCH_MEDIA_TYPE
+from tests.cloud_server.rig import (
+    Device,
+    Rig,
+    Scrape,
+    batch_with_scans,
+    frame,
+    grown,
+    tables,
+)
+
+DIRECTIONS = ("in", "out")
+
+
+def request(device: Device, method: str, path: str, body: bytes, *headers: str) -> bytes:
+    """One HTTP/1.1 request, as bytes."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {device.token}", *headers]
+    return ("\r\n".join([*lines, f"Content-Length: {len(body)}"]) + "\r\n\r\n").encode() + body
+
+
+def read_one_answer(connection: socket.socket) -> bytes:
+    """The bytes of one answer on a connection that stays open."""
+    raw = b""
+    while b"\r\n\r\n" not in raw:
+        raw += connection.recv(1)
+    length = next(
+        (int(line.split(b":")[1]) for line in raw.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
+    )
+    body = b""
+    while len(body) < length:
+        body += connection.recv(length - len(body))
+    return raw + body
+
+
+def test_frames_on_one_connection_add_up_to_the_byte(rig: Rig, device: Device) -> None:
+    frames = [frame(tables(50), seed) for seed in range(10)]
+    before = rig.scrape()
+    sent = received = 0
+    with rig.connect() as connection:
+        for sequence, data in enumerate(frames):
+            raw = request(device, "POST", "/v1/frames", data, f"DW-Sequence: {sequence}")
+            connection.sendall(raw)
+            sent += len(raw)
+            received += len(read_one_answer(connection))
+    after = rig.scrape()
+    scans = sum(inspect(data).scan_bytes for data in frames)
+    parts = {
+        part: grown(before, after, "dctwire_payload_bytes_total", direction="in", tables="v1", part=part)
+        for part in ("scan", "tables", "markers", "http")
+    }
+    assert parts["scan"] == scans
+    assert parts["tables"] == 0
+    assert parts["markers"] == sum(map(len, frames)) - scans == 51 * len(frames)
+    assert sum(parts.values()) == sent
+    assert grown(before, after, "dctwire_payload_bytes_total", direction="out", tables="v1") == received
+    assert grown(before, after, "dctwire_wire_bytes_total", direction="in", route="frames") == sent
+    assert grown(before, after, "dctwire_wire_bytes_total", direction="out", route="frames") == received
+
+
+def test_an_ordinary_file_shows_what_its_tables_cost(rig: Rig, device: Device) -> None:
+    data = frame(tables(50), 2, Stream.INTERCHANGE)
+    before = rig.scrape()
+    device.post(data)
+    after = rig.scrape()
+
+    def part(name: str) -> float:
+        return grown(before, after, "dctwire_payload_bytes_total", direction="in", tables="interchange", part=name)
+
+    assert part("scan") == inspect(data).scan_bytes
+    assert 540 <= part("tables") <= 570  # two 69-byte DQT segments and 420-odd bytes of DHT
+    assert part("scan") + part("tables") + part("markers") == len(data)
+
+
+def test_a_batch_counts_its_shared_headers_once(rig: Rig, device: Device) -> None:
+    batch = batch_with_scans(25, range(20))
+    body = batch.to_bytes()
+    raw = request(device, "POST", "/v1/frames:batch", body, f"Content-Type: {BATCH_MEDIA_TYPE}")
+    before = rig.scrape()
+    with rig.connect() as connection:
+        connection.sendall(raw)
+        answer = read_one_answer(connection)
+    after = rig.scrape()
+    counted = {"direction": "in", "tables": "v2"}
+    assert grown(before, after, "dctwire_payload_bytes_total", part="scan", **counted) == sum(
+        len(item.scan) for item in batch.items
+    )
+    assert grown(before, after, "dctwire_payload_bytes_total", **counted) == len(raw)
+    assert grown(before, after, "dctwire_payload_bytes_total", direction="out", tables="v2") == len(answer)
+
+
+def test_chunked_and_trickled_bodies_are_counted_as_they_crossed(rig: Rig, device: Device) -> None:
+    data = frame(tables(50), 4)
+    head = request(device, "POST", "/v1/frames", b"", "DW-Sequence: 0")
+    head = head.replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in data) + b"0\r\n\r\n"
+    before = rig.scrape()
+    with rig.connect() as connection:
+        connection.sendall(head)
+        for at in range(0, len(chunks), 7):
+            connection.sendall(chunks[at : at + 7])
+        answer = read_one_answer(connection)
+    after = rig.scrape()
+    assert grown(before, after, "dctwire_payload_bytes_total", direction="in", tables="v1") == len(head + chunks)
+    assert grown(before, after, "dctwire_payload_bytes_total", direction="out", tables="v1") == len(answer)
+
+
+def test_pipelined_requests_add_up_together(rig: Rig, device: Device) -> None:
+    both = b"".join(
+        request(device, "POST", "/v1/frames", frame(tables(50), seed), f"DW-Sequence: {seed}") for seed in range(2)
+    )
+    before = rig.scrape()
+    with rig.connect() as connection:
+        connection.sendall(both)
+        answers = read_one_answer(connection) + read_one_answer(connection)
+    after = rig.scrape()
+    assert grown(before, after, "dctwire_wire_bytes_total", direction="in", route="frames") == len(both)
+    assert grown(before, after, "dctwire_wire_bytes_total", direction="out", route="frames") == len(answers)
+
+
+def test_a_frame_sent_again_costs_its_bytes_again(rig: Rig, device: Device) -> None:
+    data = frame(tables(50), 1)
+    before = rig.scrape()
+    for _ in range(3):
+        device.post(data, sequence=5)
+    after = rig.scrape()
+    assert grown(before, after, "dctwire_payload_bytes_total", direction="in", tables="v1", part="markers") == 3 * 51
+    assert grown(before, after, "dctwire_frames_total") == 1
+
+
+def malformed(_device: Device) -> bytes:
+    """No HTTP."""
+    return b"\x00\x01garbage\r\n\r\n"
+
+
+def unauthorised(_device: Device) -> bytes:
+    """A frame from nobody."""
+    return b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc"
+
+
+def unread(device: Device) -> bytes:
+    """A body that is refused before it is read."""
+    return request(device, "POST", "/v1/frames", bytes(3 << 20), "DW-Sequence: 1")
+
+
+@pytest.mark.parametrize(("make", "route"), [(malformed, "malformed"), (unauthorised, "frames"), (unread, "frames")])
+def test_refused_bytes_are_counted_on_the_wire_and_not_as_payload(
+    rig: Rig, device: Device, make: Callable[[Device], bytes], route: str
+) -> None:
+    raw = make(device)
+    before = rig.scrape()
+    with rig.connect() as connection:
+        connection.sendall(raw)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    after = scrape_once(
+        rig, lambda now: grown(before, now, "dctwire_wire_bytes_total", route=route, direction="out") > 0
+    )
+    assert grown(before, after, "dctwire_wire_bytes_total", direction="in", route=route) == len(raw)
+    assert grown(before, after, "dctwire_wire_bytes_total", direction="out", route=route) == len(answer)
+    assert grown(before, after, "dctwire_payload_bytes_total") == 0
+
+
+def scrape_once(rig: Rig, holds: Callable[[Scrape], bool]) -> Scrape:
+    """The first reading of which this holds: a connection's last bytes are counted when the server sees its end."""
+    for _ in range(10_000):
+        reading = rig.scrape()
+        if holds(reading):
+            return reading
+    raise AssertionError("the counters did not get there")
+
+
+def test_every_byte_of_a_device_is_on_one_route_or_another(rig: Rig) -> None:
+    """Enrolment, assignment, TUF, frames: the sum over routes is what the sockets carried."""
+    before = rig.scrape()
+    counted = {"in": 0, "out": 0}
+
+    device = rig.enrol("digits")
+    with rig.connect() as connection:
+        for raw in (
+            request(device, "GET", "/v1/assignment", b""),
+            request(device, "GET", "/tuf/metadata/timestamp.json", b""),
+            request(device, "GET", "/nothing", b""),
+            request(device, "POST", "/v1/frames", frame(tables(50)), "DW-Sequence: 0"),
+        ):
+            connection.sendall(raw)
+            counted["in"] += len(raw)
+            counted["out"] += len(read_one_answer(connection))
+    after = rig.scrape()
+    for direction in DIRECTIONS:
+        enrolment = grown(before, after, "dctwire_wire_bytes_total", direction=direction, route="devices")
+        total = grown(before, after, "dctwire_wire_bytes_total", direction=direction)
+        assert total - enrolment == counted[direction]
+        assert enrolment > 100

@@ -1,0 +1,142 @@
+"""The operator's commands, run as an operator runs them, against a real server."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cloud_server.cli.app import app
+from tests.cloud_server.rig import Rig, frame, server_in_thread, tables, write_bundle
+
+
+class Operator:
+    """Types commands."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self._env = {"DCTWIRE_OPERATOR_URL": rig.addresses["operator"], "COLUMNS": "160"}
+
+    def type(self, *words: str | Path) -> Result:
+        """Run `dctwire WORDS`."""
+        return CliRunner().invoke(app, [str(word) for word in words], env=self._env)
+
+    def ask(self, *words: str | Path) -> Any:
+        """Run `dctwire WORDS --json` and parse what it prints."""
+        result = self.type(*words, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Iterator[Operator]:
+    """An operator with a server of their own."""
+    with server_in_thread(tmp_path / "server") as rig:
+        yield Operator(rig)
+
+
+def test_a_first_session_from_publish_to_status(operator: Operator, tmp_path: Path) -> None:
+    keys = operator.rig.keys
+    for counter in (1, 2):
+        write_bundle(tmp_path / f"v{counter}", "digits", counter, tables(75 - 25 * counter), seed=counter)
+    published = operator.ask("publish", tmp_path / "v1", "--keys", keys, "--assign")
+    assert (published["target"], published["assignment"]["seq"]) == ("digits/1.json", 1)
+
+    code = operator.type("claim", "digits").stdout.strip()
+    http = operator.rig.client("device")
+    token = http.post("/v1/devices", json={"claim_code": code}).json()["token"]
+    http.headers["authorization"] = f"Bearer {token}"
+    http.post("/v1/frames", content=frame(tables(50)), headers={"dw-sequence": "0"})
+
+    said = operator.type("publish", tmp_path / "v2", "--keys", keys)
+    assert "Next: dctwire assign digits 2" in said.stdout
+    assert operator.ask("assign", "digits", "2")["seq"] == 2
+    assert [row["is_assigned"] for row in operator.ask("bundles")["bundles"]] == [False, True]
+    assert [row["last_tables"] for row in operator.ask("devices")["devices"]] == ["v1"]
+    assert operator.ask("status")["families"] == [
+        {"family": "digits", "bundles": 2, "assigned": "v2", "devices": 1, "up_to_date": 0}
+    ]
+    http.post("/v1/frames", content=frame(tables(25)), headers={"dw-sequence": "1"})
+    assert operator.ask("status")["families"][0]["up_to_date"] == 1
+
+
+def test_an_empty_server_says_what_comes_next(operator: Operator) -> None:
+    for command, next_step in (
+        ("bundles", "dctwire publish"),
+        ("devices", "dctwire claim"),
+        ("status", "dctwire publish"),
+    ):
+        result = operator.type(command)
+        assert result.exit_code == 0
+        assert next_step in result.stdout
+
+
+def test_tables_are_readable(operator: Operator, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "v1", "digits", 1, tables(50))
+    assert operator.type("publish", tmp_path / "v1", "--keys", operator.rig.keys, "--assign").exit_code == 0
+    shown = operator.type("bundles").stdout
+    assert "digits" in shown
+    assert tables(50).tables_id in shown
+
+
+def test_publishing_twice_is_no_error(operator: Operator, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "v1", "digits", 1, tables(50))
+    first = operator.ask("publish", tmp_path / "v1", "--keys", operator.rig.keys, "--assign")
+    assert operator.ask("publish", tmp_path / "v1", "--keys", operator.rig.keys, "--assign") == first
+
+
+@pytest.mark.parametrize("name", ["classifier.onnx", "labels.json", "bundle.json"])
+def test_a_folder_with_a_file_missing_or_changed_is_not_sent(operator: Operator, tmp_path: Path, name: str) -> None:
+    write_bundle(tmp_path / "v1", "digits", 1, tables(50))
+    path = tmp_path / "v1" / name
+    path.write_bytes(path.read_bytes() + b" ")
+    changed = operator.type("publish", tmp_path / "v1", "--keys", operator.rig.keys)
+    path.unlink()
+    missing = operator.type("publish", tmp_path / "v1", "--keys", operator.rig.keys)
+    for result in (changed, missing):
+        assert result.exit_code == 1
+        assert "dctwire-trainer export" in result.stderr
+
+
+def test_the_wrong_keys_are_named(operator: Operator, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "v1", "digits", 1, tables(50))
+    result = operator.type("publish", tmp_path / "v1", "--keys", tmp_path / "nowhere")
+    assert result.exit_code == 1
+    assert "nowhere" in result.stderr
+    assert "dctwire trust init" in result.stderr
+
+
+def test_an_assignment_of_nothing_says_where_to_look(operator: Operator) -> None:
+    result = operator.type("assign", "digits", "7", "--json")
+    assert result.exit_code == 1
+    error = json.loads(result.stdout)["error"]
+    assert (error["code"], error["next"]) == ("not-found", "See what is published with: dctwire bundles")
+
+
+def test_a_server_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["bundles", "--server", "http://127.0.0.1:9"])
+    assert result.exit_code == 1
+    assert "dctwire-server run" in result.stderr
+
+
+def test_keys_are_made_once_and_kept_private(tmp_path: Path) -> None:
+    words = ["trust", "init", "--keys", str(tmp_path / "keys"), "--data", str(tmp_path / "data")]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    again = CliRunner().invoke(app, words)
+    assert again.exit_code == 1
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == kept
+    private = [path for path in kept if path.suffix == ".pem"]
+    assert len(private) == 4
+    assert {oct(path.stat().st_mode & 0o777) for path in private} == {"0o600"}
+    assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == ["root.json", "root.pem", "targets.pem"]
+    assert sorted(path.name for path in (tmp_path / "data" / "keys").iterdir()) == ["snapshot.pem", "timestamp.pem"]
+
+
+def test_every_command_explains_itself() -> None:
+    for words in (["claim"], ["publish"], ["assign"], ["bundles"], ["devices"], ["status"], ["trust", "init"]):
+        result = CliRunner().invoke(app, [*words, "--help"])
+        assert result.exit_code == 0
+        assert "--json" in result.stdout

@@ -1,0 +1,340 @@
+"""Publishing: everything is checked before anything can be seen, and a publish that died can be sent again."""
+
+import base64
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import onnx
+import pytest
+
+from cloud_server.cli.operator_client import OperatorClient
+from cloud_server.cli.publishing import BundleFolder, initialise_trust, publish_folder
+from cloud_server.registry.entry import custom_of
+from shared.bundle import Bundle
+from shared.errors import RefusedError
+from shared.trust import Role, TrustError, add_target, load_key, parse_targets
+from shared.wire import ProblemCode
+from tests.cloud_server.rig import (
+    LABELS,
+    Rig,
+    assert_problem,
+    frame,
+    server_in_thread,
+    tables,
+    write_bundle,
+    write_classifier,
+)
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """A server for refusals: nothing that is refused may leave a trace in it."""
+    with server_in_thread(tmp_path_factory.mktemp("empty")) as rig:
+        yield rig
+        assert rig.client("operator").get("/v1/bundles").json() == {"bundles": []}
+        assert parse_targets(current_targets(rig)).signed.targets == {}
+
+
+def current_targets(rig: Rig) -> bytes:
+    """What the operator signs on top of."""
+    return rig.client("operator").get("/v1/tuf/targets").content
+
+
+def signed(rig: Rig, bundle: Bundle, **changes: Any) -> bytes:
+    """The current targets with this bundle added, signed by the rig's key."""
+    custom = custom_of(bundle) | changes
+    signer = load_key(rig.keys, Role.TARGETS)
+    return add_target(current_targets(rig), bundle.target_path, bundle.to_bytes(), custom, signer, datetime.now(UTC))
+
+
+def upload_blobs(rig: Rig, folder: Path) -> None:
+    """The classifier and its labels."""
+    for name in ("classifier.onnx", "labels.json"):
+        data = (folder / name).read_bytes()
+        answer = rig.client("operator").put(f"/v1/blobs/{hashlib.sha256(data).hexdigest()}", content=data)
+        assert answer.status_code in (201, 204)
+
+
+def post_bundle(rig: Rig, data: bytes, targets: bytes) -> httpx.Response:
+    """The publishing request itself."""
+    body = {"bundle": base64.b64encode(data).decode(), "targets": base64.b64encode(targets).decode()}
+    return rig.client("operator").post("/v1/bundles", json=body)
+
+
+def with_digest(bundle: Bundle, folder: Path) -> Bundle:
+    """The bundle, naming the folder's files as they are now."""
+    digests = {
+        "sha256": hashlib.sha256((folder / "classifier.onnx").read_bytes()).hexdigest(),
+        "labels_sha256": hashlib.sha256((folder / "labels.json").read_bytes()).hexdigest(),
+    }
+    document = json.loads(bundle.to_bytes()) | {"classifier": digests}
+    return Bundle.from_bytes(json.dumps(document, sort_keys=True, separators=(",", ":")).encode())
+
+
+def broken_onnx(folder: Path) -> None:
+    (folder / "classifier.onnx").write_bytes(b"this is no ONNX file")
+
+
+def other_geometry(folder: Path) -> None:
+    write_classifier(folder / "classifier.onnx", side=64)
+
+
+def other_classes(folder: Path) -> None:
+    write_classifier(folder / "classifier.onnx", classes=3)
+
+
+def other_names(folder: Path) -> None:
+    model = onnx.load(folder / "classifier.onnx")
+    model.graph.input[0].name = model.graph.node[0].input[0] = "luma"
+    onnx.save(model, folder / "classifier.onnx")
+
+
+def repeated_labels(folder: Path) -> None:
+    (folder / "labels.json").write_text(json.dumps([LABELS[0]] * len(LABELS)))
+
+
+def no_labels(folder: Path) -> None:
+    (folder / "labels.json").write_text('{"zero": 0}')
+
+
+@pytest.mark.parametrize(
+    "damage", [broken_onnx, other_geometry, other_classes, other_names, repeated_labels, no_labels]
+)
+def test_a_classifier_that_does_not_fit_its_bundle_is_refused(empty: Rig, tmp_path: Path, damage: Any) -> None:
+    bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
+    damage(tmp_path / "b")
+    bundle = with_digest(bundle, tmp_path / "b")
+    upload_blobs(empty, tmp_path / "b")
+    answer = post_bundle(empty, bundle.to_bytes(), signed(empty, bundle))
+    assert_problem(answer, 422, ProblemCode.INVALID_BUNDLE)
+
+
+def test_a_bundle_without_its_blobs_is_refused(empty: Rig, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "b", "digits", 1, tables(51), seed=77)
+    answer = post_bundle(empty, bundle.to_bytes(), signed(empty, bundle))
+    assert_problem(answer, 422, ProblemCode.INVALID_BUNDLE)
+    assert "PUT" in answer.json()["detail"]
+
+
+def test_a_bundle_whose_selftest_fails_here_is_refused(empty: Rig, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
+    upload_blobs(empty, tmp_path / "b")
+    document = json.loads(bundle.to_bytes())
+    document["selftest"]["sha256"] = "0" * 64
+    lying = Bundle.from_bytes(json.dumps(document, sort_keys=True, separators=(",", ":")).encode())
+    answer = post_bundle(empty, lying.to_bytes(), signed(empty, lying))
+    assert_problem(answer, 422, ProblemCode.SELFTEST_FAILED)
+
+
+def test_targets_that_nobody_trusted_signed_are_refused(empty: Rig, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
+    upload_blobs(empty, tmp_path / "b")
+    initialise_trust(tmp_path / "keys", tmp_path / "data", datetime.now(UTC))
+    stranger = load_key(tmp_path / "keys", Role.TARGETS)
+    targets = add_target(
+        current_targets(empty), bundle.target_path, bundle.to_bytes(), custom_of(bundle), stranger, datetime.now(UTC)
+    )
+    assert_problem(post_bundle(empty, bundle.to_bytes(), targets), 422, ProblemCode.UNTRUSTED)
+
+
+def test_targets_with_a_changed_byte_are_refused(empty: Rig, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
+    upload_blobs(empty, tmp_path / "b")
+    targets = signed(empty, bundle).replace(b'"min_counter": 1', b'"min_counter": 0', 1)
+    targets = targets if b'"min_counter": 0' in targets else targets.replace(b'"min_counter":1', b'"min_counter":0', 1)
+    assert b'"min_counter":0' in targets.replace(b" ", b"")
+    assert_problem(post_bundle(empty, bundle.to_bytes(), targets), 422, ProblemCode.UNTRUSTED)
+
+
+@pytest.mark.parametrize("garbage", [b"", b"{}", b"[]", b"null", b"\x00"])
+def test_targets_that_are_none_are_refused(empty: Rig, tmp_path: Path, garbage: bytes) -> None:
+    bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
+    assert_problem(post_bundle(empty, bundle.to_bytes(), garbage), 422, ProblemCode.UNTRUSTED)
+
+
+def test_old_targets_are_refused(empty: Rig, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
+    upload_blobs(empty, tmp_path / "b")
+    answer = post_bundle(empty, bundle.to_bytes(), current_targets(empty))
+    assert_problem(answer, 409, ProblemCode.CONFLICT)
+
+
+def test_expired_targets_are_refused(empty: Rig, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
+    upload_blobs(empty, tmp_path / "b")
+    long_ago = datetime.now(UTC) - timedelta(days=3650)
+    signer = load_key(empty.keys, Role.TARGETS)
+    targets = add_target(
+        current_targets(empty), bundle.target_path, bundle.to_bytes(), custom_of(bundle), signer, long_ago
+    )
+    assert_problem(post_bundle(empty, bundle.to_bytes(), targets), 422, ProblemCode.UNTRUSTED)
+
+
+def test_an_entry_that_names_another_classifier_is_refused(empty: Rig, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
+    upload_blobs(empty, tmp_path / "b")
+    targets = signed(empty, bundle, classifier_sha256="0" * 64)
+    assert_problem(post_bundle(empty, bundle.to_bytes(), targets), 422, ProblemCode.UNTRUSTED)
+
+
+def test_an_entry_for_other_bytes_is_refused(empty: Rig, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
+    other = write_bundle(tmp_path / "c", "digits", 1, tables(49))
+    upload_blobs(empty, tmp_path / "b")
+    assert_problem(post_bundle(empty, bundle.to_bytes(), signed(empty, other)), 422, ProblemCode.UNTRUSTED)
+
+
+def test_a_blob_must_be_what_its_name_says(empty: Rig) -> None:
+    client = empty.client("operator")
+    name = hashlib.sha256(b"right").hexdigest()
+    assert_problem(client.put(f"/v1/blobs/{name}", content=b"wrong"), 400, ProblemCode.BAD_REQUEST)
+    assert_problem(client.put("/v1/blobs/../../x", content=b"wrong"), 404, ProblemCode.NOT_FOUND)
+    assert_problem(client.put("/v1/blobs/" + "x" * 64, content=b"wrong"), 400, ProblemCode.BAD_REQUEST)
+    assert client.put(f"/v1/blobs/{name}", content=b"right").status_code == 201
+    assert not list((empty.data / "blobs" / "partial").iterdir())
+
+
+def test_what_is_not_published_cannot_be_assigned(empty: Rig) -> None:
+    answer = empty.client("operator").post("/v1/assignments", json={"family": "digits", "counter": 1})
+    assert_problem(answer, 404, ProblemCode.NOT_FOUND)
+
+
+def test_a_browser_page_cannot_operate_the_server(empty: Rig) -> None:
+    """A cross-site request may be text/plain without asking; JSON it may not be."""
+    answer = empty.client("operator").post(
+        "/v1/claims", content=b'{"family":"digits"}', headers={"content-type": "text/plain"}
+    )
+    assert_problem(answer, 415, ProblemCode.UNSUPPORTED_MEDIA_TYPE)
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Rig]:
+    """A server of this test's own."""
+    with server_in_thread(tmp_path / "server") as rig:
+        yield rig
+
+
+def test_publishing_again_changes_nothing(fresh: Rig, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
+    upload_blobs(fresh, tmp_path / "b")
+    targets = signed(fresh, bundle)
+    first = post_bundle(fresh, bundle.to_bytes(), targets)
+    timestamp = fresh.client("device").get("/tuf/metadata/timestamp.json").content
+    again = post_bundle(fresh, bundle.to_bytes(), targets)
+    assert first.status_code == again.status_code == 201
+    assert fresh.client("device").get("/tuf/metadata/timestamp.json").content == timestamp
+    fresh.publish(tmp_path / "b")
+    assert len(fresh.client("operator").get("/v1/bundles").json()["bundles"]) == 1
+
+
+def test_a_counter_is_used_once_and_only_grows(fresh: Rig, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "v2", "digits", 2, tables(50))
+    fresh.publish(tmp_path / "v2")
+    older = write_bundle(tmp_path / "v1", "digits", 1, tables(40))
+    same = write_bundle(tmp_path / "other", "digits", 2, tables(40))
+    upload_blobs(fresh, tmp_path / "v1")
+    upload_blobs(fresh, tmp_path / "other")
+    assert_problem(post_bundle(fresh, older.to_bytes(), signed(fresh, older)), 409, ProblemCode.CONFLICT)
+    assert_problem(post_bundle(fresh, same.to_bytes(), current_targets(fresh)), 409, ProblemCode.CONFLICT)
+
+
+def test_assignment_numbers_only_grow_and_going_back_is_a_new_one(fresh: Rig, tmp_path: Path) -> None:
+    for counter in (1, 2):
+        write_bundle(tmp_path / str(counter), "digits", counter, tables(50 - counter), seed=counter)
+        fresh.publish(tmp_path / str(counter))
+    assert [fresh.assign("digits", counter) for counter in (1, 2, 2, 1)] == [1, 2, 2, 3]
+    device = fresh.enrol("digits")
+    assert device.http.get("/v1/assignment").json()["seq"] == 3
+
+
+def test_a_bundle_below_the_floor_cannot_be_assigned(fresh: Rig, tmp_path: Path) -> None:
+    for counter, floor in ((1, 1), (2, 2)):
+        write_bundle(tmp_path / str(counter), "digits", counter, tables(50 - counter), min_counter=floor)
+        fresh.publish(tmp_path / str(counter))
+    answer = fresh.client("operator").post("/v1/assignments", json={"family": "digits", "counter": 1})
+    assert_problem(answer, 409, ProblemCode.CONFLICT)
+
+
+def test_a_bundle_published_while_frames_flow_is_served_at_once(fresh: Rig, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "v1", "digits", 1, tables(50), seed=1)
+    fresh.publish(tmp_path / "v1")
+    device = fresh.enrol("digits")
+    assert device.post(frame(tables(25))).json()["code"] == ProblemCode.UNKNOWN_TABLES
+    write_bundle(tmp_path / "v2", "digits", 2, tables(25), seed=2)
+    fresh.publish(tmp_path / "v2")
+    assert device.post(frame(tables(25))).json()["model"] == "digits/2"
+    assert device.post(frame(tables(50))).json()["model"] == "digits/1"
+
+
+def test_everything_is_still_there_after_a_restart(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "v1", "digits", 1, tables(50), seed=1)
+    with server_in_thread(tmp_path) as rig:
+        rig.publish(tmp_path / "v1")
+        rig.assign("digits", 1)
+        device = rig.enrol("digits")
+        answer = device.post(frame(tables(50)), sequence=3).json()
+    with server_in_thread(tmp_path) as rig:
+        client = rig.client("device", headers={"authorization": f"Bearer {device.token}"})
+        again = client.post("/v1/frames", content=frame(tables(25)), headers={"dw-sequence": "3"})
+        assert again.json() == answer
+        assert again.headers["dw-assignment"] == "1"
+        row = rig.client("operator").get("/v1/devices").json()["devices"][0]
+        assert (row["last_tables"], row["device_id"]) == ("v1", device.device_id)
+
+
+def test_a_blob_that_rotted_on_disk_is_left_out_and_the_rest_is_served(tmp_path: Path) -> None:
+    for counter in (1, 2):
+        write_bundle(tmp_path / str(counter), "digits", counter, tables(50 - counter), seed=counter)
+    with server_in_thread(tmp_path) as rig:
+        for counter in (1, 2):
+            rig.publish(tmp_path / str(counter))
+        rotten = rig.client("operator").get("/v1/bundles").json()["bundles"][1]["classifier_sha256"]
+        token = rig.enrol("digits").token
+    path = tmp_path / "data" / "blobs" / rotten[:2] / rotten
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with server_in_thread(tmp_path) as rig:
+        rows = rig.client("operator").get("/v1/bundles").json()["bundles"]
+        assert {row["counter"]: row["is_loaded"] for row in rows} == {1: True, 2: False}
+        client = rig.client("device", headers={"authorization": f"Bearer {token}"})
+        answer = client.post("/v1/frames", content=frame(tables(49)), headers={"dw-sequence": "0"})
+        assert answer.json()["model"] == "digits/1"
+
+
+def test_a_publish_that_died_before_its_last_step_is_finished_by_the_next(tmp_path: Path) -> None:
+    """The bundle's row is there, devices cannot see it yet: exactly what a kill between the two leaves."""
+    write_bundle(tmp_path / "v1", "digits", 1, tables(50))
+    with server_in_thread(tmp_path) as rig:
+        before = {path: path.read_bytes() for path in (rig.data / "tuf").rglob("*.json")}
+        rig.publish(tmp_path / "v1")
+    for path in (tmp_path / "data" / "tuf").rglob("*.json"):
+        if path in before:
+            path.write_bytes(before[path])
+        elif path.name != "2.targets.json":
+            path.unlink()
+    (tmp_path / "keys" / "verified").rename(tmp_path / "elsewhere")
+    with server_in_thread(tmp_path) as rig:
+        operator = rig.client("operator")
+        assert_problem(
+            operator.post("/v1/assignments", json={"family": "digits", "counter": 1}), 404, ProblemCode.NOT_FOUND
+        )
+        rig.publish(tmp_path / "v1")
+        assert rig.assign("digits", 1) == 1
+
+
+def test_the_operator_does_not_countersign_what_a_broken_server_offers(tmp_path: Path) -> None:
+    """The server's targets are verified with the operator's own root before anything is added to them."""
+    write_bundle(tmp_path / "v1", "digits", 1, tables(50))
+    with server_in_thread(tmp_path / "one") as rig:
+        initialise_trust(tmp_path / "other-keys", tmp_path / "other-data", datetime.now(UTC))
+        with contextlib.closing(OperatorClient(rig.addresses["operator"])) as client:
+            folder = BundleFolder.read(tmp_path / "v1")
+            with pytest.raises(TrustError):
+                publish_folder(client, folder, tmp_path / "other-keys", datetime.now(UTC), lambda _step: None)
+            with pytest.raises(RefusedError, match="404"):
+                client.get("/v1/nothing")

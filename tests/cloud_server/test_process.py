@@ -1,0 +1,130 @@
+"""The server as a process: killed at any moment it loses nothing it acknowledged; told to stop it finishes first."""
+
+import contextlib
+import json
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cloud_server.cli.operator_client import OperatorClient
+from cloud_server.cli.publishing import BundleFolder, publish_folder
+from shared.errors import ChannelError
+from tests.cloud_server.rig import Device, ServerProcess, frame, tables
+
+
+def upload_until_the_line_breaks(device: Device, answers: dict[int, object], enough: threading.Event) -> None:
+    """Post frame after frame, keeping what was acknowledged."""
+    data = frame(tables(50))
+    with contextlib.suppress(httpx.TransportError):
+        while True:
+            answer = device.post(data)
+            answers[device.next_sequence - 1] = answer.json()
+            if len(answers) >= 50:
+                enough.set()
+
+
+def test_a_killed_server_has_every_answer_it_gave(tmp_path: Path, bundle_folders: dict[int, Path]) -> None:
+    server = ServerProcess(tmp_path)
+    server.rig.publish(bundle_folders[1])
+    devices = [server.rig.enrol("digits") for _ in range(3)]
+    answers: list[dict[int, object]] = [{} for _ in devices]
+    enough = threading.Event()
+    threads = [
+        threading.Thread(target=upload_until_the_line_breaks, args=(device, given, enough))
+        for device, given in zip(devices, answers, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    assert enough.wait(60)
+    server.process.kill()
+    for thread in threads:
+        thread.join()
+    server.finish()
+
+    server = ServerProcess(tmp_path)
+    for device, given in zip(devices, answers, strict=True):
+        client = server.rig.client("device", headers={"authorization": f"Bearer {device.token}"})
+        for sequence, answer in given.items():
+            again = client.post("/v1/frames", content=frame(tables(50), 99), headers={"dw-sequence": str(sequence)})
+            assert again.json() == answer
+    lost = sum(map(len, answers)) - server.rig.scrape().value("dctwire_replayed_frames_total")
+    assert server.terminate() == 0
+    assert lost == 0
+
+
+@pytest.mark.parametrize("step", ["signing", "publishing"])
+def test_a_publish_whose_server_was_killed_is_finished_by_repeating_it(
+    tmp_path: Path, bundle_folders: dict[int, Path], step: str
+) -> None:
+    server = ServerProcess(tmp_path)
+    folder, keys = BundleFolder.read(bundle_folders[1]), server.rig.keys
+
+    def kill_at(reached: str) -> None:
+        if reached == step:
+            threading.Thread(target=server.process.kill).start()
+
+    operator = OperatorClient(server.rig.addresses["operator"])
+    with contextlib.closing(operator), contextlib.suppress(ChannelError):
+        publish_folder(operator, folder, keys, datetime.now(UTC), kill_at)
+    server.finish()
+
+    server = ServerProcess(tmp_path)
+    server.rig.publish(bundle_folders[1])
+    assert server.rig.assign("digits", 1) == 1
+    assert server.rig.enrol("digits").post(frame(tables(50))).json()["model"] == "digits/1"
+    assert server.terminate() == 0
+
+
+def test_a_server_told_to_stop_answers_what_it_has_begun(tmp_path: Path, bundle_folders: dict[int, Path]) -> None:
+    server = ServerProcess(tmp_path)
+    server.rig.publish(bundle_folders[1])
+    device = server.rig.enrol("digits")
+    data = frame(tables(50))
+    with server.rig.connect() as connection:
+        connection.sendall(
+            b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nDW-Sequence: 1\r\n"
+            b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % (device.token.encode(), len(data))
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 100")
+        server.process.terminate()
+        assert server.process.stderr is not None
+        for line in server.process.stderr:
+            if json.loads(line)["event"] == "draining":
+                break
+        connection.sendall(data)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    server.finish()
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b'"model":"digits/1"' in answer
+    assert server.process.returncode == 0
+    assert not (tmp_path / "data" / "addresses.json").exists()
+
+
+def test_a_running_server_says_where_it_is_and_that_it_is_well(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path)
+    assert json.loads((tmp_path / "data" / "addresses.json").read_text()) == server.rig.addresses
+    ops = server.rig.client("ops")
+    assert [ops.get(path).status_code for path in ("/livez", "/readyz", "/startupz")] == [200, 200, 200]
+    assert server.terminate() == 0
+
+
+def test_a_server_without_keys_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with pytest.raises(AssertionError, match="dctwire trust init"):
+        ServerProcess(tmp_path)
+
+
+def test_nothing_secret_is_logged(tmp_path: Path, bundle_folders: dict[int, Path]) -> None:
+    server = ServerProcess(tmp_path)
+    server.rig.publish(bundle_folders[1])
+    device = server.rig.enrol("digits")
+    device.post(b"no jpeg")
+    device.post(frame(tables(50)))
+    server.process.terminate()
+    _, log = server.finish()
+    events = [json.loads(line)["event"] for line in log.splitlines()]
+    assert events == ["ready", "bundle-published", "draining", "stopped"]
+    assert device.token not in log
