@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.jpeg._codec import ffi, lib
+from shared.jpeg import _codec
 from shared.jpeg.errors import (
     CorruptJpegError,
     CorruptScanError,
@@ -29,6 +29,9 @@ _SIMPLE_ERRORS: dict[int, type[JpegError]] = {
     # A contained fault of the codec: the input that met it is refused like any other corrupt one.
     9: CorruptJpegError,
 }
+# `from ... import ffi` would make type checkers look into the generated ffi.py.
+ffi, lib = _codec.ffi, _codec.lib
+
 # cffi structures and pointers have no static types.
 CData = Any
 
@@ -75,7 +78,7 @@ def read_tables(data: bytes) -> Tables:
     failure, tables = ffi.new("Failure *"), ffi.new("Tables *")
     _require(lib.dctwire_tables_read(ffi.from_buffer(data), len(data), tables, failure), failure)
     components, huffman = (1, 2) if tables.sampling == 0 else (3, 4)
-    quant = tuple(bytes(tables.quant[index]) for index in range(components))
+    quant = tuple(_copy(tables.quant[index]) for index in range(components))
     return Tables(tables.sampling, quant, tuple(_pair(tables.huffman[index]) for index in range(huffman)))
 
 
@@ -89,7 +92,7 @@ def inspect(data: bytes, limits: Sequence[int]) -> Info:
         width=info.width,
         sampling=info.sampling,
         is_abbreviated=bool(info.is_abbreviated),
-        tables_id=bytes(info.tables_id).hex() if info.has_tables_id else None,
+        tables_id=_copy(info.tables_id).hex() if info.has_tables_id else None,
         quant=_quant(info) if info.has_quant else None,
         scan_bytes=info.scan_bytes,
     )
@@ -197,11 +200,11 @@ def _require(status: int, failure: CData) -> None:
 
 def _error(failure: CData) -> Any:
     """The failure as an error of ours; ValueError where the caller was wrong, not the data."""
-    message = bytes(failure.message)[: failure.message_length].decode("ascii", "replace")
+    message = _copy(failure.message)[: failure.message_length].decode("ascii", "replace")
     if failure.kind == _OVER_LIMIT:
         return LimitExceededError(failure.limit, failure.actual, message)
     if failure.kind == _UNKNOWN_TABLES:
-        tables_id = bytes(failure.tables_id).hex() if failure.has_tables_id else None
+        tables_id = _copy(failure.tables_id).hex() if failure.has_tables_id else None
         return UnknownTablesError(tables_id, message)
     if failure.kind in _SIMPLE_ERRORS:
         return _SIMPLE_ERRORS[failure.kind](message)
@@ -245,12 +248,18 @@ def _components(info: CData) -> int:
 
 
 def _quant(info: CData) -> tuple[bytes, ...]:
-    return tuple(bytes(info.quant[index]) for index in range(_components(info)))
+    return tuple(_copy(info.quant[index]) for index in range(_components(info)))
+
+
+def _copy(array: CData) -> bytes:
+    """The bytes of an array; `bytes(array)` would fetch them one by one."""
+    copied: bytes = ffi.buffer(array)[:]
+    return copied
 
 
 def _pair(table: CData) -> tuple[bytes, bytes]:
-    counts = bytes(table.counts)
-    return counts, bytes(table.symbols)[: sum(counts)]
+    counts = _copy(table.counts)
+    return counts, _copy(table.symbols)[: sum(counts)]
 
 
 def _take(output: CData) -> list[bytes]:

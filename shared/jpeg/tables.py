@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Self
 
 from shared.jpeg import annex_k, native
@@ -121,6 +121,7 @@ class TableSet:
         return native.Tables(_SAMPLINGS.index(self.sampling), self.quant, huffman)
 
 
+@lru_cache(maxsize=256)
 def quant_id_of(sampling: Sampling, quant: tuple[bytes, ...]) -> str:
     """The quant id of steps found in a frame."""
     return TableSet.standard(sampling=sampling).with_quant(quant).quant_id

@@ -171,7 +171,7 @@ def test_every_truncation_is_refused():
 def test_every_truncation_with_an_end_marker_is_refused():
     start = streams.segments(JPEG)[-1][2]
     for length in range(start, len(JPEG) - 2):
-        with pytest.raises(CorruptScanError):
+        with pytest.raises(CorruptScanError, match=r"ends inside a block|cannot fit"):
             Decoder().decode(JPEG[:length] + b"\xff\xd9")
 
 
@@ -291,6 +291,21 @@ def test_an_abbreviated_frame_of_another_sampling_is_refused():
 def test_a_segment_that_breaks_the_rules_is_refused(jpeg):
     with pytest.raises((CorruptJpegError, UnsupportedJpegError)):
         Decoder().decode(jpeg)
+
+
+def test_a_component_named_twice_is_refused():
+    with pytest.raises(CorruptJpegError, match="component 1 is malformed or named twice"):
+        Decoder().decode(with_frame(_9=1))
+
+
+@pytest.mark.parametrize(("slot", "symbol"), [(0x00, 12), (0x10, 0x0B), (0x10, 0x10), (0x10, 0xE0)])
+def test_a_symbol_that_8_bit_jpeg_does_not_have_is_refused_where_it_is_used(slot, symbol):
+    # The only code of the table, 0, stands for it; the other table is as it was.
+    grey = Encoder(TableSet.standard(75, Sampling.GREY)).encode(PICTURE[:8, :8], Stream.INTERCHANGE)
+    table = streams.segment(0xC4, bytes([slot, 1]) + bytes(15) + bytes([symbol]))
+    start = streams.segments(grey)[-1][1]
+    with pytest.raises(CorruptScanError, match="not in its Huffman table"):
+        Decoder().decode(grey[:start] + table + grey[start : streams.segments(grey)[-1][2]] + bytes(40) + b"\xff\xd9")
 
 
 def test_a_component_without_a_scan_is_refused():
