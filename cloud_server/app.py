@@ -146,6 +146,7 @@ class System:
     def _close(self) -> None:
         self._pool.shutdown()
         self._loader.shutdown()
+        self._registry.release()
         self._database.close()
 
 

@@ -44,7 +44,7 @@ def device_plane(
     limits: BodyLimits,
 ) -> FastAPI:
     """The application behind the device listener."""
-    app = FastAPI(title="dctwire device plane", docs_url=None, redoc_url=None)
+    app = FastAPI(title="dctwire device plane", docs_url=None, redoc_url=None, redirect_slashes=False)
     identity = Identity(devices, assignments)
 
     def refused(request: Request, reason: str) -> dict[str, str]:

@@ -66,6 +66,7 @@ class MeteredProtocol(HttpToolsProtocol):
         self._unanswered: deque[Exchange] = deque()
         self._arriving: Exchange | None = None
         self._is_in_body = False
+        self._is_refused = False
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
 
@@ -85,7 +86,7 @@ class MeteredProtocol(HttpToolsProtocol):
         if self._arriving is None:
             self._arriving = Exchange()
         self._arriving.received_bytes += len(data)
-        if self.transport.is_closing():
+        if self._is_refused or self.transport.is_closing():
             return
         if not self._is_in_body:
             self._head_bytes += len(data)
@@ -120,9 +121,13 @@ class MeteredProtocol(HttpToolsProtocol):
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP with a problem document, as everything else is answered."""
+        """Answer what is no HTTP with a problem document, as everything else is answered; read no more."""
+        self._is_refused = True
         if self._arriving is not None:
             self._arriving.route = "malformed"
+        if any(exchange is not self._arriving for exchange in self._unanswered):
+            self.cycle.keep_alive = False  # the requests before it get their answers first, then the line ends
+            return
         problem = Problem.of(ProblemCode.BAD_REQUEST, msg).model_dump_json().encode()
         head = (
             f"HTTP/1.1 400 Bad Request\r\ncontent-type: {PROBLEM_MEDIA_TYPE}\r\n"
@@ -143,7 +148,7 @@ class MeteredProtocol(HttpToolsProtocol):
         return self._arriving is not None
 
     def _limit_head(self) -> None:
-        if self._head_bytes > HEAD_MAX_BYTES and not self.transport.is_closing():
+        if self._head_bytes > HEAD_MAX_BYTES and not self._is_refused:
             self.send_400_response(f"a request's head has at most {HEAD_MAX_BYTES} bytes")
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(self._limits.head_max_seconds, self._drop_slow_head)
@@ -174,6 +179,8 @@ class _CountedTransport:
         self.abort = transport.abort
 
     def write(self, data: bytes) -> None:
+        if self._is_lingering:
+            return  # as a closed transport does
         self._protocol.count_sent(len(data))
         self._transport.write(data)
 

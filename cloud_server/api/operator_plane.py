@@ -66,7 +66,7 @@ def operator_plane(
     blob_max_bytes: int,
 ) -> FastAPI:
     """The application behind the operator listener."""
-    app = FastAPI(title="dctwire operator plane", docs_url=None, redoc_url=None)
+    app = FastAPI(title="dctwire operator plane", docs_url=None, redoc_url=None, redirect_slashes=False)
     install_problems(app, lambda _request, _reason: {})
     app.include_router(_registry_router(registry, assignments))
     app.include_router(_blobs_router(blobs, blob_max_bytes))

@@ -24,7 +24,7 @@ class Health:
 
 def ops_plane(metrics: Metrics, health: Health, before_scrape: Callable[[], None]) -> FastAPI:
     """The application behind the ops listener; `before_scrape` sets the gauges that are only then worked out."""
-    app = FastAPI(title="dctwire ops plane", docs_url=None, redoc_url=None)
+    app = FastAPI(title="dctwire ops plane", docs_url=None, redoc_url=None, redirect_slashes=False)
     install_problems(app, lambda _request, _reason: {})
 
     @app.get("/metrics")

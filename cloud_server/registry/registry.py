@@ -74,6 +74,10 @@ class Registry:
         self.serving = Serving.of(models)
         self.is_loaded = True
 
+    def release(self) -> None:
+        """Let go of every model; the last thing a process does with them."""
+        self.serving = Serving()
+
     def all(self) -> Sequence[Registered]:
         """Every recorded bundle, by family and counter."""
         return [self._registered[key] for key in sorted(self._registered)]

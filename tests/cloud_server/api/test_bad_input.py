@@ -210,6 +210,59 @@ def test_bytes_that_are_no_http_get_a_problem_and_the_door(rig: Rig, garbage: by
     assert json.loads(body)["code"] == ProblemCode.BAD_REQUEST
 
 
+def test_garbage_behind_a_good_request_does_not_cost_it_its_answer(rig: Rig, device: Device) -> None:
+    data = frame(tables(50))
+    with rig.connect() as connection:
+        connection.sendall(
+            b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nDW-Sequence: 1\r\n"
+            b"Content-Length: %d\r\n\r\n%s\x00garbage\r\n\r\n" % (device.token.encode(), len(data), data)
+        )
+        status, headers, body = read_answer(connection)
+    assert (status, headers["connection"]) == (200, "close")
+    assert json.loads(body)["model"] == "digits/1"
+
+
+def test_garbage_in_the_middle_of_a_body_ends_the_request(rig: Rig, device: Device) -> None:
+    with rig.connect() as connection:
+        connection.sendall(
+            b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nDW-Sequence: 1\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nno chunk\r\n" % device.token.encode()
+        )
+        status, _, body = read_answer(connection)
+    assert status == 400
+    assert json.loads(body)["code"] == ProblemCode.BAD_REQUEST
+    assert device.post(frame(tables(50)), sequence=1).status_code == 200
+
+
+ODD_REQUESTS = {
+    "a path that is no ASCII": b"GET /\xff HTTP/1.1",
+    "an absolute target": b"GET http://x/v1/assignment HTTP/1.1",
+    "an asterisk": b"OPTIONS * HTTP/1.1",
+    "a tunnel": b"CONNECT x:80 HTTP/1.1",
+    "an upgrade": b"GET /v1/assignment HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket",
+    "another upgrade": b"POST /v1/frames HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nDW-Sequence: 1",
+    "escapes": b"GET /%ff%00 HTTP/1.1",
+    "a broken query": b"GET /v1/assignment?%zz=%\x00 HTTP/1.1",
+    "an old version": b"GET / HTTP/1.0",
+    "a slash too many": b"POST /v1/frames/ HTTP/1.1",
+    "a negative length": b"POST /v1/frames HTTP/1.1\r\nContent-Length: -5",
+    "two lengths": b"POST /v1/frames HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6",
+    "a length in Arabic": b"POST /v1/frames HTTP/1.1\r\nContent-Length: \xd9\xa3",
+    "a coding nobody asked for": b"POST /v1/frames HTTP/1.1\r\nTransfer-Encoding: gzip",
+}
+
+
+@pytest.mark.parametrize("case", ODD_REQUESTS)
+def test_odd_requests_get_an_answer_that_is_no_server_error(rig: Rig, device: Device, case: str) -> None:
+    with rig.connect() as connection:
+        connection.sendall(ODD_REQUESTS[case] + b"\r\nHost: x\r\nAuthorization: Bearer " + device.token.encode())
+        connection.sendall(b"\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        raw = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert raw == b"" or 200 <= int(raw.split()[1]) < 500
+    assert device.post(frame(tables(50))).status_code == 200
+
+
 def test_contradicting_lengths_are_refused(rig: Rig) -> None:
     with rig.connect() as connection:
         connection.sendall(

@@ -1,6 +1,9 @@
 """Frames in, labels out: the two uploads, from the device's side."""
 
+import contextlib
 import io
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -104,6 +107,31 @@ def test_the_same_sequence_gets_the_same_answer_and_counts_once(rig: Rig, device
     assert gained(rig, before, "dctwire_frames_total") == 1
     assert gained(rig, before, "dctwire_predictions_total") == 1
     assert gained(rig, before, "dctwire_replayed_frames_total") == 2
+
+
+def test_an_answer_that_was_stored_meanwhile_is_the_answer(rig: Rig, device: Device) -> None:
+    """Another process on the same database was faster: its answer stands, and it has counted the frame."""
+    device.post(frame(tables(50), 1), sequence=0)
+    row = {"sequence": 5, "label": "four", "confidence": 0.25, "model": "digits/1", "match": "exact", "tables": "v1"}
+    with contextlib.closing(sqlite3.connect(rig.data / "dctwire.sqlite3", timeout=30)) as database:
+        database.execute(
+            "INSERT INTO results SELECT id, :sequence, :label, :confidence, :model, :match, :tables, 1"
+            " FROM devices WHERE public_id = :device",
+            row | {"device": device.device_id},
+        )
+        database.commit()
+    before = rig.scrape()
+    answer = device.post(frame(tables(25), 2), sequence=5).json()
+    assert (answer["label"], answer["confidence"]) == ("four", 0.25)
+    assert gained(rig, before, "dctwire_frames_total") == 0
+
+
+def test_the_same_frame_on_two_connections_at_once_counts_once(rig: Rig, device: Device) -> None:
+    before = rig.scrape()
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: device.post(frame(tables(50), 1), sequence=3).json(), range(24)))
+    assert len({answer["id"] for answer in answers}) == 1
+    assert gained(rig, before, "dctwire_frames_total") == 1
 
 
 def test_an_older_sequence_that_never_arrived_is_answered(device: Device) -> None:

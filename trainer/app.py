@@ -1,0 +1,334 @@
+"""`dctwire-trainer`: the composition root. Only this module reads the clock and the environment and joins the parts."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.console import Console
+
+from shared.errors import DctwireError
+from shared.jpeg import TableSet
+from trainer import export as exporting
+from trainer import recipe as recipes
+from trainer.data import Dataset, SplitName, cifar, synthetic
+from trainer.data.cache import ArrayCache
+from trainer.errors import RecipeError, RunError
+from trainer.evaluation import Evaluation
+from trainer.fitting import fast_dtype, parameter_count
+from trainer.frames import write_description, write_frames
+from trainer.goals import LearnedGoal, StandardGoal
+from trainer.plot import TitledTables, draw_points, draw_tables, read_points
+from trainer.recipe import CifarData, Recipe, SyntheticData
+from trainer.report import epoch_line, evaluation_table, progress_bar
+from trainer.run_dir import Asked, Finished, RunDir, Summary
+from trainer.training import Training
+
+app = typer.Typer(
+    help="Learn JPEG tables together with the classifier that will read them, measure both, export bundles.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+plots = typer.Typer(help="Draw tables or rate-accuracy points as a PNG picture.", no_args_is_help=True)
+app.add_typer(plots, name="plot")
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class TablesKind(StrEnum):
+    """Which tables to train for."""
+
+    STANDARD = "standard"
+    LEARNED = "learned"
+
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: all cores.")]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir", envvar="DCTWIRE_DATA", help="Folder that holds cifar-100-python; `synthetic` needs none."
+    ),
+]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache-dir",
+        envvar="DCTWIRE_CACHE",
+        help="Folder for generated data (at most 2 GiB are kept). Default: ~/.cache/dctwire",
+    ),
+]
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe (synthetic-32, cifar100-cpu) or a TOML file.")],
+    out: Annotated[Path, typer.Option(help="Folder for the run; the same command again resumes it.")],
+    tables: Annotated[TablesKind, typer.Option(help="`standard`: ordinary JPEG. `learned`: tables of its own.")],
+    quality: Annotated[float | None, typer.Option(help="With standard tables: IJG quality, 1 to 100.")] = None,
+    budget: Annotated[
+        float | None, typer.Option(help="With learned tables: scan bytes a frame (mean) to spend.")
+    ] = None,
+    init: Annotated[
+        Path | None, typer.Option(help="With learned tables: a finished run whose net to start from.")
+    ] = None,
+    threads: ThreadsOption = None,
+    data_dir: DataOption = None,
+    cache_dir: CacheOption = None,
+) -> None:
+    """Train a classifier for ordinary JPEG, or tables and classifier together for a byte budget.
+
+    [bold]Ordinary JPEG:[/] dctwire-trainer train synthetic-32 --tables standard --quality 50 --out runs/v1
+
+    [bold]Learned:[/] dctwire-trainer train synthetic-32 --tables learned --budget 90 --out runs/v2
+
+    Both take the same number of epochs of the same recipe, so that their figures compare.
+    """
+    began = time.perf_counter()
+    goal = _goal(tables, quality, budget, init)
+    settings = recipes.load(recipe)
+    _use_threads(threads)
+    start = RunDir(init).finished() if init else None
+    dataset = _dataset(settings, data_dir, cache_dir)
+    run = RunDir(out)
+    run.begin(Asked(recipe=settings, goal=goal, data=dataset.name, start=str(init) if init else None))
+    if run.is_finished:
+        console.print(f"{out} is finished already")
+        return
+    training = _training(settings, dataset, goal, start)
+    console.print(f"[bold]{goal.describe()}[/] on {dataset.name}, {parameter_count(training.net):,} parameters")
+    _run_epochs(training, run)
+    _finish(training, run, time.perf_counter() - began)
+
+
+@app.command()
+def evaluate(
+    source: Annotated[Path, typer.Argument(metavar="RUN|BUNDLE_DIR", help="A finished run or an exported bundle.")],
+    split: Annotated[SplitName, typer.Option(help="Which pictures; `test` was never looked at in training.")] = (
+        SplitName.TEST
+    ),
+    recipe: Annotated[str, typer.Option(help="With a bundle: the recipe that names its data set.")] = "synthetic-32",
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file as well.")] = None,
+    threads: ThreadsOption = None,
+    data_dir: DataOption = None,
+    cache_dir: CacheOption = None,
+) -> None:
+    """Measure what will happen in the field: real codec, real streams, exported classifier.
+
+    Prints accuracy with its 95 % interval and bytes a frame in three units: scan only, whole JFIF file, and the
+    abbreviated frame as sent.
+    """
+    _use_threads(threads)
+    evaluation = _evaluate(source, split, recipe, data_dir, cache_dir)
+    console.print(evaluation_table(evaluation))
+    if json_out is not None:
+        json_out.write_text(json.dumps(evaluation.as_json(), indent=2) + "\n")
+    else:
+        print(json.dumps(evaluation.as_json()))
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    counter: Annotated[int, typer.Option(min=1, help="Version of the bundle; must grow within a family.")],
+    family: Annotated[str, typer.Option(help="The task's line of bundles, e.g. doorbell.")],
+    out: Annotated[Path, typer.Option(help="Bundle folder to write.")],
+    min_counter: Annotated[int, typer.Option(min=1, help="Oldest version that is still safe to run.")] = 1,
+    selftest_seed: Annotated[int, typer.Option(min=0, help="Seed of the devices' self-test picture.")] = 1,
+    threads: ThreadsOption = None,
+    data_dir: DataOption = None,
+    cache_dir: CacheOption = None,
+) -> None:
+    """Write a run as a bundle folder: bundle.json for cameras, classifier.onnx and labels.json for the server."""
+    _use_threads(threads)
+    finished = RunDir(run).finished()
+    dataset = _dataset(finished.asked.recipe, data_dir, cache_dir)
+    parts = exporting.exportable(finished, dataset)
+    expected = exporting.measure(parts, dataset, SplitName.VALIDATION, finished.summary.tables)
+    bundle = exporting.write_bundle(
+        parts,
+        expected,
+        out,
+        family=family,
+        counter=counter,
+        min_counter=min_counter,
+        created_at=datetime.now(UTC).replace(microsecond=0),
+        selftest_seed=selftest_seed,
+    )
+    console.print(
+        f"[bold]{bundle.name}[/] in {out}: {finished.summary.tables}, tables {parts.tables.tables_id}, "
+        f"{expected.accuracy:.1%} at {expected.scan.mean:.1f} scan bytes on {expected.data} validation"
+    )
+
+
+@app.command()
+def frames(
+    out: Annotated[Path, typer.Option(help="Folder to write <label>/<index>.png into.")],
+    count: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many pictures.")] = 256,
+    data: Annotated[str, typer.Option(help="`synthetic` or `cifar-100-python`.")] = "synthetic",
+    split: Annotated[SplitName, typer.Option(help="Which pictures; `test` is held out.")] = SplitName.TEST,
+    size: Annotated[int, typer.Option(help="Synthetic only: 32 or 64 pixels a side.")] = 32,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the data set.")] = 1,
+    data_dir: DataOption = None,
+) -> None:
+    """Write held-out pictures as PNG files for a simulated camera; sort them by name for a mixed order of labels."""
+    settings = recipes.parse_data({"name": data, "seed": seed} | ({"size": size} if data == "synthetic" else {}))
+    with progress_bar(console) as progress:
+        task = progress.add_task(f"{data}: {split} pictures", total=count)
+        pictures, classes, name = _pictures(settings, split, count, data_dir)
+        if len(pictures) < count:
+            raise RecipeError(f"the {split} split of {name} has {len(pictures)} pictures, not {count}")
+        write_frames(pictures, classes, out, lambda done: progress.update(task, completed=done))
+    write_description(out, data=name, split=split, count=count)
+    console.print(f"{count} {split} pictures of {name} in {out}")
+
+
+@plots.command("tables")
+def plot_tables(
+    sources: Annotated[list[Path], typer.Argument(help="Runs or bundle folders, one row of the picture each.")],
+    out: Annotated[Path, typer.Option(help="PNG file to write.")],
+) -> None:
+    """Heat maps of quantisation tables (Y, Cb, Cr), one row a run or bundle, every step printed."""
+    rows, names = [], set()
+    for source in sources:
+        title, tables, data = _titled(source)
+        rows.append(TitledTables(title, tables))
+        names.add(data)
+    draw_tables(rows, out, f"data set: {', '.join(sorted(names))}")
+    console.print(f"tables drawn in {out}")
+
+
+@plots.command("points")
+def plot_points(
+    points: Annotated[Path, typer.Argument(help="JSON list of {name, bytes, accuracy, low, high}; accuracies 0 to 1.")],
+    out: Annotated[Path, typer.Option(help="PNG file to write.")],
+    data: Annotated[str, typer.Option(help="The data set's name, for the picture's title.")] = "synthetic",
+) -> None:
+    """Accuracy over bytes a frame, with 95 % intervals."""
+    draw_points(read_points(points), out, f"data set: {data}")
+    console.print(f"points drawn in {out}")
+
+
+def main() -> None:
+    """Entry point: our errors become one line and exit status 1."""
+    try:
+        app()
+    except DctwireError as error:
+        console.print(f"[bold red]error:[/] {error}", markup=True, soft_wrap=True)
+        raise SystemExit(1) from None
+
+
+def _goal(
+    tables: TablesKind, quality: float | None, budget: float | None, init: Path | None
+) -> StandardGoal | LearnedGoal:
+    if tables is TablesKind.STANDARD:
+        if budget is not None or init is not None:
+            raise RecipeError("--budget and --init belong to --tables learned")
+        if quality is None or not 1 <= quality <= 100:
+            raise RecipeError("--tables standard needs --quality from 1 to 100")
+        return StandardGoal(quality=quality)
+    if quality is not None:
+        raise RecipeError("--quality belongs to --tables standard")
+    if budget is None or not 0 < budget <= 1e6:
+        raise RecipeError("--tables learned needs --budget, scan bytes a frame above 0")
+    return LearnedGoal(budget=budget)
+
+
+def _use_threads(threads: int | None) -> None:
+    torch.set_num_threads(threads or os.cpu_count() or 1)
+
+
+def _dataset(recipe: Recipe, data_dir: Path | None, cache_dir: Path | None) -> Dataset:
+    if isinstance(recipe.data, CifarData):
+        return _cifar(recipe.data, data_dir)
+    settings = recipe.data
+    config = synthetic.SyntheticConfig(settings.size, settings.seed, settings.train, settings.validation, settings.test)
+    cache = ArrayCache(cache_dir or Path("~/.cache/dctwire").expanduser())
+    with progress_bar(console) as progress:
+        task = progress.add_task(f"data set {config.name}", total=None)
+        return synthetic.load(config, cache, lambda done, total: progress.update(task, completed=done, total=total))
+
+
+def _cifar(settings: CifarData, data_dir: Path | None) -> Dataset:
+    if data_dir is None:
+        raise RecipeError("this recipe's data set needs --data-dir (or DCTWIRE_DATA): a folder with cifar-100-python")
+    return cifar.load(data_dir, settings.seed, settings.validation)
+
+
+def _pictures(
+    settings: SyntheticData | CifarData, split: SplitName, count: int, data_dir: Path | None
+) -> tuple[Any, tuple[str, ...], str]:
+    if isinstance(settings, CifarData):
+        dataset = _cifar(settings, data_dir)
+        return dataset.split(split).head(count), dataset.classes, dataset.name
+    config = synthetic.SyntheticConfig(settings.size, settings.seed)
+    pictures = synthetic.generate(settings.size, settings.seed, split, count)
+    return pictures, synthetic.CLASSES, config.name
+
+
+def _training(recipe: Recipe, dataset: Dataset, goal: StandardGoal | LearnedGoal, start: Finished | None) -> Training:
+    if start is not None and (start.asked.recipe.net != recipe.net or start.asked.data != dataset.name):
+        raise RecipeError("--init must be a run of the same net and data set")
+    return Training(recipe, dataset, goal, fast_dtype(), start.net_state if start else None)
+
+
+def _run_epochs(training: Training, run: RunDir) -> None:
+    checkpoint = run.checkpoint()
+    if checkpoint is not None:
+        training.restore(checkpoint)
+        console.print(f"resumed after epoch {training.next_epoch}")
+    epochs = training.recipe.optimiser.epochs
+    with progress_bar(console) as progress:
+        while not training.is_done:
+            task = progress.add_task(f"epoch {training.next_epoch + 1}/{epochs}", total=None)
+            on_step: Callable[[int, int], None] = lambda done, total, task=task: progress.update(  # type: ignore[misc] # noqa: E731
+                task, completed=done, total=total
+            )
+            epoch = training.run_epoch(on_step)
+            progress.remove_task(task)
+            run.log(epoch.as_json())
+            run.save_checkpoint(training.state())
+            console.print(epoch_line(epoch, epochs))
+
+
+def _finish(training: Training, run: RunDir, seconds: float) -> None:
+    last = training.last_epoch
+    summary = Summary(
+        data=training.dataset.name,
+        tables=training.goal.describe(),
+        validation_accuracy=last.validation_accuracy,
+        scan_bytes=last.scan_bytes,
+        n=len(training.dataset.validation),
+        epochs=training.next_epoch,
+        parameters=parameter_count(training.net),
+        seconds=seconds,
+    )
+    run.finish(summary, training.finished_tables(), training.net.state_dict())
+    console.print(f"finished in {seconds:.1f} s: {run.folder}")
+
+
+def _evaluate(source: Path, split: SplitName, recipe: str, data_dir: Path | None, cache_dir: Path | None) -> Evaluation:
+    if not (source / "bundle.json").exists():
+        run = RunDir(source).finished()
+        dataset = _dataset(run.asked.recipe, data_dir, cache_dir)
+        return exporting.measure(exporting.exportable(run, dataset), dataset, split, run.summary.tables)
+    bundle, parts = exporting.read_bundle(source)
+    dataset = _dataset(recipes.load(recipe), data_dir, cache_dir)
+    if dataset.name != bundle.expected.data:
+        raise RunError(f"{source} was made for {bundle.expected.data}, --recipe {recipe} is {dataset.name}")
+    return exporting.measure(parts, dataset, split, bundle.name)
+
+
+def _titled(source: Path) -> tuple[str, TableSet, str]:
+    if (source / "bundle.json").exists():
+        bundle, _ = exporting.read_bundle(source)
+        return bundle.name, bundle.tables, bundle.expected.data
+    run = RunDir(source).finished()
+    return run.summary.tables, run.tables, run.summary.data

@@ -1,0 +1,49 @@
+"""The exported classifier as the server will run it. The trainer's one door to onnxruntime."""
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from trainer.errors import ParityError
+from trainer.streams import Levels
+
+BATCH = 256
+LOG_ERRORS_ONLY = 3
+
+
+class OnnxClassifier:
+    """Logits of levels, by ONNX Runtime.
+
+    Args:
+        model: serialised ONNX.
+        threads: for one call.
+    """
+
+    def __init__(self, model: bytes, threads: int = 1) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = LOG_ERRORS_ONLY
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def logits(self, levels: Levels) -> NDArray[np.float32]:
+        """float32 (n, classes)."""
+        y, c = levels.y.numpy(), levels.c.numpy()
+        parts = [self._run(y[start : start + BATCH], c[start : start + BATCH]) for start in range(0, len(y), BATCH)]
+        return np.concatenate(parts)
+
+    def _run(self, y: NDArray[np.int16], c: NDArray[np.int16]) -> NDArray[np.float32]:
+        (logits,) = self._session.run(("logits",), {"y": y, "c": c})
+        return np.asarray(logits, np.float32)
+
+
+def check_parity(expected: NDArray[np.float32], actual: NDArray[np.float32], tolerance: float) -> float:
+    """The largest difference, relative to the spread of `expected`.
+
+    Raises:
+        ParityError: it exceeds `tolerance`.
+    """
+    difference = float(np.abs(expected - actual).max() / max(float(expected.std()), 1e-9))
+    if not difference <= tolerance:
+        raise ParityError(f"torch and ONNX Runtime differ by {difference:.2e} of the logits' spread, over {tolerance}")
+    return difference

@@ -1,0 +1,68 @@
+"""A directory of generated arrays, found again by the content key of what made them."""
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = Mapping[str, NDArray[np.generic]]
+
+LIMIT_BYTES = 2 << 30
+
+
+class ArrayCache:
+    """Keeps at most `limit_bytes` of .npz files; the ones unused for longest go first.
+
+    Args:
+        folder: created when first written to.
+    """
+
+    def __init__(self, folder: Path, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._folder = folder
+        self._limit_bytes = limit_bytes
+
+    def get(self, key: str, make: Callable[[], Arrays]) -> Arrays:
+        """The arrays of `key`, from disk, or made and kept; a damaged file is made again."""
+        path = self._folder / f"{key}.npz"
+        arrays = _read(path)
+        if arrays is None:
+            arrays = make()
+            self._write(path, arrays)
+            self._prune(keep=path)
+        else:
+            os.utime(path)
+        return arrays
+
+    def _write(self, path: Path, arrays: Arrays) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=self._folder, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, allow_pickle=False, **arrays)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    def _prune(self, keep: Path) -> None:
+        files = sorted(self._folder.glob("*.npz"), key=lambda file: file.stat().st_mtime, reverse=True)
+        held = keep.stat().st_size
+        for file in files:
+            if file == keep:
+                continue
+            held += file.stat().st_size
+            if held > self._limit_bytes:
+                file.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Arrays | None:
+    """The file's arrays (each checked against its CRC-32), or None when it is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return None

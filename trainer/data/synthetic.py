@@ -1,0 +1,93 @@
+"""The embedded data set `synthetic`: generated characters, so that nothing has to be downloaded."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.data import glyphs, scenes
+from trainer.data.cache import ArrayCache, Arrays
+from trainer.data.dataset import Dataset, Split, SplitName
+
+CLASSES = glyphs.ALPHABET
+VERSION = 1  # change it with anything that changes a pixel
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class SyntheticConfig:
+    """Which pictures to generate.
+
+    Args:
+        size: height and width in pixels, 32 or 64.
+        seed: another seed gives another, equally distributed data set.
+        train, validation, test: pictures a split.
+    """
+
+    size: int = 32
+    seed: int = 1
+    train: int = 32_768
+    validation: int = 4_096
+    test: int = 4_096
+
+    @property
+    def name(self) -> str:
+        """The data set's name in every output."""
+        return f"synthetic-{self.size}/v{VERSION}/seed{self.seed}"
+
+    @property
+    def key(self) -> str:
+        """Content key: equal for equal pictures."""
+        canonical = json.dumps({"version": VERSION, **asdict(self)}, sort_keys=True)
+        return f"synthetic-{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"
+
+
+def load(config: SyntheticConfig, cache: ArrayCache, progress: Progress = lambda *_: None) -> Dataset:
+    """The data set, generated at most once a cache.
+
+    Args:
+        progress: called with pictures done and in all, while generating.
+    """
+    arrays = cache.get(config.key, lambda: _generate_all(config, progress))
+    splits = {name: _as_split(arrays, name) for name in SplitName}
+    return Dataset(config.name, CLASSES, **splits)
+
+
+def generate(
+    size: int, seed: int, split: SplitName, count: int, progress: Callable[[int], None] = lambda _: None
+) -> Split:
+    """The first `count` pictures of a split; picture i depends on (size, seed, split, i) alone."""
+    number = list(SplitName).index(split)
+    chunks = []
+    for chunk in range(-(-count // scenes.CHUNK)):
+        chunks.append(scenes.render(size, seed, number, chunk))
+        progress(min(count, (chunk + 1) * scenes.CHUNK))
+    pixels = np.concatenate([chunk.pixels for chunk in chunks])[:count]
+    return Split(pixels, np.concatenate([chunk.labels for chunk in chunks])[:count])
+
+
+def _generate_all(config: SyntheticConfig, progress: Progress) -> Arrays:
+    counts = {name: cast(int, getattr(config, name)) for name in SplitName}
+    arrays: dict[str, NDArray[np.generic]] = {}
+    before = 0
+    for name, count in counts.items():
+        split = generate(
+            config.size,
+            config.seed,
+            name,
+            count,
+            lambda done, before=before: progress(before + done, sum(counts.values())),  # type: ignore[misc]
+        )
+        arrays |= {f"{name}_pixels": split.pixels, f"{name}_labels": split.labels}
+        before += count
+    return arrays
+
+
+def _as_split(arrays: Arrays, name: SplitName) -> Split:
+    pixels, labels = arrays[f"{name}_pixels"], arrays[f"{name}_labels"]
+    return Split(cast(NDArray[np.uint8], pixels), cast(NDArray[np.int64], labels))

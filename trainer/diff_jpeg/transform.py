@@ -1,0 +1,78 @@
+"""Pixels to DCT coefficients and back: colour, level shift, 4:2:0, orthonormal 8x8 DCT (T.81 A.3.1, A.3.3)."""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from trainer.diff_jpeg.colour import to_ycbcr
+
+SIDE = 8
+FREQUENCIES = SIDE * SIDE
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Coefficients, dequantised coefficients or levels of n frames.
+
+    Args:
+        y: float (n, 64, h/8, w/8).
+        c: float (n, 128, h/16, w/16).
+    """
+
+    y: Tensor
+    c: Tensor
+
+
+def coefficients(pixels: Tensor) -> Planes:
+    """Unquantised DCT coefficients of RGB pixels.
+
+    Args:
+        pixels: uint8 or float (n, h, w, 3), 0..255, h and w multiples of 16.
+    """
+    ycbcr = to_ycbcr(pixels.permute(0, 3, 1, 2).float())
+    luma = ycbcr[:, :1] - 128
+    chroma = functional.avg_pool2d(ycbcr[:, 1:], 2)
+    return Planes(_forward_dct(luma), _forward_dct(chroma))
+
+
+def reconstruct(dequantised: Planes) -> Tensor:
+    """Pixels of dequantised coefficients: IDCT and bilinear chroma, neither rounded nor clipped.
+
+    Returns:
+        float (n, 3, h, w): Y 0..255, Cb and Cr around 0.
+    """
+    luma = _inverse_dct(dequantised.y) + 128
+    chroma = _inverse_dct(dequantised.c)
+    fine = functional.interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False)
+    return torch.cat([luma, fine], dim=1)
+
+
+def by_component(channels: Tensor) -> Tensor:
+    """(n, 64k, h, w) as (n, k, 64, h, w)."""
+    n, _, h, w = channels.shape
+    return channels.reshape(n, -1, FREQUENCIES, h, w)
+
+
+@cache
+def dct_basis() -> Tensor:
+    """Orthonormal: float32 (64 frequencies, 64 samples), both row-major; T.81 A.3.3's FDCT, whose DC is 8 x mean."""
+    angle = torch.arange(SIDE)[:, None] * (2 * torch.arange(SIDE)[None] + 1) * (math.pi / (2 * SIDE))
+    one = torch.cos(angle.double()) * math.sqrt(2 / SIDE)
+    one[0] /= math.sqrt(2)
+    return torch.kron(one, one).float()
+
+
+def _forward_dct(planes: Tensor) -> Tensor:
+    """(n, k, h, w) to (n, 64k, h/8, w/8)."""
+    samples = by_component(functional.pixel_unshuffle(planes, SIDE))
+    return torch.einsum("fp,nkphw->nkfhw", dct_basis(), samples).flatten(1, 2)
+
+
+def _inverse_dct(blocks: Tensor) -> Tensor:
+    """(n, 64k, h/8, w/8) to (n, k, h, w)."""
+    samples = torch.einsum("fp,nkfhw->nkphw", dct_basis(), by_component(blocks))
+    return functional.pixel_shuffle(samples.flatten(1, 2), SIDE)

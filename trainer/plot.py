@@ -1,0 +1,130 @@
+"""Pictures: quantisation tables as heat maps, and rate-accuracy points."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from shared.jpeg import TableSet
+from trainer.errors import RunError
+
+COMPONENTS = ("Y", "Cb", "Cr")
+COLOURS = ("#33658a", "#d1495b", "#66a182", "#edae49", "#7768ae", "#5c6b73")
+INK, FAINT = "#22303c", "#d9dee2"
+DPI = 150
+
+
+class Point(BaseModel):
+    """One rate-accuracy point: bytes a frame, and accuracy with its interval, both 0..1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    bytes: Annotated[float, Field(gt=0)]
+    accuracy: Annotated[float, Field(ge=0, le=1)]
+    low: Annotated[float, Field(ge=0, le=1)]
+    high: Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True)
+class TitledTables:
+    """A table set under the title of its row in the picture."""
+
+    title: str
+    tables: TableSet
+
+
+def read_points(path: Path) -> list[Point]:
+    """A JSON list of points.
+
+    Raises:
+        RunError: the file is missing or holds something else.
+    """
+    try:
+        return TypeAdapter(list[Point]).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise RunError(f"{path} holds no rate-accuracy points: {error}") from error
+
+
+def draw_tables(rows: Sequence[TitledTables], path: Path, subtitle: str) -> None:
+    """A row of three heat maps (Y, Cb, Cr) a table set, every step printed; one colour scale for all."""
+    figure = Figure(figsize=(12.6, 4.2 * len(rows) + 1.0), facecolor="white", layout="constrained")
+    grid = figure.subplots(len(rows), 3, squeeze=False)
+    for row, axes in zip(rows, grid, strict=True):
+        for component, table, ax in zip(COMPONENTS, row.tables.quant, axes, strict=True):
+            _heat_map(ax, np.frombuffer(table, np.uint8).reshape(8, 8), f"{row.title}: {component}")
+    figure.suptitle(f"Quantisation steps (low frequencies top left)\n{subtitle}", color=INK, fontsize=13)
+    scale = figure.colorbar(grid[0][0].images[0], ax=grid, shrink=0.7, pad=0.01, aspect=30)
+    scale.set_ticks([1, 3, 10, 30, 100, 255], labels=["1 (keep all)", "3", "10", "30", "100", "255 (drop)"])
+    scale.outline.set_visible(False)
+    _save(figure, path)
+
+
+def draw_points(points: Sequence[Point], path: Path, subtitle: str) -> None:
+    """Accuracy over bytes a frame, with intervals; bytes on a logarithmic axis."""
+    figure = Figure(figsize=(8.4, 5.2), facecolor="white", layout="constrained")
+    ax = figure.subplots()
+    for index, point in enumerate(sorted(points, key=lambda point: point.bytes)):
+        _mark(ax, point, COLOURS[index % len(COLOURS)])
+    _frame(ax, [point.bytes for point in points])
+    ax.set_title(f"Accuracy against bytes a frame\n{subtitle}", loc="left", color=INK, fontsize=12)
+    _save(figure, path)
+
+
+def _heat_map(ax: Axes, table: np.ndarray[tuple[int, int], np.dtype[np.uint8]], title: str) -> None:
+    ax.imshow(table, cmap="viridis_r", norm=LogNorm(1, 255))
+    for (row, column), step in np.ndenumerate(table):
+        light = step > 45
+        ax.text(column, row, str(step), ha="center", va="center", fontsize=8.5, color="white" if light else INK)
+    ax.set_title(title, color=INK, fontsize=10.5)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+
+
+def _mark(ax: Axes, point: Point, colour: str) -> None:
+    percent = 100 * point.accuracy
+    interval = [[percent - 100 * point.low], [100 * point.high - percent]]
+    ax.errorbar([point.bytes], [percent], yerr=interval, fmt="o", ms=9, capsize=5, lw=2, color=colour)
+    ax.annotate(
+        f"{point.name}\n{point.bytes:.0f} B, {percent:.1f} %",
+        (point.bytes, percent),
+        xytext=(11, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=9.5,
+        color=colour,
+        bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
+    )
+
+
+def _frame(ax: Axes, sizes: Sequence[float]) -> None:
+    ax.set_xscale("log")
+    ax.set_xlim(0.8 * min(sizes), 2.1 * max(sizes))  # room for the labels to the right of their points
+    ax.margins(y=0.25)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_xticks(_ticks(ax.get_xlim()))
+    ax.set_xlabel("bytes a frame (logarithmic)", color=INK)
+    ax.set_ylabel("accuracy, % (bars: 95 % interval)", color=INK)
+    ax.grid(color=FAINT, lw=0.8)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def _ticks(limits: tuple[float, float]) -> list[float]:
+    steps = [first * 10**power for power in range(6) for first in (1, 1.5, 2, 3, 5, 7)]
+    return [step for step in steps if limits[0] <= step <= limits[1]]
+
+
+def _save(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    FigureCanvasAgg(figure).print_figure(str(path), dpi=DPI)

@@ -1,0 +1,155 @@
+"""Recipes: TOML files that say which data, net and schedule; checked to the last key before anything runs."""
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from trainer.errors import RecipeError
+
+RECIPE_LIMIT_BYTES = 64 * 1024
+
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+Rate = Annotated[float, Field(gt=0, le=10)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class SyntheticData(_Section):
+    """The embedded, generated data set."""
+
+    name: Literal["synthetic"]
+    size: Literal[32, 64] = 32
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 1
+    train: Count = 32_768
+    validation: Count = 4_096
+    test: Count = 4_096
+
+
+class CifarData(_Section):
+    """CIFAR-100 from the data folder."""
+
+    name: Literal["cifar-100-python"]
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 1
+    validation: Count = 5_000
+
+
+DataSection = Annotated[SyntheticData | CifarData, Field(discriminator="name")]
+
+
+class Net(_Section):
+    """See `trainer.models.DctNetConfig`."""
+
+    widths: Annotated[list[Annotated[int, Field(ge=4, le=2048)]], Field(min_length=1, max_length=5)]
+    blocks: Annotated[int, Field(ge=1, le=16)] = 1
+    expansion: Literal[1, 2, 4] = 2
+
+
+class Optimiser(_Section):
+    """AdamW with a one-cycle learning rate, the same for standard and learned tables."""
+
+    epochs: Annotated[int, Field(ge=1, le=10_000)]
+    batch: Annotated[int, Field(ge=2, le=65_536)] = 128
+    learning_rate: Rate = 0.02
+    weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.05
+
+
+class Tables(_Section):
+    """How learned tables come about; `--tables standard` does not look at this.
+
+    The net first warms up on ordinary JPEG, then tables and net learn together, then the net settles on the finished
+    tables. All three phases count as epochs of the optimiser.
+    """
+
+    warm_up_quality: Annotated[float, Field(ge=1, le=100)] = 75
+    warm_up_epochs: Annotated[int, Field(ge=0)] = 1
+    learning_epochs: Annotated[int, Field(ge=1)] = 1
+    learning_rate: Rate = 0.02
+    refit_steps: Annotated[int, Field(ge=1)] = 64
+    rate_frames: Annotated[int, Field(ge=64)] = 2_048
+
+
+class Recipe(_Section):
+    """Everything a training run needs besides its goal (which tables, which budget)."""
+
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    data: DataSection
+    net: Net
+    optimiser: Optimiser
+    tables: Tables = Tables()
+
+    @model_validator(mode="after")
+    def _leaves_epochs_to_settle(self) -> Self:
+        before = self.tables.warm_up_epochs + self.tables.learning_epochs
+        if before >= self.optimiser.epochs:
+            raise ValueError(
+                f"optimiser.epochs = {self.optimiser.epochs} must exceed tables.warm_up_epochs + "
+                f"tables.learning_epochs = {before}: the net must settle on the finished tables"
+            )
+        return self
+
+
+def load(name_or_path: str) -> Recipe:
+    """A recipe by path, or by the name of a shipped one (`synthetic-32`).
+
+    Raises:
+        RecipeError: it is missing, not TOML, or asks for something unknown or out of range; names every fault.
+    """
+    path = Path(name_or_path)
+    text = _text(path if path.suffix == ".toml" else _shipped(name_or_path))
+    try:
+        return Recipe.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{name_or_path} is not TOML: {error}") from error
+    except ValidationError as error:
+        raise RecipeError(f"{name_or_path} is no recipe:\n{_faults(error)}") from error
+
+
+def parse_data(section: dict[str, object]) -> SyntheticData | CifarData:
+    """A recipe's [data] section on its own.
+
+    Raises:
+        RecipeError: no data set has that name, or a value is out of range.
+    """
+    try:
+        return TypeAdapter(DataSection).validate_python(section)
+    except ValidationError as error:
+        raise RecipeError(f"no such data:\n{_faults(error)}") from error
+
+
+def shipped_names() -> list[str]:
+    """Names of the recipes that come with dctwire."""
+    return sorted(path.name.removesuffix(".toml") for path in _folder().iterdir() if path.suffix == ".toml")
+
+
+def _folder() -> Path:
+    return Path(str(files("trainer") / "recipes"))
+
+
+def _shipped(name: str) -> Path:
+    if name not in shipped_names():
+        raise RecipeError(f"no recipe {name!r}; shipped: {', '.join(shipped_names())}; or give a path to a .toml file")
+    return _folder() / f"{name}.toml"
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(RECIPE_LIMIT_BYTES + 1)
+        if len(content) > RECIPE_LIMIT_BYTES:
+            raise RecipeError(f"{path} is longer than {RECIPE_LIMIT_BYTES} bytes: no recipe is")
+        return content.decode()
+    except OSError as error:
+        raise RecipeError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not UTF-8 text") from error
+
+
+def _faults(error: ValidationError) -> str:
+    return "\n".join(
+        f"  {'.'.join(str(part) for part in fault['loc']) or 'recipe'}: {fault['msg']}" for fault in error.errors()
+    )

@@ -1,0 +1,55 @@
+"""What a person sees at the terminal: progress bars, one line an epoch, tables of figures."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from trainer.evaluation import Bytes, Evaluation
+from trainer.training import Epoch
+
+
+@contextmanager
+def progress_bar(console: Console) -> Iterator[Progress]:
+    """A bar with counts, elapsed and remaining time; it vanishes when done."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield progress
+
+
+def epoch_line(epoch: Epoch, epochs: int) -> str:
+    """One epoch in a line."""
+    learning = "" if epoch.price is None else f", lambda {epoch.price:.2g}, rate model off by {epoch.rate_error:.1%}"
+    return (
+        f"epoch {epoch.epoch}/{epochs} [bold]{epoch.phase}[/]: loss {epoch.loss:.3f}, "
+        f"validation accuracy {epoch.validation_accuracy:.1%} at {epoch.scan_bytes:.1f} scan bytes{learning} "
+        f"({epoch.seconds:.1f} s)"
+    )
+
+
+def evaluation_table(evaluation: Evaluation) -> Table:
+    """Accuracy and bytes in three units."""
+    table = Table(
+        title=f"{evaluation.tables} on {evaluation.data} ({evaluation.split}, n = {evaluation.n})",
+        caption=f"accuracy {evaluation.accuracy:.2%}, 95 % interval {evaluation.low:.2%} to {evaluation.high:.2%}; "
+        f"tables {evaluation.tables_id}",
+    )
+    table.add_column("bytes a frame")
+    for heading in ("mean", "median", "95th percentile"):
+        table.add_column(heading, justify="right")
+    _row(table, "scan only (entropy-coded)", evaluation.scan)
+    _row(table, "on the wire (abbreviated JPEG)", evaluation.wire)
+    _row(table, "whole JFIF file", evaluation.file)
+    return table
+
+
+def _row(table: Table, unit: str, size: Bytes) -> None:
+    table.add_row(unit, f"{size.mean:.1f}", f"{size.p50:.0f}", f"{size.p95:.0f}")

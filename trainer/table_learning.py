@@ -1,0 +1,155 @@
+"""Tables and net learning together under a byte budget."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shared.jpeg import TableSet
+from trainer import streams
+from trainer.budget import DualAscent, bisect_scale
+from trainer.data import Split
+from trainer.diff_jpeg import Planes, QuantTables, RateModel, coefficients
+from trainer.diff_jpeg.quantise import LARGEST, rounded
+from trainer.diff_jpeg.rate import features
+from trainer.fitting import NetFitter
+from trainer.recipe import Tables
+
+BUDGET_TOLERANCE = 0.004  # relative; the promise is 2 %, the rest is left to the difference between splits
+
+
+@dataclass(frozen=True)
+class RateFit:
+    """One refit of the rate model on true Huffman bits.
+
+    Args:
+        scan_bytes: true bytes a frame of the frames used.
+        median_error: relative, on frames that the fit did not see.
+    """
+
+    scan_bytes: float
+    median_error: float
+
+
+class TableLearner:
+    """Joint steps on tables and net: task loss + lambda * predicted bytes, with lambda from dual ascent.
+
+    Args:
+        first_steps: (3, 64) to start from, scaled to the budget already.
+        budget: scan bytes a frame.
+        steps: how many there will be; the tables' learning rate falls linearly to zero over them.
+        sample: training pictures to refit the rate model on.
+    """
+
+    def __init__(self, first_steps: Tensor, budget: float, settings: Tables, steps: int, sample: Split) -> None:
+        self.tables = QuantTables(first_steps)
+        self.rate = RateModel()
+        self._settings = settings
+        self._sample = sample
+        self._optimiser = torch.optim.Adam(self.tables.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99))
+        self._schedule = torch.optim.lr_scheduler.LinearLR(self._optimiser, 1.0, 0.01, total_iters=steps)
+        self._ascent = DualAscent(budget, price=0.0)
+        self._taken = 0
+        self.last_fit = self.refit()
+
+    @property
+    def price(self) -> float:
+        """Lambda: loss a byte."""
+        return self._ascent.price
+
+    def step(self, fitter: NetFitter, pixels: Tensor, labels: Tensor) -> float:
+        """One batch; returns the task loss."""
+        if self._taken and self._taken % self._settings.refit_steps == 0:
+            self.last_fit = self.refit()
+        scaled = self.tables.scaled(coefficients(pixels))
+        frame_bytes = self.rate(scaled).mean() / 8
+        task_loss = fitter.task_loss(self.tables.dequantise(rounded(scaled)), labels)
+        if not self._taken:
+            self._ascent.price = self._first_price(task_loss, frame_bytes)
+        fitter.step(task_loss + self._ascent.price * frame_bytes, self._optimiser)
+        self.tables.project()
+        self._schedule.step()
+        self._ascent.update(frame_bytes.item())
+        self._taken += 1
+        return task_loss.item()
+
+    def refit(self) -> RateFit:
+        """Fit the rate model to true bits of today's tables; error measured on the half that the fit did not see."""
+        table_set = table_set_of(self.tables.steps)
+        levels = streams.quantise(table_set, self._sample)
+        fitted = streams.with_fitted_huffman(table_set, levels)
+        true_bits = torch.from_numpy(8.0 * streams.scan_bytes(fitted, self._sample.pixels)).float()
+        with torch.no_grad():
+            terms = features(levels.planes(slice(None)))
+        half = len(levels) // 2
+        self.rate.fit(terms[:half], true_bits[:half])
+        return RateFit(float(true_bits.mean()) / 8, self.rate.median_error(terms[half:], true_bits[half:]))
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must hold to go on."""
+        return {
+            "tables": self.tables.state_dict(),
+            "rate": self.rate.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "ascent": self._ascent.state(),
+            "taken": self._taken,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state()`."""
+        self.tables.load_state_dict(state["tables"])
+        self.rate.load_state_dict(state["rate"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._schedule.load_state_dict(state["schedule"])
+        self._ascent.restore(state["ascent"])
+        self._taken = state["taken"]
+
+    def _first_price(self, task_loss: Tensor, frame_bytes: Tensor) -> float:
+        """Lambda at which both terms pull the tables equally hard."""
+        log_steps = self.tables.log_steps
+        (of_task,) = torch.autograd.grad(task_loss, log_steps, retain_graph=True)
+        (of_rate,) = torch.autograd.grad(frame_bytes, log_steps, retain_graph=True)
+        return float(of_task.norm() / of_rate.norm().clamp(min=1e-9))
+
+
+def scaled_to_budget(steps: Tensor, budget: float, fit_on: Split, measure_on: Split) -> Tensor:
+    """Integer steps (3, 64), a common multiple of `steps` whose true scans take `budget` bytes a frame.
+
+    Args:
+        fit_on: training pictures the Huffman tables are fitted to.
+        measure_on: held-out pictures whose bytes count.
+
+    Raises:
+        BudgetError: no multiple reaches it.
+    """
+
+    def bytes_at(factor: float) -> float:
+        table_set = table_set_of(integer_steps(steps * factor))
+        fitted = streams.with_fitted_huffman(table_set, streams.quantise(table_set, fit_on))
+        return float(np.mean(streams.scan_bytes(fitted, measure_on.pixels)))
+
+    return integer_steps(steps * bisect_scale(bytes_at, budget, BUDGET_TOLERANCE))
+
+
+def integer_steps(steps: Tensor) -> Tensor:
+    """The nearest steps the wire can carry."""
+    return steps.detach().round().clamp(1, LARGEST)
+
+
+def table_set_of(steps: Tensor) -> TableSet:
+    """Integer steps (3, 64) as 4:2:0 tables, with Annex K's Huffman tables until fitted ones come."""
+    quant = tuple(bytes(table) for table in steps.detach().to(torch.uint8).tolist())
+    return TableSet.standard().with_quant(quant)
+
+
+def steps_of(tables: TableSet) -> Tensor:
+    """A table set's steps, float (3, 64)."""
+    return torch.tensor([list(table) for table in tables.quant], dtype=torch.float32)
+
+
+def dequantised(levels: Planes, steps: Tensor) -> Planes:
+    """Levels times fixed steps (3, 64)."""
+    return Planes(levels.y * steps[0].view(-1, 1, 1), levels.c * steps[1:].reshape(-1, 1, 1))

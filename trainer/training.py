@@ -1,0 +1,265 @@
+"""A run from first epoch to finished tables and net; both kinds of tables go the same way, so figures compare.
+
+Every epoch shows the net every training picture once. With standard tables all epochs use the codec's levels of these
+tables. With learned tables the same number of epochs divides into warm-up (ordinary JPEG), learning (tables and net
+together) and settling (the codec's levels of the finished tables).
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shared.jpeg import TableSet
+from trainer import streams
+from trainer.data import Dataset, Split
+from trainer.diff_jpeg import coefficients
+from trainer.errors import BudgetError
+from trainer.fitting import NetFitter
+from trainer.goals import LearnedGoal, StandardGoal
+from trainer.models import DctNet, DctNetConfig
+from trainer.recipe import Recipe
+from trainer.sensitivity import sensitive_steps
+from trainer.streams import Levels
+from trainer.table_learning import (
+    TableLearner,
+    dequantised,
+    scaled_to_budget,
+    steps_of,
+    table_set_of,
+)
+
+STATISTICS_FRAMES = 4_096  # enough for spreads and sensitivities of 192 frequencies
+EVALUATION_BATCH = 512
+
+StepDone = Callable[[int, int], None]
+
+
+class Phase(StrEnum):
+    """What an epoch is for."""
+
+    FIT = "fit"  # standard tables
+    WARM_UP = "warm-up"
+    LEARN = "learn"
+    SETTLE = "settle"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch's figures; bytes and accuracy on held-out validation frames, bytes with Huffman fitted on train."""
+
+    data: str
+    epoch: int
+    phase: str
+    loss: float
+    validation_accuracy: float
+    scan_bytes: float
+    seconds: float
+    price: float | None = None
+    rate_error: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain numbers and texts."""
+        return asdict(self)
+
+
+def new_net(recipe: Recipe, dataset: Dataset) -> DctNet:
+    """An untrained net for the recipe and data set; the same for the same recipe seed."""
+    torch.manual_seed(recipe.seed)
+    config = DctNetConfig(len(dataset.classes), tuple(recipe.net.widths), recipe.net.blocks, recipe.net.expansion)
+    planes = coefficients(torch.from_numpy(dataset.train.head(STATISTICS_FRAMES).pixels))
+    spread = torch.stack([planes.y.std((0, 2, 3)), *planes.c.std((0, 2, 3)).chunk(2)])
+    return DctNet(config, 1 / spread.clamp(min=0.5))
+
+
+def phase_of(epoch: int, goal: StandardGoal | LearnedGoal, warm_up_epochs: int, learning_epochs: int) -> Phase:
+    """Which phase an epoch (from 0) belongs to."""
+    if isinstance(goal, StandardGoal):
+        return Phase.FIT
+    if epoch < warm_up_epochs:
+        return Phase.WARM_UP
+    return Phase.LEARN if epoch < warm_up_epochs + learning_epochs else Phase.SETTLE
+
+
+class Training:
+    """State and steps of one run.
+
+    Args:
+        start: a net's state to begin with instead of random weights; takes the place of the warm-up's tables-free
+            guess, the number of epochs stays.
+        dtype: what convolutions compute in.
+
+    Raises:
+        BudgetError: the budget is outside what any tables can reach on this data set.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        dataset: Dataset,
+        goal: StandardGoal | LearnedGoal,
+        dtype: torch.dtype,
+        start: dict[str, Any] | None = None,
+    ) -> None:
+        self.recipe, self.dataset, self.goal = recipe, dataset, goal
+        self.net = new_net(recipe, dataset)
+        if start is not None:
+            self.net.load_state_dict(start)
+        self.next_epoch = 0
+        self._batches = len(dataset.train) // recipe.optimiser.batch
+        self._fitter = NetFitter(self.net, recipe.optimiser, self._batches * recipe.optimiser.epochs, dtype)
+        self._learner: TableLearner | None = None
+        self._sample = dataset.train.head(recipe.tables.rate_frames)
+        self._held_out = dataset.validation.head(recipe.tables.rate_frames)
+        quality = goal.quality if isinstance(goal, StandardGoal) else recipe.tables.warm_up_quality
+        self._use(TableSet.standard(quality))
+        if isinstance(goal, LearnedGoal):
+            _check_reachable(goal.budget, self._sample, self._held_out)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every epoch has run."""
+        return self.next_epoch >= self.recipe.optimiser.epochs
+
+    def run_epoch(self, step_done: StepDone = lambda *_: None) -> Epoch:
+        """The next epoch.
+
+        Args:
+            step_done: called after every step with steps done and steps an epoch.
+
+        Raises:
+            DivergedError: the loss is no longer a number.
+        """
+        began = time.perf_counter()
+        settings = self.recipe.tables
+        phase = phase_of(self.next_epoch, self.goal, settings.warm_up_epochs, settings.learning_epochs)
+        loss = self._learn(step_done) if phase is Phase.LEARN else self._fit(step_done)
+        self.next_epoch += 1
+        self.last_epoch = self._measured(phase, loss, began)
+        return self.last_epoch
+
+    def finished_tables(self) -> TableSet:
+        """The tables as cameras will use them: learned ones with Huffman codes fitted to all training levels."""
+        if isinstance(self.goal, StandardGoal):
+            return self.tables
+        return streams.with_fitted_huffman(self.tables, self._train)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must hold to go on after the last epoch."""
+        return {
+            "next_epoch": self.next_epoch,
+            "net": self.net.state_dict(),
+            "fitter": self._fitter.state(),
+            "steps": steps_of(self.tables),
+            "learner": self._learner.state() if self._learner else None,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state()`."""
+        self.next_epoch = state["next_epoch"]
+        self.net.load_state_dict(state["net"])
+        self._fitter.restore(state["fitter"])
+        self._use(table_set_of(state["steps"]))
+        if state["learner"] is not None:
+            self._learner = self._new_learner(state["steps"])
+            self._learner.restore(state["learner"])
+
+    def _fit(self, step_done: StepDone) -> float:
+        """An epoch on the codec's levels; returns the mean loss."""
+        self.net.train()
+        steps = steps_of(self.tables)
+        losses = []
+        for rows in self._order():
+            planes = dequantised(self._train.planes(rows), steps)
+            losses.append(self._fitter.step(self._fitter.task_loss(planes, self._train.labels[rows])))
+            step_done(len(losses), self._batches)
+        return float(np.mean(losses))
+
+    def _learn(self, step_done: StepDone) -> float:
+        """An epoch on tables and net together; returns the mean task loss. The last one makes the tables final."""
+        learner = self._learner = self._learner or self._new_learner(self._first_steps())
+        self.net.train()
+        pixels = torch.from_numpy(self.dataset.train.pixels)
+        losses = []
+        for rows in self._order():
+            losses.append(learner.step(self._fitter, pixels[rows], self._train.labels[rows]))
+            step_done(len(losses), self._batches)
+        self._use(table_set_of(self._to_budget(learner.tables.log_steps.exp())))
+        return float(np.mean(losses))
+
+    def _first_steps(self) -> Tensor:
+        sample = self.dataset.train.head(STATISTICS_FRAMES)
+        batches = (
+            (coefficients(torch.from_numpy(part.pixels)), torch.from_numpy(part.labels)) for part in _parts(sample)
+        )
+        return self._to_budget(sensitive_steps(self.net, batches))
+
+    def _to_budget(self, steps: Tensor) -> Tensor:
+        assert isinstance(self.goal, LearnedGoal)
+        return scaled_to_budget(steps.detach(), self.goal.budget, self._sample, self._held_out)
+
+    def _new_learner(self, first_steps: Tensor) -> TableLearner:
+        assert isinstance(self.goal, LearnedGoal)
+        steps = self._batches * self.recipe.tables.learning_epochs
+        return TableLearner(first_steps, self.goal.budget, self.recipe.tables, steps, self._sample)
+
+    def _order(self) -> Iterator[Tensor]:
+        """Rows of each batch of this epoch; the same whenever this epoch of this recipe runs."""
+        generator = torch.Generator().manual_seed(self.recipe.seed * 100_003 + self.next_epoch)
+        order = torch.randperm(len(self.dataset.train), generator=generator)
+        return iter(order[: self._batches * self.recipe.optimiser.batch].chunk(self._batches))
+
+    def _use(self, tables: TableSet) -> None:
+        self.tables = tables
+        self._train = streams.quantise(tables, self.dataset.train)
+        self._validation = streams.quantise(tables, self.dataset.validation)
+
+    def _measured(self, phase: Phase, loss: float, began: float) -> Epoch:
+        sizes = streams.scan_bytes(self.finished_tables(), self.dataset.validation.pixels)
+        learner = self._learner if phase is Phase.LEARN else None
+        return Epoch(
+            data=self.dataset.name,
+            epoch=self.next_epoch,
+            phase=phase,
+            loss=loss,
+            validation_accuracy=accuracy(self.net, self._validation, steps_of(self.tables)),
+            scan_bytes=float(sizes.mean()),
+            seconds=time.perf_counter() - began,
+            price=learner.price if learner else None,
+            rate_error=learner.last_fit.median_error if learner else None,
+        )
+
+
+@torch.no_grad()
+def accuracy(net: DctNet, levels: Levels, steps: Tensor) -> float:
+    """Share of frames whose label the net finds, float32."""
+    net.eval()
+    right = 0
+    for start in range(0, len(levels), EVALUATION_BATCH):
+        rows = slice(start, start + EVALUATION_BATCH)
+        logits = net(dequantised(levels.planes(rows), steps))
+        right += int((logits.argmax(1) == levels.labels[rows]).sum())
+    return right / len(levels)
+
+
+def _parts(split: Split) -> Iterator[Split]:
+    for start in range(0, len(split), EVALUATION_BATCH):
+        rows = slice(start, start + EVALUATION_BATCH)
+        yield Split(split.pixels[rows], split.labels[rows])
+
+
+def _check_reachable(budget: float, fit_on: Split, measure_on: Split) -> None:
+    """Refuse a budget that not even the coarsest (all 255) or the finest tables (all 1) can reach."""
+    sizes = []
+    for step in (1.0, 255.0):
+        tables = table_set_of(torch.full((3, 64), step))
+        fitted = streams.with_fitted_huffman(tables, streams.quantise(tables, fit_on))
+        sizes.append(float(streams.scan_bytes(fitted, measure_on.pixels).mean()))
+    highest, lowest = sizes
+    if not lowest <= budget <= highest:
+        raise BudgetError(budget, lowest, highest)
