@@ -3,6 +3,7 @@
 //! No crates. Only `ffi` may hold `unsafe`; every other module is pure and knows nothing of Python.
 
 #![deny(unsafe_code)]
+#![deny(unsafe_op_in_unsafe_fn)]
 #![deny(clippy::pedantic)]
 #![deny(clippy::undocumented_unsafe_blocks)]
 // Bit packing and sample arithmetic cast all the time; the values are bounded where they are made.

@@ -116,3 +116,14 @@ pub unsafe extern "C" fn dctwire_release(output: *mut Output) {
         ));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error() {
+        let result = contain(|| panic!("this panic is part of a test"));
+        assert_eq!(result.map_err(|error| error.kind), Err(Kind::Panic));
+    }
+}
