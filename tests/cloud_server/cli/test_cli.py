@@ -117,7 +117,7 @@ def test_an_assignment_of_nothing_says_where_to_look(operator: Operator) -> None
 
 def test_brackets_in_an_error_are_shown_as_they_are(operator: Operator, tmp_path: Path) -> None:
     folder = tmp_path / "[/bold]"
-    folder.mkdir()
+    folder.mkdir(parents=True)
     result = operator.type("publish", folder, "--keys", operator.rig.keys)
     assert result.exit_code == 1
     assert "[/bold]/bundle.json is missing" in result.stderr
