@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from shared.errors import ChannelError, DctwireError, RefusedError
@@ -38,7 +39,7 @@ def show_table(title: str, rows: Sequence[dict[str, Any]], columns: dict[str, st
     for heading in columns.values():
         table.add_column(heading)
     for row in rows:
-        table.add_row(*(_cell(name, row.get(name)) for name in columns))
+        table.add_row(*(escape(_cell(name, row.get(name))) for name in columns))
     Console().print(table)
 
 
@@ -62,7 +63,7 @@ def explained_errors(*, as_json: bool) -> Iterator[None]:
         if as_json:
             show_json({"error": {"code": code, "detail": str(error), "next": next_step}})
         else:
-            _errors.print(f"[bold red]Error:[/] {error}", highlight=False)
+            _errors.print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False)
             if next_step:
                 _errors.print(f"[bold]Next:[/] {next_step}", highlight=False)
         raise typer.Exit(EXIT_FAILED) from error

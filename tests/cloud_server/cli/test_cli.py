@@ -115,6 +115,14 @@ def test_an_assignment_of_nothing_says_where_to_look(operator: Operator) -> None
     assert (error["code"], error["next"]) == ("not-found", "See what is published with: dctwire bundles")
 
 
+def test_brackets_in_an_error_are_shown_as_they_are(operator: Operator, tmp_path: Path) -> None:
+    folder = tmp_path / "[/bold]"
+    folder.mkdir(parents=True)
+    result = operator.type("publish", folder, "--keys", operator.rig.keys)
+    assert result.exit_code == 1
+    assert "[/bold]/bundle.json is missing" in result.stderr
+
+
 def test_a_server_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["bundles", "--server", "http://127.0.0.1:9"])
     assert result.exit_code == 1
