@@ -1,7 +1,10 @@
 """Bad input: each kind ends in its own documented error, with its problem code."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from shared.errors import PeerError
 from shared.jpeg import (
@@ -127,10 +130,6 @@ def test_chroma_of_different_sampling_is_refused():
 
 
 def test_cmyk_is_refused():
-    import io
-
-    from PIL import Image
-
     out = io.BytesIO()
     Image.fromarray(PICTURE).convert("CMYK").save(out, "jpeg")
     with pytest.raises(UnsupportedJpegError, match="4 components"):

@@ -84,8 +84,12 @@ pub unsafe extern "C" fn dctwire_decoder_new(
 
 #[no_mangle]
 pub unsafe extern "C" fn dctwire_decoder_free(decoder: *mut Decoder) {
-    // SAFETY: `dctwire_decoder_new` made it, and it is freed once.
-    drop(unsafe { Box::from_raw(decoder) });
+    let freed = contain(|| {
+        // SAFETY: `dctwire_decoder_new` made it, and it is freed once.
+        drop(unsafe { Box::from_raw(decoder) });
+        Ok(())
+    });
+    debug_assert!(freed.is_ok());
 }
 
 /// Size and sampling of a frame, read up to its first scan.

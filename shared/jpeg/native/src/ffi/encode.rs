@@ -1,7 +1,7 @@
 //! Encoding across the border.
 
 use super::tables::{table_set, Tables};
-use super::{bytes, bytes_mut, guard, hand_over, Failure, Output};
+use super::{bytes, bytes_mut, contain, guard, hand_over, Failure, Output};
 use crate::encoder::{Encoder, StreamKind};
 use crate::error::{Error, Result};
 use crate::pixels::Image;
@@ -33,8 +33,12 @@ pub unsafe extern "C" fn dctwire_encoder_new(tables: *const Tables, failure: *mu
 
 #[no_mangle]
 pub unsafe extern "C" fn dctwire_encoder_free(encoder: *mut Encoder) {
-    // SAFETY: `dctwire_encoder_new` made it, and it is freed once.
-    drop(unsafe { Box::from_raw(encoder) });
+    let freed = contain(|| {
+        // SAFETY: `dctwire_encoder_new` made it, and it is freed once.
+        drop(unsafe { Box::from_raw(encoder) });
+        Ok(())
+    });
+    debug_assert!(freed.is_ok());
 }
 
 /// Encode images of one size; stream kind 0 interchange, 1 abbreviated, 2 scan.

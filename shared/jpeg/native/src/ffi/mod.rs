@@ -105,16 +105,20 @@ fn hand_over(data: Vec<u8>, ends: Vec<usize>, output: &mut Output) {
 /// Free what a function handed over. `output` must not be used again.
 #[no_mangle]
 pub unsafe extern "C" fn dctwire_release(output: *mut Output) {
-    // SAFETY: `hand_over` made these parts of two vectors, and they are released once.
-    unsafe {
-        let output = &*output;
-        drop(Vec::from_raw_parts(output.data, output.length, output.capacity));
-        drop(Vec::from_raw_parts(
-            output.ends,
-            output.count,
-            output.ends_capacity,
-        ));
-    }
+    let freed = contain(|| {
+        // SAFETY: `hand_over` made these parts of two vectors, and they are released once.
+        unsafe {
+            let output = &*output;
+            drop(Vec::from_raw_parts(output.data, output.length, output.capacity));
+            drop(Vec::from_raw_parts(
+                output.ends,
+                output.count,
+                output.ends_capacity,
+            ));
+        }
+        Ok(())
+    });
+    debug_assert!(freed.is_ok());
 }
 
 #[cfg(test)]
