@@ -82,7 +82,7 @@ def draw_points(points: Sequence[Point], path: Path, subtitle: str) -> None:
 def _heat_map(ax: Axes, table: np.ndarray[tuple[int, int], np.dtype[np.uint8]], title: str) -> None:
     ax.imshow(table, cmap="viridis_r", norm=LogNorm(1, 255))
     for (row, column), step in np.ndenumerate(table):
-        light = step > 45
+        light = step > 20
         ax.text(column, row, str(step), ha="center", va="center", fontsize=8.5, color="white" if light else INK)
     ax.set_title(title, color=INK, fontsize=10.5)
     ax.set_xticks([])

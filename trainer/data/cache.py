@@ -1,5 +1,6 @@
 """A directory of generated arrays, found again by the content key of what made them."""
 
+import fcntl
 import os
 import tempfile
 import zipfile
@@ -30,15 +31,23 @@ class ArrayCache:
         path = self._folder / f"{key}.npz"
         arrays = _read(path)
         if arrays is None:
-            arrays = make()
-            self._write(path, arrays)
-            self._prune(keep=path)
-        else:
-            os.utime(path)
+            return self._make(path, make)
+        os.utime(path)
         return arrays
 
-    def _write(self, path: Path, arrays: Arrays) -> None:
+    def _make(self, path: Path, make: Callable[[], Arrays]) -> Arrays:
+        """Make and keep; where another process is making the same, wait for its file instead."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            arrays = _read(path)
+            if arrays is None:
+                arrays = make()
+                self._write(path, arrays)
+                self._prune(keep=path)
+            return arrays
+
+    def _write(self, path: Path, arrays: Arrays) -> None:
         handle, temporary = tempfile.mkstemp(dir=self._folder, suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -62,7 +71,7 @@ class ArrayCache:
 def _read(path: Path) -> Arrays | None:
     """The file's arrays (each checked against its CRC-32), or None when it is missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return None

@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -64,9 +67,10 @@ def generate(
     """The first `count` pictures of a split; picture i depends on (size, seed, split, i) alone."""
     number = list(SplitName).index(split)
     chunks = []
-    for chunk in range(-(-count // scenes.CHUNK)):
-        chunks.append(scenes.render(size, seed, number, chunk))
-        progress(min(count, (chunk + 1) * scenes.CHUNK))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for chunk in pool.map(partial(scenes.render, size, seed, number), range(-(-count // scenes.CHUNK))):
+            chunks.append(chunk)
+            progress(min(count, len(chunks) * scenes.CHUNK))
     pixels = np.concatenate([chunk.pixels for chunk in chunks])[:count]
     return Split(pixels, np.concatenate([chunk.labels for chunk in chunks])[:count])
 

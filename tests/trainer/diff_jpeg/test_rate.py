@@ -1,0 +1,61 @@
+"""The rate proxy: its terms counted by hand, its gradient, and how well it fits true Huffman bits."""
+
+import torch
+
+from shared.jpeg import TableSet
+from trainer import streams
+from trainer.data import SplitName, synthetic
+from trainer.diff_jpeg import Planes, QuantTables, RateModel, coefficients
+from trainer.diff_jpeg.rate import features
+
+
+def test_terms_of_a_frame_counted_by_hand():
+    y, c = torch.zeros(1, 64, 4, 4), torch.zeros(1, 128, 2, 2)
+    # luma DC along the scan: MCU by MCU, two blocks above two blocks
+    y[0, 0] = torch.tensor([[1.0, 1, 4, 4], [1, 1, 4, 4], [0, 0, 0, 0], [0, 0, 0, 0]])
+    y[0, 5, 2, 1], y[0, 63, 0, 0] = -3, 1
+    c[0, 64] = torch.tensor([[0.0, 0], [0, 7]])
+    c[0, 65, 1, 1] = 15
+    counts, logs, differences = features(Planes(y, c))[0].tolist()
+    assert counts == 3
+    assert logs == torch.log2(torch.tensor([4.0, 2.0, 16.0])).sum()
+    assert differences == torch.log2(torch.tensor([2.0, 4.0, 5.0, 8.0])).sum()
+
+
+def test_only_differences_of_neighbours_in_the_scan_count_for_dc():
+    y, c = torch.zeros(1, 64, 4, 4), torch.zeros(1, 128, 2, 2)
+    y[0, 0, :, :2] = 3  # MCUs 0 and 2: up, down, up, down
+    assert torch.isclose(features(Planes(y, c))[0, 2], torch.tensor(4.0).log2() * 4)
+
+
+def test_coarser_steps_are_predicted_to_cost_less_and_the_gradient_says_so():
+    pixels = torch.from_numpy(synthetic.generate(32, 5, SplitName.TRAIN, 64).pixels)
+    tables, rate = QuantTables(torch.full((3, 64), 20.0)), RateModel()
+    planes = coefficients(pixels)
+    bits = rate(tables.scaled(planes)).mean()
+    bits.backward()
+    step = 0.05
+    with torch.no_grad():
+        coarser = rate(QuantTables(torch.full((3, 64), 20 * (1 + step))).scaled(planes)).mean()
+    predicted = float(tables.log_steps.grad.sum()) * step
+    assert tables.log_steps.grad.max() <= 0
+    assert 0.5 < predicted / float(coarser - bits.detach()) < 2
+
+
+def test_fitted_to_true_huffman_bits_it_predicts_held_out_frames_within_four_percent():
+    split = synthetic.generate(32, 5, SplitName.TRAIN, 2048)
+    tables = TableSet.standard(50)
+    levels = streams.quantise(tables, split)
+    bits = 8.0 * torch.from_numpy(streams.scan_bytes(streams.with_fitted_huffman(tables, levels), split.pixels))
+    terms, rate = features(levels.planes(slice(None))), RateModel()
+    before = rate.median_error(terms[1024:], bits[1024:].float())
+    rate.fit(terms[:1024], bits[:1024].float())
+    assert rate.median_error(terms[1024:], bits[1024:].float()) < min(0.04, before)
+
+
+def test_a_fit_never_makes_a_level_save_bits():
+    terms = torch.rand(200, 3, generator=torch.Generator().manual_seed(0))
+    rate = RateModel()
+    rate.fit(terms, 5 * terms[:, 0] - 4 * terms[:, 1] + 10)
+    assert rate.coefficients.min() >= 0
+    assert rate.coefficients[0] > 0

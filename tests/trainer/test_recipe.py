@@ -1,0 +1,65 @@
+"""Recipes: the shipped ones load, and every fault of a written one is named."""
+
+import pytest
+
+from trainer import recipe
+from trainer.errors import RecipeError
+
+GOOD = """
+[data]
+name = "synthetic"
+[net]
+widths = [8, 16]
+[optimiser]
+epochs = 3
+"""
+
+
+@pytest.mark.parametrize("name", recipe.shipped_names())
+def test_a_shipped_recipe_loads(name):
+    assert recipe.load(name).optimiser.epochs >= 3
+
+
+def test_the_demos_recipe_is_shipped():
+    assert "synthetic-32" in recipe.shipped_names()
+
+
+def test_a_recipe_of_ones_own_is_given_by_its_path(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD)
+    assert recipe.load(str(path)).net.widths == [8, 16]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("epochs = 3", "epochs = 3\nbatchsize = 4"), "optimiser.batchsize: Extra inputs are not permitted"),
+        (("epochs = 3", 'epochs = "3"'), "optimiser.epochs: Input should be a valid integer"),
+        (("epochs = 3", "epochs = 2"), "must exceed tables.warm_up_epochs"),
+        (("epochs = 3", "epochs = 3\nlearning_rate = 0.0"), "optimiser.learning_rate: Input should be greater than 0"),
+        (('name = "synthetic"', 'name = "imagenet"'), "'synthetic', 'cifar-100-python'"),
+        (('name = "synthetic"', 'name = "synthetic"\nsize = 48'), "data.synthetic.size: Input should be 32 or 64"),
+        (("widths = [8, 16]", "widths = []"), "net.widths: List should have at least 1 item"),
+        (("[optimiser]", "[optimiser"), "is not TOML"),
+    ],
+)
+def test_a_fault_is_named_by_its_key(tmp_path, change, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD.replace(*change))
+    with pytest.raises(RecipeError) as caught:
+        recipe.load(str(path))
+    assert message in str(caught.value)
+
+
+def test_an_unknown_name_lists_the_shipped_recipes():
+    with pytest.raises(RecipeError, match=r"shipped: .*synthetic-32"):
+        recipe.load("syntetic-32")
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"#" * 100_000], ids=["missing", "not text", "too long"])
+def test_a_file_that_is_no_recipe_is_refused(tmp_path, content):
+    path = tmp_path / "mine.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(RecipeError, match=r"mine\.toml"):
+        recipe.load(str(path))
