@@ -1,6 +1,7 @@
 """The one door to the native codec: C structures in and out, failures become errors of ours."""
 
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -105,7 +106,7 @@ class NativeEncoder:
         failure = ffi.new("Failure *")
         handle = lib.dctwire_encoder_new(_c_tables(tables, tables_id), failure)
         _require(failure.kind, failure)
-        self._handle = ffi.gc(handle, lib.dctwire_encoder_free)
+        self._handle = _owned(self, handle, lib.dctwire_encoder_free)
 
     def encode(self, pixels: NDArray[np.uint8], stream: int) -> list[bytes]:
         """Encode (n, h, w, channels), C-contiguous: n streams."""
@@ -141,7 +142,7 @@ class NativeDecoder:
         c_tables = ffi.NULL if tables is None else _c_tables(*tables)
         handle = lib.dctwire_decoder_new(c_tables, _c_limits(limits), failure)
         _require(failure.kind, failure)
-        self._handle = ffi.gc(handle, lib.dctwire_decoder_free)
+        self._handle = _owned(self, handle, lib.dctwire_decoder_free)
 
     def decode(self, data: bytes) -> tuple[Info, tuple[NDArray[np.int16], ...]]:
         """Levels of one frame, (64, rows, columns) a component; `quant` of the info is always there."""
@@ -191,6 +192,15 @@ def fit(counts: NDArray[np.uint64], *, is_ac: bool) -> tuple[bytes, bytes]:
     failure, table = ffi.new("Failure *"), ffi.new("HuffmanTable *")
     _require(lib.dctwire_fit(ffi.from_buffer("uint64_t[]", counts), is_ac, table, failure), failure)
     return _pair(table)
+
+
+def _owned(owner: object, handle: CData, free: Callable[[CData], None]) -> CData:
+    """A handle that goes when its owner goes, and stays when the interpreter ends.
+
+    Not `ffi.gc`: cffi unloads the library at exit before the last collection frees what a cycle still holds.
+    """
+    weakref.finalize(owner, free, handle).atexit = False
+    return handle
 
 
 def _require(status: int, failure: CData) -> None:
