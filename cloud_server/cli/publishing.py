@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 
 from cloud_server.cli.operator_client import OperatorClient
-from cloud_server.registry.entry import custom_of
 from shared.bundle import Bundle, BundleError
 from shared.errors import RefusedError
 from shared.trust import (
@@ -96,7 +95,7 @@ def publish_folder(
     bundle = folder.bundle
     for attempt in range(1, ATTEMPTS + 1):
         report("signing")
-        targets = add_target(trust.targets(), bundle.target_path, folder.data, custom_of(bundle), signer, now)
+        targets = add_target(trust.targets(), bundle.target_path, folder.data, bundle.target_custom, signer, now)
         report("publishing")
         body = {"bundle": base64.b64encode(folder.data).decode(), "targets": base64.b64encode(targets).decode()}
         try:

@@ -20,7 +20,6 @@ from sqlalchemy import Connection, insert, select
 from cloud_server.database import Database
 from cloud_server.errors import ConflictError, NotFoundError
 from cloud_server.inference.serving import Model, Serving
-from cloud_server.registry.entry import custom_of
 from cloud_server.schema import bundles
 from shared.bundle import Bundle
 from shared.errors import DctwireError
@@ -159,7 +158,7 @@ class Registry:
             raise TrustError(f"the new targets must add {bundle.target_path} and nothing else")
         if entry.length != len(data) or entry.hashes.get("sha256") != hashlib.sha256(data).hexdigest():
             raise TrustError(f"the signed entry of {bundle.target_path} is not for these bytes")
-        if entry.unrecognized_fields.get("custom") != custom_of(bundle):
+        if entry.unrecognized_fields.get("custom") != bundle.target_custom:
             raise TrustError(f"the signed entry of {bundle.target_path} does not name the bundle's classifier")
         bundle.check_selftest()
 

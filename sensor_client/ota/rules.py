@@ -43,13 +43,7 @@ def check_offer(offered: Bundle, target_path: str, custom: Mapping[str, Any], fa
         raise OfferError(f"{offered.name} is of another family than this device's, {family}")
     if offered.target_path != target_path:
         raise OfferError(f"{offered.name} was signed as {target_path}")
-    promised = {
-        "family": offered.family,
-        "counter": offered.counter,
-        "min_counter": offered.min_counter,
-        "classifier_sha256": offered.classifier.sha256,
-        "labels_sha256": offered.classifier.labels_sha256,
-    }
+    promised = offered.target_custom
     told = {key: custom.get(key) for key in promised}
     if told != promised:
         raise OfferError(f"{offered.name} says {promised}, its signed entry {told}")

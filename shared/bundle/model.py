@@ -137,6 +137,17 @@ class Bundle(_Part):
         """Where TUF's targets metadata lists the bundle's bytes."""
         return f"{self.name}.json"
 
+    @property
+    def target_custom(self) -> dict[str, str | int]:
+        """What its signed entry says beside its hash: both halves in one entry, so that they cannot be mixed."""
+        return {
+            "family": self.family,
+            "counter": self.counter,
+            "min_counter": self.min_counter,
+            "classifier_sha256": self.classifier.sha256,
+            "labels_sha256": self.classifier.labels_sha256,
+        }
+
     def to_bytes(self) -> bytes:
         """Canonical JSON: sorted keys, no spaces, ASCII. Equal bundles have equal bytes."""
         return canonical_json(self.model_dump(mode="json", by_alias=True))

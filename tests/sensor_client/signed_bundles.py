@@ -64,16 +64,8 @@ class Publisher:
     ) -> None:
         """Sign `bundle` (or `data` in its place) under its path (or `path`)."""
         content, target = data or bundle.to_bytes(), path or bundle.target_path
-        told = {
-            "family": bundle.family,
-            "counter": bundle.counter,
-            "min_counter": bundle.min_counter,
-            "classifier_sha256": bundle.classifier.sha256,
-            "labels_sha256": bundle.classifier.labels_sha256,
-        }
-        signed = add_target(
-            self._repository.targets(), target, content, {**told, **(custom or {})}, self._targets_key, NOW
-        )
+        told = {**bundle.target_custom, **(custom or {})}
+        signed = add_target(self._repository.targets(), target, content, told, self._targets_key, NOW)
         self._repository.publish(signed, {target: content}, NOW)
 
     def file_of(self, bundle: Bundle) -> Path:

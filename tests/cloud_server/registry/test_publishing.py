@@ -15,7 +15,6 @@ import pytest
 
 from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.publishing import BundleFolder, initialise_trust, publish_folder
-from cloud_server.registry.entry import custom_of
 from shared.bundle import Bundle
 from shared.errors import RefusedError
 from shared.trust import Role, TrustError, add_target, load_key, parse_targets
@@ -48,7 +47,7 @@ def current_targets(rig: Rig) -> bytes:
 
 def signed(rig: Rig, bundle: Bundle, **changes: Any) -> bytes:
     """The current targets with this bundle added, signed by the rig's key."""
-    custom = custom_of(bundle) | changes
+    custom = bundle.target_custom | changes
     signer = load_key(rig.keys, Role.TARGETS)
     return add_target(current_targets(rig), bundle.target_path, bundle.to_bytes(), custom, signer, datetime.now(UTC))
 
@@ -138,7 +137,7 @@ def test_targets_that_nobody_trusted_signed_are_refused(empty: Rig, tmp_path: Pa
     initialise_trust(tmp_path / "keys", tmp_path / "data", datetime.now(UTC))
     stranger = load_key(tmp_path / "keys", Role.TARGETS)
     targets = add_target(
-        current_targets(empty), bundle.target_path, bundle.to_bytes(), custom_of(bundle), stranger, datetime.now(UTC)
+        current_targets(empty), bundle.target_path, bundle.to_bytes(), bundle.target_custom, stranger, datetime.now(UTC)
     )
     assert_problem(post_bundle(empty, bundle.to_bytes(), targets), 422, ProblemCode.UNTRUSTED)
 
@@ -171,7 +170,7 @@ def test_expired_targets_are_refused(empty: Rig, tmp_path: Path) -> None:
     long_ago = datetime.now(UTC) - timedelta(days=3650)
     signer = load_key(empty.keys, Role.TARGETS)
     targets = add_target(
-        current_targets(empty), bundle.target_path, bundle.to_bytes(), custom_of(bundle), signer, long_ago
+        current_targets(empty), bundle.target_path, bundle.to_bytes(), bundle.target_custom, signer, long_ago
     )
     assert_problem(post_bundle(empty, bundle.to_bytes(), targets), 422, ProblemCode.UNTRUSTED)
 

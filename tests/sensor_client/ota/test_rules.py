@@ -12,14 +12,7 @@ BUNDLE = make_bundle(counter=5, min_counter=3)
 
 
 def custom_of(bundle: Bundle, **changes: object) -> dict[str, object]:
-    return {
-        "family": bundle.family,
-        "counter": bundle.counter,
-        "min_counter": bundle.min_counter,
-        "classifier_sha256": bundle.classifier.sha256,
-        "labels_sha256": bundle.classifier.labels_sha256,
-        **changes,
-    }
+    return {**bundle.target_custom, **changes}
 
 
 def test_an_offer_that_fits_passes():
