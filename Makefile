@@ -14,7 +14,7 @@ export DCTWIRE_DEMO_STARTED := $(shell date +%s.%N)
 NATIVE := $(shell find shared/jpeg/native -name '*.rs' -o -name 'Cargo.*' 2>/dev/null | grep -v /target/)
 FOLDERS := shared sensor_client cloud_server trainer tests benchmarks deploy
 
-.PHONY: help setup demo test test-sensor check format lint types contracts rust bench results clean
+.PHONY: help setup demo stop test test-sensor check format lint types contracts rust bench results clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ setup: .venv/ready ## Virtual environment, native build, dependencies
 
 demo: .venv/ready ## The whole loop on this machine, measured; KEEP=1 leaves it running
 	@$(BIN)/python -m deploy.demo $(if $(KEEP),--keep)
+
+stop: .venv/ready ## Stop what `make demo KEEP=1` left running
+	@$(BIN)/python -m deploy.demo --stop
 
 test: .venv/ready ## The whole test suite, Rust's unit tests included
 	cargo test --quiet --offline --manifest-path shared/jpeg/native/Cargo.toml

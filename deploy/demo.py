@@ -17,19 +17,21 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy import commands
 from deploy.demo_report import Report, show
 from deploy.measurement import Measured, Samples, measured
 from deploy.ordinary_camera import OrdinaryCamera
-from deploy.processes import ProgramError, Running, run
+from deploy.processes import ProgramError, Running, run, stop_program
 
 FRAMES = 2000
 EXTRA_FRAMES = 1000  # sent while v2 is on its way
 BATCH = 16
 RATE = 300.0
 WAIT_SECONDS = 120.0
+LEFT_RUNNING = "left-running.json"
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -61,8 +63,8 @@ class Demo:
         self._title("3/5", "The server starts; the operator publishes v1")
         data = self._folder / "server"
         run(commands.init_trust(self._keys, data), log=self._log("operator"))
-        server = stack.enter_context(Running(commands.serve(data), self._log("server")))
-        server.wait_for((data / "addresses.json").exists, WAIT_SECONDS, "server that is ready")
+        self.server = stack.enter_context(Running(commands.serve(data), self._log("server")))
+        self.server.wait_for((data / "addresses.json").exists, WAIT_SECONDS, "server that is ready")
         addresses: dict[str, str] = json.loads((data / "addresses.json").read_text())
         self._operator_env = {"DCTWIRE_OPERATOR_URL": addresses["operator"]}
         self._ops = addresses["ops"]
@@ -142,25 +144,27 @@ class Demo:
 def main() -> int:
     """Run the demo; exit status 1 with the reason when a step fails."""
     arguments = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    arguments.add_argument("--keep", action="store_true", help="leave the server running until Ctrl-C")
+    arguments.add_argument("--keep", action="store_true", help="leave server and camera running")
+    arguments.add_argument("--stop", action="store_true", help="stop what an earlier --keep left running")
     arguments.add_argument("--folder", type=Path, default=ROOT / "demo-run", help="where everything goes")
     given = arguments.parse_args()
     console = Console()
     try:
-        with ExitStack() as stack:
-            addresses = play(given.folder, console, stack)
-            if given.keep:
-                stay(given.folder, addresses, console)
+        stop_left_running(given.folder)
+        if not given.stop:
+            with ExitStack() as stack:
+                play(given.folder, console, stack, keep=given.keep)
     except ProgramError as error:
-        console.print(f"[red]The demo failed:[/] {error}\nLogs are in {given.folder}/", highlight=False)
+        console.print(f"[red]The demo failed:[/] {escape(str(error))}\nLogs are in {given.folder}/", highlight=False)
         return 1
     except KeyboardInterrupt:
         console.print("Stopped.")
+        return 130
     return 0
 
 
-def play(folder: Path, console: Console, stack: ExitStack) -> dict[str, str]:
-    """Everything up to the report; the server runs on until `stack` closes."""
+def play(folder: Path, console: Console, stack: ExitStack, *, keep: bool) -> None:
+    """Every step; what was started is stopped when `stack` closes, unless it is kept."""
     started = float(os.environ.get("DCTWIRE_DEMO_STARTED", time.time()))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -171,26 +175,36 @@ def play(folder: Path, console: Console, stack: ExitStack) -> dict[str, str]:
     lost = demo.stream(addresses["device"])
     file_bytes = demo.post_ordinary_files(addresses["device"], pictures)
     show(demo.report(file_bytes, lost), folder, time.time() - started, console)
-    return addresses
+    if keep:
+        leave_running(folder, demo.server, addresses, console)
 
 
-def stay(folder: Path, addresses: dict[str, str], console: Console) -> None:
+def leave_running(folder: Path, server: Running, addresses: dict[str, str], console: Console) -> None:
     """Leave the system running, with a camera at work, and say where everything is."""
-    source, state = folder / "pictures", folder / "camera"
-    with Running(commands.camera(state, source, batch=BATCH, rate=5), folder / "camera.log") as camera:
-        console.print(
-            f"\nStill running, with a camera that sends 5 frames a second:\n"
-            f"  metrics         {addresses['ops']}/metrics\n"
-            f"  device plane    {addresses['device']}\n"
-            f"  operator plane  {addresses['operator']}   try: "
-            f"DCTWIRE_OPERATOR_URL={addresses['operator']} .venv/bin/dctwire status\n"
-            f"  logs            {folder}/*.log\n"
-            f"Ctrl-C stops everything.",
-            highlight=False,
-            soft_wrap=True,
-        )
-        while camera.is_running:
-            time.sleep(1)
+    command = commands.camera(folder / "camera", folder / "pictures", batch=BATCH, rate=5)
+    camera = Running(command, folder / "camera.log")
+    pids = [server.leave_running(), camera.leave_running()]
+    (folder / LEFT_RUNNING).write_text(json.dumps(pids))
+    console.print(
+        f"\nStill running, with a camera that sends 5 frames a second:\n"
+        f"  metrics         {addresses['ops']}/metrics\n"
+        f"  device plane    {addresses['device']}\n"
+        f"  operator plane  {addresses['operator']}\n"
+        f"  logs            {folder}/server.log, {folder}/camera.log\n"
+        f"Try: DCTWIRE_OPERATOR_URL={addresses['operator']} .venv/bin/dctwire status\n"
+        f"To end it: make stop",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def stop_left_running(folder: Path) -> None:
+    """Stop what an earlier demo left running in `folder`, if anything."""
+    file = folder / LEFT_RUNNING
+    if file.exists():
+        for pid in json.loads(file.read_text()):
+            stop_program(pid, folder)
+        file.unlink()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Real programs as child processes: run one to its end, keep one running, wait for a condition with a deadline."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -54,8 +55,14 @@ class Running:
         self.log = log
         with log.open("ab") as file:
             self._child = subprocess.Popen(
-                _located(command), env=_environment(env), stdin=subprocess.DEVNULL, stdout=file, stderr=file
+                _located(command),
+                env=_environment(env),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,  # Ctrl-C is ours to handle: children are stopped in order
             )
+        self._is_left_running = False
 
     def __enter__(self) -> Self:
         return self
@@ -63,7 +70,13 @@ class Running:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        if not self._is_left_running:
+            self.stop()
+
+    def leave_running(self) -> int:
+        """Do not stop it at the end of the `with` block; its process id."""
+        self._is_left_running = True
+        return self._child.pid
 
     @property
     def is_running(self) -> bool:
@@ -109,6 +122,27 @@ class Running:
                 raise ProgramError(f"`{' '.join(self.command)}` ended while waiting for {what}: {tail(self.log)}")
             time.sleep(POLL_SECONDS)
         raise ProgramError(f"no {what} within {seconds:g} s: {tail(self.log)}")
+
+
+def stop_program(pid: int, folder: Path) -> None:
+    """SIGTERM to a process that an earlier program left running, if it is still one that works in `folder`.
+
+    Raises:
+        ProgramError: it does not end in time.
+    """
+    deadline = time.monotonic() + STOP_SECONDS
+    while str(folder) in _command_line(pid):
+        if time.monotonic() > deadline:
+            raise ProgramError(f"process {pid} does not end; stop it by hand")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        time.sleep(POLL_SECONDS)
+
+
+def _command_line(pid: int) -> str:
+    """What runs under a process id; "" when nothing does any more. A number may belong to another program by now."""
+    shown = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return shown.stdout
 
 
 def tail(log: Path, lines: int = 12) -> str:
