@@ -297,12 +297,12 @@ def _run_epochs(training: Training, run: RunDir) -> None:
 
 
 def _finish(training: Training, run: RunDir, seconds: float) -> None:
-    last = training.last_epoch
+    held_out = training.held_out()
     summary = Summary(
         data=training.dataset.name,
         tables=training.goal.describe(),
-        validation_accuracy=last.validation_accuracy,
-        scan_bytes=last.scan_bytes,
+        validation_accuracy=held_out.accuracy,
+        scan_bytes=held_out.scan_bytes,
         n=len(training.dataset.validation),
         epochs=training.next_epoch,
         parameters=parameter_count(training.net),

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 
 from shared.bundle import Bundle, ClassifierRef, Expected, InputGeometry, Selftest, selftest_sha256
 from shared.errors import PeerError
@@ -14,7 +15,7 @@ from shared.jpeg import TableSet
 from trainer import streams
 from trainer.classifier import OnnxClassifier, check_parity
 from trainer.data import Dataset, SplitName
-from trainer.errors import RunError
+from trainer.errors import RecipeError, RunError
 from trainer.evaluation import Evaluation, evaluate
 from trainer.onnx_graph import to_onnx
 from trainer.run_dir import Finished
@@ -86,29 +87,33 @@ def write_bundle(
     """Write the folder; bundle.json comes last, so a folder that has one is whole.
 
     Raises:
-        BundleError: a field is out of range.
+        RecipeError: family or counter is none a bundle can have.
     """
     labels = json.dumps(list(parts.labels)).encode()
-    bundle = Bundle(
-        family=family,
-        counter=counter,
-        min_counter=min_counter,
-        created_at=created_at,
-        input=InputGeometry(width=parts.width, height=parts.height),
-        tables=parts.tables,
-        classifier=ClassifierRef(sha256=_sha256(parts.model), labels_sha256=_sha256(labels)),
-        expected=Expected(
-            bytes_p50=expected.scan.p50,
-            bytes_p95=expected.scan.p95,
-            accuracy=expected.accuracy,
-            n=expected.n,
-            data=expected.data,
-        ),
-        selftest=Selftest(
-            seed=selftest_seed,
-            sha256=selftest_sha256(parts.tables, parts.width, parts.height, selftest_seed),
-        ),
-    )
+    try:
+        bundle = Bundle(
+            family=family,
+            counter=counter,
+            min_counter=min_counter,
+            created_at=created_at,
+            input=InputGeometry(width=parts.width, height=parts.height),
+            tables=parts.tables,
+            classifier=ClassifierRef(sha256=_sha256(parts.model), labels_sha256=_sha256(labels)),
+            expected=Expected(
+                bytes_p50=expected.scan.p50,
+                bytes_p95=expected.scan.p95,
+                accuracy=expected.accuracy,
+                n=expected.n,
+                data=expected.data,
+            ),
+            selftest=Selftest(
+                seed=selftest_seed,
+                sha256=selftest_sha256(parts.tables, parts.width, parts.height, selftest_seed),
+            ),
+        )
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise RecipeError(f"no bundle can have that {fault['loc'][0]}: {fault['msg']}") from error
     folder.mkdir(parents=True, exist_ok=True)
     files = {"classifier.onnx": parts.model, "labels.json": labels, "bundle.json": bundle.to_bytes()}
     for name, content in files.items():

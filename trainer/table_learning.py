@@ -108,11 +108,17 @@ class TableLearner:
         self._taken = state["taken"]
 
     def _first_price(self, task_loss: Tensor, frame_bytes: Tensor) -> float:
-        """Lambda at which both terms pull the tables equally hard."""
+        """Lambda at which both terms pull the tables about equally hard.
+
+        The task's gradient of one batch is mostly noise, which its share along the rate's gradient leaves out; the
+        floor is for a batch where that share has the wrong sign.
+        """
         log_steps = self.tables.log_steps
         (of_task,) = torch.autograd.grad(task_loss, log_steps, retain_graph=True)
         (of_rate,) = torch.autograd.grad(frame_bytes, log_steps, retain_graph=True)
-        return float(of_task.norm() / of_rate.norm().clamp(min=1e-9))
+        rate_energy = of_rate.square().sum().clamp(min=1e-12)
+        along = -(of_task * of_rate).sum() / rate_energy
+        return float(along.maximum(0.1 * of_task.norm() / rate_energy.sqrt()))
 
 
 def scaled_to_budget(steps: Tensor, budget: float, fit_on: Split, measure_on: Split) -> Tensor:

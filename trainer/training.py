@@ -50,6 +50,14 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True)
+class HeldOut:
+    """Figures on validation frames: share of right labels, mean scan bytes a frame with Huffman fitted on train."""
+
+    accuracy: float
+    scan_bytes: float
+
+
+@dataclass(frozen=True)
 class Epoch:
     """One epoch's figures; bytes and accuracy on held-out validation frames, bytes with Huffman fitted on train."""
 
@@ -90,8 +98,7 @@ class Training:
     """State and steps of one run.
 
     Args:
-        start: a net's state to begin with instead of random weights; takes the place of the warm-up's tables-free
-            guess, the number of epochs stays.
+        start: a net's state to begin with instead of random weights; phases and epochs stay the same.
         dtype: what convolutions compute in.
 
     Raises:
@@ -140,8 +147,12 @@ class Training:
         phase = phase_of(self.next_epoch, self.goal, settings.warm_up_epochs, settings.learning_epochs)
         loss = self._learn(step_done) if phase is Phase.LEARN else self._fit(step_done)
         self.next_epoch += 1
-        self.last_epoch = self._measured(phase, loss, began)
-        return self.last_epoch
+        return self._epoch(phase, loss, began)
+
+    def held_out(self) -> HeldOut:
+        """Accuracy and true bytes on validation as things stand."""
+        sizes = streams.scan_bytes(self.finished_tables(), self.dataset.validation.pixels)
+        return HeldOut(accuracy(self.net, self._validation, steps_of(self.tables)), float(sizes.mean()))
 
     def finished_tables(self) -> TableSet:
         """The tables as cameras will use them: learned ones with Huffman codes fitted to all training levels."""
@@ -219,16 +230,16 @@ class Training:
         self._train = streams.quantise(tables, self.dataset.train)
         self._validation = streams.quantise(tables, self.dataset.validation)
 
-    def _measured(self, phase: Phase, loss: float, began: float) -> Epoch:
-        sizes = streams.scan_bytes(self.finished_tables(), self.dataset.validation.pixels)
+    def _epoch(self, phase: Phase, loss: float, began: float) -> Epoch:
+        held_out = self.held_out()
         learner = self._learner if phase is Phase.LEARN else None
         return Epoch(
             data=self.dataset.name,
             epoch=self.next_epoch,
             phase=phase,
             loss=loss,
-            validation_accuracy=accuracy(self.net, self._validation, steps_of(self.tables)),
-            scan_bytes=float(sizes.mean()),
+            validation_accuracy=held_out.accuracy,
+            scan_bytes=held_out.scan_bytes,
             seconds=time.perf_counter() - began,
             price=learner.price if learner else None,
             rate_error=learner.last_fit.median_error if learner else None,

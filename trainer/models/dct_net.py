@@ -69,7 +69,8 @@ class DctNet(nn.Module):
         luma = functional.pixel_shuffle(self.luma_stem(y), self.config.expansion)
         chroma = functional.pixel_shuffle(self.chroma_stem(c), 2 * self.config.expansion)
         cells = functional.relu(self.merge(torch.cat([luma, chroma], dim=1)))
-        quadrants = functional.adaptive_avg_pool2d(self.body(cells), QUADRANTS)
+        body = self.body(cells)
+        quadrants = functional.avg_pool2d(body, (body.shape[2] // QUADRANTS, body.shape[3] // QUADRANTS))
         logits: Tensor = self.head(quadrants.flatten(1))
         return logits
 

@@ -1,0 +1,203 @@
+"""The program as a person runs it: real processes, a tiny recipe, every command and its refusals."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shared.bundle import Bundle
+from tests.trainer.data.published import write_published
+
+PROGRAM = Path(sys.executable).with_name("dctwire-trainer")
+NAME = "synthetic-32/v1/seed1"
+TINY = """
+[data]
+name = "synthetic"
+train = 1024
+validation = 512
+test = 256
+[net]
+widths = [8, 12]
+[optimiser]
+epochs = 3
+batch = 64
+[tables]
+refit_steps = 8
+rate_frames = 512
+"""
+
+
+class Workplace:
+    """A folder with a tiny recipe, a cache of its own, and the program to run in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "tiny.toml").write_text(TINY)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "DCTWIRE_CACHE": str(self.folder / "cache"), "COLUMNS": "200"}
+        environment.pop("DCTWIRE_DATA", None)
+        return subprocess.run(
+            [PROGRAM, *arguments],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def must(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Workplace:
+    """Both kinds of run, trained and exported."""
+    place = Workplace(tmp_path_factory.mktemp("trainer"))
+    place.must("train", "tiny.toml", "--tables", "standard", "--quality", "75", "--out", "v1")
+    place.must("train", "tiny.toml", "--tables", "learned", "--budget", "110", "--out", "v2")
+    for counter in ("1", "2"):
+        place.must("export", f"v{counter}", "--counter", counter, "--family", "gate", "--out", f"b{counter}")
+    return place
+
+
+def test_every_line_of_metrics_names_the_data_set_and_the_phase(trained):
+    rows = [json.loads(line) for line in (trained.folder / "v2" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["phase"] for row in rows] == ["warm-up", "learn", "settle"]
+    assert {row["data"] for row in rows} == {NAME}
+    assert rows[-1]["scan_bytes"] == pytest.approx(110, rel=0.02)
+
+
+def test_a_bundle_folder_is_whole_and_proves_itself(trained):
+    bundle = Bundle.from_bytes((trained.folder / "b2" / "bundle.json").read_bytes())
+    bundle.check_selftest()
+    assert bundle.name == "gate/2"
+    assert (bundle.expected.data, bundle.expected.n) == (NAME, 512)
+    assert 90 < bundle.expected.bytes_p50 < 130 < bundle.expected.bytes_p95
+    assert len(json.loads((trained.folder / "b2" / "labels.json").read_text())) == 32
+
+
+def test_standard_bundles_keep_annex_k_and_learned_ones_do_not(trained):
+    ordinary, learned = (
+        Bundle.from_bytes((trained.folder / name / "bundle.json").read_bytes()).tables for name in ("b1", "b2")
+    )
+    assert ordinary == type(ordinary).standard(75)
+    assert learned.quant != ordinary.quant
+    assert learned.huffman != ordinary.huffman
+
+
+def test_a_run_and_its_bundle_evaluate_to_the_same_figures_in_three_units(trained):
+    of_run = json.loads(trained.must("evaluate", "v2").stdout)
+    trained.must("evaluate", "b2", "--recipe", "tiny.toml", "--json", "b2.json")
+    of_bundle = json.loads((trained.folder / "b2.json").read_text())
+    assert {**of_run, "tables": ""} == {**of_bundle, "tables": ""}
+    assert (of_run["data"], of_run["split"], of_run["n"]) == (NAME, "test", 256)
+    assert of_run["low"] <= of_run["accuracy"] <= of_run["high"]
+    assert of_run["wire"]["mean"] == of_run["scan"]["mean"] + 51
+    assert of_run["file"]["mean"] > of_run["scan"]["mean"] + 400
+
+
+def test_a_finished_run_is_left_alone_and_another_one_does_not_overwrite_it(trained):
+    again = trained.must("train", "tiny.toml", "--tables", "standard", "--quality", "75", "--out", "v1")
+    other = trained.run("train", "tiny.toml", "--tables", "standard", "--quality", "50", "--out", "v1")
+    assert "finished already" in again.stderr
+    assert other.returncode == 1
+    assert "holds another run" in other.stderr
+
+
+def test_a_run_that_was_stopped_is_resumed_by_the_same_command(trained):
+    learned = ("train", "tiny.toml", "--tables", "learned", "--budget", "110", "--out", "v3")
+    trained.must(*learned)
+    (trained.folder / "v3" / "summary.json").unlink()  # as if stopped just before the end
+    assert "resumed after epoch 3" in trained.must(*learned).stderr
+    whole, resumed = ((trained.folder / run / "tables.jpg").read_bytes() for run in ("v2", "v3"))
+    assert whole == resumed
+
+
+def test_learned_tables_may_start_from_another_runs_net(trained):
+    done = trained.must(
+        "train", "tiny.toml", "--tables", "learned", "--budget", "90", "--init", "v1", "--out", "started"
+    )
+    assert "finished in" in done.stderr
+
+
+def test_pictures_of_tables_and_points_are_drawn(trained):
+    points = [{"name": "v1", "bytes": 200, "accuracy": 0.9, "low": 0.88, "high": 0.92}]
+    (trained.folder / "points.json").write_text(json.dumps(points))
+    trained.must("plot", "tables", "b1", "v2", "--out", "tables.png")
+    trained.must("plot", "points", "points.json", "--out", "points.png")
+    for name in ("tables.png", "points.png"):
+        with Image.open(trained.folder / name) as picture:
+            assert picture.format == "PNG"
+
+
+def test_frames_are_pictures_under_their_labels_numbered_over_all_of_them(trained):
+    trained.must("frames", "--count", "40", "--out", "frames")
+    files = sorted((trained.folder / "frames").rglob("*.png"), key=lambda path: path.name)
+    assert [path.stem for path in files] == [f"{index:06d}" for index in range(40)]
+    assert len({path.parent.name for path in files[:10]}) > 3
+    with Image.open(files[0]) as picture:
+        assert np.asarray(picture).shape == (32, 32, 3)
+    described = json.loads((trained.folder / "frames" / "frames.json").read_text())
+    assert described == {"data": NAME, "split": "test", "count": 40}
+
+
+def test_help_teaches_by_example(trained):
+    assert "--tables learned --budget" in trained.must("train", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "tiny.toml", "--tables", "standard", "--out", "x"), "needs --quality from 1 to 100"),
+        (("train", "tiny.toml", "--tables", "learned", "--out", "x"), "needs --budget"),
+        (("train", "tiny.toml", "--tables", "learned", "--budget", "-3", "--out", "x"), "needs --budget"),
+        (("train", "tiny.toml", "--tables", "learned", "--budget", "4", "--out", "y"), "outside what tables can reach"),
+        (("train", "none", "--tables", "standard", "--quality", "50", "--out", "x"), "no recipe 'none'"),
+        (("train", "cifar100-cpu", "--tables", "standard", "--quality", "50", "--out", "x"), "needs --data-dir"),
+        (("export", "nowhere", "--counter", "1", "--family", "gate", "--out", "x"), "no finished run"),
+        (("evaluate", "b2", "--recipe", "synthetic-64.toml"), "synthetic-64.toml"),
+        (("frames", "--data", "imagenet", "--out", "x"), "no such data"),
+        (("plot", "points", "tiny.toml", "--out", "x.png"), "holds no rate-accuracy points"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_message_without_a_traceback(trained, arguments, message):
+    done = trained.run(*arguments)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_export_with_an_impossible_family_is_refused(trained):
+    done = trained.run("export", "v1", "--counter", "1", "--family", "No Family", "--out", "x")
+    assert done.returncode == 1
+    assert "family" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_damaged_runs_and_bundles_are_refused_by_name(trained, tmp_path):
+    for name, file in (("run", "net.pt"), ("run2", "tables.jpg"), ("bundle", "classifier.onnx")):
+        source = trained.folder / ("b1" if name == "bundle" else "v1")
+        copy = tmp_path / name
+        copy.mkdir()
+        for path in source.iterdir():
+            (copy / path.name).write_bytes(path.read_bytes()[: 100 if path.name == file else None])
+        done = trained.run("evaluate", str(copy), "--recipe", "tiny.toml")
+        assert done.returncode == 1
+        assert file in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_cifar_frames_come_from_the_data_folder_and_damaged_ones_are_refused(trained, tmp_path):
+    write_published(tmp_path)  # small files: not the published ones
+    done = trained.run("frames", "--data", "cifar-100-python", "--data-dir", str(tmp_path), "--out", "x")
+    assert done.returncode == 1
+    assert "not the published file" in done.stderr

@@ -1,0 +1,53 @@
+"""Pictures: PNG files of the promised kind, and points that are refused when they are none."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shared.jpeg import TableSet
+from trainer.errors import RunError
+from trainer.plot import Point, TitledTables, draw_points, draw_tables, read_points
+
+POINT = {"name": "v1", "bytes": 200.0, "accuracy": 0.9, "low": 0.88, "high": 0.92}
+
+
+def _pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+def test_tables_are_drawn_with_a_row_for_each_set(tmp_path):
+    rows = [TitledTables(f"q{quality}", TableSet.standard(quality)) for quality in (25, 75)]
+    draw_tables(rows[:1], tmp_path / "one.png", "data set: none")
+    draw_tables(rows, tmp_path / "two.png", "data set: none")
+    one, two = (_pixels(tmp_path / name) for name in ("one.png", "two.png"))
+    assert two.shape[0] > 1.5 * one.shape[0]
+    assert len(np.unique(two.reshape(-1, two.shape[2]), axis=0)) > 100
+
+
+def test_points_are_drawn(tmp_path):
+    points = [Point.model_validate(POINT), Point.model_validate({**POINT, "name": "v2", "bytes": 110.0})]
+    draw_points(points, tmp_path / "new" / "points.png", "data set: none")
+    assert _pixels(tmp_path / "new" / "points.png").shape[1] > 1000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, "no json", "{}", json.dumps([{**POINT, "accuracy": 90}]), json.dumps([{**POINT, "bytes": 0}])],
+    ids=["missing", "not json", "no list", "percent", "no bytes"],
+)
+def test_a_file_without_points_is_refused(tmp_path, content):
+    path = tmp_path / "points.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(RunError, match=r"points\.json"):
+        read_points(path)
+
+
+def test_points_come_back_as_written(tmp_path):
+    path = tmp_path / "points.json"
+    path.write_text(json.dumps([POINT]))
+    assert read_points(path) == [Point(**POINT)]

@@ -1,0 +1,125 @@
+"""Runs: budget control with real streams, the same effort for both kinds of tables, resuming, and refusals."""
+
+import numpy as np
+import pytest
+import torch
+
+from trainer import streams
+from trainer.data import Dataset, Split, SplitName, synthetic
+from trainer.errors import BudgetError, DivergedError
+from trainer.goals import LearnedGoal, StandardGoal
+from trainer.recipe import Recipe
+from trainer.training import Phase, Training
+
+
+def _recipe(**optimiser) -> Recipe:
+    return Recipe.model_validate(
+        {
+            "data": {"name": "synthetic", "train": 1536, "validation": 1024, "test": 256},
+            "net": {"widths": [12, 16]},
+            "optimiser": {"epochs": 3, "batch": 64, "learning_rate": 0.02, **optimiser},
+            "tables": {"refit_steps": 8, "rate_frames": 1024, "learning_rate": 0.05},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    sizes = {SplitName.TRAIN: 1536, SplitName.VALIDATION: 1024, SplitName.TEST: 256}
+    splits = {name: synthetic.generate(32, 11, name, count) for name, count in sizes.items()}
+    return Dataset("synthetic-32/test", synthetic.CLASSES, **splits)
+
+
+def _run(training: Training) -> list:
+    epochs = []
+    while not training.is_done:
+        epochs.append(training.run_epoch())
+    return epochs
+
+
+@pytest.mark.parametrize("budget", [60, 120])
+def test_learned_tables_land_on_the_budget_in_real_held_out_scans(dataset, budget):
+    training = Training(_recipe(), dataset, LearnedGoal(budget=budget), torch.float32)
+    epochs = _run(training)
+    tables = training.finished_tables()
+    scans = streams.scan_bytes(tables, dataset.validation.pixels)
+    assert abs(scans.mean() / budget - 1) < 0.02
+    assert epochs[-1].scan_bytes == scans.mean()
+    assert [epoch.phase for epoch in epochs] == [Phase.WARM_UP, Phase.LEARN, Phase.SETTLE]
+    assert epochs[1].rate_error < 0.1
+    assert epochs[1].price > 0
+
+
+def test_learning_moves_the_tables_and_leaves_integers(dataset):
+    training = Training(_recipe(), dataset, LearnedGoal(budget=90), torch.float32)
+    _run(training)
+    tables = np.array([list(table) for table in training.tables.quant])
+    assert tables.min() >= 1
+    assert len(np.unique(tables)) > 20
+
+
+def test_standard_tables_stay_what_ordinary_cameras_use(dataset):
+    training = Training(_recipe(), dataset, StandardGoal(quality=50), torch.float32)
+    epochs = _run(training)
+    ordinary = streams.TableSet.standard(50)
+    assert training.finished_tables() == ordinary
+    assert {epoch.phase for epoch in epochs} == {Phase.FIT}
+    assert epochs[-1].loss < epochs[0].loss
+
+
+def test_both_kinds_of_tables_take_the_same_number_of_steps(dataset):
+    steps = []
+    for goal in (StandardGoal(quality=50), LearnedGoal(budget=90)):
+        training, taken = Training(_recipe(), dataset, goal, torch.float32), []
+        while not training.is_done:
+            training.run_epoch(lambda done, total, taken=taken: taken.append((done, total)))
+        steps.append(taken)
+    assert steps[0] == steps[1]
+    assert len(steps[0]) == 3 * (1536 // 64)
+
+
+@pytest.mark.parametrize("goal", [StandardGoal(quality=50), LearnedGoal(budget=90)], ids=["standard", "learned"])
+@pytest.mark.parametrize("stop_after", [1, 2])
+def test_a_resumed_run_ends_like_one_that_was_never_interrupted(dataset, goal, stop_after, tmp_path):
+    whole = Training(_recipe(), dataset, goal, torch.float32)
+    _run(whole)
+    first = Training(_recipe(), dataset, goal, torch.float32)
+    for _ in range(stop_after):
+        first.run_epoch()
+    torch.save(first.state(), tmp_path / "state.pt")
+    second = Training(_recipe(), dataset, goal, torch.float32)
+    second.restore(torch.load(tmp_path / "state.pt", weights_only=True))
+    _run(second)
+    assert second.finished_tables() == whole.finished_tables()
+    for name, value in whole.net.state_dict().items():
+        assert torch.equal(value, second.net.state_dict()[name]), name
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_says_when(dataset):
+    training = Training(_recipe(learning_rate=10.0), dataset, StandardGoal(quality=50), torch.float32)
+    with torch.no_grad():
+        training.net.head.weight.fill_(float("nan"))
+    with pytest.raises(DivergedError, match="nan at step 0: lower"):
+        training.run_epoch()
+
+
+@pytest.mark.parametrize("budget", [3, 5000])
+def test_a_budget_out_of_reach_is_refused_before_any_training(dataset, budget):
+    with pytest.raises(BudgetError) as caught:
+        Training(_recipe(), dataset, LearnedGoal(budget=budget), torch.float32)
+    assert caught.value.lowest < 40
+    assert caught.value.highest > 500
+
+
+def test_a_run_may_start_from_another_ones_net(dataset):
+    first = Training(_recipe(), dataset, StandardGoal(quality=75), torch.float32)
+    _run(first)
+    second = Training(_recipe(), dataset, LearnedGoal(budget=90), torch.float32, start=first.net.state_dict())
+    assert torch.equal(second.net.head.weight, first.net.head.weight)
+
+
+def test_training_sees_levels_of_the_codec_for_every_picture(dataset):
+    tables = streams.TableSet.standard(50)
+    levels = streams.quantise(tables, Split(dataset.test.pixels, dataset.test.labels))
+    assert levels.y.dtype == torch.int16
+    assert len(levels) == 256
