@@ -1,9 +1,9 @@
 """Glyph masks of the synthetic data set, from the fonts that ship with matplotlib: the same on every machine."""
 
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -43,9 +43,17 @@ CAP_HEIGHT = 36  # pixels of a capital H in it: the widest W of the boldest font
 @cache
 def masks() -> NDArray[np.float32]:
     """Coverage 0..1 of every glyph, float32 (fonts, characters, CELL, CELL), each centred in its cell."""
-    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    folder = fonts_folder()
     fonts = [_with_cap_height(folder / f"{name}.ttf") for name in FONTS]
     return np.stack([np.stack([_mask(font, character) for character in ALPHABET]) for font in fonts])
+
+
+def fonts_folder() -> Path:
+    """Where matplotlib keeps its fonts; found without loading it, which would cost a second."""
+    package = find_spec("matplotlib")
+    assert package is not None
+    assert package.origin is not None
+    return Path(package.origin).parent / "mpl-data" / "fonts" / "ttf"
 
 
 def _with_cap_height(path: Path) -> ImageFont.FreeTypeFont:
