@@ -23,6 +23,7 @@ from cloud_server.api.frames import BodyLimits
 from cloud_server.api.operator_plane import operator_plane
 from cloud_server.api.ops_plane import Health, ops_plane
 from cloud_server.api.tuf_files import TufFiles
+from cloud_server.data_lock import DataInUseError, DataLock
 from cloud_server.database import Database
 from cloud_server.errors import StorageError
 from cloud_server.feedback.labels import Labels
@@ -42,7 +43,9 @@ from shared.trust import Repository, Role, TrustError, load_key
 HOUSEKEEPING_SECONDS = 5.0
 EXIT_USAGE = 2
 _log = structlog.get_logger()
-cli = typer.Typer(help="dctwire's server: classifies frames, publishes table versions.", no_args_is_help=True)
+cli = typer.Typer(
+    help="dctwire's server: classifies frames, publishes table versions.", no_args_is_help=True, add_completion=False
+)
 
 
 class System:
@@ -51,6 +54,7 @@ class System:
     def __init__(self, settings: ServerSettings, loop: asyncio.AbstractEventLoop) -> None:
         self._settings = settings
         repository = open_repository(settings.data)
+        self._lock = DataLock(settings.data)
         self._addresses_path = settings.data / "addresses.json"
         self._addresses_path.unlink(missing_ok=True)  # of a process that was killed
         self.metrics = Metrics()
@@ -148,6 +152,7 @@ class System:
         self._loader.shutdown()
         self._registry.release()
         self._database.close()
+        self._lock.release()
 
 
 def _no_meter(_exchange: Exchange) -> None:
@@ -187,6 +192,12 @@ def _announce(system: System) -> None:
     typer.echo(json.dumps(addresses))
 
 
+def _option(help_text: str, default: str) -> Any:
+    """An option whose default is the setting's; `default` names the setting, or says what it is in words."""
+    field = ServerSettings.model_fields.get(default)
+    return typer.Option(help=help_text, show_default=str(field.default) if field else default)
+
+
 @cli.callback()
 def _root() -> None:
     """dctwire's server."""
@@ -194,14 +205,14 @@ def _root() -> None:
 
 @cli.command()
 def run(
-    data: Annotated[Path | None, typer.Option(help="Where everything is kept; made by: dctwire trust init")] = None,
-    device_host: Annotated[str | None, typer.Option(help="Device plane: address to listen on.")] = None,
-    device_port: Annotated[int | None, typer.Option(help="Device plane: port; 0 takes a free one.")] = None,
-    operator_host: Annotated[str | None, typer.Option(help="Operator plane: keep it on loopback.")] = None,
-    operator_port: Annotated[int | None, typer.Option(help="Operator plane: port.")] = None,
-    ops_host: Annotated[str | None, typer.Option(help="Metrics and probes: address.")] = None,
-    ops_port: Annotated[int | None, typer.Option(help="Metrics and probes: port.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads that decode and classify; one a core.")] = None,
+    data: Annotated[Path | None, _option("Where everything is kept; made by: dctwire trust init", "required")] = None,
+    device_host: Annotated[str | None, _option("Device plane: address to listen on.", "device_host")] = None,
+    device_port: Annotated[int | None, _option("Device plane: port; 0 takes a free one.", "device_port")] = None,
+    operator_host: Annotated[str | None, _option("Operator plane: keep it on loopback.", "operator_host")] = None,
+    operator_port: Annotated[int | None, _option("Operator plane: port.", "operator_port")] = None,
+    ops_host: Annotated[str | None, _option("Metrics and probes: address.", "ops_host")] = None,
+    ops_port: Annotated[int | None, _option("Metrics and probes: port.", "ops_port")] = None,
+    threads: Annotated[int | None, _option("Threads that decode and classify.", "one a core")] = None,
 ) -> None:
     """Run the server until SIGTERM.
 
@@ -215,8 +226,8 @@ def run(
     try:
         uvloop.run(serve(settings, _announce))
     except TrustError as error:
-        _give_up(f"{error}\nFirst make keys and metadata: dctwire trust init --keys KEYS --data {settings.data}")
-    except OSError as error:
+        _give_up(f"{error}\n{_trust_advice(settings.data)}")
+    except (OSError, StorageError, DataInUseError) as error:
         _give_up(f"cannot start: {error}")
 
 
@@ -225,7 +236,14 @@ def _settings(given: dict[str, Any]) -> ServerSettings:
         return ServerSettings(**given)
     except ValidationError as error:
         fault = error.errors()[0]
-        _give_up(f"--{'-'.join(str(part) for part in fault['loc'])}: {fault['msg']} (see --help)")
+        name = str(fault["loc"][0])
+        _give_up(f"--{name.replace('_', '-')} (DCTWIRE_SERVER_{name.upper()}): {fault['msg']} (see --help)")
+
+
+def _trust_advice(data: Path) -> str:
+    if (data / "tuf").exists():
+        return f"{data} was set up already: restore its keys and tuf folders from a backup"
+    return f"First make keys and metadata: dctwire trust init --keys KEYS --data {data}"
 
 
 def _give_up(message: str) -> NoReturn:

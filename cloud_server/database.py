@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from cloud_server.errors import StorageError
 from cloud_server.schema import metadata
@@ -39,9 +39,17 @@ class Database:
     """One SQLite file. Jobs are functions of a connection; a write job may run twice, so it must not keep state."""
 
     def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+        """Open the file, or make it.
+
+        Raises:
+            StorageError: it cannot be opened, or is no SQLite database.
+        """
         self._loop = loop
         self._engine = _engine(path)
-        metadata.create_all(self._engine)
+        try:
+            metadata.create_all(self._engine)
+        except DatabaseError as error:
+            raise StorageError(f"{path}: {error.orig}") from error
         self._readers = ThreadPoolExecutor(1, "database-read")
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_groups, name="database-write", daemon=True)

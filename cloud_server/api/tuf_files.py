@@ -45,7 +45,7 @@ def tuf_router(files: TufFiles) -> APIRouter:
 
     @router.get("/tuf/{name:path}")
     async def get_tuf_file(request: Request, name: str) -> Response:
-        """One file of the TUF repository, with the server's date: a device keeps it as its time's floor."""
+        """One file of the TUF repository, with the server's date."""
         exchange_of(request.scope).route = "tuf"
         data = await files.read(name)
         cache = "no-cache" if name == "metadata/timestamp.json" else _FOREVER

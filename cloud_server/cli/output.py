@@ -55,10 +55,10 @@ def _cell(name: str, value: Any) -> str:
 
 @contextmanager
 def explained_errors(*, as_json: bool) -> Iterator[None]:
-    """Turn our errors into a message with a next step and exit code 1; with `--json`, into a JSON document."""
+    """Turn our errors, and the disk's, into a message with a next step and exit code 1; with `--json`, into JSON."""
     try:
         yield
-    except DctwireError as error:
+    except (DctwireError, OSError) as error:
         code, next_step = _explanation(error)
         if as_json:
             show_json({"error": {"code": code, "detail": str(error), "next": next_step}})
@@ -69,7 +69,9 @@ def explained_errors(*, as_json: bool) -> Iterator[None]:
         raise typer.Exit(EXIT_FAILED) from error
 
 
-def _explanation(error: DctwireError) -> tuple[str, str]:
+def _explanation(error: DctwireError | OSError) -> tuple[str, str]:
+    if isinstance(error, OSError):
+        return "disk", "Check the path: does it exist, is it the right kind, may you use it?"
     if isinstance(error, ChannelError):
         return "unreachable", "Is the server running, and is --server its operator plane? Start it: dctwire-server run"
     code = error.code if isinstance(error, RefusedError) else getattr(error, "code", "")

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cloud_server.app import EXIT_USAGE, cli
 from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.publishing import BundleFolder, publish_folder
 from shared.errors import ChannelError
@@ -128,3 +129,31 @@ def test_nothing_secret_is_logged(tmp_path: Path, bundle_folders: dict[int, Path
     events = [json.loads(line)["event"] for line in log.splitlines()]
     assert events == ["ready", "bundle-published", "draining", "stopped"]
     assert device.token not in log
+
+
+def test_a_second_server_on_the_same_data_is_turned_away_and_the_first_goes_on(tmp_path: Path) -> None:
+    first = ServerProcess(tmp_path)
+    with pytest.raises(AssertionError, match="another dctwire-server works in"):
+        ServerProcess(tmp_path)
+    assert json.loads((tmp_path / "data" / "addresses.json").read_text()) == first.rig.addresses
+    first.kill()
+    assert ServerProcess(tmp_path).terminate() == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [("dctwire.sqlite3", "not a database"), ("keys/snapshot.pem", "backup"), ("tuf/metadata/timestamp.json", "backup")],
+)
+def test_a_server_whose_data_are_damaged_names_the_file_and_the_way_out(tmp_path: Path, file: str, said: str) -> None:
+    assert ServerProcess(tmp_path).terminate() == 0
+    (tmp_path / "data" / file).write_text("rubbish, and enough of it to be none of our formats" * 20)
+    with pytest.raises(AssertionError, match=said) as failure:
+        ServerProcess(tmp_path)
+    assert "Traceback" not in str(failure.value)
+
+
+def test_a_wrong_setting_is_named_as_it_is_typed(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli(["run", "--data", "data", "--device-port", "99999"])
+    assert ended.value.code == EXIT_USAGE
+    assert "--device-port (DCTWIRE_SERVER_DEVICE_PORT): Input should be less" in capfd.readouterr().err

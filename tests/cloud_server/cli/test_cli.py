@@ -143,6 +143,26 @@ def test_keys_are_made_once_and_kept_private(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "data" / "keys").iterdir()) == ["snapshot.pem", "timestamp.pem"]
 
 
+@pytest.mark.parametrize(("keys", "data"), [("file/keys", "data"), ("keys", "file/data"), ("file", "data")])
+def test_a_path_that_cannot_be_is_explained_and_leaves_no_key(tmp_path: Path, keys: str, data: str) -> None:
+    (tmp_path / "file").write_text("")
+    words = ["trust", "init", "--keys", str(tmp_path / keys), "--data", str(tmp_path / data)]
+    result = CliRunner().invoke(app, words)
+    assert isinstance(result.exception, SystemExit)
+    assert result.exit_code == 1
+    assert f"{tmp_path}/file" in result.stderr
+    assert not list(tmp_path.rglob("*.pem"))
+
+
+def test_a_file_in_a_bundle_folders_place_is_explained(operator: Operator, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "v1", "digits", 1, tables(50))
+    result = operator.type("publish", tmp_path / "v1" / "bundle.json", "--keys", operator.rig.keys)
+    assert isinstance(result.exception, SystemExit)
+    assert "Not a directory" in result.stderr
+    told = operator.type("publish", tmp_path / "v1" / "bundle.json", "--keys", operator.rig.keys, "--json")
+    assert json.loads(told.stdout)["error"]["code"] == "disk"
+
+
 def test_every_command_explains_itself() -> None:
     for words in (["claim"], ["publish"], ["assign"], ["bundles"], ["devices"], ["status"], ["trust", "init"]):
         result = CliRunner().invoke(app, [*words, "--help"])

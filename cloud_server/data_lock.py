@@ -1,0 +1,32 @@
+"""One server a data directory: devices, assignments and TUF versions are held in memory, so two would contradict."""
+
+import fcntl
+from pathlib import Path
+
+from shared.errors import DctwireError
+
+
+class DataInUseError(DctwireError):
+    """Another server works in the data directory."""
+
+
+class DataLock:
+    """Held from construction to `release`, or to the end of the process, however that comes."""
+
+    def __init__(self, data: Path) -> None:
+        """Take it.
+
+        Raises:
+            DataInUseError: somebody else has it.
+            OSError: the directory cannot be written.
+        """
+        self._file = (data / "lock").open("w")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.close()
+            raise DataInUseError(f"another dctwire-server works in {data}") from error
+
+    def release(self) -> None:
+        """Let the next one in."""
+        self._file.close()
