@@ -96,20 +96,20 @@ def _mark(ax: Axes, point: Point, colour: str) -> None:
     ax.errorbar([point.bytes], [percent], yerr=interval, fmt="o", ms=9, capsize=5, lw=2, color=colour)
     ax.annotate(
         f"{point.name}\n{point.bytes:.0f} B, {percent:.1f} %",
-        (point.bytes, percent),
-        xytext=(11, 0),
+        (point.bytes, 100 * point.high),
+        xytext=(0, 8),
         textcoords="offset points",
-        va="center",
+        ha="center",
+        va="bottom",
         fontsize=9.5,
         color=colour,
-        bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
     )
 
 
 def _frame(ax: Axes, sizes: Sequence[float]) -> None:
     ax.set_xscale("log")
-    ax.set_xlim(0.8 * min(sizes), 2.1 * max(sizes))  # room for the labels to the right of their points
-    ax.margins(y=0.25)
+    ax.set_xlim(0.62 * min(sizes), 1.6 * max(sizes))  # room for the labels over the outermost points
+    ax.margins(y=0.3)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xticks(_ticks(ax.get_xlim()))

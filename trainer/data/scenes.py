@@ -127,7 +127,7 @@ def _paint(draws: _Draws, planes: tuple[Tensor, Tensor, Tensor], coverage: Tenso
     """Put the character's ink over the background; float32 (n, 3, size, size) as Y, Cb, Cr."""
     luma, cb, cr = planes
     under = (coverage * luma).sum((1, 2), keepdim=True) / coverage.sum((1, 2), keepdim=True).clamp(min=1e-3)
-    contrast = draws.between(36, 110)
+    contrast = draws.between(40, 120)
     darker = (draws.between(0, 1) < 0.5) & (under - contrast > 8) | (under + contrast > 247)
     ink = torch.where(darker, under - contrast, under + contrast)
     ink_cb, ink_cr = draws.between(-40, 40), draws.between(-40, 40)
@@ -151,8 +151,8 @@ def _blur(draws: _Draws, planes: Tensor, size: int) -> Tensor:
 
 def _sensor(draws: _Draws, rgb: Tensor, white: Tensor) -> Tensor:
     """Read noise and shot noise: variance constant plus proportional to light."""
-    read = draws.between_log(1, 7)[:, None]
-    shot = draws.between(0, 0.15)[:, None]
+    read = draws.between_log(3, 14)[:, None]
+    shot = draws.between(0, 0.3)[:, None]
     return rgb + white * (read**2 + shot * rgb.clamp(min=0)).sqrt()
 
 
