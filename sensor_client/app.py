@@ -2,9 +2,12 @@
 
 import random
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -24,14 +27,15 @@ from sensor_client.offline import Recipe, encode_pictures
 from sensor_client.ota import SettledFile, Slots, Updater
 from sensor_client.sensor import Sensor
 from sensor_client.signals import Signals
-from sensor_client.spool import Spool, SpoolError, SpoolLimits
+from sensor_client.spool import Spool, SpoolError, SpoolLimits, first_sequence_of
 from sensor_client.state_directory import StateDirectory, StateError
 from sensor_client.status import read_status
 from sensor_client.uploader import Uploader, UploadSettings
 from shared.bundle import Bundle, BundleError
 from shared.errors import ChannelError, DctwireError, RefusedError
 from shared.jpeg import Stream
-from shared.trust import TrustClient
+from shared.trust import TrustClient, TrustError
+from shared.wire import Enrolment
 
 EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (UnauthorisedError, 4),
@@ -86,19 +90,21 @@ def main() -> None:
 def enrol(server: options.Server, claim: options.Claim, state: options.State, root: options.Root) -> None:
     """Give this device an identity: its claim code becomes a device id and a secret token, kept in --state.
 
-    Doing it again changes nothing and spends no claim code.
+    Doing it again changes nothing and spends no claim code. Neither does a root that is not the server's.
     """
-    clock = SystemClock()
+    clock, directory, trusted = SystemClock(), StateDirectory(state), root.read_bytes()
     with _line(server, clock) as line:
-        outcome = enrol_device(
-            StateDirectory(state),
-            server.rstrip("/"),
-            root.read_bytes(),
-            lambda: device_channel.enrol(line, claim, clock.wall_ms()),
-        )
+
+        def ask_server() -> Enrolment:
+            _check_root(line, trusted)
+            return device_channel.enrol(line, claim, clock.wall_ms())
+
+        outcome = enrol_device(directory, server.rstrip("/"), trusted, ask_server)
     enrolment = outcome.identity.enrolment
     verb = "enrolled" if outcome.is_new else "was enrolled already"
     typer.echo(f"{enrolment.device_id} {verb} in family {enrolment.family} at {outcome.identity.server_url}")
+    if not outcome.is_new:
+        typer.echo(f"The claim code was not used; to enrol anew, first remove {directory.identity_file}", err=True)
 
 
 @app.command()
@@ -202,7 +208,8 @@ def _assembled(settings: RunSettings) -> Iterator[tuple[Sensor, Spool, Signals]]
         raise StateError(f"{state.path} is not enrolled; run `dctwire-sensor enrol` first")
     with ExitStack() as stack:
         stack.enter_context(state.claimed())
-        spool = Spool(state.spool_file, settings.limits)
+        has_run_before = state.settled_file.exists()  # written before the first picture is taken
+        spool = Spool(state.spool_file, settings.limits, first_sequence_of(has_run_before, chance()))
         stack.callback(spool.close)
         line = stack.enter_context(_line(identity.server_url, clock))
         enrolment = identity.enrolment
@@ -254,6 +261,22 @@ def _progress(spool: Spool, total: int | None) -> Iterator[Callable[[], None]]:
             progress.update(task, completed=done, description=f"frames ({spool.depth().frames} waiting)")
 
         yield watch
+
+
+def _check_root(line: HttpLine, root: bytes) -> None:
+    """Whether `root` verifies what this server publishes: with another one, no bundle would ever be believed."""
+    with tempfile.TemporaryDirectory() as folder:
+        fetch = partial(device_channel.fetch_before_enrolling, line)
+        try:
+            TrustClient(Path(folder), root, fetch).targets()
+        except TrustError as error:
+            raise typer.BadParameter(
+                f"it does not verify what {line.url} publishes ({error}). Take root.json from the folder that dctwire "
+                "trust init made for this server, and check this device's clock",
+                param_hint="--root",
+            ) from error
+        except ChannelError:
+            return  # enrolling meets the same line, and says so better
 
 
 def _line(server_url: str, clock: SystemClock) -> HttpLine:

@@ -155,6 +155,21 @@ def enrol(line: HttpLine, claim_code: str, now_ms: int) -> Enrolment:
     return _parsed(Enrolment, reply)
 
 
+def fetch_before_enrolling(line: HttpLine, path: str) -> Iterator[bytes]:
+    """A file of the server's TUF repository, which needs no token.
+
+    Raises:
+        NotPublishedError: there is none.
+        ChannelError: as for DeviceChannel.
+    """
+    reply = line.exchange("GET", f"/tuf/{path}")
+    if reply.status in (403, 404):
+        raise NotPublishedError(path)
+    if reply.status != 200:
+        raise ChannelError(f"{reply.status} to {path}")
+    yield reply.body
+
+
 def refusal(reply: Reply, now_ms: int) -> RefusedError | ChannelError:
     """What a reply without success means: UnauthorisedError, RefusedError or ChannelError, to be raised."""
     problem = _problem(reply)

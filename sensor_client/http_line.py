@@ -48,6 +48,11 @@ class HttpLine:
         )
         self._client.headers.clear()  # httpx's four default headers cost 104 bytes a frame
 
+    @property
+    def url(self) -> str:
+        """The server's, as it was given."""
+        return self._base
+
     def exchange(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> Reply:

@@ -86,7 +86,9 @@ class StateDirectory:
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
-            raise StateError(f"{self.identity_file} cannot be read: {type(error).__name__}") from error
+            raise StateError(
+                f"{self.identity_file} cannot be read ({type(error).__name__}); remove it and enrol with a new code"
+            ) from error
 
     def root(self) -> bytes:
         """The TUF root this device was shipped with.

@@ -65,7 +65,7 @@ def read_status(state: StateDirectory) -> Status:
 
 
 def _look_into(spool_file: Path) -> tuple[Depth, Counters]:
-    if not spool_file.exists():
+    if not spool_file.exists() or spool_file.stat().st_size == 0:
         return Depth(0, 0, 0, 0), Counters()
     spool = Spool(spool_file, SpoolLimits())
     try:

@@ -9,7 +9,7 @@ from sensor_client.spool.records import (
     SpooledFrame,
     SpoolLimits,
 )
-from sensor_client.spool.spool import Spool
+from sensor_client.spool.spool import Spool, first_sequence_of
 
 __all__ = [
     "Counters",
@@ -20,4 +20,5 @@ __all__ = [
     "SpoolError",
     "SpoolLimits",
     "SpooledFrame",
+    "first_sequence_of",
 ]

@@ -44,8 +44,8 @@ class SpoolError(DctwireError):
 class Database:
     """One connection that threads take turns on; foreign errors leave it as SpoolError."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file, or make it.
+    def __init__(self, path: Path, first_sequence: int) -> None:
+        """Open the file, or make it; a new one numbers its frames from `first_sequence`.
 
         Raises:
             SpoolError: it is not a spool, or of another version.
@@ -57,7 +57,7 @@ class Database:
         except sqlite3.Error as error:
             raise SpoolError(f"{path}: {error}") from error
         try:
-            self._prepare()
+            self._prepare(first_sequence)
         except BaseException:
             self._connection.close()
             raise
@@ -100,11 +100,12 @@ class Database:
         except sqlite3.Error as error:
             raise SpoolError(f"{self._path}: {error}") from error
 
-    def _prepare(self) -> None:
+    def _prepare(self, first_sequence: int) -> None:
         with self.reading() as connection:
             version: int = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
-                connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+                start = f"INSERT INTO sqlite_sequence VALUES ('frames', {first_sequence - 1});"  # noqa: S608 - our number
+                connection.executescript(f"BEGIN; {SCHEMA} {start} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         if version not in (0, SCHEMA_VERSION):
             raise SpoolError(f"{self._path}: spool version {version}, this program writes {SCHEMA_VERSION}")
 

@@ -17,8 +17,18 @@ from sensor_client.spool.records import (
 )
 
 DETAIL_LIMIT_CHARACTERS = 500
+FAR_SEQUENCE = 2**40
 
 _log = structlog.get_logger(__name__)
+
+
+def first_sequence_of(has_run_before: bool, chance: float) -> int:
+    """Where a new spool begins to count. A device that has run before has lost its spool, and with it the count.
+
+    From 1 again, its new frames would be given the answers of old ones and never be seen. The clock of a device
+    that lost files may be lost too, so `chance` (0 to 1) picks a number that no device reaches by counting.
+    """
+    return FAR_SEQUENCE + int(chance * FAR_SEQUENCE) if has_run_before else 1
 
 
 class Spool:
@@ -30,8 +40,8 @@ class Spool:
         SpoolError: the file cannot be used; nothing was changed.
     """
 
-    def __init__(self, path: Path, limits: SpoolLimits) -> None:
-        self._database = Database(path)
+    def __init__(self, path: Path, limits: SpoolLimits, first_sequence: int = 1) -> None:
+        self._database = Database(path, first_sequence)
         self._limits = limits
         self._dropped_since_start = 0
 

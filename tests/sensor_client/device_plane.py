@@ -167,13 +167,15 @@ class DevicePlane:
     def _answer(self, request: Request) -> Answer:
         if request.path == "/v1/devices":
             return self._enrol(request)
+        if request.path.startswith("/tuf/"):
+            return self._file(request)
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
             return problem(ProblemCode.INVALID_TOKEN)
         routes = {"frames": self._frame, "frames:batch": self._batch, "assignment": self._assignment}
         handler = routes.get(request.path.removeprefix("/v1/"))
         if handler is not None:
             return handler(request)
-        return self._file(request) if request.path.startswith("/tuf/") else self._label(request)
+        return self._label(request)
 
     def _label(self, request: Request) -> Answer:
         label = re.fullmatch(rf"/v1/frames/{DEVICE_ID}\.(\d+)/label", request.path)

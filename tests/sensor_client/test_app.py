@@ -9,13 +9,14 @@ import pytest
 from PIL import Image
 
 from sensor_client.enrolment import enrol
+from sensor_client.spool.spool import FAR_SEQUENCE
 from sensor_client.state_directory import StateDirectory
 from shared.jpeg import Decoder, Stream, TableSet, inspect
 from shared.wire import Enrolment, ProblemCode
 from tests.sensor_client.device_plane import CLAIM, DEVICE_ID, TOKEN, problem
 from tests.sensor_client.pictures import write_pictures
 from tests.sensor_client.program import events, sensor, start_sensor, status
-from tests.sensor_client.signed_bundles import make_bundle
+from tests.sensor_client.signed_bundles import Publisher, make_bundle
 
 V1 = make_bundle(1)
 
@@ -50,6 +51,7 @@ def test_a_device_enrols_once(plane, tmp_path, root_file):
     assert (first.returncode, again.returncode) == (0, 0), first.stderr
     assert first.stdout == f"dev1 enrolled in family signs at {plane.url}\n"
     assert again.stdout == f"dev1 was enrolled already in family signs at {plane.url}\n"
+    assert "claim code was not used" in again.stderr and "identity.json" in again.stderr
     assert len(plane.asked("/v1/devices")) == 1
     assert TOKEN not in first.stdout + first.stderr
     files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "d").iterdir()}
@@ -61,6 +63,42 @@ def test_a_wrong_claim_code_ends_with_exit_code_4(plane, tmp_path, root_file):
 
     assert (told.returncode, told.stdout) == (4, "")
     assert told.stderr == "dctwire-sensor: 401 invalid-claim: because\n"
+
+
+@pytest.mark.parametrize("kind", ["another server's", "no metadata at all"])
+def test_a_root_that_is_not_the_servers_spends_no_claim_code(plane, tmp_path, root_file, kind):
+    wrong_file = tmp_path / "wrong.json"
+    wrong_file.write_bytes(Publisher(tmp_path / "other").root if kind == "another server's" else b"{}")
+    arguments = ("enrol", "--server", plane.url, "--claim", CLAIM, "--state", tmp_path / "d", "--root")
+
+    refused = sensor(*arguments, wrong_file)
+    spent = plane.asked("/v1/devices")
+    right = sensor(*arguments, root_file)
+
+    assert refused.returncode == 2 and "--root" in refused.stderr and "Traceback" not in refused.stderr
+    assert not spent
+    assert right.returncode == 0, right.stderr
+
+
+def test_a_device_that_lost_its_spool_gives_no_number_again(plane, device, source):
+    arguments = ("run", "--state", device, "--source", source, "--once", "--exit-when-drained")
+    assert sensor(*arguments).returncode == 0
+    for file in device.glob("spool.sqlite3*"):
+        file.unlink()
+
+    told = sensor(*arguments)
+
+    assert told.returncode == 0, told.stderr
+    assert len(plane.frames) == 20
+    assert sorted(plane.frames)[9:11] == [10, min(sequence for sequence in plane.frames if sequence >= FAR_SEQUENCE)]
+
+
+def test_a_damaged_identity_says_what_to_do(device, source):
+    (device / "identity.json").write_text('{"server_url"')
+
+    told = sensor("run", "--state", device, "--source", source)
+
+    assert told.returncode == 3 and "identity.json cannot be read" in told.stderr and "enrol" in told.stderr
 
 
 def test_a_server_that_is_not_there_ends_enrolling_with_exit_code_5(plane, tmp_path, root_file):
