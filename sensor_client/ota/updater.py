@@ -20,6 +20,7 @@ from shared.trust import TrustError, VerifiedTarget
 from shared.wire import Assignment
 
 TRUST_ATTEMPTS = 3
+DOUBT_SECONDS = 3600.0
 REASON_LIMIT_CHARACTERS = 500
 
 _log = structlog.get_logger(__name__)
@@ -40,8 +41,9 @@ class TargetSource(Protocol):
 class Updater:
     """Works beside capture and upload, which never wait for it once there is a first bundle.
 
-    An offer that does not fit is refused once and remembered. One that does not *verify* is tried
-    TRUST_ATTEMPTS times first: a server may be caught between two files of a publication.
+    An offer that does not fit is refused once and remembered. One that does not *verify* is tried TRUST_ATTEMPTS
+    times, since a server may be caught between two files of a publication, and then once every DOUBT_SECONDS: expired
+    metadata, a wrong clock or a network that answers in the server's place are mended without a new assignment.
     """
 
     def __init__(
@@ -69,8 +71,9 @@ class Updater:
         self._signals = signals
         self._poll_seconds = poll_seconds
         self._etag: str | None = None
-        self._distrusted_seq = 0
-        self._distrusted_times = 0
+        self._doubted_seq = 0
+        self._doubted_times = 0
+        self._doubted_until_seconds = 0.0
 
     def run(self) -> None:
         """Until a stop is asked for.
@@ -112,12 +115,14 @@ class Updater:
         reply = self._channel.assignment(self._etag)
         if reply.assignment is not None and self._is_open(reply.assignment):
             self._settle(reply.assignment)
-        self._etag = reply.etag
+        is_decided = self._doubted_seq <= self._settled.seq
+        self._etag = reply.etag if is_decided else None  # a 304 would keep an open question from being asked again
         return self._active.bundle is not None
 
     def _is_open(self, assignment: Assignment) -> bool:
         if assignment.seq > self._settled.seq:
-            return True
+            is_put_off = self._clock.monotonic_seconds() < self._doubted_until_seconds
+            return assignment.seq != self._doubted_seq or not is_put_off
         refused = self._settled.last_refused
         return self._active.bundle is None and (refused is None or refused.seq != assignment.seq)
 
@@ -129,9 +134,10 @@ class Updater:
         try:
             bundle = self._verified(assignment)
         except TrustError as error:
-            if not self._is_distrusted_enough(assignment.seq):
+            self._doubt(assignment)
+            if self._doubted_times < TRUST_ATTEMPTS:
                 raise
-            self._refuse(assignment, error)
+            self._put_off(assignment, error)
         except PeerError as error:
             self._refuse(assignment, error)
         else:
@@ -158,18 +164,23 @@ class Updater:
         )
 
     def _refuse(self, assignment: Assignment, error: PeerError) -> None:
-        _log.error("bundle_refused", target=assignment.target, seq=assignment.seq, code=error.code, reason=str(error))
-        refused = RefusedOffer(
-            seq=assignment.seq,
-            target=assignment.target,
-            code=error.code,
-            reason=str(error)[:REASON_LIMIT_CHARACTERS],
-        )
         self._remember(
             seq=max(assignment.seq, self._settled.seq),
             refusals=self._settled.refusals + 1,
-            last_refused=refused,
+            last_refused=_refused(assignment, error),
         )
+
+    def _doubt(self, assignment: Assignment) -> None:
+        is_same = assignment.seq == self._doubted_seq
+        self._doubted_times = self._doubted_times + 1 if is_same else 1
+        self._doubted_seq = assignment.seq
+
+    def _put_off(self, assignment: Assignment, error: TrustError) -> None:
+        """Leave it open, on disk too, but no news for a while."""
+        if self._doubted_times == TRUST_ATTEMPTS:
+            self._remember(refusals=self._settled.refusals + 1, last_refused=_refused(assignment, error))
+        self._doubted_until_seconds = self._clock.monotonic_seconds() + DOUBT_SECONDS
+        self._signals.settle_assignment(assignment.seq)
 
     def _remember(self, **changes: object) -> None:
         settled = self._settled.model_copy(update=changes)
@@ -177,7 +188,8 @@ class Updater:
         self._settled = settled
         self._signals.settle_assignment(settled.seq)
 
-    def _is_distrusted_enough(self, seq: int) -> bool:
-        is_same = seq == self._distrusted_seq
-        self._distrusted_seq, self._distrusted_times = seq, self._distrusted_times + 1 if is_same else 1
-        return self._distrusted_times >= TRUST_ATTEMPTS
+
+def _refused(assignment: Assignment, error: PeerError) -> RefusedOffer:
+    _log.error("bundle_refused", target=assignment.target, seq=assignment.seq, code=error.code, reason=str(error))
+    reason = str(error)[:REASON_LIMIT_CHARACTERS]
+    return RefusedOffer(seq=assignment.seq, target=assignment.target, code=error.code, reason=reason)

@@ -5,7 +5,7 @@ import pytest
 from sensor_client.active_bundle import ActiveBundle
 from sensor_client.errors import UnauthorisedError
 from sensor_client.ota import SettledFile, Slots, Updater
-from sensor_client.ota.updater import TRUST_ATTEMPTS
+from sensor_client.ota.updater import DOUBT_SECONDS, TRUST_ATTEMPTS
 from shared.errors import ChannelError
 from shared.trust import TrustClient, TrustError
 from shared.wire import ProblemCode
@@ -177,6 +177,33 @@ def test_a_bundle_changed_on_the_server_is_tried_a_few_times_then_refused(on_v1,
     assert on_v1.settled_file.load().last_refused.code == "untrusted"
     fetched = [request for request in plane.requests if request.path.endswith(".2.json")]
     assert len(fetched) == TRUST_ATTEMPTS
+
+
+def test_an_offer_that_could_not_be_verified_is_taken_later_once_it_can_be(on_v1, plane, publisher):
+    publisher.publish(V2)
+    file, genuine = publisher.file_of(V2), publisher.file_of(V2).read_bytes()
+    file.write_bytes(b"captive portal")
+    plane.assign(2, "signs", 2)
+    on_v1.work(steps=TRUST_ATTEMPTS)
+    file.write_bytes(genuine)
+
+    on_v1.work()
+    assert on_v1.runs == "signs/1"
+
+    on_v1.clock.now_seconds += DOUBT_SECONDS
+    on_v1.work()
+    assert on_v1.runs == "signs/2"
+
+
+def test_an_offer_that_could_not_be_verified_is_asked_for_again_after_a_restart(on_v1, plane, publisher):
+    plane.assign(2, "signs", 2)
+    on_v1.work(steps=TRUST_ATTEMPTS)
+    publisher.publish(V2)
+
+    on_v1.restart()
+    on_v1.work()
+
+    assert on_v1.runs == "signs/2"
 
 
 def test_a_repository_of_another_root_is_not_believed(on_v1, plane, tmp_path):
