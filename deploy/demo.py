@@ -24,7 +24,7 @@ from deploy import commands
 from deploy.demo_report import Report, show
 from deploy.measurement import Measured, Samples, measured
 from deploy.ordinary_camera import OrdinaryCamera
-from deploy.processes import ProgramError, Running, run, stop_program
+from deploy.processes import Command, ProgramError, Running, run, run_side_by_side, stop_program
 
 FRAMES = 2000
 EXTRA_FRAMES = 1000  # sent while v2 is on its way
@@ -45,12 +45,11 @@ class Demo:
         self._ops = ""
 
     def learn(self) -> None:
-        """Version 1 and version 2, as bundle folders."""
-        self._title("1/5", "The trainer learns v1 (standard tables) and v2 (tables of its own)")
-        for counter, train in ((1, commands.train_standard), (2, commands.train_learned)):
-            finished = self._folder / f"run-v{counter}"
-            run(train(finished))
-            run(commands.export(finished, counter, self._bundle(counter)))
+        """Version 1 and version 2, side by side on a core each, as bundle folders."""
+        self._title("1/5", "The trainer learns v1 (standard tables) and v2 (tables of its own) side by side")
+        v1, v2 = self._folder / "run-v1", self._folder / "run-v2"
+        self._at_once(commands.train_learned(v2), commands.train_standard(v1))
+        self._at_once(commands.export(v2, 2, self._bundle(2)), commands.export(v1, 1, self._bundle(1)))
 
     def take_pictures(self) -> list[Path]:
         """Held-out pictures that no training has seen, in the order of their names."""
@@ -100,6 +99,9 @@ class Demo:
         """What the server's metrics say."""
         standard, v1, v2 = (self._measured(tables) for tables in ("interchange", "v1", "v2"))
         return Report(standard, v1, v2, file_bytes, frames_lost)
+
+    def _at_once(self, of_v2: Command, of_v1: Command) -> None:
+        run_side_by_side(of_v2, of_v1, self._log("trainer-v1"), WAIT_SECONDS)
 
     def _follow(self, camera: Running, progress: Progress, tables: str) -> None:
         task = progress.add_task(f"{tables} frames, answered and labelled", total=FRAMES)

@@ -23,6 +23,15 @@ class Report:
     file_bytes: float
     frames_lost: int
 
+    @property
+    def rows(self) -> tuple[tuple[str, Measured], ...]:
+        """The three, as people call them."""
+        return (
+            ("ordinary JPEG files", self.standard),
+            ("v1: standard tables", self.v1),
+            ("v2: learned tables", self.v2),
+        )
+
 
 def show(report: Report, folder: Path, seconds: float, console: Console) -> None:
     """Print the table, draw the pictures, write demo.json."""
@@ -47,12 +56,7 @@ def table(report: Report) -> Table:
     out.add_column("bytes a frame, as", no_wrap=True)
     for heading in ("scan", "tables,\nmarkers", "HTTP,\nreply", "on the\nwire", "saving", "accuracy"):
         out.add_column(heading, justify="right", no_wrap=True)
-    rows = (
-        ("ordinary JPEG files", report.standard),
-        ("v1: standard tables", report.v1),
-        ("v2: learned tables", report.v2),
-    )
-    for words, row in rows:
+    for words, row in report.rows:
         low, high = row.accuracy_interval
         saving = 1 - row.wire_bytes / report.standard.wire_bytes
         parts = (row.scan_bytes, row.tables_and_markers_bytes, row.http_bytes + row.reply_bytes, row.wire_bytes)
@@ -66,19 +70,14 @@ def table(report: Report) -> Table:
 
 
 def points(report: Report) -> list[dict[str, object]]:
-    """The rate-accuracy points as `dctwire-trainer plot` takes them."""
-    rows = (
-        ("ordinary JPEG file", report.file_bytes, report.standard),
-        ("v1: standard tables, scan", report.v1.scan_bytes, report.v1),
-        ("v2: learned tables, scan", report.v2.scan_bytes, report.v2),
-    )
+    """The rate-accuracy points as `dctwire-trainer plot points` takes them, in bytes on the wire."""
     return [
         {
             "name": name,
-            "bytes": size,
+            "bytes": row.wire_bytes,
             "accuracy": row.accuracy,
             "low": row.accuracy_interval[0],
             "high": row.accuracy_interval[1],
         }
-        for name, size, row in rows
+        for name, row in report.rows
     ]

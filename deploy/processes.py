@@ -15,6 +15,8 @@ BIN = Path(sys.executable).parent
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.05
 
+Command = Sequence[str]
+
 _T = TypeVar("_T")
 
 
@@ -22,7 +24,7 @@ class ProgramError(Exception):
     """A program ended with an error, or did not do in time what was waited for."""
 
 
-def run(command: Sequence[str], *, log: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+def run(command: Command, *, log: Path | None = None, env: Mapping[str, str] | None = None) -> str:
     """Run one of our programs to its end; its standard output, or "" when it draws on the terminal itself.
 
     Args:
@@ -47,10 +49,22 @@ def run(command: Sequence[str], *, log: Path | None = None, env: Mapping[str, st
     return output
 
 
+def run_side_by_side(foreground: Command, background: Command, log: Path, seconds: float) -> None:
+    """Run two programs at once; the first draws on the terminal, the second writes to a log.
+
+    Raises:
+        ProgramError: one of them failed, or the second did not end within `seconds` after the first.
+    """
+    with Running(background, log) as other:
+        run(foreground)
+        if code := other.wait(seconds):
+            raise ProgramError(f"`{' '.join(background)}` ended with {code}: {tail(log)}")
+
+
 class Running:
     """A program that runs beside us, its output in a log file; leaving the `with` block stops it in order."""
 
-    def __init__(self, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, command: Command, log: Path, env: Mapping[str, str] | None = None) -> None:
         self.command = tuple(command)
         self.log = log
         with log.open("ab") as file:
@@ -150,7 +164,7 @@ def tail(log: Path, lines: int = 12) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
 
 
-def _located(command: Sequence[str]) -> list[str]:
+def _located(command: Command) -> list[str]:
     return [str(BIN / command[0]), *command[1:]]
 
 

@@ -34,6 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
+    add_completion=False,
 )
 plots = typer.Typer(help="Draw tables or rate-accuracy points as a PNG picture.", no_args_is_help=True)
 app.add_typer(plots, name="plot")
@@ -212,9 +213,10 @@ def plot_points(
     points: Annotated[Path, typer.Argument(help="JSON list of {name, bytes, accuracy, low, high}; accuracies 0 to 1.")],
     out: Annotated[Path, typer.Option(help="PNG file to write.")],
     data: Annotated[str, typer.Option(help="The data set's name, for the picture's title.")] = "synthetic",
+    unit: Annotated[str, typer.Option(help="Which bytes they are, for the axis.")] = "bytes a frame",
 ) -> None:
     """Accuracy over bytes a frame, with 95 % intervals."""
-    draw_points(read_points(points), out, f"data set: {data}")
+    draw_points(read_points(points), out, f"data set: {data}", unit)
     console.print(f"points drawn in {out}")
 
 

@@ -68,14 +68,14 @@ def draw_tables(rows: Sequence[TitledTables], path: Path, subtitle: str) -> None
     _save(figure, path)
 
 
-def draw_points(points: Sequence[Point], path: Path, subtitle: str) -> None:
-    """Accuracy over bytes a frame, with intervals; bytes on a logarithmic axis."""
+def draw_points(points: Sequence[Point], path: Path, subtitle: str, unit: str = "bytes a frame") -> None:
+    """Accuracy over bytes, with intervals; bytes on a logarithmic axis; `unit` says which bytes they are."""
     figure = Figure(figsize=(8.4, 5.2), facecolor="white", layout="constrained")
     ax = figure.subplots()
     for index, point in enumerate(sorted(points, key=lambda point: point.bytes)):
         _mark(ax, point, COLOURS[index % len(COLOURS)])
-    _frame(ax, [point.bytes for point in points])
-    ax.set_title(f"Accuracy against bytes a frame\n{subtitle}", loc="left", color=INK, fontsize=12)
+    _frame(ax, [point.bytes for point in points], unit)
+    ax.set_title(f"Accuracy against bytes\n{subtitle}", loc="left", color=INK, fontsize=12)
     _save(figure, path)
 
 
@@ -106,14 +106,14 @@ def _mark(ax: Axes, point: Point, colour: str) -> None:
     )
 
 
-def _frame(ax: Axes, sizes: Sequence[float]) -> None:
+def _frame(ax: Axes, sizes: Sequence[float], unit: str) -> None:
     ax.set_xscale("log")
     ax.set_xlim(0.62 * min(sizes), 1.6 * max(sizes))  # room for the labels over the outermost points
     ax.margins(y=0.3)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xticks(_ticks(ax.get_xlim()))
-    ax.set_xlabel("bytes a frame (logarithmic)", color=INK)
+    ax.set_xlabel(f"{unit} (logarithmic)", color=INK)
     ax.set_ylabel("accuracy, % (bars: 95 % interval)", color=INK)
     ax.grid(color=FAINT, lw=0.8)
     ax.set_axisbelow(True)
