@@ -69,7 +69,7 @@ def initialise_trust(keys: Path, data: Path, now: datetime) -> None:
     """
     if (data / "tuf").exists():
         raise TrustError(f"{data / 'tuf'} exists already")
-    for folder in (keys, data / "keys"):  # before the first key, so that a wrong path leaves nothing behind
+    for folder in (keys, data, data / "keys"):  # before the first key, so that a wrong path leaves nothing behind
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     signers = {role: create_key(data / "keys" if role in ONLINE_ROLES else keys, role) for role in Role}
     root, targets = create_root(signers, now), create_targets(signers[Role.TARGETS], now)
