@@ -1,8 +1,8 @@
 """`make demo` as a newcomer runs it, cold and then warm: seconds, bytes a frame, accuracy.
 
 Clones this repository's HEAD into an empty folder and runs `make demo` there twice, with no environment active.
-The figures are the second run's; n counts the held-out frames that v2 was measured on. The second run's pictures go
-to docs/images/.
+The figures are the second run's; n counts the different held-out pictures, each sent at least once a version. The
+plots go to docs/images/.
 """
 
 import json
@@ -28,7 +28,7 @@ def main() -> int:
         warm = run_demo(clone)
         keep_pictures(clone / "demo-run")
     seconds = {"seconds_cold": cold.pop("seconds"), "seconds_warm": warm.pop("seconds")}
-    record.write("demo", int(warm["frames_v2"]), {**seconds, **warm})
+    record.write("demo", int(warm["pictures"]), {**seconds, **warm})
     return 0
 
 

@@ -115,7 +115,7 @@ class Demo:
         camera.wait_for(are_enough, WAIT_SECONDS, f"{FRAMES} frames with {tables}")
 
     def _measured(self, tables: str) -> Measured:
-        return measured(Samples.scrape(self._ops), tables)
+        return measured(Samples.scrape(self._ops), tables, FRAMES)
 
     def _publish(self, counter: int) -> None:
         command = commands.publish(self._bundle(counter), self._keys)

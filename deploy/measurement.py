@@ -33,8 +33,13 @@ class Samples:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one way to send frames cost and achieved; bytes are means a frame."""
+    """What one way to send frames cost and achieved; bytes are means a frame.
 
+    Args:
+        pictures: how many different ones the frames showed at most; a picture sent again tells nothing new.
+    """
+
+    pictures: int
     frames: int
     labelled: int
     correct: int
@@ -61,12 +66,12 @@ class Measured:
     @property
     def accuracy_interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval of the accuracy."""
-        n, p, z2 = self.labelled, self.accuracy, Z_95**2
+        n, p, z2 = min(self.labelled, self.pictures), self.accuracy, Z_95**2
         centre, spread = p + z2 / (2 * n), Z_95 * sqrt(p * (1 - p) / n + z2 / (4 * n * n))
         return (centre - spread) / (1 + z2 / n), (centre + spread) / (1 + z2 / n)
 
 
-def measured(samples: Samples, tables: str) -> Measured:
+def measured(samples: Samples, tables: str, pictures: int) -> Measured:
     """What the metrics say of the frames with these `tables`: `v1`, `v2`, `interchange`."""
     frames = samples.total("dctwire_frames_total", tables=tables)
 
@@ -79,6 +84,7 @@ def measured(samples: Samples, tables: str) -> Measured:
     correct = samples.total("dctwire_feedback_total", tables=tables, correct="true")
     wrong = samples.total("dctwire_feedback_total", tables=tables, correct="false")
     return Measured(
+        pictures=pictures,
         frames=int(frames),
         labelled=int(correct + wrong),
         correct=int(correct),
@@ -91,7 +97,7 @@ def measured(samples: Samples, tables: str) -> Measured:
 
 def figures(standard: Measured, v1: Measured, v2: Measured, file_bytes: float, lost: int) -> Mapping[str, float]:
     """The flat figures of the demo's JSON."""
-    flat = {"jfif_bytes_standard": file_bytes, "frames_lost": lost}
+    flat = {"pictures": standard.pictures, "jfif_bytes_standard": file_bytes, "frames_lost": lost}
     for key, row in (("standard", standard), ("v1", v1), ("v2", v2)):
         low, high = row.accuracy_interval
         flat |= {

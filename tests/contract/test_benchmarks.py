@@ -46,16 +46,22 @@ def test_the_demo_was_measured_whole() -> None:
 
 
 def test_figures_are_means_a_frame_of_what_the_metrics_say() -> None:
-    row = measured(Samples(METRICS), "v1")
+    row = measured(Samples(METRICS), "v1", pictures=10)
     assert (row.frames, row.labelled, row.accuracy) == (10, 10, 0.8)
     assert (row.scan_bytes, row.stream_bytes, row.wire_bytes) == (100, 107, 132)
 
 
 def test_the_interval_is_wilsons() -> None:
-    low, high = Measured(10, 10, 8, 0, 0, 0, 0).accuracy_interval
+    low, high = Measured(10, 10, 10, 8, 0, 0, 0, 0).accuracy_interval
     assert (round(low, 4), round(high, 4)) == (0.4902, 0.9433)
 
 
+def test_a_picture_sent_twice_does_not_narrow_the_interval() -> None:
+    once = Measured(10, 10, 10, 8, 0, 0, 0, 0)
+    twice = Measured(10, 20, 20, 16, 0, 0, 0, 0)
+    assert twice.accuracy_interval == once.accuracy_interval
+
+
 def test_the_demo_records_every_agreed_figure() -> None:
-    row = measured(Samples(METRICS), "v1")
+    row = measured(Samples(METRICS), "v1", pictures=10)
     assert figures(row, row, row, file_bytes=700, lost=0).keys() >= DEMO_FIGURES

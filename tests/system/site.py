@@ -63,7 +63,7 @@ class Site:
         return json.loads(run(commands.camera_status(state), log=self.log(state.name)))
 
     def measured(self, tables_name: str) -> Measured:
-        return measured(Samples.scrape(self.ops), tables_name)
+        return measured(Samples.scrape(self.ops), tables_name, len(list(self.pictures.rglob("*.png"))))
 
     def draw_pictures(self, count: int) -> None:
         for index in range(count):
