@@ -18,9 +18,10 @@ ABOUT = {
     ),
     "synthetic": (
         "The data set `synthetic`: accuracy depends on the bytes spent",
-        "Standard tables at several qualities (Annex K's Huffman tables, as ordinary cameras have) and learned tables at "
-        "several budgets (fitted Huffman tables), each with a net of its own, same recipe and seed; scan bytes a frame and "
-        "accuracy on the n held-out pictures, through the real codec and the exported classifier. One seed.\n\n"
+        "Standard tables at several qualities (with Annex K's Huffman tables, as ordinary cameras have) and learned "
+        "tables at several budgets (with fitted Huffman tables), each with a net of its own, same recipe and seed; "
+        "scan bytes a frame and accuracy on the n held-out pictures, through the real codec and the exported "
+        "classifier. One seed.\n\n"
         "![Rate and accuracy](images/synthetic-rate-accuracy.png)",
     ),
 }
