@@ -63,18 +63,22 @@ class Decoder:
             UnknownTablesError, without `dequantise`, for steps that are not those of this decoder's tables.
 
         Raises:
-            ValueError: the planes' types or shapes do not fit together or the number of frames.
+            ValueError: the planes' types or shapes do not fit together or the number of frames, or they
+                overlap.
         """
-        size = _batch_size(len(frames), y, c, np.float32 if dequantise else np.int16)
-        return list(self._native.decode_batch(frames, size, y, c, max(threads, 1)))
+        held = tuple(frames)
+        size = _batch_size(len(held), y, c, np.float32 if dequantise else np.int16)
+        return list(self._native.decode_batch(held, size, y, c, min(max(threads, 1), len(held))))
 
 
 def _batch_size(count: int, y: NDArray[Any], c: NDArray[Any], dtype: type) -> tuple[int, int]:
     """(height, width) of the frames the planes are for."""
     if y.dtype != dtype or c.dtype != dtype:
         raise ValueError(f"planes of {y.dtype} and {c.dtype}, {np.dtype(dtype)} is needed")
-    if not (y.flags.c_contiguous and c.flags.c_contiguous):
-        raise ValueError("the planes must be C-contiguous")
+    if not all(plane.flags.c_contiguous and plane.flags.aligned for plane in (y, c)):
+        raise ValueError("the planes must be C-contiguous and aligned")
+    if np.may_share_memory(y, c):
+        raise ValueError("the planes overlap")
     rows, columns = c.shape[2:] if c.ndim == 4 else (0, 0)
     if y.shape != (count, 64, 2 * rows, 2 * columns) or c.shape != (count, 128, rows, columns):
         raise ValueError(f"planes of {y.shape} and {c.shape} for {count} frames")

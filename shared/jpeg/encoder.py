@@ -72,7 +72,7 @@ class Encoder:
         """
         if (coefficients.sampling, coefficients.quant) != (self.tables.sampling, self.tables.quant):
             raise ValueError("the coefficients were quantised with other tables")
-        planes = [np.ascontiguousarray(plane) for plane in coefficients.planes]
+        planes = [np.require(plane, requirements=("C", "ALIGNED")) for plane in coefficients.planes]
         if len(planes) != self.tables.sampling.components or any(p.dtype != np.int16 for p in planes):
             raise ValueError("the planes must be int16, one a component")
         size = (coefficients.height, coefficients.width)

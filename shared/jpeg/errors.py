@@ -33,6 +33,10 @@ class CorruptScanError(CorruptJpegError):
     """The entropy-coded data break the rules of T.81, or end early."""
 
 
+class ContainedFaultError(CorruptJpegError):
+    """A fault of the codec itself met this input and was contained: refused like any other corrupt one."""
+
+
 class InvalidTablesError(JpegError):
     """A table set that cannot be used, or a tables-only stream that is not canonical."""
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shared.jpeg import _codec
 from shared.jpeg.errors import (
+    ContainedFaultError,
     CorruptJpegError,
     CorruptScanError,
     InvalidTablesError,
@@ -27,8 +28,7 @@ _SIMPLE_ERRORS: dict[int, type[JpegError]] = {
     3: CorruptJpegError,
     4: CorruptScanError,
     7: InvalidTablesError,
-    # A contained fault of the codec: the input that met it is refused like any other corrupt one.
-    9: CorruptJpegError,
+    9: ContainedFaultError,
 }
 # `from ... import ffi` would make type checkers look into the generated ffi.py.
 ffi, lib = _codec.ffi, _codec.lib
@@ -76,8 +76,8 @@ def write_tables(tables: Tables, *, with_huffman: bool) -> bytes:
 
 def read_tables(data: bytes) -> Tables:
     """The inverse of `write_tables`; raises InvalidTablesError."""
-    failure, tables = ffi.new("Failure *"), ffi.new("Tables *")
-    _require(lib.dctwire_tables_read(ffi.from_buffer(data), len(data), tables, failure), failure)
+    failure, tables, stream = ffi.new("Failure *"), ffi.new("Tables *"), _stream(data)
+    _require(lib.dctwire_tables_read(stream, len(stream), tables, failure), failure)
     components, huffman = (1, 2) if tables.sampling == 0 else (3, 4)
     quant = tuple(_copy(tables.quant[index]) for index in range(components))
     return Tables(tables.sampling, quant, tuple(_pair(tables.huffman[index]) for index in range(huffman)))
@@ -85,9 +85,8 @@ def read_tables(data: bytes) -> Tables:
 
 def inspect(data: bytes, limits: Sequence[int]) -> Info:
     """Read the markers; raises JpegError."""
-    failure, info = ffi.new("Failure *"), ffi.new("Info *")
-    status = lib.dctwire_inspect(ffi.from_buffer(data), len(data), _c_limits(limits), info, failure)
-    _require(status, failure)
+    failure, info, frame = ffi.new("Failure *"), ffi.new("Info *"), _stream(data)
+    _require(lib.dctwire_inspect(frame, len(frame), _c_limits(limits), info, failure), failure)
     return Info(
         height=info.height,
         width=info.width,
@@ -146,13 +145,13 @@ class NativeDecoder:
 
     def decode(self, data: bytes) -> tuple[Info, tuple[NDArray[np.int16], ...]]:
         """Levels of one frame, (64, rows, columns) a component; `quant` of the info is always there."""
-        failure, info, frame = ffi.new("Failure *"), ffi.new("Info *"), ffi.from_buffer(data)
-        _require(lib.dctwire_probe(self._handle, frame, len(data), info, failure), failure)
+        failure, info, frame = ffi.new("Failure *"), ffi.new("Info *"), _stream(data)
+        _require(lib.dctwire_probe(self._handle, frame, len(frame), info, failure), failure)
         shapes = [(64, info.block_rows[i], info.block_columns[i]) for i in range(_components(info))]
         planes = tuple(np.zeros(shape, np.int16) for shape in shapes)
         pointers = [_pointer("int16_t[]", plane) for plane in planes]
         c_planes = ffi.new("int16_t *[]", pointers)
-        _require(lib.dctwire_decode(self._handle, frame, len(data), c_planes, info, failure), failure)
+        _require(lib.dctwire_decode(self._handle, frame, len(frame), c_planes, info, failure), failure)
         return Info(info.height, info.width, info.sampling, False, None, _quant(info), 0), planes
 
     def decode_batch(
@@ -164,12 +163,12 @@ class NativeDecoder:
         threads: int,
     ) -> list[JpegError | None]:
         """Frames of one size into rows of `y` and `c`, int16 levels or float32 dequantised."""
-        failure, failures = ffi.new("Failure *"), ffi.new("Failure[]", len(frames))
-        batch, buffers = ffi.new("Batch *"), [ffi.from_buffer("uint8_t[]", frame) for frame in frames]
-        pointers = ffi.new("uint8_t *[]", buffers)
-        lengths = ffi.new("uintptr_t[]", [len(frame) for frame in frames])
+        streams = [_stream(frame) for frame in frames]
+        failure, failures = ffi.new("Failure *"), ffi.new("Failure[]", len(streams))
+        batch, pointers = ffi.new("Batch *"), ffi.new("uint8_t *[]", streams)
+        lengths = ffi.new("uintptr_t[]", [len(stream) for stream in streams])
         y_pointer, c_pointer = _pointer("uint8_t[]", y), _pointer("uint8_t[]", c)
-        batch.frames, batch.lengths, batch.count = pointers, lengths, len(frames)
+        batch.frames, batch.lengths, batch.count = pointers, lengths, len(streams)
         batch.height, batch.width = size
         batch.y, batch.c, batch.dequantise = y_pointer, c_pointer, y.dtype == np.float32
         batch.threads, batch.failures = threads, failures
@@ -182,7 +181,7 @@ def count_symbols(y: NDArray[np.int16], c: NDArray[np.int16], counts: NDArray[np
     failure = ffi.new("Failure *")
     count, _, rows, columns = y.shape
     y_pointer, c_pointer = ffi.from_buffer("int16_t[]", y), ffi.from_buffer("int16_t[]", c)
-    total = _pointer("uint64_t[]", counts)
+    total = _pointer("uint64_t[1024]", counts)
     size = (8 * rows, 8 * columns)
     _require(lib.dctwire_count_symbols(y_pointer, c_pointer, count, *size, total, failure), failure)
 
@@ -190,7 +189,7 @@ def count_symbols(y: NDArray[np.int16], c: NDArray[np.int16], counts: NDArray[np
 def fit(counts: NDArray[np.uint64], *, is_ac: bool) -> tuple[bytes, bytes]:
     """(BITS, HUFFVAL) of the optimal table for 256 counts."""
     failure, table = ffi.new("Failure *"), ffi.new("HuffmanTable *")
-    _require(lib.dctwire_fit(ffi.from_buffer("uint64_t[]", counts), is_ac, table, failure), failure)
+    _require(lib.dctwire_fit(ffi.from_buffer("uint64_t[256]", counts), is_ac, table, failure), failure)
     return _pair(table)
 
 
@@ -247,6 +246,11 @@ def _c_images(pixels: NDArray[np.uint8]) -> tuple[CData, CData]:
     images.pixels = buffer
     images.count, images.height, images.width, images.channels = pixels.shape
     return images, buffer
+
+
+def _stream(data: bytes | bytearray | memoryview) -> CData:
+    """Bytes that nobody can change while the interpreter lock is released; its `len` is that of the memory."""
+    return ffi.from_buffer("uint8_t[]", data if isinstance(data, bytes) else bytes(memoryview(data)))
 
 
 def _pointer(kind: str, array: NDArray[Any]) -> CData:

@@ -23,14 +23,14 @@ class SymbolCounts:
         Raises:
             ValueError: other types or shapes, or levels that 8-bit baseline has no codes for.
         """
-        rows, columns = c.shape[2:] if c.ndim == 4 else (0, 0)
-        count = len(c)
+        count, _, rows, columns = c.shape if c.ndim == 4 else (0, 0, 0, 0)
         if y.shape != (count, 64, 2 * rows, 2 * columns) or c.shape != (count, 128, rows, columns):
             raise ValueError(f"planes of {y.shape} and {c.shape}")
         if y.dtype != np.int16 or c.dtype != np.int16:
             raise ValueError(f"levels must be int16, not {y.dtype} and {c.dtype}")
         if count and rows and columns:
-            native.count_symbols(np.ascontiguousarray(y), np.ascontiguousarray(c), self.counts)
+            y, c = (np.require(plane, requirements=("C", "ALIGNED")) for plane in (y, c))
+            native.count_symbols(y, c, self.counts)
 
     def tables(self) -> tuple[HuffmanTable, HuffmanTable, HuffmanTable, HuffmanTable]:
         """The optimal tables of at most 16 bits, one count added to each legal symbol.

@@ -1,5 +1,7 @@
 """Batches: each row is its frame's levels, and a bad frame harms no other."""
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -30,7 +32,7 @@ def planes(count: int = 9, dtype: type = np.int16) -> tuple[np.ndarray, np.ndarr
     return np.full((count, 64, 4, 6), 77, dtype), np.full((count, 128, 2, 3), 77, dtype)
 
 
-@pytest.mark.parametrize("threads", [0, 1, 2, 3, 8, 100])
+@pytest.mark.parametrize("threads", [-1, 0, 1, 2, 3, 8, 100, 1 << 64])
 @pytest.mark.parametrize("stream", [Stream.ABBREVIATED, Stream.INTERCHANGE])
 def test_each_row_holds_its_frames_levels(threads, stream):
     y, c = planes()
@@ -133,6 +135,40 @@ def test_planes_that_may_not_be_written_are_the_callers_mistake():
     y.flags.writeable = False
     with pytest.raises((ValueError, BufferError)):
         Decoder(TABLES).decode_batch(FRAMES[:1], y, c)
+
+
+def test_planes_that_overlap_are_the_callers_mistake():
+    memory = np.zeros(2 * 64 * 24, np.int16)
+    y, c = memory[: 64 * 24].reshape(1, 64, 4, 6), memory[64 * 24 - 1 :][: 128 * 6].reshape(1, 128, 2, 3)
+    with pytest.raises(ValueError, match="overlap"):
+        Decoder(TABLES).decode_batch(FRAMES[:1], y, c)
+
+
+def test_planes_that_are_not_aligned_are_the_callers_mistake():
+    _, c = planes(1)
+    y = np.frombuffer(bytearray(64 * 24 * 2 + 1), np.int16, offset=1).reshape(1, 64, 4, 6)
+    assert y.flags.c_contiguous
+    with pytest.raises(ValueError, match="aligned"):
+        Decoder(TABLES).decode_batch(FRAMES[:1], y, c)
+
+
+NO_MORE_THREADS = """
+import resource
+from pathlib import Path
+from tests.shared.jpeg.test_batch import Decoder, FRAMES, LEVELS_Y, TABLES, planes
+
+y, c = planes()
+decoder = Decoder(TABLES)
+in_use_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (in_use_bytes + (1 << 20),) * 2)
+assert decoder.decode_batch(FRAMES, y, c, threads=4) == [None] * 9
+assert (y == LEVELS_Y).all()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory is Linux's")
+def test_a_batch_is_decoded_even_where_the_system_grants_no_more_threads():
+    subprocess.run([sys.executable, "-c", NO_MORE_THREADS], check=True)
 
 
 def test_one_decoder_serves_many_threads():

@@ -1,6 +1,7 @@
 """Bad input: each kind ends in its own documented error, with its problem code."""
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -355,6 +356,35 @@ def test_a_huge_size_over_few_bytes_is_refused_before_anything_is_allocated():
     jpeg = with_frame(_1=0xFF, _2=0, _3=0xFF, _4=0)
     with pytest.raises(CorruptScanError, match="cannot fit"):
         Decoder(limits=limits).decode(jpeg)
+
+
+def test_a_huge_size_without_a_scan_is_refused_before_anything_is_allocated():
+    # 2^24 pixels in three full components would be 96 MiB of levels.
+    header = frame_body(_1=0x10, _2=0, _3=0x10, _4=0, _7=0x11)
+    tracemalloc.start()
+    with pytest.raises(CorruptJpegError, match="no scan"):
+        Decoder().decode(b"\xff\xd8" + header + b"\xff\xd9")
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 1 << 20
+
+
+@pytest.mark.parametrize("read", [Decoder().decode, inspect, TableSet.from_stream])
+def test_no_byte_behind_the_given_ones_is_read(read):
+    class Boastful(bytes):
+        def __len__(self) -> int:
+            return 1 << 40
+
+    for data in (Boastful(b"\xff\xd8\xff"), np.empty((1 << 40, 0), np.uint8)):
+        with pytest.raises(JpegError, match=r"the data end|does not begin"):
+            read(data)
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview, lambda data: memoryview(data).cast("H")])
+def test_other_buffers_are_read_as_the_bytes_they_hold(kind):
+    jpeg = JPEG if len(JPEG) % 2 == 0 else JPEG + b"\0"
+    np.testing.assert_array_equal(Decoder().decode(kind(jpeg)).planes[0], Decoder().decode(JPEG).planes[0])
+    assert inspect(kind(jpeg)) == inspect(JPEG)
 
 
 def test_messages_say_where():

@@ -3,7 +3,36 @@
 import subprocess
 import sys
 
+import numpy as np
+import pytest
+
+from shared.jpeg import CorruptJpegError, native
+from shared.jpeg.errors import ContainedFaultError
+
 
 def test_a_codec_that_outlives_everything_does_not_crash_the_interpreter_at_its_end() -> None:
     code = "import sys; from shared.jpeg import *; sys.kept = [Encoder(TableSet.standard()), Decoder()]"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_contained_fault_refuses_its_input_and_can_be_told_from_corruption() -> None:
+    failure = native.ffi.new("Failure *")
+    failure.kind = 9
+    with pytest.raises(CorruptJpegError) as caught:
+        native._require(failure.kind, failure)
+    assert isinstance(caught.value, ContainedFaultError)
+
+
+def test_frames_that_can_change_are_copied_before_the_lock_is_released() -> None:
+    frame = bytearray(b"before")
+    stream = native._stream(frame)
+    frame[:] = b"after!"
+    assert native.ffi.buffer(stream)[:] == b"before"
+
+
+def test_counts_of_too_few_symbols_are_never_written() -> None:
+    y, c = np.zeros((1, 64, 2, 2), np.int16), np.zeros((1, 128, 1, 1), np.int16)
+    with pytest.raises(ValueError, match="too small"):
+        native.count_symbols(y, c, np.zeros((4, 255), np.uint64))
+    with pytest.raises(ValueError, match="too small"):
+        native.fit(np.zeros(255, np.uint64), is_ac=True)

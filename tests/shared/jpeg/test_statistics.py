@@ -149,8 +149,18 @@ def test_steep_counts_stay_within_16_bits():
         (np.zeros((1, 64, 2, 2), np.int32), np.zeros((1, 128, 1, 1), np.int32)),
         (np.zeros((2, 64, 2, 2), np.int16), np.zeros((1, 128, 1, 1), np.int16)),
         (np.full((1, 64, 2, 2), 3000, np.int16), np.zeros((1, 128, 1, 1), np.int16)),
+        (np.zeros((), np.int16), np.zeros((), np.int16)),
     ],
 )
 def test_levels_that_no_scan_can_hold_are_the_callers_mistake(y, c):
     with pytest.raises(ValueError):
         SymbolCounts().add(y, c)
+
+
+def test_levels_that_are_not_aligned_count_like_any_other():
+    y, c = Encoder(TableSet.standard(75)).quantise_batch(batch(2))
+    shifted = np.frombuffer(b"\0" + y.tobytes(), np.int16, offset=1).reshape(y.shape)
+    expected, found = SymbolCounts(), SymbolCounts()
+    expected.add(y, c)
+    found.add(shifted, c)
+    np.testing.assert_array_equal(found.counts, expected.counts)

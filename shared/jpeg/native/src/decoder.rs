@@ -112,7 +112,7 @@ pub fn inspect(data: &[u8], limits: Limits) -> Result<FrameInfo> {
     let components = frame.layout.components().len();
     let quant = quant[..components].iter().copied().collect::<Option<Vec<_>>>();
     if is_scanned[..components].contains(&false) {
-        return Err(Error::corrupt(data.len(), "a component has no scan"));
+        return Err(not_scanned(data.len()));
     }
     Ok(FrameInfo {
         layout: frame.layout,
@@ -131,6 +131,10 @@ fn require_frame(stream: &Stream<'_>, at: usize) -> Result<Frame> {
 
 fn scanned_twice(at: usize) -> Error {
     Error::corrupt(at, "a component is scanned twice")
+}
+
+fn not_scanned(at: usize) -> Error {
+    Error::corrupt(at, "a component has no scan")
 }
 
 fn require_tables(stream: &Stream<'_>, scan: &Scan, components: &[Component]) -> Result<()> {
@@ -162,8 +166,13 @@ impl Decoder {
     /// Size of the frame, read up to its first scan: enough to allocate for `decode`.
     pub fn probe(&self, data: &[u8]) -> Result<Layout> {
         let mut stream = Stream::new(data, self.limits)?;
-        stream.next_stop()?;
-        require_frame(&stream, data.len()).map(|frame| frame.layout)
+        let stop = stream.next_stop()?;
+        let frame = require_frame(&stream, data.len())?;
+        match stop {
+            Stop::Scan(_) => Ok(frame.layout),
+            // Only a scan's bytes vouch for the size.
+            Stop::End => Err(not_scanned(data.len())),
+        }
     }
 
     /// Decode into planes that hold zeros and have the frame's layout; the step table of each component.
@@ -208,7 +217,7 @@ impl Decoder {
             .copied()
             .collect::<Option<Vec<_>>>();
         Ok(Decoded {
-            quant: quant.ok_or_else(|| Error::corrupt(data.len(), "a component has no scan"))?,
+            quant: quant.ok_or_else(|| not_scanned(data.len()))?,
             tables_id: stream.tables_id,
         })
     }

@@ -1,5 +1,9 @@
 //! Inspecting and decoding across the border.
 
+use std::slice::ChunksMut;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
 use super::tables::{sampling_of, table_set, Tables};
 use super::{bytes, bytes_mut, contain, describe, guard, Failure};
 use crate::decoder::{inspect, Decoder};
@@ -230,28 +234,35 @@ unsafe fn decode_batch<T: Coefficient>(decoder: &Decoder, batch: &Batch, is_leve
             failure,
         })
         .collect();
-    let share = div_ceil(count.max(1), batch.threads.max(1));
-    if share >= count {
-        decode_rows(&mut rows, decoder, size, is_levels);
-        return Ok(());
-    }
-    std::thread::scope(|scope| {
-        for part in rows.chunks_mut(share) {
-            scope.spawn(move || decode_rows(part, decoder, size, is_levels));
-        }
+    share_out(&mut rows, batch.threads, |row| {
+        row.decode(decoder, size, is_levels);
     });
     Ok(())
 }
 
-fn decode_rows<T: Coefficient>(
-    rows: &mut [Row<'_, T>],
-    decoder: &Decoder,
-    size: (usize, usize),
-    is_levels: bool,
-) {
-    for row in rows {
-        row.decode(decoder, size, is_levels);
-    }
+/// Do `work` on every row, on at most `threads` threads, this one among them.
+fn share_out<R: Send>(rows: &mut [R], threads: usize, work: impl Fn(&mut R) + Sync) {
+    let threads = threads.clamp(1, rows.len().max(1));
+    let share = div_ceil(rows.len(), threads).max(1);
+    let parts = Mutex::new(rows.chunks_mut(share));
+    let work_on = || {
+        while let Some(part) = next_part(&parts) {
+            part.iter_mut().for_each(&work);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            // Where the system grants no more threads, those that run do all the work.
+            if thread::Builder::new().spawn_scoped(scope, work_on).is_err() {
+                break;
+            }
+        }
+        work_on();
+    });
+}
+
+fn next_part<'a, R>(parts: &Mutex<ChunksMut<'a, R>>) -> Option<&'a mut [R]> {
+    parts.lock().unwrap_or_else(PoisonError::into_inner).next()
 }
 
 /// One frame of a batch, where it goes and what went wrong.

@@ -124,6 +124,15 @@ pub unsafe extern "C" fn dctwire_release(output: *mut Output) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decoder::Decoder;
+    use crate::encoder::Encoder;
+
+    #[test]
+    fn handles_may_be_shared_by_threads() {
+        fn shareable<T: Send + Sync>() {}
+        shareable::<Encoder>();
+        shareable::<Decoder>();
+    }
 
     #[test]
     fn a_panic_becomes_an_error() {
