@@ -12,9 +12,10 @@ TABLES = TableSet.standard(75)
 
 
 def sources() -> list[bytes]:
-    """Small valid streams of every kind that is read, and some that are refused."""
+    """Small valid streams of every kind that is read, two of a batch's size, and some that are refused."""
     picture = pictures.natural(19, 26, 1)
     grey = np.ascontiguousarray(picture[..., 0])
+    row = pictures.natural(32, 32, 2)
     levels = Decoder().decode(Encoder(TABLES).encode(picture, Stream.INTERCHANGE))
     return [
         Encoder(TABLES).encode(picture),
@@ -23,6 +24,8 @@ def sources() -> list[bytes]:
         Encoder(TableSet.standard(90, Sampling.YUV422)).encode(picture, Stream.INTERCHANGE),
         Encoder(TableSet.standard(90, Sampling.GREY)).encode(grey, Stream.INTERCHANGE),
         streams.one_scan_a_component(levels, TABLES),
+        Encoder(TABLES).encode(row),
+        Encoder(TABLES).encode(row, Stream.INTERCHANGE),
         pictures.pillow_jpeg(picture, quality=80, subsampling=2, restart_marker_blocks=1),
         pictures.pillow_jpeg(picture, quality=80, optimize=True),
         pictures.pillow_jpeg(picture, quality=80, progressive=True),
