@@ -40,7 +40,7 @@ def load(data: Path, seed: int, validation: int = 5_000, md5: Mapping[str, str] 
         raise DatasetError(folder / "train", f"cannot set {validation} of {len(published)} pictures aside")
     order = np.random.default_rng(seed).permutation(len(published))
     return Dataset(
-        name=f"cifar-100/seed{seed}",
+        name=f"cifar-100/seed{seed}/validation{validation}",  # another draw would mix train and validation
         classes=_class_names(folder / "meta", md5["meta"]),
         train=_take(published, order[validation:]),
         validation=_take(published, order[:validation]),

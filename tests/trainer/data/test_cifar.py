@@ -22,7 +22,7 @@ def test_the_published_files_are_read_where_the_machine_has_them_and_small_ones_
     assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == sizes
     assert dataset.size == (32, 32)
     assert len(dataset.classes) == 100
-    assert dataset.name == "cifar-100/seed1"
+    assert dataset.name == f"cifar-100/seed1/validation{sizes[1]}"
 
 
 def test_pixels_come_out_as_rows_columns_and_rgb(tmp_path):
