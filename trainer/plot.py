@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,10 +11,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from shared.jpeg import TableSet
-from trainer.errors import RunError
+from trainer.errors import RecipeError, RunError
 
 COMPONENTS = ("Y", "Cb", "Cr")
 COLOURS = ("#33658a", "#d1495b", "#66a182", "#edae49", "#7768ae", "#5c6b73")
@@ -33,6 +33,15 @@ class Point(BaseModel):
     low: Annotated[float, Field(ge=0, le=1)]
     high: Annotated[float, Field(ge=0, le=1)]
 
+    @model_validator(mode="after")
+    def _interval_holds_the_accuracy(self) -> Self:
+        if not self.low <= self.accuracy <= self.high:
+            raise ValueError("accuracy must lie between low and high")
+        return self
+
+
+_Points = Annotated[list[Point], Field(min_length=1)]
+
 
 @dataclass(frozen=True)
 class TitledTables:
@@ -49,7 +58,7 @@ def read_points(path: Path) -> list[Point]:
         RunError: the file is missing or holds something else.
     """
     try:
-        return TypeAdapter(list[Point]).validate_json(path.read_bytes())
+        return TypeAdapter(_Points).validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise RunError(f"{path} holds no rate-accuracy points: {error}") from error
 
@@ -126,5 +135,7 @@ def _ticks(limits: tuple[float, float]) -> list[float]:
 
 
 def _save(figure: Figure, path: Path) -> None:
+    if path.suffix != ".png":
+        raise RecipeError(f"{path}: pictures are PNG files, the name must end in .png")
     path.parent.mkdir(parents=True, exist_ok=True)
     FigureCanvasAgg(figure).print_figure(str(path), dpi=DPI)

@@ -36,8 +36,16 @@ def test_points_are_drawn(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [None, "no json", "{}", json.dumps([{**POINT, "accuracy": 90}]), json.dumps([{**POINT, "bytes": 0}])],
-    ids=["missing", "not json", "no list", "percent", "no bytes"],
+    [
+        None,
+        "no json",
+        "{}",
+        json.dumps([{**POINT, "accuracy": 90}]),
+        json.dumps([{**POINT, "bytes": 0}]),
+        "[]",
+        json.dumps([{**POINT, "low": 0.95}]),
+    ],
+    ids=["missing", "not json", "no list", "percent", "no bytes", "no points", "accuracy outside its interval"],
 )
 def test_a_file_without_points_is_refused(tmp_path, content):
     path = tmp_path / "points.json"
