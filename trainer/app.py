@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import torch
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from shared.errors import DctwireError
 from shared.jpeg import TableSet
@@ -101,13 +102,19 @@ def train(
     start = RunDir(init).finished() if init else None
     dataset = _dataset(settings, data_dir, cache_dir)
     run = RunDir(out)
-    run.begin(Asked(recipe=settings, goal=goal, data=dataset.name, start=str(init) if init else None))
+    asked = Asked(recipe=settings, goal=goal, data=dataset.name, start=str(init) if init else None)
+    run.refuse_another(asked)
     if run.is_finished:
-        console.print(f"{out} is finished already")
+        console.print(f"{escape(str(out))} is finished already")
         return
     training = _training(settings, dataset, goal, start)
+    run.begin(asked)
     console.print(f"[bold]{goal.describe()}[/] on {dataset.name}, {parameter_count(training.net):,} parameters")
-    _run_epochs(training, run)
+    try:
+        _run_epochs(training, run)
+    except KeyboardInterrupt:
+        console.print("stopped; the same command resumes after the last whole epoch")
+        raise
     _finish(training, run, time.perf_counter() - began)
 
 
@@ -166,8 +173,9 @@ def export(
         selftest_seed=selftest_seed,
     )
     console.print(
-        f"[bold]{bundle.name}[/] in {out}: {finished.summary.tables}, tables {parts.tables.tables_id}, "
-        f"{expected.accuracy:.1%} at {expected.scan.mean:.1f} scan bytes on {expected.data} validation"
+        f"[bold]{bundle.name}[/] in {escape(str(out))}: {finished.summary.tables}, tables {parts.tables.tables_id}, "
+        f"accuracy {expected.accuracy:.1%} (95 % interval {expected.low:.1%} to {expected.high:.1%}) "
+        f"at {expected.scan.mean:.1f} scan bytes on {expected.data} (validation, n = {expected.n})"
     )
 
 
@@ -188,9 +196,9 @@ def frames(
         pictures, classes, name = _pictures(settings, split, count, data_dir)
         if len(pictures) < count:
             raise RecipeError(f"the {split} split of {name} has {len(pictures)} pictures, not {count}")
+        write_description(out, data=name, split=split, count=count)
         write_frames(pictures, classes, out, lambda done: progress.update(task, completed=done))
-    write_description(out, data=name, split=split, count=count)
-    console.print(f"{count} {split} pictures of {name} in {out}")
+    console.print(f"{count} {split} pictures of {name} in {escape(str(out))}")
 
 
 @plots.command("tables")
@@ -205,7 +213,7 @@ def plot_tables(
         rows.append(TitledTables(title, tables))
         names.add(data)
     draw_tables(rows, out, f"data set: {', '.join(sorted(names))}")
-    console.print(f"tables drawn in {out}")
+    console.print(f"tables drawn in {escape(str(out))}")
 
 
 @plots.command("points")
@@ -217,15 +225,15 @@ def plot_points(
 ) -> None:
     """Accuracy over bytes a frame, with 95 % intervals."""
     draw_points(read_points(points), out, f"data set: {data}", unit)
-    console.print(f"points drawn in {out}")
+    console.print(f"points drawn in {escape(str(out))}")
 
 
 def main() -> None:
-    """Entry point: our errors become one line and exit status 1."""
+    """Entry point: our errors, and the disk's, become one message and exit status 1."""
     try:
         app()
-    except DctwireError as error:
-        console.print(f"[bold red]error:[/] {error}", markup=True, soft_wrap=True)
+    except (DctwireError, OSError) as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}")
         raise SystemExit(1) from None
 
 
@@ -284,6 +292,7 @@ def _run_epochs(training: Training, run: RunDir) -> None:
     if checkpoint is not None:
         training.restore(checkpoint)
         console.print(f"resumed after epoch {training.next_epoch}")
+    run.forget_epochs_after(training.next_epoch)
     epochs = training.recipe.optimiser.epochs
     with progress_bar(console) as progress:
         while not training.is_done:
@@ -308,10 +317,10 @@ def _finish(training: Training, run: RunDir, seconds: float) -> None:
         n=len(training.dataset.validation),
         epochs=training.next_epoch,
         parameters=parameter_count(training.net),
-        seconds=seconds,
+        seconds=sum(row["seconds"] for row in run.logged()),
     )
     run.finish(summary, training.finished_tables(), training.net.state_dict())
-    console.print(f"finished in {seconds:.1f} s: {run.folder}")
+    console.print(f"finished in {seconds:.1f} s: {escape(str(run.folder))}")
 
 
 def _evaluate(source: Path, split: SplitName, recipe: str, data_dir: Path | None, cache_dir: Path | None) -> Evaluation:

@@ -21,6 +21,7 @@ from trainer.onnx_graph import to_onnx
 from trainer.run_dir import Finished
 from trainer.table_learning import dequantised, steps_of
 from trainer.training import new_net
+from trainer.whole_file import write_whole
 
 # Folding moves float32 roundings about; a few 1e-6 of the logits' spread were seen. A wrong fold shows as 1e-1.
 PARITY_TOLERANCE = 1e-3
@@ -84,7 +85,7 @@ def write_bundle(
     created_at: datetime,
     selftest_seed: int,
 ) -> Bundle:
-    """Write the folder; bundle.json comes last, so a folder that has one is whole.
+    """Write the folder; bundle.json goes first and comes last, so a folder that has one is whole.
 
     Raises:
         RecipeError: family or counter is none a bundle can have.
@@ -115,11 +116,10 @@ def write_bundle(
         fault = error.errors()[0]
         raise RecipeError(f"no bundle can have that {fault['loc'][0]}: {fault['msg']}") from error
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "bundle.json").unlink(missing_ok=True)
     files = {"classifier.onnx": parts.model, "labels.json": labels, "bundle.json": bundle.to_bytes()}
     for name, content in files.items():
-        temporary = folder / f"{name}.tmp"
-        temporary.write_bytes(content)
-        temporary.replace(folder / name)
+        _write(folder / name, content)
     return bundle
 
 
@@ -142,6 +142,10 @@ def read_bundle(folder: Path) -> tuple[Bundle, Exportable]:
             raise RunError(f"{folder / name} is not the file that bundle.json names")
     names = tuple(json.loads(labels))
     return bundle, Exportable(bundle.tables, model, names, bundle.input.height, bundle.input.width)
+
+
+def _write(path: Path, content: bytes) -> None:
+    write_whole(path, lambda file: file.write(content))
 
 
 def _sha256(content: bytes) -> str:

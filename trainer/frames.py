@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from trainer.data import Split
+from trainer.errors import RunError
 
 DIGITS = 6  # names sort like numbers
 
@@ -24,5 +25,14 @@ def write_frames(split: Split, classes: tuple[str, ...], folder: Path, done: Cal
 
 
 def write_description(folder: Path, *, data: str, split: str, count: int) -> None:
-    """Say in `frames.json` where the pictures come from."""
-    (folder / "frames.json").write_text(json.dumps({"data": data, "split": split, "count": count}) + "\n")
+    """Say in `frames.json` where the pictures come from; before they are written, so that no others join them.
+
+    Raises:
+        RunError: other pictures are there already.
+    """
+    text = json.dumps({"data": data, "split": split, "count": count}) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "frames.json"
+    if path.exists() and path.read_text() != text:
+        raise RunError(f"{folder} holds other pictures (see frames.json): choose another --out or remove it")
+    path.write_text(text)

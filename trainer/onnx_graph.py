@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from trainer.diff_jpeg.transform import FREQUENCIES, SIDE
-from trainer.errors import RecipeError
-from trainer.models.dct_net import QUADRANTS, DctNet, Residual
+from trainer.diff_jpeg.transform import FREQUENCIES
+from trainer.models.dct_net import DctNet, Residual, quarter
 
 OPSET = 17
 IR_VERSION = 8  # the one opset 17 came with: older runtimes read it
@@ -58,10 +57,7 @@ def _residual(writer: "_Writer", cells: str, block: Residual) -> str:
 
 def _quadrants(writer: "_Writer", cells: str, net: DctNet, height: int, width: int) -> str:
     """Means of the four quarters of the last stage's grid."""
-    shrink = SIDE // net.config.expansion * 2 ** (len(net.config.widths) - 1) * QUADRANTS
-    if height % shrink or width % shrink:
-        raise RecipeError(f"{height} x {width} frames have no quarters after {len(net.config.widths)} stages")
-    window = [height // shrink, width // shrink]
+    window = list(quarter(net.config, height, width))
     return writer.node("AveragePool", [cells], kernel_shape=window, strides=window)
 
 

@@ -30,7 +30,8 @@ def epoch_line(epoch: Epoch, epochs: int) -> str:
     learning = "" if epoch.price is None else f", lambda {epoch.price:.2g}, rate model off by {epoch.rate_error:.1%}"
     return (
         f"epoch {epoch.epoch}/{epochs} [bold]{epoch.phase}[/]: loss {epoch.loss:.3f}, "
-        f"validation accuracy {epoch.validation_accuracy:.1%} at {epoch.scan_bytes:.1f} scan bytes{learning} "
+        f"validation accuracy {epoch.validation_accuracy:.1%} at {epoch.scan_bytes:.1f} scan bytes "
+        f"(n = {epoch.n}){learning} "
         f"({epoch.seconds:.1f} s)"
     )
 

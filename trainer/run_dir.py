@@ -1,14 +1,12 @@
 """A training run on disk: what was asked, one JSON line an epoch, a checkpoint, and the finished tables and net."""
 
+import fcntl
 import json
 import os
-import pickle
-import tempfile
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -18,6 +16,7 @@ from shared.jpeg import TableSet
 from trainer.errors import RunError
 from trainer.goals import Goal
 from trainer.recipe import Recipe
+from trainer.whole_file import write_whole
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -40,7 +39,7 @@ class Summary(BaseModel):
         data: the data set's name.
         tables: what the tables are, in words.
         scan_bytes: mean entropy-coded bytes a frame, Huffman tables as exported.
-        seconds: wall time of training.
+        seconds: wall time of the epochs, however often the run was resumed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -71,18 +70,25 @@ class RunDir:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def begin(self, asked: Asked) -> None:
-        """Create the folder, or recognise the run in it.
+    def refuse_another(self, asked: Asked) -> None:
+        """Check before any work is done for it.
 
         Raises:
-            RunError: another run lives there.
+            RunError: another run lives here.
+        """
+        if (self.folder / "asked.json").exists() and self.asked() != asked:
+            raise RunError(f"{self.folder} holds another run (see asked.json): choose another --out or remove it")
+
+    def begin(self, asked: Asked) -> None:
+        """Create the folder, or recognise the run in it; from here on it is this process's alone.
+
+        Raises:
+            RunError: another run lives there, or another process is at it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / "asked.json"
-        if not path.exists():
-            _write_text(path, asked.model_dump_json(indent=2))
-        elif self.asked() != asked:
-            raise RunError(f"{self.folder} holds another run (see asked.json): choose another --out or remove it")
+        self._lock()
+        self.refuse_another(asked)
+        _write_text(self.folder / "asked.json", asked.model_dump_json(indent=2))
 
     def asked(self) -> Asked:
         """What this run was asked for."""
@@ -93,9 +99,28 @@ class RunDir:
         with (self.folder / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
 
+    def logged(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl.
+
+        Raises:
+            RunError: it is damaged.
+        """
+        path = self.folder / "metrics.jsonl"
+        try:
+            return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        except ValueError as error:
+            raise RunError(f"{path} is damaged: {error}") from error
+
+    def forget_epochs_after(self, epoch: int) -> None:
+        """Drop what was logged after the checkpoint of this epoch: it is about to run again."""
+        path = self.folder / "metrics.jsonl"
+        if path.exists():
+            kept = path.read_bytes().splitlines(keepends=True)[:epoch]
+            write_whole(path, lambda file: file.writelines(kept))
+
     def save_checkpoint(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint."""
-        _write(self.folder / "checkpoint.pt", lambda file: torch.save(state, file))
+        write_whole(self.folder / "checkpoint.pt", lambda file: torch.save(state, file))
 
     def checkpoint(self) -> dict[str, Any] | None:
         """The last checkpoint, or None where there is none yet.
@@ -108,8 +133,8 @@ class RunDir:
 
     def finish(self, summary: Summary, tables: TableSet, net_state: dict[str, Any]) -> None:
         """Write the results; the summary comes last and marks the run as finished."""
-        _write(self.folder / "net.pt", lambda file: torch.save(net_state, file))
-        _write(self.folder / "tables.jpg", lambda file: file.write(tables.to_stream()))
+        write_whole(self.folder / "net.pt", lambda file: torch.save(net_state, file))
+        write_whole(self.folder / "tables.jpg", lambda file: file.write(tables.to_stream()))
         _write_text(self.folder / "summary.json", summary.model_dump_json(indent=2))
 
     @property
@@ -132,6 +157,14 @@ class RunDir:
         summary = _read_model(Summary, self.folder / "summary.json")
         return Finished(self.asked(), summary, tables, _load_tensors(self.folder / "net.pt"))
 
+    def _lock(self) -> None:
+        """Until this process ends, by flock(2) on the folder."""
+        self._handle = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunError(f"another training is at work in {self.folder}") from error
+
 
 def _read_model(model: type[_Model], path: Path) -> _Model:
     try:
@@ -141,27 +174,19 @@ def _read_model(model: type[_Model], path: Path) -> _Model:
 
 
 def _load_tensors(path: Path) -> dict[str, Any]:
+    """Tensors that torch saved; it does not look at their checksums itself."""
     try:
-        state = torch.load(path, weights_only=True)
-    except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        state = torch.load(path, weights_only=True) if damaged is None else None
+    except Exception as error:  # a damaged archive may fail in any way
         raise RunError(f"{path} is missing or damaged: {error}") from error
+    if damaged is not None:
+        raise RunError(f"{path} is damaged: the checksum of {damaged} is wrong")
     if not isinstance(state, dict):
         raise RunError(f"{path} holds no state")
     return state
 
 
 def _write_text(path: Path, text: str) -> None:
-    _write(path, lambda file: file.write(text.encode() + b"\n"))
-
-
-def _write(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            fill(file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_whole(path, lambda file: file.write(text.encode() + b"\n"))

@@ -19,10 +19,10 @@ from shared.jpeg import TableSet
 from trainer import streams
 from trainer.data import Dataset, Split
 from trainer.diff_jpeg import coefficients
-from trainer.errors import BudgetError
+from trainer.errors import BudgetError, RecipeError, RunError
 from trainer.fitting import NetFitter
 from trainer.goals import LearnedGoal, StandardGoal
-from trainer.models import DctNet, DctNetConfig
+from trainer.models import DctNet, DctNetConfig, quarter
 from trainer.recipe import Recipe
 from trainer.sensitivity import sensitive_steps
 from trainer.streams import Levels
@@ -59,12 +59,13 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch's figures; bytes and accuracy on held-out validation frames, bytes with Huffman fitted on train."""
+    """One epoch's figures; accuracy and bytes on `n` validation frames, bytes with Huffman fitted on train."""
 
     data: str
     epoch: int
     phase: str
     loss: float
+    n: int
     validation_accuracy: float
     scan_bytes: float
     seconds: float
@@ -77,9 +78,14 @@ class Epoch:
 
 
 def new_net(recipe: Recipe, dataset: Dataset) -> DctNet:
-    """An untrained net for the recipe and data set; the same for the same recipe seed."""
+    """An untrained net for the recipe and data set; the same for the same recipe seed.
+
+    Raises:
+        RecipeError: it has too many stages for the pictures.
+    """
     torch.manual_seed(recipe.seed)
     config = DctNetConfig(len(dataset.classes), tuple(recipe.net.widths), recipe.net.blocks, recipe.net.expansion)
+    quarter(config, *dataset.size)
     planes = coefficients(torch.from_numpy(dataset.train.head(STATISTICS_FRAMES).pixels))
     spread = torch.stack([planes.y.std((0, 2, 3)), *planes.c.std((0, 2, 3)).chunk(2)])
     return DctNet(config, 1 / spread.clamp(min=0.5))
@@ -102,6 +108,7 @@ class Training:
         dtype: what convolutions compute in.
 
     Raises:
+        RecipeError: the net or the batch does not fit the data set.
         BudgetError: the budget is outside what any tables can reach on this data set.
     """
 
@@ -119,6 +126,10 @@ class Training:
             self.net.load_state_dict(start)
         self.next_epoch = 0
         self._batches = len(dataset.train) // recipe.optimiser.batch
+        if not self._batches:
+            raise RecipeError(
+                f"optimiser.batch = {recipe.optimiser.batch} exceeds the {len(dataset.train)} training pictures"
+            )
         self._fitter = NetFitter(self.net, recipe.optimiser, self._batches * recipe.optimiser.epochs, dtype)
         self._learner: TableLearner | None = None
         self._sample = dataset.train.head(recipe.tables.rate_frames)
@@ -171,7 +182,17 @@ class Training:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`."""
+        """Go on from `state()`.
+
+        Raises:
+            RunError: it is the state of something else, such as another version's.
+        """
+        try:
+            self._restore(state)
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise RunError(f"the checkpoint does not fit this version of the trainer: {error!r}") from error
+
+    def _restore(self, state: dict[str, Any]) -> None:
         self.next_epoch = state["next_epoch"]
         self.net.load_state_dict(state["net"])
         self._fitter.restore(state["fitter"])
@@ -238,6 +259,7 @@ class Training:
             epoch=self.next_epoch,
             phase=phase,
             loss=loss,
+            n=len(self.dataset.validation),
             validation_accuracy=held_out.accuracy,
             scan_bytes=held_out.scan_bytes,
             seconds=time.perf_counter() - began,

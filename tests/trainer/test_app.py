@@ -72,7 +72,7 @@ def trained(tmp_path_factory) -> Workplace:
 def test_every_line_of_metrics_names_the_data_set_and_the_phase(trained):
     rows = [json.loads(line) for line in (trained.folder / "v2" / "metrics.jsonl").read_text().splitlines()]
     assert [row["phase"] for row in rows] == ["warm-up", "learn", "settle"]
-    assert {row["data"] for row in rows} == {NAME}
+    assert {(row["data"], row["n"]) for row in rows} == {(NAME, 512)}
     assert rows[-1]["scan_bytes"] == pytest.approx(110, rel=0.02)
 
 
@@ -160,7 +160,11 @@ def test_help_teaches_by_example(trained):
         (("train", "tiny.toml", "--tables", "standard", "--out", "x"), "needs --quality from 1 to 100"),
         (("train", "tiny.toml", "--tables", "learned", "--out", "x"), "needs --budget"),
         (("train", "tiny.toml", "--tables", "learned", "--budget", "-3", "--out", "x"), "needs --budget"),
-        (("train", "tiny.toml", "--tables", "learned", "--budget", "4", "--out", "y"), "outside what tables can reach"),
+        (("train", "tiny.toml", "--tables", "learned", "--budget", "4", "--out", "x"), "outside what tables can reach"),
+        (("train", "x[/b][data].toml", "--tables", "standard", "--quality", "50", "--out", "x"), "x[/b][data].toml"),
+        (("train", "tiny.toml", "--tables", "standard", "--quality", "50", "--out", "tiny.toml"), "tiny.toml"),
+        (("evaluate", "b2", "--recipe", "tiny.toml", "--json", "no/such.json"), "no/such.json"),
+        (("plot", "tables", "b2", "--out", "x.gif"), "must end in .png"),
         (("train", "none", "--tables", "standard", "--quality", "50", "--out", "x"), "no recipe 'none'"),
         (("train", "cifar100-cpu", "--tables", "standard", "--quality", "50", "--out", "x"), "needs --data-dir"),
         (("export", "nowhere", "--counter", "1", "--family", "gate", "--out", "x"), "no finished run"),
@@ -174,6 +178,21 @@ def test_what_cannot_be_is_refused_in_one_message_without_a_traceback(trained, a
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_command_that_was_refused_does_not_claim_its_folder(trained):
+    refused = ("train", "tiny.toml", "--tables", "learned", "--out", "free", "--budget")
+    assert trained.run(*refused, "4").returncode == 1
+    trained.must(*refused, "110")
+
+
+def test_pictures_of_another_data_set_do_not_join_those_in_the_folder(trained):
+    for _ in range(2):
+        trained.must("frames", "--count", "3", "--out", "mixed")
+    other = trained.run("frames", "--count", "2", "--seed", "2", "--out", "mixed")
+    assert other.returncode == 1
+    assert "holds other pictures" in other.stderr
+    assert len(list((trained.folder / "mixed").rglob("*.png"))) == 3
 
 
 def test_an_export_with_an_impossible_family_is_refused(trained):

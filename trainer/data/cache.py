@@ -2,13 +2,14 @@
 
 import fcntl
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trainer.whole_file import write_whole
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
@@ -43,19 +44,9 @@ class ArrayCache:
             arrays = _read(path)
             if arrays is None:
                 arrays = make()
-                self._write(path, arrays)
+                write_whole(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
                 self._prune(keep=path)
             return arrays
-
-    def _write(self, path: Path, arrays: Arrays) -> None:
-        handle, temporary = tempfile.mkstemp(dir=self._folder, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, allow_pickle=False, **arrays)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
 
     def _prune(self, keep: Path) -> None:
         files = sorted(self._folder.glob("*.npz"), key=lambda file: file.stat().st_mtime, reverse=True)

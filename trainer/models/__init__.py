@@ -1,5 +1,5 @@
 """Classifiers that work on DCT coefficients and never rebuild pixels."""
 
-from trainer.models.dct_net import DctNet, DctNetConfig
+from trainer.models.dct_net import DctNet, DctNetConfig, quarter
 
-__all__ = ["DctNet", "DctNetConfig"]
+__all__ = ["DctNet", "DctNetConfig", "quarter"]

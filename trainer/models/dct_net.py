@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainer.diff_jpeg.transform import FREQUENCIES, SIDE, Planes, dct_basis
+from trainer.errors import RecipeError
 
 CHROMA_SHARE = 4  # luma channels a chroma channel on the body's grid: chroma says little
 QUADRANTS = 2  # the head sees each quarter's mean: where a stroke lies tells a 6 from a 9
@@ -73,6 +74,18 @@ class DctNet(nn.Module):
         quadrants = functional.avg_pool2d(body, (body.shape[2] // QUADRANTS, body.shape[3] // QUADRANTS))
         logits: Tensor = self.head(quadrants.flatten(1))
         return logits
+
+
+def quarter(config: DctNetConfig, height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of a quarter of the last stage's grid, for frames of this size in pixels.
+
+    Raises:
+        RecipeError: the grid has no quarters: too many stages for such frames.
+    """
+    shrink = SIDE // config.expansion * 2 ** (len(config.widths) - 1) * QUADRANTS
+    if height % shrink or width % shrink:
+        raise RecipeError(f"{height} x {width} frames have no quarters after {len(config.widths)} stages")
+    return height // shrink, width // shrink
 
 
 class Residual(nn.Module):
