@@ -48,13 +48,13 @@ def measure(folder: Path, key: str, tables: str, value: int) -> dict[str, Any]:
 
 def draw(rows: dict[str, dict[str, Any]], points: Path) -> None:
     """The rate-accuracy picture of the docs."""
-    names = {"q": "JPEG q", "b": "learned "}
+    series = {"b": ("learned tables, by budget", "{} B"), "q": ("standard tables, by quality", "q{}")}
     points.write_text(
         json.dumps(
             [
-                {"name": names[key[0]] + key[1:], "bytes": row["scan"]["mean"]}
+                {"name": series[key[0]][1].format(key[1:]), "series": series[key[0]][0], "bytes": row["scan"]["mean"]}
                 | {part: row[part] for part in ("accuracy", "low", "high")}
-                for key, row in rows.items()
+                for key, row in sorted(rows.items())  # learned first: its curve lies above, and so do its names
             ]
         )
     )

@@ -32,6 +32,7 @@ BATCH = 16
 RATE = 300.0
 WAIT_SECONDS = 120.0
 LEFT_RUNNING = "left-running.json"
+MARK = ".made-by-the-demo"
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -168,8 +169,7 @@ def main() -> int:
 def play(folder: Path, console: Console, stack: ExitStack, *, keep: bool) -> None:
     """Every step; what was started is stopped when `stack` closes, unless it is kept."""
     started = float(os.environ.get("DCTWIRE_DEMO_STARTED", time.time()))
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    clear(folder)
     demo = Demo(folder, console)
     demo.learn()
     pictures = demo.take_pictures()
@@ -179,6 +179,19 @@ def play(folder: Path, console: Console, stack: ExitStack, *, keep: bool) -> Non
     show(demo.report(file_bytes, lost), folder, time.time() - started, console)
     if keep:
         leave_running(folder, demo.server, addresses, console)
+
+
+def clear(folder: Path) -> None:
+    """An empty folder; what an earlier demo left there goes, anything else stays.
+
+    Raises:
+        ProgramError: there is something that no demo put there.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
+        raise ProgramError(f"{folder} holds something else than an earlier demo; name another folder")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / MARK).touch()
 
 
 def leave_running(folder: Path, server: Running, addresses: dict[str, str], console: Console) -> None:

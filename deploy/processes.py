@@ -145,7 +145,7 @@ def stop_program(pid: int, folder: Path) -> None:
         ProgramError: it does not end in time.
     """
     deadline = time.monotonic() + STOP_SECONDS
-    while str(folder) in _command_line(pid):
+    while f"{folder}/" in _command_line(pid):
         if time.monotonic() > deadline:
             raise ProgramError(f"process {pid} does not end; stop it by hand")
         with contextlib.suppress(ProcessLookupError):

@@ -23,11 +23,15 @@ DPI = 150
 
 
 class Point(BaseModel):
-    """One rate-accuracy point: bytes a frame, and accuracy with its interval, both 0..1."""
+    """One rate-accuracy point: bytes a frame, and accuracy with its interval, both 0..1.
+
+    Points of the same `series` become one line with one colour; without a series each stands alone.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
+    series: str | None = None
     bytes: Annotated[float, Field(gt=0)]
     accuracy: Annotated[float, Field(ge=0, le=1)]
     low: Annotated[float, Field(ge=0, le=1)]
@@ -81,10 +85,13 @@ def draw_points(points: Sequence[Point], path: Path, subtitle: str, unit: str = 
     """Accuracy over bytes, with intervals; bytes on a logarithmic axis; `unit` says which bytes they are."""
     figure = Figure(figsize=(8.4, 5.2), facecolor="white", layout="constrained")
     ax = figure.subplots()
-    for index, point in enumerate(sorted(points, key=lambda point: point.bytes)):
-        _mark(ax, point, COLOURS[index % len(COLOURS)])
+    groups = _by_series(points)
+    for index, (series, members) in enumerate(groups.items()):
+        _curve(ax, members, COLOURS[index % len(COLOURS)], series if members[0].series else None, index)
     _frame(ax, [point.bytes for point in points], unit)
     ax.set_title(f"Accuracy against bytes\n{subtitle}", loc="left", color=INK, fontsize=12)
+    if any(point.series for point in points):
+        ax.legend(loc="lower right", frameon=False)
     _save(figure, path)
 
 
@@ -99,20 +106,34 @@ def _heat_map(ax: Axes, table: np.ndarray[tuple[int, int], np.dtype[np.uint8]], 
     ax.spines[:].set_visible(False)
 
 
-def _mark(ax: Axes, point: Point, colour: str) -> None:
-    percent = 100 * point.accuracy
-    interval = [[percent - 100 * point.low], [100 * point.high - percent]]
-    ax.errorbar([point.bytes], [percent], yerr=interval, fmt="o", ms=9, capsize=5, lw=2, color=colour)
-    ax.annotate(
-        f"{point.name}\n{point.bytes:.0f} B, {percent:.1f} %",
-        (point.bytes, 100 * point.high),
-        xytext=(0, 8),
-        textcoords="offset points",
-        ha="center",
-        va="bottom",
-        fontsize=9.5,
-        color=colour,
-    )
+def _by_series(points: Sequence[Point]) -> dict[str, list[Point]]:
+    """The series in the order given, each sorted by size; a point without a series is one of its own."""
+    groups: dict[str, list[Point]] = {}
+    for point in points:
+        groups.setdefault(point.series or point.name, []).append(point)
+    return {name: sorted(group, key=lambda point: point.bytes) for name, group in groups.items()}
+
+
+def _curve(ax: Axes, points: Sequence[Point], colour: str, series: str | None, index: int) -> None:
+    """Points with their intervals and names; a series also gets a line, and every other series its names below."""
+    sizes, percents = [point.bytes for point in points], [100 * point.accuracy for point in points]
+    down = [100 * (point.accuracy - point.low) for point in points]
+    up = [100 * (point.high - point.accuracy) for point in points]
+    style = "o-" if series else "o"
+    ax.errorbar(sizes, percents, yerr=[down, up], fmt=style, ms=7, capsize=4, lw=1.8, color=colour, label=series)
+    below = series is not None and index % 2 == 1
+    for point in points:
+        words = point.name if series else f"{point.name}\n{point.bytes:.0f} B, {100 * point.accuracy:.1f} %"
+        ax.annotate(
+            words,
+            (point.bytes, 100 * (point.low if below else point.high)),
+            xytext=(0, -6 if below else 6),
+            textcoords="offset points",
+            ha="center",
+            va="top" if below else "bottom",
+            fontsize=9.5,
+            color=colour,
+        )
 
 
 def _frame(ax: Axes, sizes: Sequence[float], unit: str) -> None:

@@ -6,13 +6,16 @@ from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from cloud_server.inference.serving import Lane
 from shared.errors import PeerError
 from shared.jpeg import TableSet
+from shared.jpeg.errors import ContainedFaultError
 from shared.wire import Match
 
 _LEVEL = np.iinfo(np.int16)
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,9 @@ def classify(lane: Lane, frames: Sequence[bytes]) -> Classified:
     decoded = perf_counter()
     logits = lane.model.classifier.run(y, c)
     predictions = _predictions(logits)
+    for error in errors:
+        if isinstance(error, ContainedFaultError):  # a fault of ours, answered like a damaged frame
+            _log.error("codec-fault", reason=str(error))
     outcomes = tuple(error or prediction for error, prediction in zip(errors, predictions, strict=True))
     return Classified(outcomes, decoded - started, perf_counter() - decoded)
 

@@ -59,3 +59,11 @@ def test_points_come_back_as_written(tmp_path):
     path = tmp_path / "points.json"
     path.write_text(json.dumps([POINT]))
     assert read_points(path) == [Point(**POINT)]
+
+
+def test_points_of_one_series_are_drawn_together(tmp_path):
+    alone = [Point(**POINT), Point(**POINT | {"name": "other", "bytes": 20})]
+    together = [point.model_copy(update={"series": "curve"}) for point in alone]
+    draw_points(alone, tmp_path / "alone.png", "")
+    draw_points(together, tmp_path / "together.png", "")
+    assert (tmp_path / "alone.png").read_bytes() != (tmp_path / "together.png").read_bytes()
