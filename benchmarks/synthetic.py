@@ -1,7 +1,7 @@
 """How accuracy on the data set `synthetic` depends on the bytes spent: standard and learned tables, one net each.
 
 Trains `synthetic-32` for every quality and budget below, two runs at a time, and evaluates each on the held-out test
-split (n pictures) through the real codec and the exported classifier. About 6 minutes on 2 cores. One seed.
+split (n pictures) through the real codec and the exported classifier. One seed.
 """
 
 import json

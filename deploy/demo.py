@@ -58,18 +58,18 @@ class Demo:
         run(commands.frames(FRAMES, self._folder / "pictures"))
         return sorted((self._folder / "pictures").rglob("*.png"), key=lambda path: path.stem)
 
-    def serve(self, stack: ExitStack) -> dict[str, str]:
-        """Keys, the server, v1 published and assigned; the server's addresses."""
+    def serve(self, stack: ExitStack) -> tuple[Running, dict[str, str]]:
+        """Keys, the server, v1 published and assigned; the server and its addresses."""
         self._title("3/5", "The server starts; the operator publishes v1")
         data = self._folder / "server"
         run(commands.init_trust(self._keys, data), log=self._log("operator"))
-        self.server = stack.enter_context(Running(commands.serve(data), self._log("server")))
-        self.server.wait_for((data / "addresses.json").exists, WAIT_SECONDS, "server that is ready")
+        server = stack.enter_context(Running(commands.serve(data), self._log("server")))
+        server.wait_for((data / "addresses.json").exists, WAIT_SECONDS, "server that is ready")
         addresses: dict[str, str] = json.loads((data / "addresses.json").read_text())
         self._operator_env = {"DCTWIRE_OPERATOR_URL": addresses["operator"]}
         self._ops = addresses["ops"]
         self._publish(1)
-        return addresses
+        return server, addresses
 
     def stream(self, device_plane: str) -> int:
         """The camera at work, updated on the way; how many frames it took that were never answered."""
@@ -173,12 +173,12 @@ def play(folder: Path, console: Console, stack: ExitStack, *, keep: bool) -> Non
     demo = Demo(folder, console)
     demo.learn()
     pictures = demo.take_pictures()
-    addresses = demo.serve(stack)
+    server, addresses = demo.serve(stack)
     lost = demo.stream(addresses["device"])
     file_bytes = demo.post_ordinary_files(addresses["device"], pictures)
     show(demo.report(file_bytes, lost), folder, time.time() - started, console)
     if keep:
-        leave_running(folder, demo.server, addresses, console)
+        leave_running(folder, server, addresses, console)
 
 
 def clear(folder: Path) -> None:

@@ -57,8 +57,7 @@ def run_side_by_side(foreground: Command, background: Command, log: Path, second
     """
     with Running(background, log) as other:
         run(foreground)
-        if code := other.wait(seconds):
-            raise ProgramError(f"`{' '.join(background)}` ended with {code}: {tail(log)}")
+        other.wait(seconds)
 
 
 class Running:
@@ -111,16 +110,19 @@ class Running:
         self._child.kill()
         return self._child.wait()
 
-    def wait(self, seconds: float) -> int:
-        """Wait for it to end by itself.
+    def wait(self, seconds: float) -> None:
+        """Wait for it to end well by itself.
 
         Raises:
-            ProgramError: it did not in time.
+            ProgramError: it did not in time, or ended with an error.
         """
+        command = " ".join(self.command)
         try:
-            return self._child.wait(seconds)
+            code = self._child.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise ProgramError(f"`{' '.join(self.command)}` still runs after {seconds:g} s: {tail(self.log)}") from None
+            raise ProgramError(f"`{command}` still runs after {seconds:g} s: {tail(self.log)}") from None
+        if code != 0:
+            raise ProgramError(f"`{command}` ended with {code}: {tail(self.log)}")
 
     def wait_for(self, question: Callable[[], _T | None], seconds: float, what: str) -> _T:
         """Ask until the answer is not None or false.

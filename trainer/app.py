@@ -53,7 +53,7 @@ class TablesKind(StrEnum):
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
 ThreadsOption = Annotated[
     int,
-    typer.Option(min=1, help="CPU threads. Two runs side by side with 1 each beat one after the other with 2."),
+    typer.Option(min=1, help="CPU threads of this run; several runs side by side want few each."),
 ]
 DataOption = Annotated[
     Path | None,

@@ -110,7 +110,7 @@ class Repository:
         return (self._metadata / f"{version}.targets.json").read_bytes()
 
     def check(self, offered: bytes, now: datetime) -> Metadata[Targets]:
-        """Whether `offered` may follow the current targets: the same version, or the next one with more in it.
+        """Parse `offered` if it may follow the current targets: the next version, with everything that was there.
 
         Raises:
             TrustError: wrong key, wrong version, expired, or an entry was taken away or changed.

@@ -49,7 +49,7 @@ def masks() -> NDArray[np.float32]:
 
 
 def fonts_folder() -> Path:
-    """Where matplotlib keeps its fonts; found without loading it, which would cost a second."""
+    """Where matplotlib keeps its fonts; found without loading it, which takes its time."""
     package = find_spec("matplotlib")
     assert package is not None
     assert package.origin is not None
