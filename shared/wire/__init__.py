@@ -1,11 +1,19 @@
 """What crosses the network between the programs: batches, results, assignments, problems."""
 
-from shared.wire.batch import BATCH_MAX_FRAMES, BATCH_MEDIA_TYPE, Batch, BatchError, BatchItem
+from shared.wire.batch import (
+    BATCH_MAX_FRAMES,
+    BATCH_MAX_PREFIX_BYTES,
+    BATCH_MEDIA_TYPE,
+    Batch,
+    BatchError,
+    BatchItem,
+)
 from shared.wire.messages import Assignment, Enrolment, FrameResult, LabelReport, LabelSource, Match
 from shared.wire.problems import PROBLEM_MEDIA_TYPE, Problem, ProblemCode
 
 __all__ = [
     "BATCH_MAX_FRAMES",
+    "BATCH_MAX_PREFIX_BYTES",
     "BATCH_MEDIA_TYPE",
     "PROBLEM_MEDIA_TYPE",
     "Assignment",

@@ -3,7 +3,7 @@
 Layout, every number an unsigned LEB128 varint of at most 10 bytes unless said otherwise:
 
     magic   4 bytes  "DWB1"
-    prefix  length, bytes        everything of each frame up to and including SOS's header
+    prefix  length, bytes        everything of each frame up to and including SOS's header; at most 16 KiB
     count   1..BATCH_MAX_FRAMES
     base    first frame's capture time, milliseconds since 1970
     count times:
@@ -23,6 +23,7 @@ from shared.errors import PeerError
 
 BATCH_MEDIA_TYPE = "application/vnd.dctwire.batch"
 BATCH_MAX_FRAMES = 256
+BATCH_MAX_PREFIX_BYTES = 16 << 10  # every frame repeats it once rebuilt: this bounds what a small body can unfold to
 BATCH_MAX_SEQUENCE = 2**63 - 1
 _MAGIC = b"DWB1"
 _EOI = b"\xff\xd9"
@@ -54,6 +55,8 @@ class Batch:
     def __post_init__(self) -> None:
         if not 1 <= len(self.items) <= BATCH_MAX_FRAMES:
             raise BatchError(f"a batch has 1 to {BATCH_MAX_FRAMES} frames, not {len(self.items)}")
+        if len(self.prefix) > BATCH_MAX_PREFIX_BYTES:
+            raise BatchError(f"a prefix has at most {BATCH_MAX_PREFIX_BYTES} bytes, not {len(self.prefix)}")
         sequences = [item.sequence for item in self.items]
         if any(later <= earlier for earlier, later in pairwise(sequences)):
             raise BatchError("sequence numbers must grow within a batch")

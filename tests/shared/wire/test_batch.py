@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.wire import BATCH_MAX_FRAMES, Batch, BatchError, BatchItem
+from shared.wire import BATCH_MAX_FRAMES, BATCH_MAX_PREFIX_BYTES, Batch, BatchError, BatchItem
 
 items = st.lists(
     st.tuples(st.integers(0, 2**40), st.integers(0, 2**42), st.binary(max_size=40)),
@@ -71,3 +71,11 @@ def test_a_sequence_that_does_not_grow_is_refused() -> None:
 def test_an_endless_number_is_refused() -> None:
     with pytest.raises(BatchError, match="more than 10 bytes"):
         Batch.from_bytes(b"DWB1" + b"\xff" * 64)
+
+
+def test_a_prefix_that_would_unfold_to_gigabytes_is_refused() -> None:
+    items = tuple(BatchItem(i, 0, b"") for i in range(BATCH_MAX_FRAMES))
+    longest = Batch(bytes(BATCH_MAX_PREFIX_BYTES), items).to_bytes()
+    assert len(Batch.from_bytes(longest).items) == BATCH_MAX_FRAMES
+    with pytest.raises(BatchError, match="prefix has at most"):
+        Batch(bytes(BATCH_MAX_PREFIX_BYTES + 1), items)
