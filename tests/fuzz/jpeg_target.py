@@ -4,13 +4,15 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable
+from random import Random
 from typing import TypeVar
 
 import numpy as np
 
 from shared.jpeg import Coefficients, Decoder, InvalidTablesError, JpegError, TableSet, inspect
 from shared.jpeg.errors import ContainedFaultError
-from tests.fuzz.jpeg_mutations import TABLES, mutated, sources
+from tests.fuzz.jpeg_mutations import Corpus
+from tests.fuzz.jpeg_sources import TABLES, sources
 from tests.reference import t81_decoder
 from tests.shared.jpeg import streams
 
@@ -67,10 +69,10 @@ def read(reader: Callable[[bytes], Value], data: bytes) -> Value | None:
 
 def main(runs: int = 100_000, first: int = 0) -> None:
     """Check that many seeds from the first on; a failure names its seed."""
-    corpus, started, decoded = sources(), time.monotonic(), 0
+    corpus, started, decoded = Corpus(sources()), time.monotonic(), 0
     for seed in range(first, first + runs):
         try:
-            decoded += check(mutated(seed, corpus))
+            decoded += check(corpus.mutated(Random(seed)))
         except Exception:
             print(f"seed {seed} fails", file=sys.stderr)
             raise

@@ -1,22 +1,33 @@
 """A few thousand damaged streams in every run; DCTWIRE_FUZZ_RUNS asks for more."""
 
 import os
+from random import Random
 
 import pytest
 
-from tests.fuzz.jpeg_mutations import mutated, sources
+from tests.fuzz.jpeg_mutations import Corpus, parts_of
+from tests.fuzz.jpeg_sources import sources
 from tests.fuzz.jpeg_target import check
 
 RUNS = int(os.environ.get("DCTWIRE_FUZZ_RUNS", "4000"))
 PARTS = 8
-CORPUS = sources()
+CORPUS = Corpus(sources())
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_damaged_streams_end_in_a_value_or_a_documented_error(part):
-    decoded = sum(check(mutated(seed, CORPUS)) for seed in range(part, RUNS, PARTS))
+    decoded = sum(check(CORPUS.mutated(Random(seed))) for seed in range(part, RUNS, PARTS))
     assert 0 < decoded < RUNS // PARTS
 
 
-def test_the_undamaged_streams_are_read_but_for_two():
-    assert [check(data) for data in CORPUS] == [True] * 10 + [False] * 2
+def test_the_undamaged_streams_are_read_but_for_the_last_five():
+    read = [check(data) for data in CORPUS.streams]
+    assert read == [True] * (len(read) - 5) + [False] * 5
+
+
+def test_the_parts_of_a_stream_joined_are_the_stream():
+    assert [b"".join(parts_of(data)) for data in CORPUS.streams] == CORPUS.streams
+
+
+def test_a_seed_stands_for_one_stream():
+    assert CORPUS.mutated(Random(7)) == CORPUS.mutated(Random(7)) != CORPUS.mutated(Random(8))

@@ -1,0 +1,77 @@
+"""Small valid streams of every kind that is read, and some of the kinds that are refused: what damage starts from."""
+
+import io
+import tempfile
+from pathlib import Path
+
+import jpeglib
+import numpy as np
+from PIL import Image
+
+from shared.jpeg import Decoder, Encoder, Sampling, Stream, TableSet
+from tests.shared.jpeg import pictures, streams
+
+TABLES = TableSet.standard(75)
+
+
+def sources() -> list[bytes]:
+    """Streams of this codec, of Pillow's libjpeg-turbo and of jpeglib's libjpeg; the last five are refused."""
+    picture = pictures.natural(19, 26, 1)
+    row = pictures.natural(32, 32, 2)
+    return [*our_streams(picture, row), *pillow_streams(picture, row), by_libjpeg(picture), *refused(picture)]
+
+
+def our_streams(picture: pictures.Pixels, row: pictures.Pixels) -> list[bytes]:
+    """Every sampling, both kinds of stream, one and three scans, one block."""
+    levels = Decoder().decode(Encoder(TABLES).encode(picture, Stream.INTERCHANGE))
+    fine = [TableSet.standard(90, sampling) for sampling in (Sampling.YUV444, Sampling.YUV422)]
+    return [
+        Encoder(TABLES).encode(picture),
+        Encoder(TABLES).encode(picture, Stream.INTERCHANGE),
+        *(Encoder(tables).encode(picture, Stream.INTERCHANGE) for tables in fine),
+        Encoder(TableSet.standard(90, Sampling.GREY)).encode(np.ascontiguousarray(picture[..., 0]), Stream.INTERCHANGE),
+        streams.one_scan_a_component(levels, TABLES),
+        Encoder(TABLES).encode(row),
+        Encoder(TABLES).encode(row, Stream.INTERCHANGE),
+        Encoder(TABLES).encode(pictures.extremes(32, 32, 3)),
+        Encoder(TABLES).encode(row[:1, :1]),
+    ]
+
+
+def pillow_streams(picture: pictures.Pixels, row: pictures.Pixels) -> list[bytes]:
+    """Restarts, optimised tables, the ends of the quality scale."""
+    return [
+        pictures.pillow_jpeg(picture, quality=80, subsampling=2, restart_marker_blocks=1),
+        pictures.pillow_jpeg(row, quality=60, subsampling=2, restart_marker_rows=1, optimize=True),
+        pictures.pillow_jpeg(picture, quality=80, optimize=True),
+        pictures.pillow_jpeg(row, quality=100, subsampling=2),
+        pictures.pillow_jpeg(picture, quality=1, comment=b"low", subsampling=1),
+        pictures.pillow_jpeg(picture[..., 0], quality=80),
+        pictures.pillow_jpeg(pictures.photograph()[200:264, 220:316], quality=50, subsampling=2),
+    ]
+
+
+def by_libjpeg(picture: pictures.Pixels) -> bytes:
+    """What libjpeg 6b writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "picture.jpg"
+        jpeglib.from_spatial(picture).write_spatial(str(path), qt=70)
+        return path.read_bytes()
+
+
+def refused(picture: pictures.Pixels) -> list[bytes]:
+    """Progressive, grey progressive, CMYK, a tables-only stream, the same of grey tables."""
+    return [
+        pictures.pillow_jpeg(picture, quality=80, progressive=True),
+        pictures.pillow_jpeg(picture[..., 0], quality=80, progressive=True),
+        cmyk(picture),
+        TABLES.to_stream(),
+        TableSet.standard(30, Sampling.GREY).to_stream(),
+    ]
+
+
+def cmyk(picture: pictures.Pixels) -> bytes:
+    """Four components, as for print."""
+    out = io.BytesIO()
+    Image.fromarray(picture).convert("CMYK").save(out, "jpeg")
+    return out.getvalue()
