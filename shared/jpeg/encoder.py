@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.jpeg import native
-from shared.jpeg.frames import Coefficients, Stream
+from shared.jpeg.frames import Coefficients, Stream, levels_of
 from shared.jpeg.tables import Sampling, TableSet
 
 
@@ -77,6 +77,31 @@ class Encoder:
             raise ValueError("the planes must be int16, one a component")
         size = (coefficients.height, coefficients.width)
         return self._native.encode_levels(size, planes, stream.native_code)
+
+    def scan_bits(self, coefficients: Coefficients) -> int:
+        """Bits that coding these levels takes in the scan, exact, without writing any.
+
+        A scan fills the last byte and puts a zero behind each FF: without those zeros it has ceil(bits / 8) bytes.
+
+        Raises:
+            ValueError: another sampling, planes of another size, or levels that 8-bit baseline has no codes for.
+        """
+        return int(self._native.scan_bits(coefficients.native_levels)[0])
+
+    def scan_bits_batch(self, y: NDArray[np.int16], c: NDArray[np.int16] | None) -> NDArray[np.uint64]:
+        """The same for each frame of a batch of levels.
+
+        Args:
+            y: int16 (n, 64, h/8, w/8), natural frequency order.
+            c: int16 (n, 128, h/16, w/16), Cb before Cr; None where the tables are grey.
+
+        Returns:
+            uint64 (n,).
+
+        Raises:
+            ValueError: as `scan_bits`.
+        """
+        return self._native.scan_bits(levels_of(y, c))
 
 
 def _images(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -54,6 +54,18 @@ class Coefficients:
     planes: tuple[NDArray[np.int16], ...]
     quant: tuple[bytes, ...]
 
+    @property
+    def native_levels(self) -> native.Levels:
+        """The same levels as the native module takes them.
+
+        Raises:
+            ValueError: the planes are not int16, or not one a component.
+        """
+        rows = tuple(_contiguous(plane)[np.newaxis] for plane in self.planes)
+        if len(rows) != self.sampling.components:
+            raise ValueError(f"{len(rows)} planes for {self.sampling}")
+        return native.Levels((self.height, self.width), self.sampling.native_code, rows)
+
 
 @dataclass(frozen=True)
 class FrameInfo:
@@ -94,6 +106,34 @@ def inspect(frame: bytes, limits: Limits = Limits()) -> FrameInfo:
         quant_id=None if info.quant is None else quant_id_of(sampling, info.quant),
         scan_bytes=info.scan_bytes,
     )
+
+
+def levels_of(y: NDArray[np.int16], c: NDArray[np.int16] | None) -> native.Levels:
+    """Batches of 4:2:0 levels, or of grey ones where there is no `c`, as the native module takes them.
+
+    Args:
+        y: int16 (n, 64, h/8, w/8), natural frequency order.
+        c: int16 (n, 128, h/16, w/16), Cb before Cr.
+
+    Raises:
+        ValueError: other types or shapes.
+    """
+    count, rows, columns = (len(y), *y.shape[2:]) if y.ndim == 4 else (0, 0, 0)
+    if not rows or not columns or y.shape[1] != 64:
+        raise ValueError(f"luma planes of {y.shape}")
+    size = (8 * rows, 8 * columns)
+    if c is None:
+        return native.Levels(size, Sampling.GREY.native_code, (_contiguous(y),))
+    if rows % 2 or columns % 2 or c.shape != (count, 128, rows // 2, columns // 2):
+        raise ValueError(f"planes of {y.shape} and {c.shape}")
+    chroma = _contiguous(c)
+    return native.Levels(size, Sampling.YUV420.native_code, (_contiguous(y), chroma[:, :64], chroma[:, 64:]))
+
+
+def _contiguous(levels: NDArray[np.int16]) -> NDArray[np.int16]:
+    if levels.dtype != np.int16:
+        raise ValueError(f"levels must be int16, not {levels.dtype}")
+    return np.require(levels, requirements=("C", "ALIGNED"))
 
 
 def sampling_of(native_code: int) -> Sampling:

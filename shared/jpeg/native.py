@@ -49,6 +49,20 @@ class Tables:
 
 
 @dataclass(frozen=True)
+class Levels:
+    """Levels of n frames of one size, without names.
+
+    Args:
+        size: (height, width).
+        planes: int16 (n, 64, block rows, block columns) a component, each frame's C-contiguous.
+    """
+
+    size: tuple[int, int]
+    sampling: int
+    planes: tuple[NDArray[np.int16], ...]
+
+
+@dataclass(frozen=True)
 class Info:
     """What markers say, without names."""
 
@@ -132,6 +146,13 @@ class NativeEncoder:
         _require(status, failure)
         return _take(output)[0]
 
+    def scan_bits(self, levels: "Levels") -> NDArray[np.uint64]:
+        """Entropy-coded bits of each frame, (n,)."""
+        failure, bits = ffi.new("Failure *"), np.empty(len(levels.planes[0]), np.uint64)
+        pointer = _pointer("uint64_t[]", bits)
+        _require(lib.dctwire_scan_bits(self._handle, _c_levels(levels), pointer, failure), failure)
+        return bits
+
 
 class NativeDecoder:
     """A handle on derived decoding tables and limits. Thread-safe; calls release the interpreter lock."""
@@ -176,14 +197,10 @@ class NativeDecoder:
         return [_error(one) if one.kind else None for one in failures]
 
 
-def count_symbols(y: NDArray[np.int16], c: NDArray[np.int16], counts: NDArray[np.uint64]) -> None:
-    """Add the symbols of (n, 64, h/8, w/8) and (n, 128, h/16, w/16) to (4, 256) counts."""
-    failure = ffi.new("Failure *")
-    count, _, rows, columns = y.shape
-    y_pointer, c_pointer = ffi.from_buffer("int16_t[]", y), ffi.from_buffer("int16_t[]", c)
-    total = _pointer("uint64_t[1024]", counts)
-    size = (8 * rows, 8 * columns)
-    _require(lib.dctwire_count_symbols(y_pointer, c_pointer, count, *size, total, failure), failure)
+def count_symbols(levels: Levels, counts: NDArray[np.uint64]) -> None:
+    """Add the symbols to (4, 256) counts."""
+    failure, total = ffi.new("Failure *"), _pointer("uint64_t[1024]", counts)
+    _require(lib.dctwire_count_symbols(_c_levels(levels), total, failure), failure)
 
 
 def fit(counts: NDArray[np.uint64], *, is_ac: bool) -> tuple[bytes, bytes]:
@@ -246,6 +263,19 @@ def _c_images(pixels: NDArray[np.uint8]) -> tuple[CData, CData]:
     images.pixels = buffer
     images.count, images.height, images.width, images.channels = pixels.shape
     return images, buffer
+
+
+def _c_levels(levels: Levels) -> CData:
+    """Points into the planes, which must stay alive as long."""
+    out = ffi.new("Levels *")
+    out.height, out.width = levels.size
+    out.sampling, out.count = levels.sampling, len(levels.planes[0])
+    for index, plane in enumerate(levels.planes):
+        assert all(frame.flags.c_contiguous and frame.flags.aligned for frame in plane[:1])
+        out.planes[index] = ffi.cast("int16_t *", plane.ctypes.data)
+        out.lengths[index] = plane[:1].size
+        out.strides[index] = plane.strides[0] // plane.itemsize
+    return out
 
 
 def _stream(data: bytes | bytearray | memoryview) -> CData:

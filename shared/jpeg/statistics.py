@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.jpeg import native
+from shared.jpeg.frames import Coefficients, levels_of
 from shared.jpeg.tables import HuffmanTable
 
 
@@ -13,8 +14,8 @@ class SymbolCounts:
     def __init__(self) -> None:
         self.counts: NDArray[np.uint64] = np.zeros((4, 256), np.uint64)
 
-    def add(self, y: NDArray[np.int16], c: NDArray[np.int16]) -> None:
-        """Count the symbols of 4:2:0 levels.
+    def add(self, y: NDArray[np.int16], c: NDArray[np.int16] | None) -> None:
+        """Count the symbols of batches of 4:2:0 levels, or of grey ones where there is no `c`.
 
         Args:
             y: int16 (n, 64, h/8, w/8), natural frequency order.
@@ -23,14 +24,15 @@ class SymbolCounts:
         Raises:
             ValueError: other types or shapes, or levels that 8-bit baseline has no codes for.
         """
-        count, _, rows, columns = c.shape if c.ndim == 4 else (0, 0, 0, 0)
-        if y.shape != (count, 64, 2 * rows, 2 * columns) or c.shape != (count, 128, rows, columns):
-            raise ValueError(f"planes of {y.shape} and {c.shape}")
-        if y.dtype != np.int16 or c.dtype != np.int16:
-            raise ValueError(f"levels must be int16, not {y.dtype} and {c.dtype}")
-        if count and rows and columns:
-            y, c = (np.require(plane, requirements=("C", "ALIGNED")) for plane in (y, c))
-            native.count_symbols(y, c, self.counts)
+        native.count_symbols(levels_of(y, c), self.counts)
+
+    def add_coefficients(self, coefficients: Coefficients) -> None:
+        """Count the symbols of one frame of any size and sampling, the padding of its last MCUs included.
+
+        Raises:
+            ValueError: planes of another type or shape, or levels that 8-bit baseline has no codes for.
+        """
+        native.count_symbols(coefficients.native_levels, self.counts)
 
     def tables(self) -> tuple[HuffmanTable, HuffmanTable, HuffmanTable, HuffmanTable]:
         """The optimal tables of at most 16 bits, one count added to each legal symbol.

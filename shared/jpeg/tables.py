@@ -24,6 +24,11 @@ class Sampling(StrEnum):
         """1 or 3."""
         return 1 if self is Sampling.GREY else 3
 
+    @property
+    def native_code(self) -> int:
+        """What the native codec calls it."""
+        return _SAMPLINGS.index(self)
+
 
 _SAMPLINGS = tuple(Sampling)
 
@@ -118,7 +123,7 @@ class TableSet:
     def native_tables(self) -> native.Tables:
         """The same set as the native module takes it."""
         huffman = tuple((table.counts, table.symbols) for table in self.huffman)
-        return native.Tables(_SAMPLINGS.index(self.sampling), self.quant, huffman)
+        return native.Tables(self.sampling.native_code, self.quant, huffman)
 
 
 @lru_cache(maxsize=256)

@@ -35,6 +35,16 @@ def extremes(height: int, width: int, seed: int, channels: int = 3) -> Pixels:
     return np.where(noise(height, width, seed, channels) > 127, 255, 0).astype(np.uint8)
 
 
+def flat(height: int, width: int, seed: int, channels: int = 3) -> Pixels:
+    """One colour."""
+    return np.full((height, width, channels), np.arange(seed, seed + 20 * channels, 20) % 256, np.uint8)
+
+
+def portrait(height: int, width: int, seed: int, channels: int = 3) -> Pixels:
+    """A part of the photograph."""
+    return photograph()[seed : seed + height, seed : seed + width, :channels]
+
+
 @cache
 def photograph() -> Pixels:
     """uint8 (h, w, 3), a portrait."""

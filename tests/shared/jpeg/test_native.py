@@ -31,8 +31,8 @@ def test_frames_that_can_change_are_copied_before_the_lock_is_released() -> None
 
 
 def test_counts_of_too_few_symbols_are_never_written() -> None:
-    y, c = np.zeros((1, 64, 2, 2), np.int16), np.zeros((1, 128, 1, 1), np.int16)
+    levels = native.Levels((8, 8), 0, (np.zeros((1, 64, 1, 1), np.int16),))
     with pytest.raises(ValueError, match="too small"):
-        native.count_symbols(y, c, np.zeros((4, 255), np.uint64))
+        native.count_symbols(levels, np.zeros((4, 255), np.uint64))
     with pytest.raises(ValueError, match="too small"):
         native.fit(np.zeros(255, np.uint64), is_ac=True)

@@ -6,8 +6,16 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from shared.jpeg import ZIGZAG, Decoder, Encoder, HuffmanTable, Stream, SymbolCounts, TableSet
-from tests.shared.jpeg import pictures
+from shared.jpeg import ZIGZAG, Decoder, Encoder, HuffmanTable, Sampling, Stream, SymbolCounts, TableSet
+from tests.reference import package_merge
+from tests.shared.jpeg import pictures, streams
+
+SUBSAMPLING = {
+    Sampling.GREY: {},
+    Sampling.YUV444: {"subsampling": 0},
+    Sampling.YUV422: {"subsampling": 1},
+    Sampling.YUV420: {"subsampling": 2},
+}
 
 
 def batch(count: int = 6, height: int = 32, width: int = 48) -> np.ndarray:
@@ -122,6 +130,58 @@ def test_fitted_codes_are_as_short_as_a_huffman_tree_allows(seed):
         weights = {symbol: int(row[symbol]) + 1 for symbol in table.symbols}
         cost = sum(weights[symbol] * length for symbol, length in lengths(table).items())
         assert cost == optimal_bits([*weights.values(), 0])
+
+
+@pytest.mark.parametrize("sampling", list(Sampling))
+@pytest.mark.parametrize(
+    "draw", [pictures.natural, pictures.noise, pictures.extremes, pictures.flat, pictures.portrait]
+)
+def test_a_scan_under_fitted_tables_is_never_larger_than_pillows_optimised_scan_with_its_tables(draw, sampling):
+    # Ours have a code for every symbol, so that a fleet can share them; Pillow's only for what this picture holds, so
+    # that each file must carry its own. Equal coefficients; our scan against Pillow's scan and DHT segments.
+    for side, quality in [(1, 50), (8, 95), (17, 30), (32, 50), (64, 75), (130, 90), (300, 5), (300, 30)]:
+        picture = draw(side, side + 3, side % 200)
+        picture = picture[..., 0] if sampling is Sampling.GREY else picture
+        jpeg = pictures.pillow_jpeg(picture, quality=quality, optimize=True, **SUBSAMPLING[sampling])
+        levels, counts = Decoder().decode(jpeg), SymbolCounts()
+        counts.add_coefficients(levels)
+        standard = TableSet.standard(quality, sampling)
+        tables = standard.with_huffman(counts.tables()[: len(standard.huffman)])
+        ours = len(Encoder(tables).encode_coefficients(levels, Stream.SCAN))
+        dht = sum(end - start for marker, start, end in streams.segments(jpeg) if marker == 0xC4)
+        assert ours <= len(streams.scan_of(jpeg)) + dht
+
+
+@pytest.mark.parametrize("shape", ["mild", "steep", "sparse"])
+@pytest.mark.parametrize("seed", range(5))
+def test_fitted_codes_are_as_short_as_package_merge_allows(seed, shape):
+    rng = np.random.default_rng(seed)
+    counts = SymbolCounts()
+    counts.counts[:] = {
+        "mild": rng.integers(0, 500, (4, 256)),
+        "steep": (2 ** rng.uniform(0, 40, (4, 256))).astype(np.uint64),
+        "sparse": rng.integers(0, 10**6, (4, 256)) * (rng.random((4, 256)) < 0.1),
+    }[shape]
+    for row, table in zip(counts.counts, counts.tables(), strict=True):
+        weights = {symbol: int(row[symbol]) + 1 for symbol in table.symbols}
+        assert max(lengths(table).values()) <= 16
+        assert package_merge.cost(weights, lengths(table)) == package_merge.cost(
+            weights, package_merge.cheapest_lengths(weights, limit=16)
+        )
+
+
+@pytest.mark.parametrize("quality", [30, 50, 75, 95])
+def test_codes_for_every_symbol_cost_a_corpus_no_more_than_a_thousandth(quality):
+    # Against the optimum for the very symbols that occur, which need not code any other.
+    encoder, counts = Encoder(TableSet.standard(quality)), SymbolCounts()
+    counts.add(*encoder.quantise_batch(batch(60, 128, 128)))
+    found = best = 0
+    for row, table in zip(counts.counts, counts.tables(), strict=True):
+        weights = {symbol: int(count) for symbol, count in enumerate(row) if count}
+        values = sum(weight * (symbol & 15) for symbol, weight in weights.items())
+        found += values + package_merge.cost(weights, lengths(table))
+        best += values + package_merge.cost(weights, package_merge.cheapest_lengths(weights, limit=16))
+    assert best <= found <= 1.001 * best
 
 
 @pytest.mark.parametrize("counts", [0, 1, 2**63])

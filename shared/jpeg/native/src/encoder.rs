@@ -6,6 +6,7 @@ use crate::markers::{self, write_marker, write_segment};
 use crate::pixels::{Image, PixelSource};
 use crate::quant::Quantiser;
 use crate::scan_encode::{encode_scan, BlockSource, Codes};
+use crate::statistics::CodeLengths;
 use crate::tables::{TableSet, TablesId, APP10_TAG};
 
 /// Which bytes to write.
@@ -36,6 +37,7 @@ pub struct Encoder {
     id: TablesId,
     quantisers: Vec<Quantiser>,
     codes: Vec<Codes>,
+    lengths: CodeLengths,
 }
 
 impl Encoder {
@@ -47,6 +49,7 @@ impl Encoder {
                 .chunks_exact(2)
                 .map(|pair| Codes::new(&pair[0], &pair[1]))
                 .collect(),
+            lengths: CodeLengths::new(&set.huffman),
             set,
             id,
         }
@@ -126,6 +129,14 @@ impl Encoder {
         let mut out = Vec::new();
         self.write_frame(&layout, &mut source, kind, &mut out);
         Ok(out)
+    }
+
+    /// Bits that `encode_levels` would write into the scan, before it fills the last byte and stuffs zeros.
+    pub fn scan_bits(&self, layout: &Layout, planes: &[&[i16]]) -> Result<u64> {
+        if layout.sampling != self.set.sampling {
+            return Err(Error::invalid_argument("levels of another sampling"));
+        }
+        self.lengths.scan_bits(layout, planes)
     }
 
     fn write_frame(

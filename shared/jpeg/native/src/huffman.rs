@@ -48,7 +48,7 @@ impl Spec {
     }
 
     /// Every (symbol, code, length) in order of code (T.81 figures C.1, C.2).
-    fn codes(&self) -> impl Iterator<Item = (u8, u32, u32)> + '_ {
+    pub fn codes(&self) -> impl Iterator<Item = (u8, u32, u32)> + '_ {
         let lengths = (1_u32..)
             .zip(self.counts)
             .flat_map(|(length, count)| std::iter::repeat(length).take(count as usize));

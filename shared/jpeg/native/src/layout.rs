@@ -1,5 +1,7 @@
 //! How an image divides into MCUs and blocks (T.81 A.1.1, A.2).
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 
 pub const BLOCK_SIDE: usize = 8;
@@ -59,6 +61,16 @@ impl ComponentLayout {
     pub fn area(&self) -> usize {
         self.block_rows * self.block_columns
     }
+
+    /// Block rows of an MCU row, without those that only pad.
+    pub fn rows_of(&self, mcu_row: usize) -> Range<usize> {
+        span(mcu_row, self.vertical, self.block_rows)
+    }
+
+    /// Block columns of an MCU column, without those that only pad.
+    pub fn columns_of(&self, mcu_column: usize) -> Range<usize> {
+        span(mcu_column, self.horizontal, self.block_columns)
+    }
 }
 
 /// The grid of a whole frame.
@@ -115,10 +127,20 @@ impl Layout {
         &self.components[..self.sampling.components()]
     }
 
+    /// Blocks of a component's MCUs that lie outside it.
+    pub fn padding_blocks(&self, component: &ComponentLayout) -> usize {
+        let blocks_an_mcu = component.horizontal * component.vertical;
+        self.mcu_rows * self.mcu_columns * blocks_an_mcu - component.area()
+    }
+
     /// Blocks of all components, padding not counted.
     pub fn blocks(&self) -> usize {
         self.components().iter().map(ComponentLayout::area).sum()
     }
+}
+
+fn span(mcu: usize, blocks_an_mcu: usize, blocks: usize) -> Range<usize> {
+    mcu * blocks_an_mcu..((mcu + 1) * blocks_an_mcu).min(blocks)
 }
 
 pub fn div_ceil(value: usize, by: usize) -> usize {

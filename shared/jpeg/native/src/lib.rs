@@ -32,4 +32,5 @@ mod scan_decode;
 mod scan_encode;
 mod statistics;
 mod stream;
+mod symbols;
 mod tables;

@@ -1,80 +1,85 @@
-//! How often each Huffman symbol occurs in planes of levels.
+//! How often each Huffman symbol occurs in planes of levels, and how many bits their codes take.
 
-use crate::error::{Error, Result};
-use crate::layout::{Layout, BLOCK_AREA, ZIGZAG};
+use crate::error::Result;
+use crate::huffman::Spec;
+use crate::layout::Layout;
+use crate::symbols::each_symbol;
 
 /// Counts by symbol: DC and AC of luma, DC and AC of chroma.
 pub type SymbolCounts = [[u64; 256]; 4];
 
-/// Count what coding these planes (one slice of 64 planes a component) would emit, padding not counted.
+/// Count what coding these planes (one slice of 64 planes a component) emits.
 pub fn count_symbols(layout: &Layout, planes: &[&[i16]], counts: &mut SymbolCounts) -> Result<()> {
-    let mut predictors = [0; 3];
-    for mcu_row in 0..layout.mcu_rows {
-        for mcu_column in 0..layout.mcu_columns {
-            for (index, component) in layout.components().iter().enumerate() {
-                let (dc, ac) = counts.split_at_mut(2 * index.min(1) + 1);
-                let (dc, ac) = (&mut dc[2 * index.min(1)], &mut ac[0]);
-                for row in mcu_row * component.vertical..(mcu_row + 1) * component.vertical {
-                    for column in mcu_column * component.horizontal..(mcu_column + 1) * component.horizontal {
-                        if row < component.block_rows && column < component.block_columns {
-                            let offset = row * component.block_columns + column;
-                            let block = Block {
-                                plane: planes[index],
-                                offset,
-                                area: component.area(),
-                            };
-                            count_block(&block, &mut predictors[index], dc, ac)?;
-                        }
-                    }
-                }
+    each_symbol(layout, planes, |table, symbol| {
+        counts[table][usize::from(symbol)] += 1;
+    })
+}
+
+/// Bits of each symbol's code and of the value behind it, by table: DC and AC of luma, DC and AC of chroma.
+#[derive(Clone, Debug)]
+pub struct CodeLengths([[u8; 256]; 4]);
+
+impl CodeLengths {
+    pub fn new(huffman: &[Spec]) -> Self {
+        let mut lengths = [[0; 256]; 4];
+        for (table, spec) in lengths.iter_mut().zip(huffman) {
+            for (symbol, _, length) in spec.codes() {
+                table[usize::from(symbol)] = length as u8 + (symbol & 15);
             }
         }
+        Self(lengths)
     }
-    Ok(())
-}
 
-struct Block<'a> {
-    plane: &'a [i16],
-    offset: usize,
-    area: usize,
-}
-
-impl Block<'_> {
-    fn level(&self, position: usize) -> i32 {
-        i32::from(self.plane[usize::from(ZIGZAG[position]) * self.area + self.offset])
+    /// Entropy-coded bits of a scan of these planes, before the last byte is filled up and zeros are stuffed.
+    pub fn scan_bits(&self, layout: &Layout, planes: &[&[i16]]) -> Result<u64> {
+        let mut bits = 0;
+        each_symbol(layout, planes, |table, symbol| {
+            bits += u64::from(self.0[table][usize::from(symbol)]);
+        })?;
+        Ok(bits)
     }
 }
 
-fn count_block(
-    block: &Block<'_>,
-    predictor: &mut i32,
-    dc: &mut [u64; 256],
-    ac: &mut [u64; 256],
-) -> Result<()> {
-    let level = block.level(0);
-    dc[usize::from(size_of(level - *predictor, 11)?)] += 1;
-    *predictor = level;
-    let mut run = 0;
-    for position in 1..BLOCK_AREA {
-        let level = block.level(position);
-        if level == 0 {
-            run += 1;
-            continue;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoder::{Encoder, StreamKind};
+    use crate::layout::{ComponentLayout, Sampling, BLOCK_AREA};
+    use crate::tables::tests::some_tables;
+
+    #[test]
+    fn the_bits_are_those_of_the_scan_without_filling_and_stuffing() {
+        for sampling in [
+            Sampling::Grey,
+            Sampling::Yuv444,
+            Sampling::Yuv422,
+            Sampling::Yuv420,
+        ] {
+            let set = some_tables(sampling, &[3, 5, 7][..sampling.components()]);
+            let layout = Layout::of_image(20, 33, sampling).unwrap();
+            let areas = layout.components().iter().map(ComponentLayout::area);
+            let levels: Vec<Vec<i16>> = areas
+                .map(|area| {
+                    (0..BLOCK_AREA * area)
+                        .map(|index| {
+                            if index % 3 == 0 {
+                                (index * 37 % 2047) as i16 - 1023
+                            } else {
+                                0
+                            }
+                        })
+                        .collect()
+                })
+                .collect();
+            let planes: Vec<&[i16]> = levels.iter().map(Vec::as_slice).collect();
+            let bits = CodeLengths::new(&set.huffman)
+                .scan_bits(&layout, &planes)
+                .unwrap();
+            let scan = Encoder::new(set, *b"tablesid")
+                .encode_levels(layout, &planes, StreamKind::Scan)
+                .unwrap();
+            let stuffed = scan.windows(2).filter(|pair| *pair == [0xFF, 0]).count();
+            assert_eq!((bits as usize + 7) / 8, scan.len() - stuffed);
         }
-        ac[0xF0] += run / 16;
-        ac[((run % 16) << 4) as usize | usize::from(size_of(level, 10)?)] += 1;
-        run = 0;
     }
-    ac[0] += u64::from(run > 0);
-    Ok(())
-}
-
-fn size_of(value: i32, most: u8) -> Result<u8> {
-    let size = (32 - value.unsigned_abs().leading_zeros()) as u8;
-    if size > most {
-        return Err(Error::invalid_argument(format!(
-            "a level or difference of {value} has no code"
-        )));
-    }
-    Ok(size)
 }
