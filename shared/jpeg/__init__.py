@@ -2,7 +2,7 @@
 
 from shared.jpeg.annex_k import ZIGZAG
 from shared.jpeg.decoder import Decoder
-from shared.jpeg.encoder import Encoder
+from shared.jpeg.encoder import Encoder, Simd
 from shared.jpeg.errors import (
     CorruptJpegError,
     CorruptScanError,
@@ -32,6 +32,7 @@ __all__ = [
     "Limits",
     "NotAJpegError",
     "Sampling",
+    "Simd",
     "Stream",
     "SymbolCounts",
     "TableSet",

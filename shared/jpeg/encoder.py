@@ -1,5 +1,8 @@
 """From pixels to streams with given tables."""
 
+from enum import StrEnum
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,15 +11,41 @@ from shared.jpeg.frames import Coefficients, Stream, levels_of
 from shared.jpeg.tables import Sampling, TableSet
 
 
+class Simd(StrEnum):
+    """Instructions that the encoder may use; every level writes the same bytes."""
+
+    PORTABLE = "portable"
+    NEON = "neon"
+    AVX2 = "avx2"
+
+    @classmethod
+    def available(cls) -> tuple[Self, ...]:
+        """The levels that this processor has, the fastest last."""
+        found = native.simd_levels()
+        return tuple(level for level in cls if found >> level.native_code & 1)
+
+    @property
+    def native_code(self) -> int:
+        """What the native encoder calls it."""
+        return list(Simd).index(self)
+
+
 class Encoder:
     """Encodes with one table set, whose codes and divisors are derived once.
 
     One encoder may be used by many threads; the interpreter lock is released while it works.
+
+    Args:
+        simd: one of `Simd.available()`; the fastest by default. For tests and measurements.
+
+    Raises:
+        ValueError: this processor has no such level.
     """
 
-    def __init__(self, tables: TableSet) -> None:
+    def __init__(self, tables: TableSet, *, simd: Simd | None = None) -> None:
         self.tables = tables
-        self._native = native.NativeEncoder(tables.native_tables, tables.tables_id)
+        self.simd = Simd.available()[-1] if simd is None else simd
+        self._native = native.NativeEncoder(tables.native_tables, tables.tables_id, self.simd.native_code)
 
     def encode(self, pixels: NDArray[np.uint8], stream: Stream = Stream.ABBREVIATED) -> bytes:
         """One JPEG of uint8 (h, w, 3) RGB, or (h, w) grey where the tables are grey.

@@ -112,12 +112,18 @@ def inspect(data: bytes, limits: Sequence[int]) -> Info:
     )
 
 
+def simd_levels() -> int:
+    """The SIMD levels that this processor has: bit n for level n."""
+    found: int = lib.dctwire_simd_levels()
+    return found
+
+
 class NativeEncoder:
     """A handle on derived encoding tables. Thread-safe; every call releases the interpreter lock."""
 
-    def __init__(self, tables: Tables, tables_id: str) -> None:
+    def __init__(self, tables: Tables, tables_id: str, simd: int) -> None:
         failure = ffi.new("Failure *")
-        handle = lib.dctwire_encoder_new(_c_tables(tables, tables_id), failure)
+        handle = lib.dctwire_encoder_new(_c_tables(tables, tables_id), simd, failure)
         _require(failure.kind, failure)
         self._handle = _owned(self, handle, lib.dctwire_encoder_free)
 

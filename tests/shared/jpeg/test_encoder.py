@@ -5,13 +5,14 @@ import threading
 import numpy as np
 import pytest
 
-from shared.jpeg import Coefficients, Decoder, Encoder, Sampling, Stream, SymbolCounts, TableSet
+from shared.jpeg import Coefficients, Decoder, Encoder, Sampling, Simd, Stream, SymbolCounts, TableSet
 from tests.shared.jpeg import pictures, streams
 
 SUBSAMPLINGS = {Sampling.YUV444: 0, Sampling.YUV422: 1, Sampling.YUV420: 2}
 KINDS = {"natural": pictures.natural, "noise": pictures.noise, "extremes": pictures.extremes}
 
 every_sampling = pytest.mark.parametrize("sampling", list(Sampling))
+every_level = pytest.mark.parametrize("simd", Simd.available())
 
 
 def pillow_scan(picture: pictures.Pixels, sampling: Sampling, quality: int) -> bytes:
@@ -20,50 +21,86 @@ def pillow_scan(picture: pictures.Pixels, sampling: Sampling, quality: int) -> b
     return streams.scan_of(pictures.pillow_jpeg(picture, quality=quality, **options))
 
 
-def our_scan(picture: pictures.Pixels, sampling: Sampling, quality: int) -> bytes:
+def our_scan(picture: pictures.Pixels, sampling: Sampling, quality: int, simd: Simd) -> bytes:
     """The same from us."""
-    return Encoder(TableSet.standard(quality, sampling)).encode(picture, Stream.SCAN)
+    return Encoder(TableSet.standard(quality, sampling), simd=simd).encode(picture, Stream.SCAN)
 
 
+@every_level
 @every_sampling
 @pytest.mark.parametrize("side", range(1, 71))
-def test_every_size_is_coded_bit_for_bit_like_libjpeg(sampling, side):
+def test_every_size_is_coded_bit_for_bit_like_libjpeg(sampling, side, simd):
     rng = np.random.default_rng(1000 + side)
     for height, width in {(side, side), (side, int(rng.integers(1, 71))), (int(rng.integers(1, 71)), side)}:
         draw = list(KINDS.values())[int(rng.integers(3))]
         picture = draw(height, width, side)
         picture = picture[..., 0] if sampling is Sampling.GREY else picture
         quality = int(rng.integers(1, 101))
-        assert our_scan(picture, sampling, quality) == pillow_scan(picture, sampling, quality)
+        assert our_scan(picture, sampling, quality, simd) == pillow_scan(picture, sampling, quality)
 
 
+@every_level
 @pytest.mark.parametrize("quality", range(1, 101))
-def test_every_quality_is_coded_bit_for_bit_like_libjpeg(quality):
+def test_every_quality_is_coded_bit_for_bit_like_libjpeg(quality, simd):
     for draw in KINDS.values():
         picture = draw(48, 32, quality)
-        assert our_scan(picture, Sampling.YUV420, quality) == pillow_scan(picture, Sampling.YUV420, quality)
+        assert our_scan(picture, Sampling.YUV420, quality, simd) == pillow_scan(picture, Sampling.YUV420, quality)
 
 
+@every_level
 @every_sampling
-def test_a_photograph_is_coded_bit_for_bit_like_libjpeg(sampling):
+def test_a_photograph_is_coded_bit_for_bit_like_libjpeg(sampling, simd):
     picture = pictures.photograph()
     picture = np.ascontiguousarray(picture[..., 1]) if sampling is Sampling.GREY else picture
     for quality in (12, 50, 90, 100):
-        assert our_scan(picture, sampling, quality) == pillow_scan(picture, sampling, quality)
+        assert our_scan(picture, sampling, quality, simd) == pillow_scan(picture, sampling, quality)
 
 
+@every_level
 @pytest.mark.parametrize("seed", range(30))
-def test_any_tables_give_libjpegs_levels(seed):
+def test_any_tables_give_libjpegs_levels(seed, simd):
     rng = np.random.default_rng(seed)
     tables = [bytes(rng.integers(1, 256, 64, dtype=np.uint8)) for _ in range(3)]
     tables[seed % 3] = tables[(seed + 1) % 3] if seed % 2 else tables[seed % 3]
     picture = list(KINDS.values())[seed % 3](40, 56, seed)
     ours = TableSet.standard().with_quant(tables)
     theirs = Decoder().decode(pictures.pillow_jpeg(picture, qtables=[list(t) for t in tables], subsampling=2))
-    found = Decoder().decode(Encoder(ours).encode(picture, Stream.INTERCHANGE))
+    found = Decoder().decode(Encoder(ours, simd=simd).encode(picture, Stream.INTERCHANGE))
     assert found.quant == theirs.quant == tuple(tables)
     for plane, expected in zip(found.planes, theirs.planes, strict=True):
         np.testing.assert_array_equal(plane, expected)
+
+
+@every_level
+@every_sampling
+@pytest.mark.parametrize("width", [side + step for side in (96, 128, 192, 256) for step in (-9, -8, -1, 0, 1, 7, 8, 9)])
+def test_rows_that_end_inside_a_vector_are_coded_bit_for_bit_like_libjpeg(sampling, width, simd):
+    picture = pictures.noise(17, width, width)
+    picture = picture[..., 0] if sampling is Sampling.GREY else picture
+    assert our_scan(picture, sampling, 75, simd) == pillow_scan(picture, sampling, 75)
+
+
+@every_level
+@pytest.mark.parametrize("quality", [1, 50, 100])
+def test_the_extremes_of_every_frequency_are_coded_bit_for_bit_like_libjpeg(quality, simd):
+    at = np.cos(np.outer(2 * np.arange(8) + 1, np.arange(8)) * np.pi / 16)
+    waves = np.einsum("yv,xu->vyux", at, at).reshape(64, 64) > 0
+    for picture in (np.where(waves, 255, 0).astype(np.uint8), np.where(waves, 0, 255).astype(np.uint8)):
+        assert our_scan(picture, Sampling.GREY, quality, simd) == pillow_scan(picture, Sampling.GREY, quality)
+
+
+@pytest.mark.parametrize("simd", list(Simd))
+def test_only_levels_that_the_processor_has_are_granted(simd):
+    if simd in Simd.available():
+        Encoder(TableSet.standard(), simd=simd)
+    else:
+        with pytest.raises(ValueError, match="no SIMD level"):
+            Encoder(TableSet.standard(), simd=simd)
+
+
+def test_the_portable_level_is_always_there_and_never_the_default_where_another_is():
+    assert Simd.available()[0] is Simd.PORTABLE
+    assert Encoder(TableSet.standard()).simd is Simd.available()[-1]
 
 
 @every_sampling
@@ -107,12 +144,13 @@ def test_a_batch_is_its_images_coded_one_by_one(stream):
     assert encoder.encode_batch(batch[:0], stream) == []
 
 
+@every_level
 @pytest.mark.parametrize("sampling", [Sampling.YUV420, Sampling.GREY])
-def test_quantising_gives_what_decoding_the_coded_images_gives(sampling):
+def test_quantising_gives_what_decoding_the_coded_images_gives(sampling, simd):
     batch = np.stack([pictures.natural(48, 32, seed) for seed in range(4)])
     tables = TableSet.standard(75, sampling)
-    y, c = Encoder(tables).quantise_batch(batch)
-    for index, frame in enumerate(Encoder(tables).encode_batch(batch)):
+    y, c = Encoder(tables, simd=simd).quantise_batch(batch)
+    for index, frame in enumerate(Encoder(tables, simd=simd).encode_batch(batch)):
         found = Decoder(tables).decode(frame)
         np.testing.assert_array_equal(y[index], found.planes[0])
         if c is not None:

@@ -1,68 +1,10 @@
-//! Entropy-coded bytes, bit by bit: byte stuffing out (T.81 F.1.2.3) and in (figure F.18).
+//! Entropy-coded bytes in, bit by bit, stuffing removed (T.81 figure F.18).
 
 use crate::error::{Error, Result};
 
-/// Writes codes into a byte vector, a zero after each 0xFF.
-pub struct BitWriter<'a> {
-    out: &'a mut Vec<u8>,
-    window: u64,
-    used: u32,
-}
-
-impl<'a> BitWriter<'a> {
-    pub fn new(out: &'a mut Vec<u8>) -> Self {
-        Self {
-            out,
-            window: 0,
-            used: 0,
-        }
-    }
-
-    /// Append the low `count` (at most 27) bits; the higher ones must be zero.
-    #[inline]
-    pub fn put(&mut self, bits: u32, count: u32) {
-        self.window = self.window << count | u64::from(bits);
-        self.used += count;
-        if self.used >= 32 {
-            self.used -= 32;
-            self.push((self.window >> self.used) as u32);
-        }
-    }
-
-    #[inline]
-    fn push(&mut self, word: u32) {
-        let bytes = word.to_be_bytes();
-        if contains_ff(u64::from(word)) {
-            for byte in bytes {
-                self.push_byte(byte);
-            }
-        } else {
-            self.out.extend_from_slice(&bytes);
-        }
-    }
-
-    fn push_byte(&mut self, byte: u8) {
-        self.out.push(byte);
-        if byte == 0xFF {
-            self.out.push(0);
-        }
-    }
-
-    /// Fill the last byte with ones (T.81 F.1.2.3) and hand everything out.
-    pub fn finish(mut self) {
-        let fill = (8 - self.used % 8) % 8;
-        self.window = self.window << fill | ((1 << fill) - 1);
-        self.used += fill;
-        while self.used > 0 {
-            self.used -= 8;
-            self.push_byte((self.window >> self.used) as u8);
-        }
-    }
-}
-
 /// Whether any byte of the word is 0xFF.
 #[inline]
-fn contains_ff(word: u64) -> bool {
+pub fn contains_ff(word: u64) -> bool {
     let inverted = !word;
     inverted.wrapping_sub(0x0101_0101_0101_0101) & word & 0x8080_8080_8080_8080 != 0
 }
@@ -191,6 +133,7 @@ impl<'a> BitReader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bit_writer::BitWriter;
 
     #[test]
     fn ff_is_found_in_any_byte_and_nowhere_else() {

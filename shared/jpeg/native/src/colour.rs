@@ -1,9 +1,9 @@
 //! RGB to YCbCr (JFIF) and chroma downsampling, in libjpeg's fixed point.
 
-const FRACTION_BITS: i32 = 16;
-const HALF: i32 = 1 << (FRACTION_BITS - 1);
+pub const FRACTION_BITS: i32 = 16;
+pub const HALF: i32 = 1 << (FRACTION_BITS - 1);
 /// 128, and a hair less than a half so that pure blue or red stays at 255.
-const CHROMA_OFFSET: i32 = (128 << FRACTION_BITS) + HALF - 1;
+pub const CHROMA_OFFSET: i32 = (128 << FRACTION_BITS) + HALF - 1;
 
 /// One row of interleaved RGB into three rows of the same length.
 pub fn convert_row(rgb: &[u8], y: &mut [u8], cb: &mut [u8], cr: &mut [u8]) {

@@ -7,21 +7,21 @@ use crate::layout::{BLOCK_AREA, BLOCK_SIDE};
 /// side; the compiler makes vectors of that.
 pub type Block = [i16; BLOCK_AREA];
 
-const FRACTION_BITS: i32 = 13;
-const ROW_PASS_BITS: i32 = 2;
+pub const FRACTION_BITS: i32 = 13;
+pub const ROW_PASS_BITS: i32 = 2;
 
-const C_0_298631336: i32 = 2446;
-const C_0_390180644: i32 = 3196;
-const C_0_541196100: i32 = 4433;
-const C_0_765366865: i32 = 6270;
-const C_0_899976223: i32 = 7373;
-const C_1_175875602: i32 = 9633;
-const C_1_501321110: i32 = 12299;
-const C_1_847759065: i32 = 15137;
-const C_1_961570560: i32 = 16069;
-const C_2_053119869: i32 = 16819;
-const C_2_562915447: i32 = 20995;
-const C_3_072711026: i32 = 25172;
+pub const C_0_298631336: i32 = 2446;
+pub const C_0_390180644: i32 = 3196;
+pub const C_0_541196100: i32 = 4433;
+pub const C_0_765366865: i32 = 6270;
+pub const C_0_899976223: i32 = 7373;
+pub const C_1_175875602: i32 = 9633;
+pub const C_1_501321110: i32 = 12299;
+pub const C_1_847759065: i32 = 15137;
+pub const C_1_961570560: i32 = 16069;
+pub const C_2_053119869: i32 = 16819;
+pub const C_2_562915447: i32 = 20995;
+pub const C_3_072711026: i32 = 25172;
 
 /// Coefficients times 8, rows of equal vertical frequency, of level-shifted samples given as columns.
 ///

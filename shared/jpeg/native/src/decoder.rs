@@ -309,6 +309,7 @@ mod tests {
     use crate::encoder::{Encoder, StreamKind};
     use crate::error::Kind;
     use crate::layout::BLOCK_AREA;
+    use crate::simd::Level;
     use crate::tables::tests::some_tables;
 
     const ID: TablesId = *b"tablesid";
@@ -352,7 +353,7 @@ mod tests {
             let layout = Layout::of_image(20, 33, sampling).unwrap();
             let levels = levels(&layout);
             let planes: Vec<&[i16]> = levels.iter().map(Vec::as_slice).collect();
-            let encoder = Encoder::new(set.clone(), ID);
+            let encoder = Encoder::new(set.clone(), ID, Level::fastest());
             let decoder = Decoder::new(Some((set, ID)), Limits::default());
             for kind in [StreamKind::Interchange, StreamKind::Abbreviated] {
                 let stream = encoder.encode_levels(layout, &planes, kind).unwrap();
@@ -368,7 +369,7 @@ mod tests {
     fn tables_that_are_not_at_hand_are_named() {
         let set = some_tables(Sampling::Grey, &[3]);
         let layout = Layout::of_image(8, 8, Sampling::Grey).unwrap();
-        let stream = Encoder::new(set, ID)
+        let stream = Encoder::new(set, ID, Level::fastest())
             .encode_levels(layout, &[&[0; 64]], StreamKind::Abbreviated)
             .unwrap();
         let error = decode(&Decoder::new(None, Limits::default()), &stream).unwrap_err();

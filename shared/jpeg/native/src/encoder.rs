@@ -2,10 +2,12 @@
 
 use crate::error::{Error, Result};
 use crate::layout::{ComponentLayout, Layout, BLOCK_AREA};
+use crate::levels::Levels;
 use crate::markers::{self, write_marker, write_segment};
-use crate::pixels::{Image, PixelSource};
+use crate::pixels::{Image, PixelSource, Quantisation};
 use crate::quant::Quantiser;
 use crate::scan_encode::{encode_scan, BlockSource, Codes};
+use crate::simd::Kernels;
 use crate::statistics::CodeLengths;
 use crate::tables::{TableSet, TablesId, APP10_TAG};
 
@@ -38,10 +40,11 @@ pub struct Encoder {
     quantisers: Vec<Quantiser>,
     codes: Vec<Codes>,
     lengths: CodeLengths,
+    kernels: &'static Kernels,
 }
 
 impl Encoder {
-    pub fn new(set: TableSet, id: TablesId) -> Self {
+    pub fn new(set: TableSet, id: TablesId, kernels: &'static Kernels) -> Self {
         Self {
             quantisers: set.quant.iter().map(Quantiser::new).collect(),
             codes: set
@@ -52,6 +55,7 @@ impl Encoder {
             lengths: CodeLengths::new(&set.huffman),
             set,
             id,
+            kernels,
         }
     }
 
@@ -114,7 +118,12 @@ impl Encoder {
             Some(pixels) => Image { pixels, ..images },
             None => return Ok(()),
         };
-        let mut source = PixelSource::new(layout, first, &self.quantisers)?;
+        let quantisation = Quantisation {
+            quantisers: &self.quantisers,
+            kernels: self.kernels,
+            refinement: None,
+        };
+        let mut source = PixelSource::new(layout, first, quantisation)?;
         work(&mut source);
         for pixels in rows {
             source.replace_pixels(pixels);
@@ -225,12 +234,16 @@ impl<'a> LevelSource<'a> {
 impl BlockSource for LevelSource<'_> {
     fn start_row(&mut self, _mcu_row: usize) {}
 
-    fn levels(&mut self, component: usize, row: usize, column: usize, levels: &mut [i16; BLOCK_AREA]) {
+    fn read(&mut self, component: usize, row: usize, column: usize, blocks: &mut [Levels]) {
         let layout = &self.layout.components()[component];
-        let offset = row * layout.block_columns + column;
-        let source = self.planes[component][offset..].iter().step_by(layout.area());
-        for (level, &value) in levels.iter_mut().zip(source) {
-            *level = value;
+        let first = row * layout.block_columns + column;
+        for (offset, levels) in (first..).zip(blocks) {
+            let mut natural = [0; BLOCK_AREA];
+            let source = self.planes[component][offset..].iter().step_by(layout.area());
+            for (level, &value) in natural.iter_mut().zip(source) {
+                *level = value;
+            }
+            *levels = Levels::from_natural(&natural);
         }
     }
 }

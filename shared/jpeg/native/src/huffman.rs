@@ -97,25 +97,28 @@ fn is_legal_ac(symbol: u8) -> bool {
     symbol == 0x00 || symbol == 0xF0 || (1..=MAX_AC_SIZE).contains(&size)
 }
 
-/// Code and length of each symbol; length 0 where there is none.
+/// What coding each symbol takes: its code with room for the value's bits behind, and the bits of both together.
 #[derive(Clone, Debug)]
 pub struct EncodeTable {
-    entries: [(u16, u8); 256],
+    /// Low to high: bits (5), code and room (at most 16 + 11).
+    entries: [u32; 256],
 }
 
 impl EncodeTable {
     pub fn new(spec: &Spec) -> Self {
-        let mut entries = [(0, 0); 256];
+        let mut entries = [0; 256];
         for (symbol, code, length) in spec.codes() {
-            entries[symbol as usize] = (code as u16, length as u8);
+            let size = u32::from(symbol & 15);
+            entries[symbol as usize] = code << size << 5 | (length + size);
         }
         Self { entries }
     }
 
+    /// (code with as many zeros behind as the symbol has value bits, bits of both); 0 bits where there is no code.
     #[inline]
     pub fn code(&self, symbol: u8) -> (u32, u32) {
-        let (code, length) = self.entries[symbol as usize];
-        (u32::from(code), u32::from(length))
+        let entry = self.entries[symbol as usize];
+        (entry >> 5, entry & 31)
     }
 }
 
@@ -306,7 +309,9 @@ mod tests {
         let encode = EncodeTable::new(&spec);
         let decode = DecodeTable::new(&spec, Class::Dc);
         for &symbol in spec.values() {
-            let (code, length) = encode.code(symbol);
+            let size = u32::from(symbol);
+            let (code, bits) = encode.code(symbol);
+            let (code, length) = (code >> size, bits - size);
             let entry = decode.entry(code << (16 - length));
             let inline = u32::from(symbol) + length <= LOOKUP_BITS && symbol > 0;
             let expected = if inline {

@@ -14,6 +14,7 @@
     clippy::cast_lossless
 )]
 
+mod bit_writer;
 mod bits;
 mod colour;
 mod dct;
@@ -25,11 +26,13 @@ mod fit;
 mod frame;
 mod huffman;
 mod layout;
+mod levels;
 mod markers;
 mod pixels;
 mod quant;
 mod scan_decode;
 mod scan_encode;
+mod simd;
 mod statistics;
 mod stream;
 mod symbols;

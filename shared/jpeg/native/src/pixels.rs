@@ -1,11 +1,17 @@
 //! From samples to quantised blocks: colour, chroma, DCT, quantisation, one MCU row at a time.
 
-use crate::colour;
-use crate::dct;
+use crate::dct::Block;
 use crate::error::{Error, Result};
 use crate::layout::{div_ceil, Layout, Sampling, BLOCK_AREA, BLOCK_SIDE};
+use crate::levels::Levels;
 use crate::quant::Quantiser;
 use crate::scan_encode::BlockSource;
+use crate::simd::{Kernels, Lines};
+
+/// Strips are as wide as this many samples a time, so that vectors of two blocks never leave them.
+const STRIDE_UNIT: usize = 2 * BLOCK_SIDE;
+/// Blocks that `quantise_into` has between quantisation and planes.
+const RUN_BLOCKS: usize = 16;
 
 /// An image in memory: rows of interleaved RGB (3 channels) or grey (1).
 #[derive(Clone, Copy)]
@@ -14,14 +20,30 @@ pub struct Image<'a> {
     pub channels: usize,
 }
 
-/// Rows of one component that one MCU row covers, as wide as its MCUs.
+/// Derived from tables once, used for every image.
+#[derive(Clone, Copy)]
+pub struct Quantisation<'a> {
+    /// One a component.
+    pub quantisers: &'a [Quantiser],
+    pub kernels: &'static Kernels,
+    pub refinement: Option<&'a dyn Refinement>,
+}
+
+/// Changes levels between quantisation and coding.
+pub trait Refinement {
+    /// `coefficients` are those of the blocks before quantisation, times 8, natural order.
+    fn refine(&self, component: usize, coefficients: &[Block], levels: &mut [Levels]);
+}
+
+/// Rows of one component that one MCU row covers, as wide as its MCUs or a little wider.
 struct Strip {
     samples: Vec<u8>,
     stride: usize,
 }
 
 impl Strip {
-    fn new(rows: usize, stride: usize) -> Self {
+    fn new(rows: usize, width: usize) -> Self {
+        let stride = div_ceil(width, STRIDE_UNIT) * STRIDE_UNIT;
         Self {
             samples: vec![0; rows * stride],
             stride,
@@ -41,18 +63,12 @@ impl Strip {
         self.samples.copy_within(start - self.stride..start, start);
     }
 
-    /// The block at (row, column) of the strip, level-shifted, as columns.
-    #[inline]
-    fn block(&self, row: usize, column: usize) -> dct::Block {
-        let mut rows = [0; BLOCK_AREA];
-        for (y, shifted) in rows.chunks_exact_mut(BLOCK_SIDE).enumerate() {
-            let start = (row * BLOCK_SIDE + y) * self.stride + column * BLOCK_SIDE;
-            let samples = &self.samples[start..start + BLOCK_SIDE];
-            for (value, &sample) in shifted.iter_mut().zip(samples) {
-                *value = i16::from(sample) - 128;
-            }
+    /// The eight lines of a row of blocks, from `column` on.
+    fn lines(&self, row: usize, column: usize) -> Lines<'_> {
+        Lines {
+            samples: &self.samples[row * BLOCK_SIDE * self.stride + column * BLOCK_SIDE..],
+            stride: self.stride,
         }
-        dct::transpose(&rows)
     }
 }
 
@@ -60,16 +76,19 @@ impl Strip {
 pub struct PixelSource<'a> {
     image: Image<'a>,
     layout: Layout,
-    quantisers: &'a [Quantiser],
-    /// At the resolution of the image: luma, and chroma before downsampling.
-    full: [Strip; 3],
-    /// Downsampled Cb and Cr; unused in 4:4:4.
+    quantisation: Quantisation<'a>,
+    luma: Strip,
+    /// Cb and Cr as sampled.
     chroma: [Strip; 2],
+    /// As many rows of Cb and Cr before downsampling as make one after it; none in 4:4:4.
+    full_chroma: [Strip; 2],
+    /// Coefficients for the refinement.
+    coefficients: Vec<Block>,
     mcu_row: usize,
 }
 
 impl<'a> PixelSource<'a> {
-    pub fn new(layout: Layout, image: Image<'a>, quantisers: &'a [Quantiser]) -> Result<Self> {
+    pub fn new(layout: Layout, image: Image<'a>, quantisation: Quantisation<'a>) -> Result<Self> {
         if image.pixels.len() != layout.height * layout.width * image.channels {
             return Err(Error::invalid_argument("the pixels do not fill the image"));
         }
@@ -79,21 +98,22 @@ impl<'a> PixelSource<'a> {
             ));
         }
         let (h, v) = layout.sampling.luma_factors();
-        let stride = layout.mcu_columns * BLOCK_SIDE * h;
-        let colour_rows = if layout.sampling == Sampling::Grey {
+        let width = layout.mcu_columns * BLOCK_SIDE;
+        let chroma_rows = if layout.sampling == Sampling::Grey {
             0
         } else {
-            BLOCK_SIDE * v
+            BLOCK_SIDE
         };
-        let chroma_rows = if h > 1 { BLOCK_SIDE } else { 0 };
-        let full = |rows| Strip::new(rows, stride);
-        let chroma = || Strip::new(chroma_rows, stride / h);
+        let chroma = || Strip::new(chroma_rows, width);
+        let full_chroma = || Strip::new(if h > 1 { v } else { 0 }, chroma().stride * h);
         Ok(Self {
             image,
             layout,
-            quantisers,
-            full: [full(BLOCK_SIDE * v), full(colour_rows), full(colour_rows)],
+            quantisation,
+            luma: Strip::new(BLOCK_SIDE * v, width * h),
             chroma: [chroma(), chroma()],
+            full_chroma: [full_chroma(), full_chroma()],
+            coefficients: Vec::new(),
             mcu_row: 0,
         })
     }
@@ -104,63 +124,61 @@ impl<'a> PixelSource<'a> {
         self.image.pixels = pixels;
     }
 
-    /// Rows beyond the image repeat its last one.
+    /// Rows beyond the image repeat its last one, after downsampling where that is done (as libjpeg does).
     fn load_rows(&mut self, mcu_row: usize) {
         let (_, v) = self.layout.sampling.luma_factors();
-        for row in 0..BLOCK_SIDE * v {
-            let image_row = mcu_row * BLOCK_SIDE * v + row;
-            if image_row < self.layout.height {
-                self.load_row(image_row, row);
-            } else {
-                self.full[0].repeat_row_above(row);
-                if self.layout.sampling != Sampling::Grey {
-                    self.full[1].repeat_row_above(row);
-                    self.full[2].repeat_row_above(row);
+        for row in 0..BLOCK_SIDE {
+            let first = (mcu_row * BLOCK_SIDE + row) * v;
+            for line in 0..v {
+                if first + line < self.layout.height {
+                    self.load_row(first + line, row, line);
+                } else {
+                    self.luma.repeat_row_above(row * v + line);
                 }
+            }
+            if self.layout.sampling != Sampling::Grey {
+                self.load_chroma_row(row, self.layout.height.saturating_sub(first).min(v));
             }
         }
     }
 
     /// Columns beyond the image repeat its last one.
-    fn load_row(&mut self, image_row: usize, row: usize) {
+    fn load_row(&mut self, image_row: usize, row: usize, line: usize) {
+        let (h, v) = self.layout.sampling.luma_factors();
         let width = self.layout.width;
         let length = width * self.image.channels;
         let source = &self.image.pixels[image_row * length..(image_row + 1) * length];
-        let [y, cb, cr] = &mut self.full;
+        let luma = self.luma.row_mut(row * v + line);
+        let kernels = self.quantisation.kernels;
         match (self.image.channels, self.layout.sampling) {
-            (1, _) => y.row_mut(row)[..width].copy_from_slice(source),
-            (_, Sampling::Grey) => colour::convert_row_to_luma(source, &mut y.row_mut(row)[..width]),
+            (1, _) => luma[..width].copy_from_slice(source),
+            (_, Sampling::Grey) => (kernels.convert_row_to_luma)(source, &mut luma[..width]),
             _ => {
-                let (cb, cr) = (cb.row_mut(row), cr.row_mut(row));
-                colour::convert_row(
-                    source,
-                    &mut y.row_mut(row)[..width],
-                    &mut cb[..width],
-                    &mut cr[..width],
-                );
+                let (planes, line) = if h > 1 {
+                    (&mut self.full_chroma, line)
+                } else {
+                    (&mut self.chroma, row)
+                };
+                let [cb, cr] = planes;
+                let (cb, cr) = (cb.row_mut(line), cr.row_mut(line));
+                (kernels.convert_row)(source, &mut luma[..width], &mut cb[..width], &mut cr[..width]);
                 repeat_last(cb, width);
                 repeat_last(cr, width);
             }
         }
-        repeat_last(y.row_mut(row), width);
+        repeat_last(luma, width);
     }
 
-    /// libjpeg downsamples the image's rows, then repeats the last *downsampled* row.
-    fn downsample(&mut self, mcu_row: usize) {
+    /// A row of chroma out of the `lines` that the image has of it, which may be none.
+    fn load_chroma_row(&mut self, row: usize, lines: usize) {
         let (h, v) = self.layout.sampling.luma_factors();
-        if h == 1 {
-            return;
-        }
-        let rows = div_ceil(self.layout.height, v);
-        for (full, chroma) in self.full[1..].iter().zip(&mut self.chroma) {
-            for row in 0..BLOCK_SIDE {
-                if mcu_row * BLOCK_SIDE + row >= rows {
-                    chroma.repeat_row_above(row);
-                } else if v == 2 {
-                    colour::halve_both(full.row(2 * row), full.row(2 * row + 1), chroma.row_mut(row));
-                } else {
-                    colour::halve_width(full.row(row), chroma.row_mut(row));
-                }
+        let kernels = self.quantisation.kernels;
+        for (full, chroma) in self.full_chroma.iter().zip(&mut self.chroma) {
+            match (lines, h, v) {
+                (0, _, _) => chroma.repeat_row_above(row),
+                (_, 1, _) => (),
+                (_, _, 1) => (kernels.halve_width)(full.row(0), chroma.row_mut(row)),
+                _ => (kernels.halve_both)(full.row(0), full.row(lines - 1), chroma.row_mut(row)),
             }
         }
     }
@@ -168,23 +186,32 @@ impl<'a> PixelSource<'a> {
     /// Quantise the whole image into planes of 64 frequencies, natural order, one slice a component.
     pub fn quantise_into(&mut self, planes: &mut [&mut [i16]]) {
         let layout = self.layout;
-        let mut levels = [0; BLOCK_AREA];
+        let mut blocks = [Levels::ZERO; RUN_BLOCKS];
+        for plane in planes.iter_mut() {
+            plane.fill(0);
+        }
         for mcu_row in 0..layout.mcu_rows {
             self.start_row(mcu_row);
             for (index, component) in layout.components().iter().enumerate() {
-                let area = component.area();
                 let end = ((mcu_row + 1) * component.vertical).min(component.block_rows);
                 for row in mcu_row * component.vertical..end {
-                    for column in 0..component.block_columns {
-                        self.levels(index, row, column, &mut levels);
+                    for column in (0..component.block_columns).step_by(RUN_BLOCKS) {
+                        let count = RUN_BLOCKS.min(component.block_columns - column);
+                        self.read(index, row, column, &mut blocks[..count]);
                         let offset = row * component.block_columns + column;
-                        let targets = planes[index][offset..].iter_mut().step_by(area);
-                        for (target, &level) in targets.zip(&levels) {
-                            *target = level;
-                        }
+                        scatter(&blocks[..count], &mut planes[index][offset..], component.area());
                     }
                 }
             }
+        }
+    }
+}
+
+/// Levels of neighbouring blocks into zeroed planes `area` items apart.
+fn scatter(blocks: &[Levels], planes: &mut [i16], area: usize) {
+    for (column, levels) in blocks.iter().enumerate() {
+        for (index, level) in levels.nonzero_natural() {
+            planes[index * area + column] = level;
         }
     }
 }
@@ -197,22 +224,30 @@ fn repeat_last(row: &mut [u8], width: usize) {
 impl BlockSource for PixelSource<'_> {
     fn start_row(&mut self, mcu_row: usize) {
         self.load_rows(mcu_row);
-        if self.layout.sampling != Sampling::Grey {
-            self.downsample(mcu_row);
-        }
         self.mcu_row = mcu_row;
     }
 
-    #[inline]
-    fn levels(&mut self, component: usize, row: usize, column: usize, levels: &mut [i16; BLOCK_AREA]) {
-        let is_downsampled = component > 0 && self.layout.sampling.luma_factors().0 > 1;
-        let strip = if is_downsampled {
-            &self.chroma[component - 1]
+    fn read(&mut self, component: usize, row: usize, column: usize, blocks: &mut [Levels]) {
+        let strip = if component == 0 {
+            &self.luma
         } else {
-            &self.full[component]
+            &self.chroma[component - 1]
         };
         let first = self.mcu_row * self.layout.components()[component].vertical;
-        let columns = strip.block(row - first, column);
-        self.quantisers[component].levels(&dct::forward(&columns), levels);
+        let lines = strip.lines(row - first, column);
+        let Quantisation {
+            quantisers,
+            kernels,
+            refinement,
+        } = self.quantisation;
+        match refinement {
+            None => (kernels.transform_and_quantise)(lines, &quantisers[component], blocks),
+            Some(refinement) => {
+                self.coefficients.resize(blocks.len(), [0; BLOCK_AREA]);
+                (kernels.transform)(lines, &mut self.coefficients);
+                (kernels.quantise)(&self.coefficients, &quantisers[component], blocks);
+                refinement.refine(component, &self.coefficients, blocks);
+            }
+        }
     }
 }

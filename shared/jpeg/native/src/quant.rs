@@ -1,7 +1,7 @@
 //! Quantisation: rounded division, halves away from zero, as libjpeg rounds.
 
 use crate::dct::Block;
-use crate::layout::BLOCK_AREA;
+use crate::layout::{BLOCK_AREA, BLOCK_SIDE};
 
 /// A 64-entry table in natural order, entries 1..255.
 pub type QuantTable = [u8; BLOCK_AREA];
@@ -34,9 +34,20 @@ impl Quantiser {
         out
     }
 
+    /// Halves, reciprocals and scales of the eight frequencies of a line.
+    #[inline]
+    pub fn line(&self, line: usize) -> [[u16; BLOCK_SIDE]; 3] {
+        [&self.halves, &self.reciprocals, &self.scales].map(|entries| {
+            let mut own = [0; BLOCK_SIDE];
+            own.copy_from_slice(&entries[line * BLOCK_SIDE..(line + 1) * BLOCK_SIDE]);
+            own
+        })
+    }
+
     /// Levels, natural order, of coefficients times 8.
     #[inline]
-    pub fn levels(&self, coefficients: &Block, levels: &mut [i16; BLOCK_AREA]) {
+    pub fn levels(&self, coefficients: &Block) -> Block {
+        let mut levels = [0; BLOCK_AREA];
         for index in 0..BLOCK_AREA {
             let value = coefficients[index];
             let quotient = (value.unsigned_abs() + self.halves[index]) >> 3 << 4;
@@ -45,6 +56,7 @@ impl Quantiser {
             let sign = value >> 15;
             levels[index] = (magnitude ^ sign) - sign;
         }
+        levels
     }
 }
 
@@ -63,13 +75,11 @@ mod tests {
             let quantiser = Quantiser::new(&[step; 64]);
             let divisor = 8 * i32::from(step);
             for first in (-9024..9024_i16).step_by(64) {
-                let mut levels = [0; 64];
                 let mut block = [0; 64];
                 for (value, slot) in (first..).zip(&mut block) {
                     *slot = value;
                 }
-                quantiser.levels(&block, &mut levels);
-                for (value, level) in (i32::from(first)..).zip(levels) {
+                for (value, level) in (i32::from(first)..).zip(quantiser.levels(&block)) {
                     let expected = (value.abs() + divisor / 2) / divisor * value.signum();
                     assert_eq!(i32::from(level), expected, "{value} by {step}");
                 }

@@ -1,16 +1,27 @@
 //! Entropy coding of a whole frame in one interleaved scan with given tables (T.81 F.1.2).
 
-use crate::bits::BitWriter;
+use std::num::{NonZeroU32, NonZeroU64};
+use std::ops::Range;
+
+use crate::bit_writer::BitWriter;
 use crate::huffman::{EncodeTable, Spec};
-use crate::layout::{Layout, BLOCK_AREA, ZIGZAG};
+use crate::layout::{ComponentLayout, Layout, BLOCK_AREA};
+use crate::levels::Levels;
+
+/// MCUs of a row that are quantised before they are coded: few enough for the first-level cache, many enough for
+/// vectors that hold several blocks.
+const GROUP_MCUS: usize = 8;
+
+const ZERO_RUN: u8 = 0xF0;
+const END_OF_BLOCK: u8 = 0x00;
 
 /// Where quantised blocks come from, MCU row by MCU row.
 pub trait BlockSource {
     /// Called before the blocks of an MCU row are asked for.
     fn start_row(&mut self, mcu_row: usize);
 
-    /// Levels, natural order, of a block inside the component.
-    fn levels(&mut self, component: usize, row: usize, column: usize, levels: &mut [i16; BLOCK_AREA]);
+    /// The levels of neighbouring blocks of one row, all inside the component, the first at `column`.
+    fn read(&mut self, component: usize, row: usize, column: usize, blocks: &mut [Levels]);
 }
 
 /// DC and AC codes of one component.
@@ -33,92 +44,138 @@ impl Codes {
 pub fn encode_scan(layout: &Layout, source: &mut impl BlockSource, codes: &[Codes], out: &mut Vec<u8>) {
     let mut writer = BitWriter::new(out);
     let mut predictors = [0; 3];
+    let mut group = Group::new(layout);
     for mcu_row in 0..layout.mcu_rows {
         source.start_row(mcu_row);
-        for mcu_column in 0..layout.mcu_columns {
-            encode_mcu(
-                layout,
-                source,
-                codes,
-                (mcu_row, mcu_column),
-                &mut predictors,
-                &mut writer,
-            );
+        for first in (0..layout.mcu_columns).step_by(GROUP_MCUS) {
+            let mcus = first..(first + GROUP_MCUS).min(layout.mcu_columns);
+            group.read(source, mcu_row, &mcus);
+            for mcu in 0..mcus.len() {
+                group.encode_mcu(mcu, codes, &mut predictors, &mut writer);
+            }
         }
     }
     writer.finish();
 }
 
-fn encode_mcu(
-    layout: &Layout,
-    source: &mut impl BlockSource,
-    codes: &[Codes],
-    (mcu_row, mcu_column): (usize, usize),
-    predictors: &mut [i32; 3],
-    writer: &mut BitWriter<'_>,
-) {
-    let mut levels = [0; BLOCK_AREA];
-    for (index, component) in layout.components().iter().enumerate() {
-        let codes = &codes[index.min(1)];
-        for row in mcu_row * component.vertical..(mcu_row + 1) * component.vertical {
-            for column in mcu_column * component.horizontal..(mcu_column + 1) * component.horizontal {
-                if row < component.block_rows && column < component.block_columns {
-                    source.levels(index, row, column, &mut levels);
-                    encode_block(&levels, &mut predictors[index], codes, writer);
-                } else {
-                    encode_padding(codes, writer);
+/// Neighbouring MCUs between quantisation and coding.
+struct Group {
+    components: Vec<GroupComponent>,
+}
+
+/// The blocks of one component: `vertical` rows of those of `GROUP_MCUS` MCUs.
+struct GroupComponent {
+    layout: ComponentLayout,
+    blocks: Vec<Levels>,
+    /// How many of a row lie inside the component; the others pad the last MCUs.
+    columns: usize,
+    rows: usize,
+}
+
+impl Group {
+    fn new(layout: &Layout) -> Self {
+        let mcus = GROUP_MCUS.min(layout.mcu_columns);
+        let components = layout.components().iter().map(|&layout| GroupComponent {
+            layout,
+            blocks: vec![Levels::ZERO; layout.vertical * layout.horizontal * mcus],
+            columns: 0,
+            rows: 0,
+        });
+        Self {
+            components: components.collect(),
+        }
+    }
+
+    fn read(&mut self, source: &mut impl BlockSource, mcu_row: usize, mcus: &Range<usize>) {
+        for (index, component) in self.components.iter_mut().enumerate() {
+            component.read(source, index, mcu_row, mcus);
+        }
+    }
+
+    #[inline]
+    fn encode_mcu(&self, mcu: usize, codes: &[Codes], predictors: &mut [i32; 3], writer: &mut BitWriter<'_>) {
+        for (index, (component, predictor)) in self.components.iter().zip(predictors).enumerate() {
+            let codes = &codes[index.min(1)];
+            for row in 0..component.layout.vertical {
+                for column in mcu * component.layout.horizontal..(mcu + 1) * component.layout.horizontal {
+                    match component.block(row, column) {
+                        Some(levels) => encode_block(levels, predictor, codes, writer),
+                        None => encode_padding(codes, writer),
+                    }
                 }
             }
         }
     }
 }
 
+impl GroupComponent {
+    fn read(&mut self, source: &mut impl BlockSource, index: usize, mcu_row: usize, mcus: &Range<usize>) {
+        let (first_row, first_column) = (
+            mcu_row * self.layout.vertical,
+            mcus.start * self.layout.horizontal,
+        );
+        self.rows = self.layout.vertical.min(self.layout.block_rows - first_row);
+        self.columns = (mcus.len() * self.layout.horizontal).min(self.layout.block_columns - first_column);
+        let (columns, stride) = (self.columns, self.stride());
+        for (row, blocks) in (first_row..).zip(self.blocks.chunks_exact_mut(stride).take(self.rows)) {
+            source.read(index, row, first_column, &mut blocks[..columns]);
+        }
+    }
+
+    #[inline]
+    fn block(&self, row: usize, column: usize) -> Option<&Levels> {
+        let is_inside = row < self.rows && column < self.columns;
+        is_inside.then(|| &self.blocks[row * self.stride() + column])
+    }
+
+    #[inline]
+    fn stride(&self) -> usize {
+        self.blocks.len() / self.layout.vertical
+    }
+}
+
 /// The cheapest block: the DC level of the one before, nothing else (as libjpeg pads).
 fn encode_padding(codes: &Codes, writer: &mut BitWriter<'_>) {
-    let (code, length) = codes.dc.code(0);
-    writer.put(code, length);
-    let (code, length) = codes.ac.code(0);
-    writer.put(code, length);
+    put_symbol(&codes.dc, 0, writer);
+    put_symbol(&codes.ac, END_OF_BLOCK, writer);
 }
 
 #[inline]
-fn encode_block(levels: &[i16; BLOCK_AREA], predictor: &mut i32, codes: &Codes, writer: &mut BitWriter<'_>) {
-    let dc = i32::from(levels[0]);
+fn encode_block(levels: &Levels, predictor: &mut i32, codes: &Codes, writer: &mut BitWriter<'_>) {
+    let dc = i32::from(levels.zigzag[0]);
     put_value(&codes.dc, 0, dc - *predictor, writer);
     *predictor = dc;
-    let mut zigzag = [0; BLOCK_AREA];
-    let mut left = 0_u64;
-    for (position, &natural) in ZIGZAG.iter().enumerate() {
-        let level = levels[natural as usize];
-        zigzag[position] = level;
-        left |= u64::from(level != 0) << position;
-    }
-    left &= !1;
     let mut next = 1;
-    while left != 0 {
-        let position = left.trailing_zeros();
+    let mut left = levels.nonzero & !1;
+    while let Some(some_left) = NonZeroU64::new(left) {
+        let position = some_left.trailing_zeros();
         let mut run = position - next;
         while run > 15 {
-            let (code, length) = codes.ac.code(0xF0);
-            writer.put(code, length);
+            put_symbol(&codes.ac, ZERO_RUN, writer);
             run -= 16;
         }
-        put_value(&codes.ac, run, i32::from(zigzag[position as usize & 63]), writer);
+        let level = i32::from(levels.zigzag[position as usize & 63]);
+        put_value(&codes.ac, run, level, writer);
         next = position + 1;
         left &= left - 1;
     }
     if next < BLOCK_AREA as u32 {
-        let (code, length) = codes.ac.code(0x00);
-        writer.put(code, length);
+        put_symbol(&codes.ac, END_OF_BLOCK, writer);
     }
+}
+
+#[inline]
+fn put_symbol(table: &EncodeTable, symbol: u8, writer: &mut BitWriter<'_>) {
+    let (code, length) = table.code(symbol);
+    writer.put(code, length);
 }
 
 /// A run/size code and the value's bits (T.81 F.1.2.1.1, F.1.2.2.1).
 #[inline]
 fn put_value(table: &EncodeTable, run: u32, value: i32, writer: &mut BitWriter<'_>) {
-    let size = 32 - value.unsigned_abs().leading_zeros();
+    let size = NonZeroU32::new(value.unsigned_abs()).map_or(0, |magnitude| 32 - magnitude.leading_zeros());
     let bits = (value - i32::from(value < 0)) as u32 & ((1 << size) - 1);
     let (code, length) = table.code((run << 4 | size) as u8);
     debug_assert!(length > 0, "every legal symbol has a code");
-    writer.put(code << size | bits, length + size);
+    writer.put(code | bits, length);
 }

@@ -45,6 +45,7 @@ mod tests {
     use super::*;
     use crate::encoder::{Encoder, StreamKind};
     use crate::layout::{ComponentLayout, Sampling, BLOCK_AREA};
+    use crate::simd::Level;
     use crate::tables::tests::some_tables;
 
     #[test]
@@ -75,7 +76,7 @@ mod tests {
             let bits = CodeLengths::new(&set.huffman)
                 .scan_bits(&layout, &planes)
                 .unwrap();
-            let scan = Encoder::new(set, *b"tablesid")
+            let scan = Encoder::new(set, *b"tablesid", Level::fastest())
                 .encode_levels(layout, &planes, StreamKind::Scan)
                 .unwrap();
             let stuffed = scan.windows(2).filter(|pair| *pair == [0xFF, 0]).count();

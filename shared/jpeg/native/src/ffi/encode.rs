@@ -5,6 +5,7 @@ use super::{bytes, bytes_mut, contain, guard, hand_over, Failure, Output};
 use crate::encoder::{Encoder, StreamKind};
 use crate::error::{Error, Result};
 use crate::pixels::Image;
+use crate::simd::{Kernels, Level};
 
 /// Images of one size: `count` x `height` x `width` x `channels` bytes.
 #[repr(C)]
@@ -16,19 +17,37 @@ pub struct Images {
     pub channels: usize,
 }
 
-/// An encoder for these tables (their id is what its frames will name), or null.
+/// The levels of `simd` that this processor has: bit n for level n.
 #[no_mangle]
-pub unsafe extern "C" fn dctwire_encoder_new(tables: *const Tables, failure: *mut Failure) -> *mut Encoder {
+pub extern "C" fn dctwire_simd_levels() -> u32 {
+    Level::available().fold(0, |found, level| found | 1 << level as u8)
+}
+
+/// An encoder for these tables (their id is what its frames will name), or null. `simd` is a level that the
+/// processor has.
+#[no_mangle]
+pub unsafe extern "C" fn dctwire_encoder_new(
+    tables: *const Tables,
+    simd: u8,
+    failure: *mut Failure,
+) -> *mut Encoder {
     let mut made = std::ptr::null_mut();
     // SAFETY: module contract.
     unsafe {
         guard(failure, || {
             let tables = &*tables;
-            made = Box::into_raw(Box::new(Encoder::new(table_set(tables)?, tables.id)));
+            let kernels = kernels_of(simd)?;
+            made = Box::into_raw(Box::new(Encoder::new(table_set(tables)?, tables.id, kernels)));
             Ok(())
         });
     }
     made
+}
+
+fn kernels_of(simd: u8) -> Result<&'static Kernels> {
+    Level::from_code(simd)
+        .and_then(Level::kernels)
+        .ok_or_else(|| Error::invalid_argument(format!("this processor has no SIMD level {simd}")))
 }
 
 #[no_mangle]

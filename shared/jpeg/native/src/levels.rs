@@ -1,0 +1,63 @@
+//! A quantised block as entropy coding wants it: zig-zag order, and which levels are not zero.
+
+use std::num::NonZeroU64;
+
+use crate::dct::Block;
+use crate::layout::{BLOCK_AREA, ZIGZAG};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Levels {
+    /// The levels by zig-zag position, DC first.
+    pub zigzag: [i16; BLOCK_AREA],
+    /// Bit p is set where the level at position p is not zero.
+    pub nonzero: u64,
+}
+
+impl Levels {
+    pub const ZERO: Self = Self {
+        zigzag: [0; BLOCK_AREA],
+        nonzero: 0,
+    };
+
+    /// From levels in natural order.
+    pub fn from_natural(natural: &Block) -> Self {
+        let mut levels = Self::ZERO;
+        for (position, &index) in ZIGZAG.iter().enumerate() {
+            let level = natural[index as usize & 63];
+            levels.zigzag[position] = level;
+            levels.nonzero |= u64::from(level != 0) << position;
+        }
+        levels
+    }
+
+    /// (natural index, level) of every level that is not zero, in zig-zag order.
+    pub fn nonzero_natural(&self) -> impl Iterator<Item = (usize, i16)> + '_ {
+        let mut left = self.nonzero;
+        std::iter::from_fn(move || {
+            let position = NonZeroU64::new(left)?.trailing_zeros() as usize & 63;
+            left &= left - 1;
+            Some((ZIGZAG[position] as usize, self.zigzag[position]))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_of_a_block_come_back_with_their_natural_indices() {
+        let mut natural = [0; BLOCK_AREA];
+        for (index, level) in (0..).zip(&mut natural).step_by(5) {
+            *level = 40 - index;
+        }
+        let levels = Levels::from_natural(&natural);
+        let mut back = [0; BLOCK_AREA];
+        for (index, level) in levels.nonzero_natural() {
+            assert_ne!(level, 0);
+            back[index] = level;
+        }
+        assert_eq!(back, natural);
+        assert_eq!(levels.nonzero.count_ones(), 12);
+    }
+}

@@ -1,0 +1,86 @@
+//! The arithmetic of encoding, once a vector extension: every level gives the same bits.
+//!
+//! The scalar code in `colour`, `dct` and `quant` says what is right; the other levels are held against it.
+
+#![allow(unsafe_code)]
+// A kernel is compiled for its instructions only where everything in it is inlined.
+#![allow(clippy::inline_always)]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod lanes;
+mod portable;
+#[cfg(test)]
+mod tests;
+
+use crate::dct::Block;
+use crate::levels::Levels;
+use crate::quant::Quantiser;
+
+/// Which instructions the kernels use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Level {
+    /// What the compiler makes of scalar code for the oldest processor of the platform.
+    Portable = 0,
+    /// Of 64-bit ARM, where it is always there.
+    Neon = 1,
+    /// AVX2 and the bit manipulation that came with it.
+    Avx2 = 2,
+}
+
+impl Level {
+    const ALL: [Self; 3] = [Self::Portable, Self::Neon, Self::Avx2];
+
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| *level as u8 == code)
+    }
+
+    /// The levels that this processor has, the fastest last.
+    pub fn available() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|level| level.kernels().is_some())
+    }
+
+    /// The kernels of the last one.
+    #[cfg(test)]
+    pub fn fastest() -> &'static Kernels {
+        Self::available().last().and_then(Self::kernels).unwrap()
+    }
+
+    /// Its kernels, where the processor has what they need.
+    pub fn kernels(self) -> Option<&'static Kernels> {
+        match self {
+            Self::Portable => Some(&portable::KERNELS),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 if is_x86_feature_detected!("avx2") => Some(&avx2::KERNELS),
+            _ => None,
+        }
+    }
+}
+
+/// Eight lines of samples, `stride` apart: blocks side by side.
+#[derive(Clone, Copy)]
+pub struct Lines<'a> {
+    pub samples: &'a [u8],
+    pub stride: usize,
+}
+
+/// Interleaved RGB into Y, Cb, Cr.
+type ConvertRow = fn(&[u8], &mut [u8], &mut [u8], &mut [u8]);
+
+/// One level's functions. Rows have one length; a downsampled one has half of it.
+pub struct Kernels {
+    pub convert_row: ConvertRow,
+    /// Interleaved RGB into Y.
+    pub convert_row_to_luma: fn(&[u8], &mut [u8]),
+    /// Two rows into one of half the length.
+    pub halve_both: fn(&[u8], &[u8], &mut [u8]),
+    /// A row into one of half the length.
+    pub halve_width: fn(&[u8], &mut [u8]),
+    /// Samples into coefficients times 8, as many blocks as are asked for.
+    pub transform: fn(Lines<'_>, &mut [Block]),
+    /// Coefficients times 8 into levels.
+    pub quantise: fn(&[Block], &Quantiser, &mut [Levels]),
+    /// Both at once.
+    pub transform_and_quantise: fn(Lines<'_>, &Quantiser, &mut [Levels]),
+}

@@ -1,0 +1,182 @@
+//! Every level against the portable one, bit for bit.
+
+use super::{portable, Kernels, Level, Lines};
+use crate::layout::{BLOCK_AREA, BLOCK_SIDE};
+use crate::levels::Levels;
+use crate::quant::Quantiser;
+
+/// Blocks side by side in `lines`; odd, so that the last vector is not full.
+const BLOCKS: usize = 5;
+const STRIDE: usize = (BLOCKS + 1) * BLOCK_SIDE;
+/// Longer than two steps of any level.
+const LONGEST_ROW: usize = 100;
+
+fn others() -> impl Iterator<Item = &'static Kernels> {
+    let vectors = Level::available().filter(|&level| level != Level::Portable);
+    vectors.filter_map(Level::kernels)
+}
+
+/// Numbers of 16 bits.
+fn noise(seed: u32) -> impl Iterator<Item = u16> {
+    let mut state = seed;
+    std::iter::repeat_with(move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) as u16
+    })
+}
+
+fn noisy_bytes(length: usize, seed: u32) -> Vec<u8> {
+    noise(seed).map(|number| number as u8).take(length).collect()
+}
+
+fn extreme_bytes(length: usize, seed: u32) -> Vec<u8> {
+    let bits = noise(seed).map(|number| number & 1 == 0);
+    bits.map(|bit| if bit { 0 } else { 255 }).take(length).collect()
+}
+
+/// Eight lines in which every block holds the extremes of one frequency.
+fn wave(frequency: usize, is_inverted: bool) -> Vec<u8> {
+    let cosine = |at: usize, frequency: usize| {
+        let phase = ((2 * at + 1) * frequency) as u8;
+        (f64::from(phase) * std::f64::consts::PI / 16.0).cos()
+    };
+    let sample = |index: usize| {
+        let (x, y) = (index % STRIDE % BLOCK_SIDE, index / STRIDE);
+        let value = cosine(x, frequency % BLOCK_SIDE) * cosine(y, frequency / BLOCK_SIDE);
+        if (value < 0.0) == is_inverted {
+            255
+        } else {
+            0
+        }
+    };
+    (0..BLOCK_SIDE * STRIDE).map(sample).collect()
+}
+
+fn quantiser(seed: u32) -> Quantiser {
+    let mut table = [0; BLOCK_AREA];
+    for (step, number) in table.iter_mut().zip(noise(seed)) {
+        *step = (number % 255 + 1) as u8;
+    }
+    Quantiser::new(&table)
+}
+
+fn compare(kernels: &Kernels, samples: &[u8], quantiser: &Quantiser) {
+    let lines = Lines {
+        samples,
+        stride: STRIDE,
+    };
+    let (mut expected, mut found) = ([[0; BLOCK_AREA]; BLOCKS], [[1; BLOCK_AREA]; BLOCKS]);
+    (portable::KERNELS.transform)(lines, &mut expected);
+    (kernels.transform)(lines, &mut found);
+    assert_eq!(expected, found);
+
+    let mut expected_levels = [Levels::ZERO; BLOCKS];
+    (portable::KERNELS.quantise)(&expected, quantiser, &mut expected_levels);
+    for fused in [false, true] {
+        let mut found_levels = [Levels {
+            zigzag: [7; BLOCK_AREA],
+            nonzero: 7,
+        }; BLOCKS];
+        if fused {
+            (kernels.transform_and_quantise)(lines, quantiser, &mut found_levels);
+        } else {
+            (kernels.quantise)(&found, quantiser, &mut found_levels);
+        }
+        assert_eq!(expected_levels, found_levels);
+    }
+}
+
+#[test]
+fn blocks_become_the_same_levels() {
+    for kernels in others().chain([&portable::KERNELS]) {
+        for seed in 0..300 {
+            let length = BLOCK_SIDE * STRIDE;
+            compare(kernels, &noisy_bytes(length, seed), &quantiser(seed));
+            compare(kernels, &extreme_bytes(length, seed), &quantiser(seed));
+        }
+    }
+}
+
+#[test]
+fn the_extremes_of_every_frequency_become_the_same_levels() {
+    for kernels in others() {
+        for frequency in 0..BLOCK_AREA {
+            for step in [1, 2, 3, 255] {
+                let quantiser = Quantiser::new(&[step; BLOCK_AREA]);
+                compare(kernels, &wave(frequency, false), &quantiser);
+                compare(kernels, &wave(frequency, true), &quantiser);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_coefficient_is_quantised_alike_by_every_step() {
+    for kernels in others() {
+        for step in 1..=255 {
+            let quantiser = Quantiser::new(&[step; BLOCK_AREA]);
+            for first in (-9024..9024_i16).step_by(BLOCK_AREA) {
+                let mut block = [0; BLOCK_AREA];
+                for (value, slot) in (first..).zip(&mut block) {
+                    *slot = value;
+                }
+                let (mut expected, mut found) = ([Levels::ZERO], [Levels::ZERO]);
+                (portable::KERNELS.quantise)(&[block], &quantiser, &mut expected);
+                (kernels.quantise)(&[block], &quantiser, &mut found);
+                assert_eq!(expected, found);
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_of_every_length_become_the_same_samples() {
+    for kernels in others() {
+        for width in 1..=LONGEST_ROW {
+            for rgb in [noisy_bytes(3 * width, 5), extreme_bytes(3 * width, 6)] {
+                let converted = |kernels: &Kernels| {
+                    let (mut y, mut cb, mut cr) = (vec![1; width], vec![2; width], vec![3; width]);
+                    let mut luma = vec![4; width];
+                    (kernels.convert_row)(&rgb, &mut y, &mut cb, &mut cr);
+                    (kernels.convert_row_to_luma)(&rgb, &mut luma);
+                    (y, cb, cr, luma)
+                };
+                assert_eq!(converted(&portable::KERNELS), converted(kernels));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_colour_becomes_the_same_samples() {
+    for kernels in others() {
+        for red in 0..=255 {
+            let rgb: Vec<u8> = (0..=255)
+                .flat_map(|green: u8| [red, green, green.wrapping_mul(37) ^ red])
+                .collect();
+            let converted = |kernels: &Kernels| {
+                let mut planes = [[0; 256]; 3];
+                let [y, cb, cr] = &mut planes;
+                (kernels.convert_row)(&rgb, y, cb, cr);
+                planes
+            };
+            assert_eq!(converted(&portable::KERNELS), converted(kernels));
+        }
+    }
+}
+
+#[test]
+fn rows_of_every_length_are_downsampled_alike() {
+    for kernels in others() {
+        for width in 1..=LONGEST_ROW {
+            let (upper, lower) = (noisy_bytes(2 * width, 7), noisy_bytes(2 * width, 8));
+            let downsampled = |kernels: &Kernels| {
+                let (mut both, mut one) = (vec![0; width], vec![0; width]);
+                (kernels.halve_both)(&upper, &lower, &mut both);
+                (kernels.halve_width)(&upper, &mut one);
+                (both, one)
+            };
+            assert_eq!(downsampled(&portable::KERNELS), downsampled(kernels));
+        }
+    }
+}
