@@ -1,9 +1,10 @@
 """JPEG (ITU-T T.81) with given tables: pixels to streams, streams to DCT coefficients."""
 
 from shared.jpeg.annex_k import ZIGZAG
-from shared.jpeg.decoder import Decoder
+from shared.jpeg.decoder import BoundDecoder, Decoder
 from shared.jpeg.encoder import Encoder, Simd
 from shared.jpeg.errors import (
+    ContainedFaultError,
     CorruptJpegError,
     CorruptScanError,
     InvalidTablesError,
@@ -19,7 +20,9 @@ from shared.jpeg.tables import HuffmanTable, Sampling, TableSet
 
 __all__ = [
     "ZIGZAG",
+    "BoundDecoder",
     "Coefficients",
+    "ContainedFaultError",
     "CorruptJpegError",
     "CorruptScanError",
     "Decoder",

@@ -66,9 +66,45 @@ class Decoder:
             ValueError: the planes' types or shapes do not fit together or the number of frames, or they
                 overlap.
         """
+        return self._bind(len(frames), y, c, dequantise).decode_batch(frames, threads=threads)
+
+    def into(self, y: NDArray[Any], c: NDArray[Any], *, dequantise: bool = False) -> "BoundDecoder":
+        """This decoder bound to the planes it is to fill, for callers that fill the same ones again and again.
+
+        Args:
+            y, c, dequantise: as in `decode_batch`, of any number of rows.
+
+        Raises:
+            ValueError: as `decode_batch`.
+        """
+        return self._bind(len(y) if y.ndim else 0, y, c, dequantise)
+
+    def _bind(self, count: int, y: NDArray[Any], c: NDArray[Any], dequantise: bool) -> "BoundDecoder":
+        size = _batch_size(count, y, c, np.float32 if dequantise else np.int16)
+        return BoundDecoder(self._native.bind((count, *size), y, c), count)
+
+
+class BoundDecoder:
+    """A decoder and the planes that it fills; `Decoder.into` makes it.
+
+    It keeps the planes alive. One call at a time: a second thread's is refused with ValueError.
+    """
+
+    def __init__(self, bound: native.NativeBoundDecoder, count: int) -> None:
+        self._native = bound
+        self._count = count
+        self.decode = bound.decode
+
+    def decode_batch(self, frames: Sequence[bytes], *, threads: int = 1) -> list[PeerError | None]:
+        """Decode a frame into each row, as `Decoder.decode_batch`.
+
+        Raises:
+            ValueError: the number of frames is not that of the rows.
+        """
         held = tuple(frames)
-        size = _batch_size(len(held), y, c, np.float32 if dequantise else np.int16)
-        return list(self._native.decode_batch(held, size, y, c, min(max(threads, 1), len(held))))
+        if len(held) != self._count:
+            raise ValueError(f"{len(held)} frames for {self._count} rows")
+        return list(self._native.decode_batch(held, min(max(threads, 1), self._count)))
 
 
 def _batch_size(count: int, y: NDArray[Any], c: NDArray[Any], dtype: type) -> tuple[int, int]:

@@ -29,6 +29,7 @@ class Limits:
 
     Args:
         max_scans: sequential JPEG needs at most one a component.
+        max_restarts: restart markers a scan; the default is one an MCU of the largest 4:2:0 frame.
     """
 
     max_bytes: int = 8 << 20
@@ -36,6 +37,7 @@ class Limits:
     max_side: int = 65500
     max_scans: int = 3
     max_markers: int = 1000
+    max_restarts: int = 1 << 16
 
 
 @dataclass(frozen=True)

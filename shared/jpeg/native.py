@@ -37,6 +37,8 @@ ffi, lib = _codec.ffi, _codec.lib
 CData = Any
 
 _OVER_LIMIT, _UNKNOWN_TABLES = 5, 6
+# For structures that are read only where they were written.
+_uncleared = ffi.new_allocator(should_clear_after_alloc=False)
 
 
 @dataclass(frozen=True)
@@ -181,26 +183,51 @@ class NativeDecoder:
         _require(lib.dctwire_decode(self._handle, frame, len(frame), c_planes, info, failure), failure)
         return Info(info.height, info.width, info.sampling, False, None, _quant(info), 0), planes
 
-    def decode_batch(
-        self,
-        frames: Sequence[bytes],
-        size: tuple[int, int],
-        y: NDArray[Any],
-        c: NDArray[Any],
-        threads: int,
-    ) -> list[JpegError | None]:
-        """Frames of one size into rows of `y` and `c`, int16 levels or float32 dequantised."""
-        streams = [_stream(frame) for frame in frames]
-        failure, failures = ffi.new("Failure *"), ffi.new("Failure[]", len(streams))
-        batch, pointers = ffi.new("Batch *"), ffi.new("uint8_t *[]", streams)
-        lengths = ffi.new("uintptr_t[]", [len(stream) for stream in streams])
-        y_pointer, c_pointer = _pointer("uint8_t[]", y), _pointer("uint8_t[]", c)
-        batch.frames, batch.lengths, batch.count = pointers, lengths, len(streams)
-        batch.height, batch.width = size
-        batch.y, batch.c, batch.dequantise = y_pointer, c_pointer, y.dtype == np.float32
-        batch.threads, batch.failures = threads, failures
-        _require(lib.dctwire_decode_batch(self._handle, batch, failure), failure)
-        return [_error(one) if one.kind else None for one in failures]
+    def bind(self, size: tuple[int, int, int], y: NDArray[Any], c: NDArray[Any]) -> "NativeBoundDecoder":
+        """Planes of `size` (count, height, width), int16 for levels or float32 for dequantised ones."""
+        return NativeBoundDecoder(self, self._handle, size, y, c)
+
+
+class NativeBoundDecoder:
+    """A handle on a decoder and the planes it fills, one call at a time; calls release the interpreter lock."""
+
+    def __init__(
+        self, owner: NativeDecoder, decoder: CData, size: tuple[int, int, int], y: NDArray[Any], c: NDArray[Any]
+    ) -> None:
+        self._failure, planes = ffi.new("Failure *"), ffi.new("Planes *")
+        buffers = _pointer("uint8_t[]", y), _pointer("uint8_t[]", c)
+        planes.y, planes.c = buffers
+        planes.count, planes.height, planes.width = size
+        planes.dequantise = y.dtype == np.float32
+        handle = lib.dctwire_bound_new(decoder, planes, self._failure)
+        _require(self._failure.kind, self._failure)
+        self._alive = (owner, buffers)
+        self._count = size[0]
+        self._handle = _owned(self, handle, lib.dctwire_bound_free)
+        # Looked up once: a frame of 32 x 32 takes hardly longer than a few attributes.
+        self._decode = lib.dctwire_bound_decode
+
+    def decode(self, frame: bytes) -> None:
+        """One frame into planes of one row; raises JpegError."""
+        data = frame if type(frame) is bytes else bytes(memoryview(frame))
+        if self._decode(self._handle, data, len(data), self._failure):
+            raise _error(self._failure)
+
+    def decode_batch(self, frames: Sequence[bytes], threads: int) -> list[JpegError | None]:
+        """As many frames as the planes have rows."""
+        joined, lengths = b"".join(frames), list(map(len, frames))
+        if sum(lengths) != len(joined):  # buffers whose items are not bytes
+            frames = [bytes(memoryview(frame)) for frame in frames]
+            joined, lengths = b"".join(frames), list(map(len, frames))
+        failure, failed = ffi.new("Failure *"), ffi.new("uintptr_t *")
+        failures = _uncleared("FrameFailure[]", self._count)
+        c_lengths = ffi.new("uintptr_t[]", lengths)
+        status = lib.dctwire_bound_decode_batch(self._handle, joined, c_lengths, threads, failures, failed, failure)
+        _require(status, failure)
+        errors: list[JpegError | None] = [None] * self._count
+        for one in failures[0 : failed[0]]:
+            errors[one.index] = _error(one.failure)
+        return errors
 
 
 def count_symbols(levels: Levels, counts: NDArray[np.uint64]) -> None:
@@ -259,7 +286,7 @@ def _c_tables(tables: Tables, tables_id: str = "") -> CData:
 
 def _c_limits(limits: Sequence[int]) -> CData:
     out = ffi.new("StreamLimits *")
-    out.bytes, out.pixels, out.side, out.scans, out.markers = limits
+    out.bytes, out.pixels, out.side, out.scans, out.markers, out.restarts = limits
     return out
 
 

@@ -346,8 +346,18 @@ def test_a_limit_passed_is_refused_with_both_values(limits, actual):
         assert caught.value.name in vars(limits)
 
 
+def test_more_restart_markers_than_the_limit_are_refused_before_any_is_looked_for():
+    # 40 x 40 in 4:2:0 are 9 MCUs; one in each interval, but the first, has a marker before it.
+    jpeg = pictures.pillow_jpeg(PICTURE, subsampling=2, restart_marker_blocks=1)
+    assert Decoder(limits=Limits(max_restarts=8)).decode(jpeg).height == 40
+    for read in (Decoder(limits=Limits(max_restarts=7)).decode, lambda data: inspect(data, Limits(max_restarts=7))):
+        with pytest.raises(LimitExceededError) as caught:
+            read(jpeg.replace(b"\xff\xd0", b""))
+        assert (caught.value.name, caught.value.limit, caught.value.actual) == ("max_restarts", 7, 8)
+
+
 def test_limits_just_kept_refuse_nothing():
-    limits = Limits(max_bytes=len(JPEG), max_pixels=1600, max_side=40, max_scans=1, max_markers=7)
+    limits = Limits(max_bytes=len(JPEG), max_pixels=1600, max_side=40, max_scans=1, max_markers=7, max_restarts=0)
     assert Decoder(limits=limits).decode(JPEG).height == 40
 
 

@@ -1,6 +1,6 @@
 //! Entropy-coded bytes out: codes packed bit by bit, a zero stuffed after each 0xFF (T.81 F.1.2.3).
 
-use crate::bits::contains_ff;
+use crate::stuffing::contains_ff;
 
 /// Writes codes into a byte vector.
 pub struct BitWriter<'a> {

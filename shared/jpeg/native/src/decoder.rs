@@ -1,166 +1,74 @@
 //! From a stream to its coefficients: tables looked up, scans decoded, nothing accepted half.
 
+use std::sync::Arc;
+
+use crate::batch::Geometry;
+use crate::decode_table::DecodeTable;
 use crate::error::{Error, Result};
-use crate::frame::{Component, Frame};
-use crate::huffman::{Class, DecodeTable, Spec};
-use crate::layout::{Layout, Sampling};
-use crate::markers::Limits;
+use crate::frame::Frame;
+use crate::huffman::{Class, Spec};
+use crate::inspect::{not_scanned, require_frame, scanned_twice};
+use crate::layout::Layout;
+use crate::markers::{Limits, EOI};
 use crate::quant::QuantTable;
-use crate::scan_decode::{decode_scan, Coefficient, Part, Plane};
-use crate::stream::{Scan, ScanComponent, Stop, Stream};
+use crate::scan_decode::{Coefficient, Part, Plane, ScanPlan};
+use crate::segment::Segment;
+use crate::slots::{Known, Recent, Slots};
+use crate::stream::{require_bytes, Scan, Stop, Stream};
 use crate::tables::{TableSet, TablesId};
 
-/// Decodes frames; what its own tables need is derived once.
+/// Decodes frames; what tables need is derived once.
 pub struct Decoder {
     limits: Limits,
     known: Option<Known>,
+    recent: Recent,
 }
 
-/// The tables abbreviated frames refer to, each in the slot its canonical stream would put it.
-struct Known {
-    id: TablesId,
-    set: TableSet,
-    slots: Slots,
-}
-
+/// What decoding a frame leaves for the next one: memory, and the head it will probably have too.
 #[derive(Default)]
-struct Slots {
-    quant: [Option<QuantTable>; 4],
-    dc: [Option<DecodeTable>; 4],
-    ac: [Option<DecodeTable>; 4],
+pub struct Workspace {
+    segment: Segment,
+    head: Option<Head>,
 }
 
-impl Slots {
-    fn of(set: &TableSet) -> Self {
-        let mut slots = Self::default();
-        for (table, slot) in set.quant.iter().zip(set.quant_slots()) {
-            slots.quant[usize::from(slot)] = Some(*table);
-        }
-        for (slot, pair) in set.huffman.chunks_exact(2).enumerate() {
-            slots.dc[slot] = Some(DecodeTable::new(&pair[0], Class::Dc));
-            slots.ac[slot] = Some(DecodeTable::new(&pair[1], Class::Ac));
-        }
-        slots
-    }
+/// All bytes up to the entropy-coded ones, and what they came to.
+struct Head {
+    bytes: Vec<u8>,
+    plan: ScanPlan,
+    decoded: Decoded,
+}
 
-    /// Take over what the stream defined and this scan uses.
-    fn update(&mut self, stream: &Stream<'_>, scan: &Scan) {
-        self.quant = stream.quant;
-        for component in scan.components() {
-            derive(&mut self.dc, &stream.dc, component.dc_slot, Class::Dc);
-            derive(&mut self.ac, &stream.ac, component.ac_slot, Class::Ac);
-        }
-    }
-
-    fn part(&self, frame: &Frame, scanned: &ScanComponent, at: usize) -> Result<Part<'_>> {
-        let missing = |what: &str, slot: usize| {
-            Error::corrupt(
-                at,
-                format!("the scan uses {what} table {slot}, which the stream does not define"),
-            )
-        };
-        let quant_slot = frame.components()[scanned.index].quant_slot;
-        Ok(Part {
-            component: scanned.index,
-            dc: self.dc[scanned.dc_slot]
-                .as_ref()
-                .ok_or_else(|| missing("DC Huffman", scanned.dc_slot))?,
-            ac: self.ac[scanned.ac_slot]
-                .as_ref()
-                .ok_or_else(|| missing("AC Huffman", scanned.ac_slot))?,
-            quant: self.quant[quant_slot].ok_or_else(|| missing("quantisation", quant_slot))?,
-        })
+impl Head {
+    /// Whether a frame begins with these very bytes, so that reading them again would end like this.
+    fn is_of(&self, data: &[u8], limits: &Limits) -> bool {
+        data.starts_with(&self.bytes)
+            && data.len() as u64 <= limits.bytes
+            && require_bytes(&self.plan.layout, self.bytes.len(), data.len()).is_ok()
     }
 }
 
-fn derive(derived: &mut [Option<DecodeTable>; 4], specs: &[Option<Spec>; 4], slot: usize, class: Class) {
-    derived[slot] = specs[slot].as_ref().map(|spec| DecodeTable::new(spec, class));
-}
-
-/// What a frame's markers say.
-#[derive(Clone, Debug)]
-pub struct FrameInfo {
-    pub layout: Layout,
-    pub is_abbreviated: bool,
+/// What a decoded frame was.
+#[derive(Clone, Copy, Debug)]
+pub struct Decoded {
+    quant: [QuantTable; 3],
+    components: usize,
     pub tables_id: Option<TablesId>,
-    pub quant: Option<Vec<QuantTable>>,
-    pub scan_bytes: usize,
 }
 
-/// Read all markers, no entropy-coded data.
-pub fn inspect(data: &[u8], limits: Limits) -> Result<FrameInfo> {
-    let mut stream = Stream::new(data, limits)?;
-    let mut scan_bytes = 0;
-    let mut quant = [None; 3];
-    let mut is_scanned = [false; 3];
-    while let Stop::Scan(scan) = stream.next_stop()? {
-        let end = stream.scan_end(scan.start)?;
-        scan_bytes += end - scan.start;
-        let frame = require_frame(&stream, end)?;
-        for component in scan.components() {
-            quant[component.index] = stream.quant[frame.components()[component.index].quant_slot];
-            if std::mem::replace(&mut is_scanned[component.index], true) {
-                return Err(scanned_twice(scan.start));
-            }
-        }
-        if stream.has_tables {
-            require_tables(&stream, &scan, frame.components())?;
-        }
-        stream.resume_at(end);
-    }
-    let frame = require_frame(&stream, data.len())?;
-    let components = frame.layout.components().len();
-    let quant = quant[..components].iter().copied().collect::<Option<Vec<_>>>();
-    if is_scanned[..components].contains(&false) {
-        return Err(not_scanned(data.len()));
-    }
-    Ok(FrameInfo {
-        layout: frame.layout,
-        is_abbreviated: !stream.has_tables,
-        tables_id: stream.tables_id,
-        quant,
-        scan_bytes,
-    })
-}
-
-fn require_frame(stream: &Stream<'_>, at: usize) -> Result<Frame> {
-    stream
-        .frame
-        .ok_or_else(|| Error::corrupt(at, "there is no frame (SOF)"))
-}
-
-fn scanned_twice(at: usize) -> Error {
-    Error::corrupt(at, "a component is scanned twice")
-}
-
-fn not_scanned(at: usize) -> Error {
-    Error::corrupt(at, "a component has no scan")
-}
-
-fn require_tables(stream: &Stream<'_>, scan: &Scan, components: &[Component]) -> Result<()> {
-    let has_all = scan.components().iter().all(|scanned| {
-        stream.dc[scanned.dc_slot].is_some()
-            && stream.ac[scanned.ac_slot].is_some()
-            && stream.quant[components[scanned.index].quant_slot].is_some()
-    });
-    if has_all {
-        Ok(())
-    } else {
-        Err(Error::corrupt(
-            scan.start,
-            "the scan uses a table (DQT or DHT) that the stream does not define",
-        ))
+impl Decoded {
+    /// The steps of each component.
+    pub fn quant(&self) -> &[QuantTable] {
+        &self.quant[..self.components]
     }
 }
 
 impl Decoder {
     pub fn new(tables: Option<(TableSet, TablesId)>, limits: Limits) -> Self {
-        let known = tables.map(|(set, id)| Known {
-            id,
-            slots: Slots::of(&set),
-            set,
-        });
-        Self { limits, known }
+        Self {
+            limits,
+            known: tables.map(|(set, id)| Known::new(set, id)),
+            recent: Recent::default(),
+        }
     }
 
     /// Size of the frame, read up to its first scan: enough to allocate for `decode`.
@@ -175,65 +83,110 @@ impl Decoder {
         }
     }
 
-    /// Decode into planes that hold zeros and have the frame's layout; the step table of each component.
-    ///
-    /// `require` sees the layout before anything is written.
+    /// Decode into planes that hold zeros and have the frame's layout, which `require` sees before anything is
+    /// written.
     pub fn decode<T: Coefficient>(
         &self,
         data: &[u8],
         planes: &mut [Plane<'_, T>],
+        workspace: &mut Workspace,
+        require: impl Fn(&Layout) -> Result<()>,
+    ) -> Result<Decoded> {
+        if let Some(head) = workspace
+            .head
+            .as_ref()
+            .filter(|head| head.is_of(data, &self.limits))
+        {
+            require(&head.plan.layout)?;
+            let end = head
+                .plan
+                .decode(data, head.bytes.len(), planes, &mut workspace.segment)?;
+            if data[end..].starts_with(&[0xFF, EOI]) {
+                return Ok(head.decoded);
+            }
+        }
+        self.decode_by_markers(data, planes, workspace, require)
+    }
+
+    fn decode_by_markers<T: Coefficient>(
+        &self,
+        data: &[u8],
+        planes: &mut [Plane<'_, T>],
+        workspace: &mut Workspace,
         require: impl Fn(&Layout) -> Result<()>,
     ) -> Result<Decoded> {
         let mut stream = Stream::new(data, self.limits)?;
-        let mut own = Slots::default();
         let mut quant = [None; 3];
+        let mut first = None;
         while let Stop::Scan(scan) = stream.next_stop()? {
             let frame = require_frame(&stream, scan.start)?;
             require(&frame.layout)?;
-            let slots = self.slots_for(&stream, &scan, &frame, &mut own)?;
-            let scanned = scan.components();
-            let mut parts = Vec::with_capacity(3);
-            for component in scanned {
-                if quant[component.index].is_some() {
-                    return Err(scanned_twice(scan.start));
-                }
-                let part = slots.part(&frame, component, scan.start)?;
-                quant[component.index] = Some(part.quant);
-                parts.push(part);
-            }
-            let end = decode_scan(
-                data,
-                scan.start,
-                &frame.layout,
-                &parts,
-                planes,
-                stream.restart_interval,
-            )?;
+            let plan = self.plan(&stream, &scan, &frame, &mut quant)?;
+            let end = plan.decode(data, scan.start, planes, &mut workspace.segment)?;
             stream.resume_at(end);
+            first.get_or_insert((scan.start, plan));
         }
         let layout = require_frame(&stream, data.len())?.layout;
-        let quant = quant[..layout.components().len()]
-            .iter()
-            .copied()
-            .collect::<Option<Vec<_>>>();
-        Ok(Decoded {
-            quant: quant.ok_or_else(|| not_scanned(data.len()))?,
+        let components = layout.components().len();
+        if quant[..components].contains(&None) {
+            return Err(not_scanned(data.len()));
+        }
+        let decoded = Decoded {
+            quant: quant.map(|table| table.unwrap_or([0; 64])),
+            components,
             tables_id: stream.tables_id,
-        })
+        };
+        workspace.head = first
+            .filter(|(_, plan)| plan.parts.len() == components)
+            .map(|(start, plan)| Head {
+                bytes: data[..start].to_vec(),
+                plan,
+                decoded,
+            });
+        Ok(decoded)
     }
 
-    /// The tables this scan is coded with: the stream's own if it has any, else ours.
-    fn slots_for<'s>(
-        &'s self,
+    /// What reading this scan takes; its components' steps go to `quant`.
+    fn plan(
+        &self,
         stream: &Stream<'_>,
         scan: &Scan,
         frame: &Frame,
-        own: &'s mut Slots,
-    ) -> Result<&'s Slots> {
-        if stream.has_tables {
-            own.update(stream, scan);
-            return Ok(own);
+        quant: &mut [Option<QuantTable>; 3],
+    ) -> Result<ScanPlan> {
+        let own;
+        let slots = if stream.has_tables {
+            own = Slots::of_scan(stream, scan, |spec, class| self.table(spec, class));
+            &own
+        } else {
+            &self.known_for(stream, frame)?.slots
+        };
+        let mut parts = Vec::with_capacity(3);
+        for component in scan.components() {
+            if quant[component.index].is_some() {
+                return Err(scanned_twice(scan.start));
+            }
+            let (tables, steps) = slots.of_component(frame, component, scan.start)?;
+            quant[component.index] = Some(steps);
+            parts.push(Part::new(component.index, &frame.layout, tables, &steps));
         }
+        Ok(ScanPlan {
+            layout: frame.layout,
+            parts,
+            restart_interval: stream.restart_interval,
+        })
+    }
+
+    fn table(&self, spec: &Spec, class: Class) -> Arc<DecodeTable> {
+        let known = self
+            .known
+            .as_ref()
+            .and_then(|known| known.slots.find(spec, class));
+        known.unwrap_or_else(|| self.recent.table(spec, class))
+    }
+
+    /// Our tables, where they are what this abbreviated frame is coded with.
+    fn known_for(&self, stream: &Stream<'_>, frame: &Frame) -> Result<&Known> {
         let known = self.known.as_ref().ok_or_else(|| {
             Error::unknown_tables(stream.tables_id, "the frame is abbreviated, no tables are given")
         })?;
@@ -246,29 +199,25 @@ impl Decoder {
                 id,
                 "the frame's sampling is not that of the tables",
             )),
-            _ => Ok(&known.slots),
+            _ => Ok(known),
         }
     }
 
-    /// Decode one frame of exactly `height` x `width`, 4:2:0, into its row of a batch.
+    /// Decode one 4:2:0 frame of the batch's size into its row, which holds zeros.
     ///
     /// After an error the row holds what was decoded so far.
     pub fn decode_row<T: Coefficient>(
         &self,
         data: &[u8],
-        (height, width): (usize, usize),
+        geometry: Geometry,
         y: &mut [T],
         c: &mut [T],
-        is_levels: bool,
+        workspace: &mut Workspace,
     ) -> Result<()> {
-        y.fill(T::default());
-        c.fill(T::default());
         let (cb, cr) = c.split_at_mut(c.len() / 2);
         let mut planes = [Plane { data: y }, Plane { data: cb }, Plane { data: cr }];
-        let decoded = self.decode(data, &mut planes, |layout| {
-            require_geometry(layout, height, width)
-        })?;
-        if is_levels {
+        let decoded = self.decode(data, &mut planes, workspace, |layout| geometry.require(layout))?;
+        if geometry.is_levels {
             self.require_same_steps(&decoded)?;
         }
         Ok(())
@@ -277,7 +226,7 @@ impl Decoder {
     /// Levels of different tables must not meet in one batch.
     fn require_same_steps(&self, decoded: &Decoded) -> Result<()> {
         match &self.known {
-            Some(known) if known.set.quant != decoded.quant => Err(Error::unknown_tables(
+            Some(known) if known.set.quant[..] != *decoded.quant() => Err(Error::unknown_tables(
                 decoded.tables_id,
                 "the frame's quantisation tables are not the batch's",
             )),
@@ -286,29 +235,12 @@ impl Decoder {
     }
 }
 
-fn require_geometry(layout: &Layout, height: usize, width: usize) -> Result<()> {
-    if layout.sampling == Sampling::Yuv420 && (layout.height, layout.width) == (height, width) {
-        return Ok(());
-    }
-    Err(Error::unsupported(format!(
-        "a frame of {} x {} in {:?} does not fit a batch of {height} x {width} in Yuv420",
-        layout.height, layout.width, layout.sampling
-    )))
-}
-
-/// What a decoded frame was.
-#[derive(Clone, Debug)]
-pub struct Decoded {
-    pub quant: Vec<QuantTable>,
-    pub tables_id: Option<TablesId>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::encoder::{Encoder, StreamKind};
     use crate::error::Kind;
-    use crate::layout::BLOCK_AREA;
+    use crate::layout::{Sampling, BLOCK_AREA};
     use crate::simd::Level;
     use crate::tables::tests::some_tables;
 
@@ -337,7 +269,7 @@ mod tests {
             .map(|component| vec![0; BLOCK_AREA * component.area()])
             .collect();
         let mut planes: Vec<Plane<'_, i16>> = data.iter_mut().map(|data| Plane { data }).collect();
-        decoder.decode(stream, &mut planes, |_| Ok(()))?;
+        decoder.decode(stream, &mut planes, &mut Workspace::default(), |_| Ok(()))?;
         Ok(data)
     }
 

@@ -1,5 +1,7 @@
 //! What can be wrong with a stream, as values: the kind decides the Python class.
 
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
 use crate::tables::TablesId;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,4 +76,10 @@ impl Error {
     pub fn invalid_argument(message: impl Into<String>) -> Self {
         Self::new(Kind::InvalidArgument, message)
     }
+}
+
+/// Do `work`; a panic in it becomes an error like any other.
+pub fn contain<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Error::new(Kind::Panic, "a fault inside the codec was contained")))
 }

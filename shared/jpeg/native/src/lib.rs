@@ -14,10 +14,11 @@
     clippy::cast_lossless
 )]
 
+mod batch;
 mod bit_writer;
-mod bits;
 mod colour;
 mod dct;
+mod decode_table;
 mod decoder;
 mod encoder;
 mod error;
@@ -25,6 +26,7 @@ mod ffi;
 mod fit;
 mod frame;
 mod huffman;
+mod inspect;
 mod layout;
 mod levels;
 mod markers;
@@ -32,8 +34,11 @@ mod pixels;
 mod quant;
 mod scan_decode;
 mod scan_encode;
+mod segment;
 mod simd;
+mod slots;
 mod statistics;
 mod stream;
+mod stuffing;
 mod symbols;
 mod tables;

@@ -36,6 +36,8 @@ pub struct Limits {
     pub side: u64,
     pub scans: u64,
     pub markers: u64,
+    /// Restart markers a scan.
+    pub restarts: u64,
 }
 
 impl Default for Limits {
@@ -46,6 +48,7 @@ impl Default for Limits {
             side: 65500,
             scans: 3,
             markers: 1000,
+            restarts: 1 << 16,
         }
     }
 }

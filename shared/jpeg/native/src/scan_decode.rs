@@ -1,24 +1,26 @@
 //! Entropy decoding of one scan into planes of coefficients (T.81 F.2, figures F.12 to F.17).
 
-use crate::bits::BitReader;
+use std::sync::Arc;
+
+use crate::decode_table::DecodeTable;
 use crate::error::{Error, Result};
-use crate::huffman::DecodeTable;
 use crate::layout::{ComponentLayout, Layout, BLOCK_AREA, ZIGZAG};
 use crate::markers::RST0;
 use crate::quant::QuantTable;
+use crate::segment::{BitReader, Segment};
 
 /// The DC level of 8-bit samples is far inside; beyond it a stream only means harm.
 const MAX_DC_LEVEL: i32 = 2047;
 
 /// A coefficient as the caller wants it.
 pub trait Coefficient: Copy + Default + Send {
-    fn from_level(level: i32, step: u8) -> Self;
+    fn from_level(level: i32, step: f32) -> Self;
 }
 
 /// The quantised level itself.
 impl Coefficient for i16 {
     #[inline]
-    fn from_level(level: i32, _step: u8) -> Self {
+    fn from_level(level: i32, _step: f32) -> Self {
         level as i16
     }
 }
@@ -26,8 +28,8 @@ impl Coefficient for i16 {
 /// Dequantised.
 impl Coefficient for f32 {
     #[inline]
-    fn from_level(level: i32, step: u8) -> Self {
-        f32::from(level as i16) * f32::from(step)
+    fn from_level(level: i32, step: f32) -> Self {
+        f32::from(level as i16) * step
     }
 }
 
@@ -37,98 +39,153 @@ pub struct Plane<'a, T> {
 }
 
 /// One component of a scan with what it takes to read it.
-pub struct Part<'t> {
+pub struct Part {
+    /// Index in the frame.
     pub component: usize,
-    pub dc: &'t DecodeTable,
-    pub ac: &'t DecodeTable,
-    pub quant: QuantTable,
+    layout: ComponentLayout,
+    dc: Arc<DecodeTable>,
+    ac: Arc<DecodeTable>,
+    /// By zig-zag position: where the frequency's plane begins, and its step.
+    starts: [u32; BLOCK_AREA],
+    steps: [f32; BLOCK_AREA],
 }
 
-/// Decode the scan at `start`; the offset of the marker behind it.
-///
-/// Planes must hold zeros: only what is not zero is written.
-pub fn decode_scan<T: Coefficient>(
-    data: &[u8],
-    start: usize,
-    layout: &Layout,
-    parts: &[Part<'_>],
-    planes: &mut [Plane<'_, T>],
-    restart_interval: usize,
-) -> Result<usize> {
-    let (mcu_rows, mcu_columns) = mcu_grid(layout, parts);
-    let mut reader = BitReader::new(data, start);
-    let mut predictors = [0; 3];
-    let mut until_restart = restart_interval;
-    let mut restarts = 0_u8;
-    for mcu_row in 0..mcu_rows {
-        for mcu_column in 0..mcu_columns {
-            if restart_interval > 0 {
-                if until_restart == 0 {
-                    reader = pass_restart(data, reader.end()?, restarts)?;
-                    predictors = [0; 3];
-                    restarts = (restarts + 1) % 8;
-                    until_restart = restart_interval;
-                }
-                until_restart -= 1;
-            }
-            decode_mcu(
-                &mut reader,
-                layout,
-                parts,
-                planes,
-                &mut predictors,
-                (mcu_row, mcu_column),
-            )?;
-            if reader.is_overdrawn() {
-                return Err(Error::scan(reader.position(), "the scan ends inside a block"));
-            }
+impl Part {
+    pub fn new(
+        component: usize,
+        layout: &Layout,
+        tables: (Arc<DecodeTable>, Arc<DecodeTable>),
+        quant: &QuantTable,
+    ) -> Self {
+        let layout = layout.components()[component];
+        Self {
+            component,
+            layout,
+            dc: tables.0,
+            ac: tables.1,
+            starts: ZIGZAG.map(|natural| u32::from(natural) * layout.area() as u32),
+            steps: ZIGZAG.map(|natural| f32::from(quant[usize::from(natural)])),
         }
     }
-    reader.end()
 }
 
-/// Rows and columns of the scan's MCUs: a lone component's are its blocks (T.81 A.2.2).
-fn mcu_grid(layout: &Layout, parts: &[Part<'_>]) -> (usize, usize) {
-    match parts {
-        [part] => {
-            let component = &layout.components()[part.component];
-            (component.block_rows, component.block_columns)
-        }
-        _ => (layout.mcu_rows, layout.mcu_columns),
-    }
+/// A scan as its header describes it.
+pub struct ScanPlan {
+    pub layout: Layout,
+    pub parts: Vec<Part>,
+    /// MCUs; 0 where there are no restart markers.
+    pub restart_interval: usize,
 }
 
-#[inline]
-fn decode_mcu<T: Coefficient>(
-    reader: &mut BitReader<'_>,
-    layout: &Layout,
-    parts: &[Part<'_>],
-    planes: &mut [Plane<'_, T>],
-    predictors: &mut [i32; 3],
-    (mcu_row, mcu_column): (usize, usize),
-) -> Result<()> {
-    for (part, predictor) in parts.iter().zip(predictors) {
-        let component = &layout.components()[part.component];
-        let plane = &mut *planes[part.component].data;
-        let (rows, columns) = match parts.len() {
-            1 => (1, 1),
-            _ => (component.vertical, component.horizontal),
+impl ScanPlan {
+    /// Decode the scan whose data begin at `start`; the offset of the marker behind it.
+    ///
+    /// Planes must hold zeros: only what is coded is written.
+    pub fn decode<T: Coefficient>(
+        &self,
+        data: &[u8],
+        start: usize,
+        planes: &mut [Plane<'_, T>],
+        segment: &mut Segment,
+    ) -> Result<usize> {
+        let (mcu_rows, mcu_columns) = self.mcu_grid();
+        let mcus = mcu_rows * mcu_columns;
+        let interval = if self.restart_interval == 0 {
+            mcus
+        } else {
+            self.restart_interval
         };
-        for row in mcu_row * rows..(mcu_row + 1) * rows {
-            for column in mcu_column * columns..(mcu_column + 1) * columns {
-                decode_into(reader, part, predictor, component, plane, (row, column))?;
+        let mut start = start;
+        let mut first = 0;
+        for restart in (0..8).cycle() {
+            segment.load(data, start);
+            let last = mcus.min(first + interval);
+            self.decode_segment(data, segment, first..last, mcu_columns, planes)?;
+            if last == mcus {
+                break;
             }
+            start = pass_restart(data, segment.end(), restart)?;
+            first = last;
+        }
+        Ok(segment.end())
+    }
+
+    /// Rows and columns of the scan's MCUs: a lone component's are its blocks (T.81 A.2.2).
+    fn mcu_grid(&self) -> (usize, usize) {
+        match &self.parts[..] {
+            [part] => (part.layout.block_rows, part.layout.block_columns),
+            _ => (self.layout.mcu_rows, self.layout.mcu_columns),
         }
     }
-    Ok(())
+
+    fn decode_segment<T: Coefficient>(
+        &self,
+        data: &[u8],
+        segment: &Segment,
+        mcus: std::ops::Range<usize>,
+        mcu_columns: usize,
+        planes: &mut [Plane<'_, T>],
+    ) -> Result<()> {
+        let mut reader = segment.reader();
+        let mut predictors = [0; 3];
+        let (mut row, mut column) = (mcus.start / mcu_columns, mcus.start % mcu_columns);
+        for _ in mcus {
+            let decoded = self.decode_mcu(&mut reader, planes, &mut predictors, (row, column));
+            if reader.bits_left() < 0 {
+                return Err(Error::scan(segment.end(), Fault::End.to_string()));
+            }
+            decoded.map_err(|fault| Error::scan(segment.offset(data, &reader), fault.to_string()))?;
+            column += 1;
+            if column == mcu_columns {
+                (row, column) = (row + 1, 0);
+            }
+        }
+        if reader.bits_left() >= 8 {
+            let at = segment.offset(data, &reader);
+            return Err(Error::scan(at, "bytes are left over after the last block"));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn decode_mcu<T: Coefficient>(
+        &self,
+        reader: &mut BitReader<'_>,
+        planes: &mut [Plane<'_, T>],
+        predictors: &mut [i32; 3],
+        (mcu_row, mcu_column): (usize, usize),
+    ) -> std::result::Result<(), Fault> {
+        for (part, predictor) in self.parts.iter().zip(predictors) {
+            let plane = &mut *planes[part.component].data;
+            let (rows, columns) = match self.parts.len() {
+                1 => (1, 1),
+                _ => (part.layout.vertical, part.layout.horizontal),
+            };
+            for row in mcu_row * rows..(mcu_row + 1) * rows {
+                for column in mcu_column * columns..(mcu_column + 1) * columns {
+                    if row < part.layout.block_rows && column < part.layout.block_columns {
+                        let block = row * part.layout.block_columns + column;
+                        decode_block(reader, part, predictor, |position, level| {
+                            plane[part.starts[position] as usize + block] =
+                                T::from_level(level, part.steps[position]);
+                        })?;
+                    } else {
+                        // It only pads the MCU.
+                        decode_block(reader, part, predictor, |_, _| {})?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
-/// A reader behind the restart marker at `position`, which must be number `expected`.
-fn pass_restart(data: &[u8], position: usize, expected: u8) -> Result<BitReader<'_>> {
+/// Where the entropy-coded data go on behind the restart marker at `position`, which must be number `expected`.
+fn pass_restart(data: &[u8], position: usize, expected: u8) -> Result<usize> {
     let rest = data.get(position..).unwrap_or_default();
     let fill = rest.iter().take_while(|&&byte| byte == 0xFF).count();
     match rest.get(fill) {
-        Some(&code) if code == RST0 + expected => Ok(BitReader::new(data, position + fill + 1)),
+        Some(&code) if code == RST0 + expected => Ok(position + fill + 1),
         _ => Err(Error::scan(
             position,
             format!("restart marker {expected} is missing"),
@@ -136,93 +193,98 @@ fn pass_restart(data: &[u8], position: usize, expected: u8) -> Result<BitReader<
     }
 }
 
-/// Decode one block into its plane, or into nowhere where it only pads the MCU.
-#[inline]
-fn decode_into<T: Coefficient>(
-    reader: &mut BitReader<'_>,
-    part: &Part<'_>,
-    predictor: &mut i32,
-    component: &ComponentLayout,
-    plane: &mut [T],
-    (row, column): (usize, usize),
-) -> Result<()> {
-    if row >= component.block_rows || column >= component.block_columns {
-        return decode_block(reader, part, predictor, |_, _| {});
-    }
-    let area = component.area();
-    let offset = row * component.block_columns + column;
-    decode_block(reader, part, predictor, |natural, level| {
-        plane[natural * area + offset] = T::from_level(level, part.quant[natural]);
-    })
+/// What can be wrong inside a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    End,
+    NoCode,
+    Run,
+    DcLevel(i32),
 }
 
-/// One block's codes: difference of DC (F.2.2.1), then runs and levels (F.2.2.2).
+impl std::fmt::Display for Fault {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::End => out.write_str("the scan ends inside a block"),
+            Self::NoCode => out.write_str("a code that is not in its Huffman table"),
+            Self::Run => out.write_str("a run goes past the end of its block"),
+            Self::DcLevel(level) => write!(out, "a DC level of {level}"),
+        }
+    }
+}
+
+/// One block's codes: difference of DC (F.2.2.1), then runs and levels (F.2.2.2), by zig-zag position.
 #[inline]
 fn decode_block(
     reader: &mut BitReader<'_>,
-    part: &Part<'_>,
+    part: &Part,
     predictor: &mut i32,
     mut put: impl FnMut(usize, i32),
-) -> Result<()> {
-    let (_, difference) = decode_entry(reader, part.dc)?;
-    *predictor += difference;
+) -> std::result::Result<(), Fault> {
+    reader.refill();
+    *predictor += decode_difference(reader, &part.dc)?;
     if predictor.abs() > MAX_DC_LEVEL {
-        return Err(Error::scan(
-            reader.position(),
-            format!("a DC level of {predictor}"),
-        ));
+        return Err(Fault::DcLevel(*predictor));
     }
-    if *predictor != 0 {
-        put(0, *predictor);
-    }
-    let mut position = 1;
-    while position < BLOCK_AREA {
-        let (run, level) = match decode_entry(reader, part.ac)? {
-            (BLOCK_END, _) => break,
-            entry => entry,
-        };
-        position += run as usize;
+    put(0, *predictor);
+    let mut position = 0;
+    // Of 56 bits, the difference took at most 27.
+    let mut is_refilled = true;
+    while position < BLOCK_AREA - 1 {
+        if !is_refilled {
+            reader.refill();
+        }
+        is_refilled = !is_refilled;
+        let window = reader.window();
+        let entry = part.ac.first(window);
+        reader.skip(entry.raw_skip());
+        let mut value = entry.value();
+        position += entry.reach();
         if position >= BLOCK_AREA {
-            return Err(Error::scan(
-                reader.position(),
-                "a run goes past the end of its block",
-            ));
+            if entry.is_block_end() {
+                return Ok(());
+            }
+            let (reach, unread) = match resolve(reader, &part.ac, entry, window)? {
+                Some(found) => found,
+                None => return Ok(()),
+            };
+            position = position - entry.reach() + reach;
+            if position >= BLOCK_AREA {
+                return Err(Fault::Run);
+            }
+            value = unread;
         }
-        if level != 0 {
-            put(usize::from(ZIGZAG[position]), level);
-        }
-        position += 1;
+        put(position, value);
     }
     Ok(())
 }
 
-/// Stands where the run would.
-const BLOCK_END: u32 = 16;
-
-/// (run, value) of the next code and its value bits.
 #[inline]
-fn decode_entry(reader: &mut BitReader<'_>, table: &DecodeTable) -> Result<(u32, i32)> {
-    reader.refill();
-    let entry = table.entry(reader.peek16());
-    if entry.is_invalid() {
-        return Err(bad_code(reader));
-    }
-    reader.skip(entry.bits());
-    if entry.is_block_end() {
-        return Ok((BLOCK_END, 0));
-    }
-    let value = match entry.size() {
-        0 => entry.value(),
-        size => crate::huffman::extend(reader.take(size), size),
-    };
-    Ok((entry.run(), value))
+fn decode_difference(reader: &mut BitReader<'_>, table: &DecodeTable) -> std::result::Result<i32, Fault> {
+    let window = reader.window();
+    let first = table.first(window);
+    let entry = table.second(first, window).ok_or(Fault::NoCode)?;
+    reader.skip(entry.raw_skip());
+    Ok(entry.unread_value(window))
 }
 
-#[cold]
-fn bad_code(reader: &BitReader<'_>) -> Error {
-    if reader.is_at_end() {
-        Error::scan(reader.position(), "the scan ends inside a block")
-    } else {
-        Error::scan(reader.position(), "a code that is not in its Huffman table")
+/// Reach and value of what is neither plain nor, but for a long code, the end of the block (`None`).
+#[inline]
+fn resolve(
+    reader: &mut BitReader<'_>,
+    table: &DecodeTable,
+    first: crate::decode_table::Entry,
+    window: u64,
+) -> std::result::Result<Option<(usize, i32)>, Fault> {
+    let entry = table.second(first, window).ok_or(Fault::NoCode)?;
+    if entry != first {
+        reader.skip(entry.raw_skip());
     }
+    if entry.is_block_end() {
+        return Ok(None);
+    }
+    if entry.has_unread_value() {
+        return Ok(Some((entry.unread_reach(), entry.unread_value(window))));
+    }
+    Ok(Some((entry.reach(), entry.value())))
 }

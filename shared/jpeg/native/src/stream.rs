@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::frame::{refused_process, unsupported, Colours, Frame};
 use crate::huffman::Spec;
-use crate::layout::ZIGZAG;
+use crate::layout::{Layout, ZIGZAG};
 use crate::markers::{Limits, APP0, APP10, APP14, COM, DHT, DNL, DQT, DRI, EOI, RST0, SOF0, SOF1, SOI, SOS};
 use crate::quant::QuantTable;
 use crate::tables::{TablesId, APP10_TAG};
@@ -285,20 +285,41 @@ impl<'a> Stream<'a> {
         for (component, row) in components.iter_mut().zip(body[1..].chunks_exact(2).take(count)) {
             *component = scan_component(&frame, row, start)?;
         }
-        // The shortest block is two codes of one bit: four blocks a byte.
-        if self.scans == 1 && frame.layout.blocks() > 4 * (self.data.len() - start) {
-            let blocks = frame.layout.blocks();
-            return Err(Error::scan(
-                start,
-                format!("{blocks} blocks cannot fit in the bytes left"),
-            ));
+        if self.scans == 1 {
+            require_bytes(&frame.layout, start, self.data.len())?;
         }
+        self.require_restarts(&frame, &components[..count])?;
         Ok(Scan {
             components,
             count,
             start,
         })
     }
+
+    /// Hold the scan's restart markers to their limit before any of them is looked for.
+    fn require_restarts(&self, frame: &Frame, scanned: &[ScanComponent]) -> Result<()> {
+        let mcus = match scanned {
+            [lone] => frame.layout.components()[lone.index].area(),
+            _ => frame.layout.mcu_rows * frame.layout.mcu_columns,
+        };
+        let restarts = mcus
+            .saturating_sub(1)
+            .checked_div(self.restart_interval)
+            .unwrap_or(0);
+        Limits::require("max_restarts", self.limits.restarts, restarts as u64)
+    }
+}
+
+/// Refuse more blocks than the bytes from `start` on could hold: the shortest block is two codes of one bit.
+pub fn require_bytes(layout: &Layout, start: usize, length: usize) -> Result<()> {
+    let blocks = layout.blocks();
+    if blocks > 4 * (length - start) {
+        return Err(Error::scan(
+            start,
+            format!("{blocks} blocks cannot fit in the bytes left"),
+        ));
+    }
+    Ok(())
 }
 
 fn scan_component(frame: &Frame, row: &[u8], at: usize) -> Result<ScanComponent> {

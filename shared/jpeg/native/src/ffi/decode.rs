@@ -1,17 +1,14 @@
 //! Inspecting and decoding across the border.
 
-use std::slice::ChunksMut;
-use std::sync::{Mutex, PoisonError};
-use std::thread;
-
 use super::tables::{sampling_of, table_set, Tables};
-use super::{bytes, bytes_mut, contain, describe, guard, Failure};
-use crate::decoder::{inspect, Decoder};
-use crate::error::{Error, Result};
-use crate::layout::{div_ceil, Layout, BLOCK_AREA};
+use super::{bytes, bytes_mut, guard, Failure};
+use crate::decoder::{Decoder, Workspace};
+use crate::error::{contain, Error, Result};
+use crate::inspect::inspect;
+use crate::layout::{Layout, BLOCK_AREA};
 use crate::markers::Limits;
 use crate::quant::QuantTable;
-use crate::scan_decode::{Coefficient, Plane};
+use crate::scan_decode::Plane;
 
 #[repr(C)]
 pub struct StreamLimits {
@@ -20,6 +17,7 @@ pub struct StreamLimits {
     pub side: u64,
     pub scans: u64,
     pub markers: u64,
+    pub restarts: u64,
 }
 
 #[repr(C)]
@@ -138,10 +136,11 @@ pub unsafe extern "C" fn dctwire_decode(
                     data: bytes_mut(plane, BLOCK_AREA * area),
                 });
             }
-            let found = (*decoder).decode(bytes(data, length), &mut targets, |layout| {
+            let workspace = &mut Workspace::default();
+            let found = (*decoder).decode(bytes(data, length), &mut targets, workspace, |layout| {
                 require_planes(layout, info)
             })?;
-            write_quant(&found.quant, info);
+            write_quant(found.quant(), info);
             Ok(())
         })
     }
@@ -166,124 +165,6 @@ fn require_planes(layout: &Layout, info: &Info) -> Result<()> {
     }
 }
 
-/// Where a batch of frames lies and goes: `y` and `c` are i16, or f32 when `dequantise` is set.
-#[repr(C)]
-pub struct Batch {
-    pub frames: *const *const u8,
-    pub lengths: *const usize,
-    pub count: usize,
-    pub height: usize,
-    pub width: usize,
-    pub y: *mut u8,
-    pub c: *mut u8,
-    pub dequantise: u8,
-    pub threads: usize,
-    /// One a frame; `kind` 0 where all went well.
-    pub failures: *mut Failure,
-}
-
-/// Decode 4:2:0 frames of `height` x `width`, both multiples of 16, a row of the planes each.
-#[no_mangle]
-pub unsafe extern "C" fn dctwire_decode_batch(
-    decoder: *const Decoder,
-    batch: *const Batch,
-    failure: *mut Failure,
-) -> i32 {
-    // SAFETY: module contract; the planes have count x height x width and half as many aligned items.
-    unsafe {
-        guard(failure, || {
-            let batch = &*batch;
-            if batch.dequantise != 0 {
-                decode_batch::<f32>(&*decoder, batch, false)
-            } else {
-                decode_batch::<i16>(&*decoder, batch, true)
-            }
-        })
-    }
-}
-
-unsafe fn decode_batch<T: Coefficient>(decoder: &Decoder, batch: &Batch, is_levels: bool) -> Result<()> {
-    let (count, size) = (batch.count, (batch.height, batch.width));
-    if size.0 == 0 || size.1 == 0 || size.0 % 16 != 0 || size.1 % 16 != 0 {
-        return Err(Error::invalid_argument(
-            "a batch's height and width must be multiples of 16",
-        ));
-    }
-    let y_row = size.0 * size.1;
-    // SAFETY: as in `dctwire_decode_batch`.
-    let (frames, lengths, y, c, failures) = unsafe {
-        (
-            bytes(batch.frames, count),
-            bytes(batch.lengths, count),
-            bytes_mut(batch.y.cast::<T>(), count * y_row),
-            bytes_mut(batch.c.cast::<T>(), count * y_row / 2),
-            bytes_mut(batch.failures, count),
-        )
-    };
-    let planes = y.chunks_exact_mut(y_row).zip(c.chunks_exact_mut(y_row / 2));
-    let mut rows: Vec<Row<'_, T>> = frames
-        .iter()
-        .zip(lengths)
-        .zip(planes)
-        .zip(failures)
-        .map(|(((&data, &length), (y, c)), failure)| Row {
-            // SAFETY: as in `dctwire_decode_batch`.
-            frame: unsafe { bytes(data, length) },
-            y,
-            c,
-            failure,
-        })
-        .collect();
-    share_out(&mut rows, batch.threads, |row| {
-        row.decode(decoder, size, is_levels);
-    });
-    Ok(())
-}
-
-/// Do `work` on every row, on at most `threads` threads, this one among them.
-fn share_out<R: Send>(rows: &mut [R], threads: usize, work: impl Fn(&mut R) + Sync) {
-    let threads = threads.clamp(1, rows.len().max(1));
-    let share = div_ceil(rows.len(), threads).max(1);
-    let parts = Mutex::new(rows.chunks_mut(share));
-    let work_on = || {
-        while let Some(part) = next_part(&parts) {
-            part.iter_mut().for_each(&work);
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 1..threads {
-            // Where the system grants no more threads, those that run do all the work.
-            if thread::Builder::new().spawn_scoped(scope, work_on).is_err() {
-                break;
-            }
-        }
-        work_on();
-    });
-}
-
-fn next_part<'a, R>(parts: &Mutex<ChunksMut<'a, R>>) -> Option<&'a mut [R]> {
-    parts.lock().unwrap_or_else(PoisonError::into_inner).next()
-}
-
-/// One frame of a batch, where it goes and what went wrong.
-struct Row<'a, T> {
-    frame: &'a [u8],
-    y: &'a mut [T],
-    c: &'a mut [T],
-    failure: &'a mut Failure,
-}
-
-impl<T: Coefficient> Row<'_, T> {
-    fn decode(&mut self, decoder: &Decoder, size: (usize, usize), is_levels: bool) {
-        let (y, c) = (&mut *self.y, &mut *self.c);
-        if let Err(error) = contain(|| decoder.decode_row(self.frame, size, y, c, is_levels)) {
-            self.y.fill(T::default());
-            self.c.fill(T::default());
-            describe(self.failure, &error);
-        }
-    }
-}
-
 fn limits_of(limits: &StreamLimits) -> Limits {
     Limits {
         bytes: limits.bytes,
@@ -291,6 +172,7 @@ fn limits_of(limits: &StreamLimits) -> Limits {
         side: limits.side,
         scans: limits.scans,
         markers: limits.markers,
+        restarts: limits.restarts,
     }
 }
 

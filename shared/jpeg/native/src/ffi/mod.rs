@@ -8,15 +8,15 @@
 // The one contract is stated above.
 #![allow(clippy::missing_safety_doc)]
 
+mod bound;
 mod decode;
 mod encode;
 mod statistics;
 mod tables;
 
-use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::slice;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{contain, Error, Result};
 
 const MESSAGE_BYTES: usize = 160;
 
@@ -53,11 +53,6 @@ unsafe fn guard(failure: *mut Failure, work: impl FnOnce() -> Result<()>) -> i32
             error.kind as i32
         }
     }
-}
-
-fn contain(work: impl FnOnce() -> Result<()>) -> Result<()> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Error::new(Kind::Panic, "a fault inside the codec was contained")))
 }
 
 fn describe(failure: &mut Failure, error: &Error) {
@@ -126,6 +121,7 @@ mod tests {
     use super::*;
     use crate::decoder::Decoder;
     use crate::encoder::Encoder;
+    use crate::error::Kind;
 
     #[test]
     fn handles_may_be_shared_by_threads() {
@@ -136,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_an_error() {
-        let result = contain(|| panic!("this panic is part of a test"));
+        let result = contain::<()>(|| panic!("this panic is part of a test"));
         assert_eq!(result.map_err(|error| error.kind), Err(Kind::Panic));
     }
 }

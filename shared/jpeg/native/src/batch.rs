@@ -1,0 +1,93 @@
+//! Many frames at once, a row of the planes each, on some threads.
+
+use std::slice::ChunksMut;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use crate::decoder::{Decoder, Workspace};
+use crate::error::{contain, Error, Result};
+use crate::layout::{div_ceil, Layout, Sampling};
+use crate::scan_decode::Coefficient;
+
+/// One frame of a batch, where it goes and what went wrong.
+pub struct Row<'a, T> {
+    pub frame: &'a [u8],
+    pub y: &'a mut [T],
+    pub c: &'a mut [T],
+    pub error: Option<Error>,
+}
+
+/// What all frames of a batch have in common.
+#[derive(Clone, Copy)]
+pub struct Geometry {
+    pub height: usize,
+    pub width: usize,
+    /// Levels are wanted, so that steps must be the decoder's.
+    pub is_levels: bool,
+}
+
+impl Geometry {
+    pub fn require(&self, layout: &Layout) -> Result<()> {
+        let (height, width) = (self.height, self.width);
+        if layout.sampling == Sampling::Yuv420 && (layout.height, layout.width) == (height, width) {
+            return Ok(());
+        }
+        Err(Error::unsupported(format!(
+            "a frame of {} x {} in {:?} does not fit a batch of {height} x {width} in Yuv420",
+            layout.height, layout.width, layout.sampling
+        )))
+    }
+}
+
+/// Decode each frame into its row on at most `threads` threads, this one among them. A row with an error is zeros.
+pub fn decode_rows<T: Coefficient>(
+    decoder: &Decoder,
+    geometry: Geometry,
+    rows: &mut [Row<'_, T>],
+    workspace: &mut Workspace,
+    threads: usize,
+) {
+    let threads = threads.clamp(1, rows.len().max(1));
+    // Several parts a thread, for not all frames take as long and not all threads begin at once.
+    let share = div_ceil(rows.len(), 4 * threads).max(1);
+    let parts = Mutex::new(rows.chunks_mut(share));
+    let work = |workspace: &mut Workspace| {
+        while let Some(part) = next_part(&parts) {
+            for row in part {
+                decode_row(decoder, geometry, row, workspace);
+            }
+        }
+    };
+    if threads == 1 {
+        return work(workspace);
+    }
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            let spawned = thread::Builder::new().spawn_scoped(scope, || work(&mut Workspace::default()));
+            // Where the system grants no more threads, those that run do all the work.
+            if spawned.is_err() {
+                break;
+            }
+        }
+        work(workspace);
+    });
+}
+
+fn next_part<'a, R>(parts: &Mutex<ChunksMut<'a, R>>) -> Option<&'a mut [R]> {
+    parts.lock().unwrap_or_else(PoisonError::into_inner).next()
+}
+
+pub fn decode_row<T: Coefficient>(
+    decoder: &Decoder,
+    geometry: Geometry,
+    row: &mut Row<'_, T>,
+    workspace: &mut Workspace,
+) {
+    row.y.fill(T::default());
+    row.c.fill(T::default());
+    row.error = contain(|| decoder.decode_row(row.frame, geometry, row.y, row.c, workspace)).err();
+    if row.error.is_some() {
+        row.y.fill(T::default());
+        row.c.fill(T::default());
+    }
+}

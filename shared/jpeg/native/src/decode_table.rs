@@ -1,0 +1,254 @@
+//! The look-ups that read Huffman codes and the values behind them (T.81 F.2.2.1 to F.2.2.4).
+
+use crate::huffman::{is_legal_ac, Class, Spec, MAX_DC_SIZE};
+
+/// Bits of the first look-up; the rest of a longer code takes the second.
+const FIRST_BITS: u32 = 10;
+const SECOND_BITS: u32 = 16 - FIRST_BITS;
+
+/// What the next bits of a segment say. Low to high: bits to skip (8), reach (8), detail (16).
+///
+/// The reach is the way from the last coefficient to the one that is coded here: run + 1. One of 64 or more leads
+/// out of any block, so that the one test for a block's end finds whatever is not plain as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry(u32);
+
+/// The end of the block.
+const BLOCK_END: u32 = 64;
+/// Plus run + 1: the detail is the size of a value still to be read, which the bits to skip include.
+const UNREAD: u32 = 128;
+/// The code goes on: the detail is the number of its second look-up.
+const SECOND: u32 = 192;
+const NO_CODE: u32 = 255;
+
+impl Entry {
+    const INVALID: Self = Self(NO_CODE << 8);
+
+    fn new(skip: u32, reach: u32, detail: u32) -> Self {
+        Self(skip | reach << 8 | detail << 16)
+    }
+
+    /// The entry for a code, its value unread.
+    fn of(symbol: u8, length: u32, class: Class) -> Self {
+        let (run, size) = match class {
+            Class::Dc if symbol <= MAX_DC_SIZE => (0, u32::from(symbol)),
+            Class::Ac if symbol == 0 => return Self::new(length, BLOCK_END, 0),
+            Class::Ac if is_legal_ac(symbol) => (u32::from(symbol >> 4), u32::from(symbol & 15)),
+            _ => return Self::INVALID,
+        };
+        Self::new(length + size, UNREAD + run + 1, size)
+    }
+
+    /// The same with its value, where the look-up's `index` holds all of it.
+    fn with_value(self, index: u32) -> Self {
+        let window = u64::from(index) << (64 - FIRST_BITS);
+        if !self.has_unread_value() || self.skip() > FIRST_BITS {
+            return self;
+        }
+        let value = self.unread_value(window);
+        Self::new(self.skip(), self.reach() as u32 - UNREAD, value as u32)
+    }
+
+    /// Bits to skip: all of it modulo 64, so that a shift needs no mask.
+    #[inline]
+    pub fn raw_skip(self) -> u32 {
+        self.0
+    }
+
+    fn skip(self) -> u32 {
+        self.0 & 63
+    }
+
+    #[inline]
+    pub fn reach(self) -> usize {
+        (self.0 >> 8 & 0xFF) as usize
+    }
+
+    #[inline]
+    pub fn value(self) -> i32 {
+        self.0 as i32 >> 16
+    }
+
+    #[inline]
+    pub fn is_block_end(self) -> bool {
+        self.reach() == BLOCK_END as usize
+    }
+
+    #[inline]
+    pub fn has_unread_value(self) -> bool {
+        (UNREAD as usize..SECOND as usize).contains(&self.reach())
+    }
+
+    /// The reach of an entry with an unread value.
+    #[inline]
+    pub fn unread_reach(self) -> usize {
+        self.reach() & 63
+    }
+
+    /// RECEIVE and EXTEND (T.81 F.2.2.1) of the value that follows the code at the top of `window`.
+    #[inline]
+    pub fn unread_value(self, window: u64) -> i32 {
+        let size = self.0 >> 16;
+        let bits = window << (self.skip() - size);
+        let magnitude = (bits >> 1 >> (63 - size)) as i32;
+        let is_negative = !((bits as i64) >> 63) as i32;
+        magnitude - (is_negative & ((1 << size) - 1))
+    }
+}
+
+/// A first look-up of 10 bits, and one of 6 for each beginning of longer codes.
+#[derive(Clone, Debug)]
+pub struct DecodeTable {
+    spec: Spec,
+    class: Class,
+    first: Box<[Entry; 1 << FIRST_BITS]>,
+    second: Vec<[Entry; 1 << SECOND_BITS]>,
+}
+
+impl DecodeTable {
+    pub fn new(spec: &Spec, class: Class) -> Self {
+        let mut table = Self {
+            spec: *spec,
+            class,
+            first: Box::new([Entry::INVALID; 1 << FIRST_BITS]),
+            second: Vec::new(),
+        };
+        for (symbol, code, length) in spec.codes() {
+            let entry = Entry::of(symbol, length, class);
+            if length <= FIRST_BITS {
+                table.fill_first(entry, code << (FIRST_BITS - length), length);
+            } else {
+                table.fill_second(entry, code << (16 - length), length);
+            }
+        }
+        table
+    }
+
+    fn fill_first(&mut self, entry: Entry, start: u32, length: u32) {
+        let slots = &mut self.first[start as usize..][..1 << (FIRST_BITS - length)];
+        for (index, slot) in (start..).zip(slots) {
+            // A DC value is longer than what a look-up would hold of it, often enough to always read it.
+            *slot = if self.class == Class::Ac {
+                entry.with_value(index)
+            } else {
+                entry
+            };
+        }
+    }
+
+    fn fill_second(&mut self, entry: Entry, start: u32, length: u32) {
+        let slot = &mut self.first[(start >> SECOND_BITS) as usize];
+        if *slot == Entry::INVALID {
+            *slot = Entry::new(0, SECOND, self.second.len() as u32);
+            self.second.push([Entry::INVALID; 1 << SECOND_BITS]);
+        }
+        let start = (start & ((1 << SECOND_BITS) - 1)) as usize;
+        let slots = self.second.last_mut().map(|slots| &mut slots[start..]);
+        for slot in slots.into_iter().flatten().take(1 << (16 - length)) {
+            *slot = entry;
+        }
+    }
+
+    pub fn is_of(&self, spec: &Spec, class: Class) -> bool {
+        self.class == class && self.spec == *spec
+    }
+
+    /// The entry for the bits at the top of `window`.
+    #[inline]
+    pub fn first(&self, window: u64) -> Entry {
+        self.first[(window >> (64 - FIRST_BITS)) as usize]
+    }
+
+    /// What an entry that is neither plain nor the end of the block comes to; `None` where there is no such code.
+    #[inline]
+    pub fn second(&self, entry: Entry, window: u64) -> Option<Entry> {
+        if entry.reach() < SECOND as usize {
+            return Some(entry);
+        }
+        let index = (window >> 48) as usize & ((1 << SECOND_BITS) - 1);
+        let found = self.second.get((entry.0 >> 16) as usize)?[index];
+        if entry == Entry::INVALID || found == Entry::INVALID {
+            None
+        } else {
+            Some(found)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::huffman::EncodeTable;
+
+    fn spec(pairs: &[(usize, u8)], symbols: &[u8]) -> Spec {
+        let mut counts = [0; 16];
+        for &(length, count) in pairs {
+            counts[length - 1] = count;
+        }
+        Spec::new(counts, symbols).unwrap()
+    }
+
+    /// Run, size and length of the code that `window` begins with, and the value behind it.
+    fn read(table: &DecodeTable, window: u64) -> Option<(u32, i32)> {
+        let entry = table.second(table.first(window), window)?;
+        let value = if entry.has_unread_value() {
+            entry.unread_value(window)
+        } else {
+            entry.value()
+        };
+        Some((entry.skip(), value))
+    }
+
+    #[test]
+    fn every_code_reads_back_with_every_value_short_or_long() {
+        let symbols = [2, 0, 1, 3, 4, 5, 6, 7, 8, 9, 10];
+        let spec = spec(&[(1, 1), (4, 3), (12, 5), (16, 2)], &symbols);
+        let encode = EncodeTable::new(&spec);
+        for class in [Class::Dc, Class::Ac] {
+            let decode = DecodeTable::new(&spec, class);
+            for size in symbols
+                .into_iter()
+                .map(u32::from)
+                .filter(|&size| class == Class::Dc || size > 0)
+            {
+                let (code, bits) = encode.code(size as u8);
+                let (code, length) = (code >> size, bits - size);
+                for value_bits in 0..1_u64 << size {
+                    let window = u64::from(code) << (64 - length) | value_bits << (64 - length - size) | 1;
+                    let is_negative = size > 0 && value_bits >> (size - 1) == 0;
+                    let value = value_bits as i32 - if is_negative { (1 << size) - 1 } else { 0 };
+                    assert_eq!(read(&decode, window), Some((length + size, value)), "size {size}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bits_that_are_no_code_are_told() {
+        let short = DecodeTable::new(&spec(&[(2, 1)], &[1]), Class::Ac);
+        let long = DecodeTable::new(&spec(&[(1, 1), (13, 1)], &[1, 0]), Class::Ac);
+        for window in [u64::MAX, 1 << 62] {
+            assert_eq!(read(&short, window), None);
+        }
+        assert_eq!(read(&long, u64::MAX), None);
+        assert_eq!(read(&long, 0x8008 << 48), None);
+        assert!(long.second(long.first(1 << 63), 1 << 63).unwrap().is_block_end());
+    }
+
+    #[test]
+    fn symbols_that_8_bit_jpeg_does_not_have_are_no_codes() {
+        for (class, symbol) in [
+            (Class::Dc, 12),
+            (Class::Ac, 0x0B),
+            (Class::Ac, 0x10),
+            (Class::Ac, 0xE0),
+        ] {
+            for length in [1, 12] {
+                assert_eq!(
+                    read(&DecodeTable::new(&spec(&[(length, 1)], &[symbol]), class), 0),
+                    None
+                );
+            }
+        }
+    }
+}
