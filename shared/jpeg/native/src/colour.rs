@@ -5,14 +5,23 @@ pub const HALF: i32 = 1 << (FRACTION_BITS - 1);
 /// 128, and a hair less than a half so that pure blue or red stays at 255.
 pub const CHROMA_OFFSET: i32 = (128 << FRACTION_BITS) + HALF - 1;
 
+// JFIF's 0.299, 0.587 and 0.114 for luma; chroma takes a half of its own colour and a half, in all, of the others.
+pub const R_TO_Y: i32 = 19595;
+pub const G_TO_Y: i32 = 38470;
+pub const B_TO_Y: i32 = 7471;
+pub const R_TO_CB: i32 = -11058;
+pub const G_TO_CB: i32 = -21710;
+pub const G_TO_CR: i32 = -27439;
+pub const B_TO_CR: i32 = -5329;
+
 /// One row of interleaved RGB into three rows of the same length.
 pub fn convert_row(rgb: &[u8], y: &mut [u8], cb: &mut [u8], cr: &mut [u8]) {
     let samples = y.iter_mut().zip(cb).zip(cr);
     for (pixel, ((y, cb), cr)) in rgb.chunks_exact(3).zip(samples) {
         let (r, g, b) = (i32::from(pixel[0]), i32::from(pixel[1]), i32::from(pixel[2]));
         *y = luma(r, g, b);
-        *cb = ((32768 * b - 11058 * r - 21710 * g + CHROMA_OFFSET) >> FRACTION_BITS) as u8;
-        *cr = ((32768 * r - 27439 * g - 5329 * b + CHROMA_OFFSET) >> FRACTION_BITS) as u8;
+        *cb = ((HALF * b + R_TO_CB * r + G_TO_CB * g + CHROMA_OFFSET) >> FRACTION_BITS) as u8;
+        *cr = ((HALF * r + G_TO_CR * g + B_TO_CR * b + CHROMA_OFFSET) >> FRACTION_BITS) as u8;
     }
 }
 
@@ -25,7 +34,7 @@ pub fn convert_row_to_luma(rgb: &[u8], y: &mut [u8]) {
 
 #[inline]
 fn luma(r: i32, g: i32, b: i32) -> u8 {
-    ((19595 * r + 38470 * g + 7471 * b + HALF) >> FRACTION_BITS) as u8
+    ((R_TO_Y * r + G_TO_Y * g + B_TO_Y * b + HALF) >> FRACTION_BITS) as u8
 }
 
 /// Means of 2 x 2 samples; halves round down and up in turn so that no bias builds up.

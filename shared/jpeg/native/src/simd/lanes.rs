@@ -58,18 +58,18 @@ pub trait Lanes: Copy {
 macro_rules! block_kernels {
     ($feature:literal, $lanes:ty) => {
         block_kernels!(@one $feature, $lanes, transform(
-            lines: super::Lines<'_>, coefficients: &mut [crate::dct::Block]));
+            lines: crate::simd::Lines<'_>, coefficients: &mut [crate::dct::Block]));
         block_kernels!(@one $feature, $lanes, quantise(
-            coefficients: &[crate::dct::Block], quantiser: &crate::quant::Quantiser, levels: &mut [Levels]));
+            coefficients: &[crate::dct::Block], quantiser: &crate::quant::Quantiser, levels: &mut [crate::levels::Levels]));
         block_kernels!(@one $feature, $lanes, transform_and_quantise(
-            lines: super::Lines<'_>, quantiser: &crate::quant::Quantiser, levels: &mut [Levels]));
+            lines: crate::simd::Lines<'_>, quantiser: &crate::quant::Quantiser, levels: &mut [crate::levels::Levels]));
     };
     (@one $feature:literal, $lanes:ty, $name:ident($($argument:ident: $kind:ty),+)) => {
-        fn $name($($argument: $kind),+) {
+        pub fn $name($($argument: $kind),+) {
             #[target_feature(enable = $feature)]
             unsafe fn compiled($($argument: $kind),+) {
                 // SAFETY: the caller sees to it that the processor has the instructions.
-                unsafe { super::lanes::$name::<$lanes>($($argument),+) }
+                unsafe { crate::simd::lanes::$name::<$lanes>($($argument),+) }
             }
             // SAFETY: only a `Kernels` names this function, which `Level::kernels` hands out where the processor
             // has the instructions.

@@ -84,3 +84,9 @@ pub struct Kernels {
     /// Both at once.
     pub transform_and_quantise: fn(Lines<'_>, &Quantiser, &mut [Levels]),
 }
+
+/// Where steps of `step` samples begin in a row that is at least as long; the last may overlap the one before.
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(dead_code))]
+fn steps(width: usize, step: usize) -> impl Iterator<Item = usize> {
+    (0..width).step_by(step).map(move |start| start.min(width - step))
+}

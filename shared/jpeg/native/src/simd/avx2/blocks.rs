@@ -1,22 +1,11 @@
-//! AVX2: two blocks side by side, one in each 128-bit half of a vector, and rows of 32 samples a step.
+//! Two blocks side by side: `lanes` for vectors of 256 bits.
 
 #[allow(clippy::wildcard_imports)]
 use std::arch::x86_64::*;
 
-use super::lanes::{block_kernels, Lanes};
-use super::Kernels;
 use crate::layout::{BLOCK_AREA, BLOCK_SIDE, ZIGZAG};
 use crate::levels::Levels;
-
-pub static KERNELS: Kernels = Kernels {
-    convert_row: crate::colour::convert_row,
-    convert_row_to_luma: crate::colour::convert_row_to_luma,
-    halve_both: crate::colour::halve_both,
-    halve_width: crate::colour::halve_width,
-    transform,
-    quantise,
-    transform_and_quantise,
-};
+use crate::simd::lanes::{block_kernels, Lanes};
 
 block_kernels!("avx2", TwoLines);
 
