@@ -15,9 +15,9 @@ pub struct Quantiser {
 }
 
 impl Quantiser {
-    /// With a = floor((|x| + 4q) / 8), the rounded quotient of x by 8q is floor(a / q). For a below 2^11 and b
-    /// bits with q <= 2^b, that is a * 2^4 * (floor(2^(15 + b) / q) + 1) / 2^(19 + b), rounded down: what the
-    /// reciprocal is too large adds less than a * q / 2^(15 + b) < 1 in units of 1 / q.
+    /// With a = |x| + 4q, the rounded quotient of x by 8q is floor(a / 8q). For a below 2^15 and b bits with
+    /// q <= 2^b, that is a * (floor(2^(15 + b) / q) + 1) / 2^(18 + b), rounded down: what the reciprocal is too
+    /// large adds less than a * 8q / 2^(18 + b) <= a / 2^15 < 1 in units of 1 / 8q.
     pub fn new(table: &QuantTable) -> Self {
         let mut out = Self {
             halves: [0; BLOCK_AREA],
@@ -29,7 +29,7 @@ impl Quantiser {
             let bits = step.next_power_of_two().trailing_zeros();
             out.halves[index] = 4 * step as u16;
             out.reciprocals[index] = ((1_u32 << (15 + bits)) / step + 1) as u16;
-            out.scales[index] = 1 << (13 - bits);
+            out.scales[index] = 1 << (14 - bits);
         }
         out
     }
@@ -50,9 +50,9 @@ impl Quantiser {
         let mut levels = [0; BLOCK_AREA];
         for index in 0..BLOCK_AREA {
             let value = coefficients[index];
-            let quotient = (value.unsigned_abs() + self.halves[index]) >> 3 << 4;
-            let magnitude =
-                upper_half(upper_half(quotient, self.reciprocals[index]), self.scales[index]) as i16;
+            let dividend = value.unsigned_abs() + self.halves[index];
+            let quotient = upper_half(dividend, self.reciprocals[index]);
+            let magnitude = upper_half(quotient, self.scales[index]) as i16;
             let sign = value >> 15;
             levels[index] = (magnitude ^ sign) - sign;
         }

@@ -43,16 +43,13 @@ impl Codes {
 /// Append the scan's bytes: `codes` holds luma's, then chroma's.
 pub fn encode_scan(layout: &Layout, source: &mut impl BlockSource, codes: &[Codes], out: &mut Vec<u8>) {
     let mut writer = BitWriter::new(out);
-    let mut predictors = [0; 3];
     let mut group = Group::new(layout);
     for mcu_row in 0..layout.mcu_rows {
         source.start_row(mcu_row);
         for first in (0..layout.mcu_columns).step_by(GROUP_MCUS) {
             let mcus = first..(first + GROUP_MCUS).min(layout.mcu_columns);
             group.read(source, mcu_row, &mcus);
-            for mcu in 0..mcus.len() {
-                group.encode_mcu(mcu, codes, &mut predictors, &mut writer);
-            }
+            writer = group.encode(mcus.len(), codes, writer);
         }
     }
     writer.finish();
@@ -67,9 +64,12 @@ struct Group {
 struct GroupComponent {
     layout: ComponentLayout,
     blocks: Vec<Levels>,
+    stride: usize,
     /// How many of a row lie inside the component; the others pad the last MCUs.
     columns: usize,
     rows: usize,
+    /// The DC level of the block before.
+    predictor: i32,
 }
 
 impl Group {
@@ -78,8 +78,10 @@ impl Group {
         let components = layout.components().iter().map(|&layout| GroupComponent {
             layout,
             blocks: vec![Levels::ZERO; layout.vertical * layout.horizontal * mcus],
+            stride: layout.horizontal * mcus,
             columns: 0,
             rows: 0,
+            predictor: 0,
         });
         Self {
             components: components.collect(),
@@ -92,19 +94,14 @@ impl Group {
         }
     }
 
-    #[inline]
-    fn encode_mcu(&self, mcu: usize, codes: &[Codes], predictors: &mut [i32; 3], writer: &mut BitWriter<'_>) {
-        for (index, (component, predictor)) in self.components.iter().zip(predictors).enumerate() {
-            let codes = &codes[index.min(1)];
-            for row in 0..component.layout.vertical {
-                for column in mcu * component.layout.horizontal..(mcu + 1) * component.layout.horizontal {
-                    match component.block(row, column) {
-                        Some(levels) => encode_block(levels, predictor, codes, writer),
-                        None => encode_padding(codes, writer),
-                    }
-                }
+    /// The writer comes and goes by value so that it stays in registers.
+    fn encode<'a>(&mut self, mcus: usize, codes: &[Codes], mut writer: BitWriter<'a>) -> BitWriter<'a> {
+        for mcu in 0..mcus {
+            for (index, component) in self.components.iter_mut().enumerate() {
+                component.encode_mcu(mcu, &codes[index.min(1)], &mut writer);
             }
         }
+        writer
     }
 }
 
@@ -116,21 +113,24 @@ impl GroupComponent {
         );
         self.rows = self.layout.vertical.min(self.layout.block_rows - first_row);
         self.columns = (mcus.len() * self.layout.horizontal).min(self.layout.block_columns - first_column);
-        let (columns, stride) = (self.columns, self.stride());
-        for (row, blocks) in (first_row..).zip(self.blocks.chunks_exact_mut(stride).take(self.rows)) {
-            source.read(index, row, first_column, &mut blocks[..columns]);
+        let rows = self.blocks.chunks_exact_mut(self.stride).take(self.rows);
+        for (row, blocks) in (first_row..).zip(rows) {
+            source.read(index, row, first_column, &mut blocks[..self.columns]);
         }
     }
 
     #[inline]
-    fn block(&self, row: usize, column: usize) -> Option<&Levels> {
-        let is_inside = row < self.rows && column < self.columns;
-        is_inside.then(|| &self.blocks[row * self.stride() + column])
-    }
-
-    #[inline]
-    fn stride(&self) -> usize {
-        self.blocks.len() / self.layout.vertical
+    fn encode_mcu(&mut self, mcu: usize, codes: &Codes, writer: &mut BitWriter<'_>) {
+        for row in 0..self.layout.vertical {
+            for column in mcu * self.layout.horizontal..(mcu + 1) * self.layout.horizontal {
+                if row < self.rows && column < self.columns {
+                    let levels = &self.blocks[row * self.stride + column];
+                    encode_block(levels, &mut self.predictor, codes, writer);
+                } else {
+                    encode_padding(codes, writer);
+                }
+            }
+        }
     }
 }
 

@@ -235,8 +235,8 @@ fn odd<V: Lanes, const ROW_PASS: bool>(differences: [V; 4]) -> [V; 4] {
     [
         scaled::<V, ROW_PASS>(V::wide_plus(outer.products(inner, ODD_1), of_right)),
         scaled::<V, ROW_PASS>(V::wide_plus(third.products(second, ODD_3), of_left)),
-        scaled::<V, ROW_PASS>(V::wide_plus(second.products(third, ODD_5), of_right)),
-        scaled::<V, ROW_PASS>(V::wide_plus(inner.products(outer, ODD_7), of_left)),
+        scaled::<V, ROW_PASS>(V::wide_plus(third.products(second, ODD_5), of_right)),
+        scaled::<V, ROW_PASS>(V::wide_plus(outer.products(inner, ODD_7), of_left)),
     ]
 }
 
@@ -265,8 +265,8 @@ const ODD_LEFT: [i16; 2] = factors(C_1_175875602 - C_1_961570560, C_1_175875602)
 const ODD_RIGHT: [i16; 2] = factors(C_1_175875602, C_1_175875602 - C_0_390180644);
 const ODD_1: [i16; 2] = factors(C_1_501321110 - C_0_899976223, -C_0_899976223);
 const ODD_3: [i16; 2] = factors(C_3_072711026 - C_2_562915447, -C_2_562915447);
-const ODD_5: [i16; 2] = factors(C_2_053119869 - C_2_562915447, -C_2_562915447);
-const ODD_7: [i16; 2] = factors(C_0_298631336 - C_0_899976223, -C_0_899976223);
+const ODD_5: [i16; 2] = factors(-C_2_562915447, C_2_053119869 - C_2_562915447);
+const ODD_7: [i16; 2] = factors(-C_0_899976223, C_0_298631336 - C_0_899976223);
 
 const fn factors(first: i32, second: i32) -> [i16; 2] {
     [first as i16, second as i16]

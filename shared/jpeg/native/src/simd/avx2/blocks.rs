@@ -124,8 +124,7 @@ impl Lanes for TwoLines {
         // SAFETY: there is AVX2.
         unsafe {
             let [halves, reciprocals, scales] = &line;
-            let sum = _mm256_add_epi16(_mm256_abs_epi16(self.0), in_both_halves(halves));
-            let dividend = _mm256_slli_epi16::<4>(_mm256_srli_epi16::<3>(sum));
+            let dividend = _mm256_add_epi16(_mm256_abs_epi16(self.0), in_both_halves(halves));
             let quotient = _mm256_mulhi_epu16(dividend, in_both_halves(reciprocals));
             let magnitude = _mm256_mulhi_epu16(quotient, in_both_halves(scales));
             Self(_mm256_sign_epi16(magnitude, self.0))
