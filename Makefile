@@ -12,9 +12,10 @@ export DCTWIRE_CACHE := $(CURDIR)/.cache
 export DCTWIRE_DEMO_STARTED := $(shell date +%s.%N)
 
 NATIVE := $(shell find shared/jpeg/native -name '*.rs' -o -name 'Cargo.*' 2>/dev/null | grep -v /target/)
+TRIPLE = $(shell rustc -vV | sed -n 's/host: //p')
 FOLDERS := shared sensor_client cloud_server trainer tests benchmarks deploy
 
-.PHONY: help setup demo stop test test-sensor check format lint types contracts rust bench results clean
+.PHONY: help setup demo stop test test-sensor check format lint types contracts rust sanitize memcheck bench results clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,7 +53,14 @@ contracts: .venv/ready ## Who may import whom
 rust: ## clippy, pedantic
 	cargo clippy --quiet --offline --all-targets --manifest-path shared/jpeg/native/Cargo.toml -- -D warnings
 
-bench: .venv/ready ## Run benchmarks/$(NAME).py and write its figures: make bench NAME=demo
+sanitize: .venv/ready ## The codec under AddressSanitizer: Rust's tests, Python's, damaged streams (needs a C compiler)
+	tests/sanitize
+
+memcheck: ## The codec's Rust tests under valgrind
+	CARGO_TARGET_$(subst -,_,$(shell echo $(TRIPLE) | tr a-z A-Z))_RUNNER='valgrind --quiet --error-exitcode=9' \
+		cargo test --offline --manifest-path shared/jpeg/native/Cargo.toml
+
+bench: .venv/bench ## Run benchmarks/$(NAME).py and write its figures: make bench NAME=demo
 	$(BIN)/python -m benchmarks.$(NAME)
 	$(MAKE) --no-print-directory results
 
@@ -65,6 +73,10 @@ clean: ## Remove the environments, builds and caches
 .venv/ready: pyproject.toml constraints.txt $(NATIVE)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.venv/bench: .venv/ready
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	touch $@
 
 .venv-sensor/ready: pyproject.toml constraints.txt $(NATIVE)

@@ -23,7 +23,7 @@ from rich.progress import track
 from benchmarks import record
 from benchmarks.mutation_readers import GROUP, Outcome, Readers
 
-PIECE = 10_000  # groups
+PIECE = 5_000  # groups
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -73,10 +73,14 @@ class Readers:
         self.seed = seed
         self.corpus = Corpus(sources())
         self.decoder = Decoder(TABLES)
+        self.row = np.empty((1, 64, 4, 4), np.int16), np.empty((1, 128, 2, 2), np.int16)
+        self.bound = self.decoder.into(*self.row)
         rows = np.stack([pictures.natural(32, 32, index) for index in range(2)])
         self.good = Encoder(TABLES).encode_batch(rows)
         self.readers: dict[str, Callable[[bytes], Any]] = {
             "decode": self.decoder.decode,
+            "afresh": lambda data: Decoder(TABLES).decode(data),
+            "into": self._decode_into,
             "inspect": inspect,
             "tables": TableSet.from_stream,
         }
@@ -109,9 +113,9 @@ class Readers:
         if spent > LIMIT_NS:
             outcome.failures.append(f"{self.seed} {index} takes {spent / 1e6:.0f} ms")
         outcome.slowest_ns = max(outcome.slowest_ns, spent)
+        for wrong in self._disagreements(found, index, outcome):
+            outcome.failures.append(f"{self.seed} {index} {wrong}")
         levels: Coefficients | None = found["decode"]
-        if levels is not None:
-            self._check_value(levels, found["inspect"], index, outcome)
         return levels
 
     def _try(self, name: str, data: bytes, index: int, outcome: Outcome) -> Any:
@@ -129,10 +133,25 @@ class Readers:
             return value
         return None
 
-    def _check_value(self, levels: Coefficients, info: Any, index: int, outcome: Outcome) -> None:
-        """A decoded frame is one that `inspect` reads, and now and then: coded anew, the same levels again."""
+    def _decode_into(self, data: bytes) -> list[Any]:
+        """What the decoder bound to one row makes of it."""
+        self.bound.decode(data)
+        return [plane[0].copy() for plane in self.row]
+
+    def _disagreements(self, found: dict[str, Any], index: int, outcome: Outcome) -> Iterator[str]:
+        """What the readers made of one input, held against each other."""
+        levels, afresh, info = found["decode"], found["afresh"], found["inspect"]
+        if (levels is None) != (afresh is None) or (levels is not None and not is_same(levels, afresh)):
+            yield "a decoder remembers what it should not"
+        if found["into"] is not None and (wrong := wrong_row(found["into"], None, levels, dequantise=False)):
+            yield f"into: {wrong}"
+        if levels is None:
+            return
         if info is None or (info.height, info.width, info.sampling) != (levels.height, levels.width, levels.sampling):
-            outcome.failures.append(f"{self.seed} {index} decode and inspect disagree")
+            yield "decode and inspect disagree"
+        is_a_row = (levels.height, levels.width, levels.sampling) == (32, 32, Sampling.YUV420)
+        if is_a_row and levels.quant == TABLES.quant and found["into"] is None:
+            yield "into refuses what decode reads"
         if index % CODE_EVERY == 0:
             standard = TableSet.standard(sampling=levels.sampling).with_quant(levels.quant)
             try:
@@ -141,8 +160,8 @@ class Readers:
                 outcome.counts["code ValueError"] += 1
             else:
                 outcome.counts["code value"] += 1
-                if not all(map(np.array_equal, levels.planes, again.planes)):
-                    outcome.failures.append(f"{self.seed} {index} coded anew, the levels are others")
+                if not is_same(levels, again):
+                    yield "coded anew, the levels are others"
 
     def _together(self, inputs: list[bytes], found: list[Coefficients | None], group: int, outcome: Outcome) -> None:
         """Batches of the group with two good frames among it: rows as decoded alone, zeros for errors."""
@@ -166,6 +185,12 @@ class Readers:
             )
             if wrong:
                 outcome.failures.append(f"{self.seed} {group * GROUP + at - (at > places[0])} batch: {wrong}")
+
+
+def is_same(one: Coefficients, other: Coefficients) -> bool:
+    """Whether two frames have the same size, steps and levels."""
+    heads = [(frame.height, frame.width, frame.sampling, frame.quant) for frame in (one, other)]
+    return heads[0] == heads[1] and all(map(np.array_equal, one.planes, other.planes))
 
 
 def wrong_row(row: list[Any], error: PeerError | None, alone: Coefficients | None, *, dequantise: bool) -> str | None:

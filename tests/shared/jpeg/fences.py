@@ -1,0 +1,106 @@
+"""Memory between two pages that nobody may touch: a byte too far, either way, ends the process.
+
+`python -m tests.shared.jpeg.fences` has the codec read and write only such memory; with `overrun`, it is told of one
+byte more than there is.
+"""
+
+import ctypes
+import mmap
+import sys
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.jpeg import Decoder, Encoder, Sampling, Simd, Stream, TableSet, native
+from tests.shared.jpeg import pictures
+
+LIMITS = (1 << 20, 1 << 20, 65500, 3, 1000)
+SIZES = ((1, 1), (8, 8), (16, 16), (17, 33), (31, 5), (32, 48), (40, 65), (64, 64))
+
+
+def fenced(values: NDArray[np.generic], *, at_end: bool) -> NDArray[np.generic]:
+    """A copy that ends, or begins, at a page that cannot be touched."""
+    page, size = mmap.PAGESIZE, values.nbytes
+    pages = -(-size // page) * page
+    memory = mmap.mmap(-1, pages + 2 * page)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    for fence in (start, start + page + pages):
+        assert ctypes.CDLL(None, use_errno=True).mprotect(ctypes.c_void_p(fence), ctypes.c_size_t(page), 0) == 0
+    offset = page + pages - size if at_end else page
+    inside = np.frombuffer(memory, np.uint8, size, offset).view(values.dtype).reshape(values.shape)
+    inside[...] = values
+    return inside
+
+
+def encode_and_decode(height: int, width: int, sampling: Sampling, *, at_end: bool) -> None:
+    """A picture, and its streams of both kinds, behind the fence."""
+    shape = (height, width) if sampling is Sampling.GREY else (height, width, 3)
+    picture = pictures.extremes(height, width, height + width, 1 if len(shape) == 2 else 3).reshape(shape)
+    tables = TableSet.standard(90, sampling)
+    for stream in (Stream.INTERCHANGE, Stream.ABBREVIATED, Stream.SCAN):
+        frame = Encoder(tables, simd=Simd.PORTABLE).encode(picture, stream)
+        for simd in Simd.available():
+            assert Encoder(tables, simd=simd).encode(fenced(picture, at_end=at_end), stream) == frame
+    levels = Decoder().decode(Encoder(tables).encode(picture, Stream.INTERCHANGE))
+    again = [fenced(plane, at_end=at_end) for plane in levels.planes]
+    coefficients = type(levels)(height, width, sampling, tuple(again), levels.quant)
+    assert Encoder(tables).encode_coefficients(coefficients, Stream.SCAN) == frame
+
+
+def decode_into_planes(side: int, *, at_end: bool) -> None:
+    """Batches into planes behind the fence."""
+    tables = TableSet.standard(90)
+    picture = pictures.extremes(side, side, side)
+    frames = Encoder(tables).encode_batch(np.stack([picture, picture[::-1]]))
+    for dtype in (np.int16, np.float32):
+        y = fenced(np.ones((2, 64, side // 8, side // 8), dtype), at_end=at_end)
+        c = fenced(np.ones((2, 128, side // 16, side // 16), dtype), at_end=at_end)
+        for threads in (1, 2):
+            errors = Decoder(tables).decode_batch(frames, y, c, dequantise=dtype is np.float32, threads=threads)
+            assert errors == [None, None]
+
+
+def read(frame: bytes, *, at_end: bool, more: int = 0) -> None:
+    """What reads markers and scans, for a stream behind the fence; every cut of it, too."""
+    failure, info = native.ffi.new("Failure *"), native.ffi.new("Info *")
+    limits = native.ffi.new("StreamLimits *", LIMITS)
+    decoder = native.lib.dctwire_decoder_new(native.ffi.NULL, limits, failure)
+    y, c = fenced(np.zeros(64 * 16, np.int16), at_end=at_end), fenced(np.zeros(128 * 4, np.int16), at_end=at_end)
+    row = native.ffi.new("Planes *", {"count": 1, "height": 32, "width": 32})
+    row.y, row.c = (native.ffi.from_buffer("uint8_t[]", plane) for plane in (y, c))
+    bound = native.lib.dctwire_bound_new(decoder, row, failure)
+    for length in range(1, len(frame) + 1, 1 if len(frame) < 1000 else 7):
+        data = fenced(np.frombuffer(frame[:length], np.uint8), at_end=at_end)
+        pointer = native.ffi.from_buffer("uint8_t[]", data)
+        native.lib.dctwire_inspect(pointer, length + more, limits, info, failure)
+        if native.lib.dctwire_probe(decoder, pointer, length + more, info, failure) == 0:
+            areas = [info.block_rows[index] * info.block_columns[index] for index in range(3)]
+            planes = [native.ffi.new("int16_t[]", 64 * area or 1) for area in areas]
+            targets = native.ffi.new("int16_t *[]", planes)
+            native.lib.dctwire_decode(decoder, pointer, length + more, targets, info, failure)
+        native.lib.dctwire_bound_decode(bound, native.ffi.cast("char *", pointer), length + more, failure)
+    native.lib.dctwire_bound_free(bound)
+    native.lib.dctwire_decoder_free(decoder)
+
+
+def main() -> None:
+    """All of it, at both fences."""
+    picture = pictures.extremes(17, 33, 1)
+    frames = [Encoder(TableSet.standard(90, sampling)).encode(picture, Stream.INTERCHANGE) for sampling in Sampling]
+    frames.append(pictures.pillow_jpeg(picture, quality=90, subsampling=2, restart_marker_blocks=1))
+    frames.append(Encoder(TableSet.standard(90)).encode(pictures.extremes(32, 32, 2), Stream.INTERCHANGE))
+    for at_end in (True, False):
+        for sampling in Sampling:
+            for size in SIZES:
+                encode_and_decode(*size, sampling, at_end=at_end)
+        for side in (16, 48, 64):
+            decode_into_planes(side, at_end=at_end)
+        for frame in frames:
+            read(frame, at_end=at_end)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["overrun"]:
+        read(pictures.pillow_jpeg(pictures.natural(16, 16, 1))[:-2], at_end=True, more=1)
+    else:
+        main()
