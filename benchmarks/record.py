@@ -12,17 +12,18 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 
 
-def write(name: str, n: int, figures: Mapping[str, float]) -> Path:
+def write(name: str, n: int, figures: Mapping[str, float], setting: str = "") -> Path:
     """Write `results/<name>.json`.
 
     Args:
         n: how many observations stand behind the figures (frames, images, runs: the benchmark's docstring says).
         figures: flat names, plain numbers.
+        setting: what else the figures depend on, besides the machine: versions of peers, data.
     """
     record = {
         "name": name,
         "commit": _commit(),
-        "machine": machine(),
+        "machine": "; ".join(filter(None, (machine(), setting))),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "n": n,
         "figures": {key: round(value, 6) for key, value in figures.items()},
