@@ -1,6 +1,7 @@
 """From pixels to streams with given tables."""
 
 from enum import StrEnum
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -24,7 +25,7 @@ class Simd(StrEnum):
         found = native.simd_levels()
         return tuple(level for level in cls if found >> level.native_code & 1)
 
-    @property
+    @cached_property
     def native_code(self) -> int:
         """What the native encoder calls it."""
         return list(Simd).index(self)
@@ -53,11 +54,12 @@ class Encoder:
         Raises:
             ValueError: the array's type or shape is another, or a side is longer than 65535.
         """
-        expected = (2, 3) if self.tables.sampling is Sampling.GREY else (3,)
-        if pixels.ndim not in expected:
-            raise ValueError(f"pixels of shape {pixels.shape} for {self.tables.sampling} tables")
-        channels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
-        return self._native.encode(_images(channels[np.newaxis]), stream.native_code)[0]
+        shape = pixels.shape
+        if len(shape) == 2 and self.tables.sampling is Sampling.GREY:
+            shape = (*shape, 1)
+        if pixels.dtype != np.uint8 or len(shape) != 3 or shape[2] not in (1, 3):
+            raise ValueError(f"{pixels.dtype} of shape {pixels.shape} for {self.tables.sampling} tables")
+        return self._native.encode_one(np.ascontiguousarray(pixels), shape, stream.native_code)
 
     def encode_batch(self, pixels: NDArray[np.uint8], stream: Stream = Stream.ABBREVIATED) -> list[bytes]:
         """n JPEGs of uint8 (n, h, w, 3) RGB in one call.

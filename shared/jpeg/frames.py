@@ -2,6 +2,7 @@
 
 from dataclasses import astuple, dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ class Stream(StrEnum):
     ABBREVIATED = "abbreviated"
     SCAN = "scan"
 
-    @property
+    @cached_property
     def native_code(self) -> int:
         """What the native encoder calls it."""
         return list(Stream).index(self)

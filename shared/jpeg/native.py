@@ -37,6 +37,7 @@ ffi, lib = _codec.ffi, _codec.lib
 CData = Any
 
 _OVER_LIMIT, _UNKNOWN_TABLES = 5, 6
+_BYTES = ffi.typeof("uint8_t[]")
 # For structures that are read only where they were written.
 _uncleared = ffi.new_allocator(should_clear_after_alloc=False)
 
@@ -128,6 +129,23 @@ class NativeEncoder:
         handle = lib.dctwire_encoder_new(_c_tables(tables, tables_id), simd, failure)
         _require(failure.kind, failure)
         self._handle = _owned(self, handle, lib.dctwire_encoder_free)
+        # Memory for streams, lent to one call at a time.
+        self._idle: list[tuple[CData, CData]] = []
+
+    def encode_one(self, pixels: NDArray[np.uint8], shape: tuple[int, int, int], stream: int) -> bytes:
+        """Encode an image, C-contiguous, of (h, w, channels)."""
+        try:
+            lent = self._idle.pop()
+        except IndexError:
+            lent = _owned(self, ffi.new("Output *"), lib.dctwire_release), ffi.new("Failure *")
+        try:
+            output, failure = lent
+            pointer = ffi.from_buffer(_BYTES, pixels)
+            _require(lib.dctwire_encode_one(self._handle, pointer, *shape, stream, output, failure), failure)
+            encoded: bytes = ffi.buffer(output.data, output.length)[:]
+        finally:
+            self._idle.append(lent)
+        return encoded
 
     def encode(self, pixels: NDArray[np.uint8], stream: int) -> list[bytes]:
         """Encode (n, h, w, channels), C-contiguous: n streams."""

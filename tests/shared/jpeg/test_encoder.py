@@ -236,3 +236,20 @@ def test_the_largest_levels_are_coded(frequency, level):
     levels = Coefficients(16, 8, Sampling.GREY, (plane,), tables.quant)
     frame = Encoder(tables).encode_coefficients(levels)
     np.testing.assert_array_equal(Decoder(tables).decode(frame).planes[0], plane)
+
+
+def test_a_mistake_leaves_the_encoder_as_it_was():
+    encoder = Encoder(TableSet.standard(75))
+    picture = pictures.natural(40, 60, 9)
+    expected = encoder.encode(picture)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="does not fit in a JPEG"):
+            encoder.encode(np.zeros((0, 8, 3), np.uint8))
+        assert encoder.encode(picture) == expected
+
+
+def test_sizes_may_change_from_image_to_image():
+    encoder = Encoder(TableSet.standard(75))
+    images = [pictures.natural(height, width, 9) for height, width in [(64, 64), (8, 120), (200, 8), (64, 64)]]
+    expected = [Encoder(TableSet.standard(75)).encode(image) for image in images]
+    assert [encoder.encode(image) for image in images] == expected

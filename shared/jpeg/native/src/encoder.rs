@@ -1,12 +1,14 @@
 //! From pixels or coefficients to a stream with given tables.
 
+use std::sync::{Mutex, PoisonError};
+
 use crate::error::{Error, Result};
 use crate::layout::{ComponentLayout, Layout, BLOCK_AREA};
 use crate::levels::Levels;
 use crate::markers::{self, write_marker, write_segment};
-use crate::pixels::{Image, PixelSource, Quantisation};
+use crate::pixels::{Image, PixelSource, Quantisation, Strips};
 use crate::quant::Quantiser;
-use crate::scan_encode::{encode_scan, BlockSource, Codes};
+use crate::scan_encode::{encode_scan, BlockSource, Codes, Group};
 use crate::simd::Kernels;
 use crate::statistics::CodeLengths;
 use crate::tables::{TableSet, TablesId, APP10_TAG};
@@ -41,6 +43,24 @@ pub struct Encoder {
     codes: Vec<Codes>,
     lengths: CodeLengths,
     kernels: &'static Kernels,
+    idle: Mutex<Vec<Workspace>>,
+}
+
+/// Memory that is used for one image after the other.
+struct Workspace {
+    layout: Layout,
+    strips: Strips,
+    group: Group,
+}
+
+impl Workspace {
+    fn new(layout: Layout) -> Self {
+        Self {
+            layout,
+            strips: Strips::new(&layout),
+            group: Group::new(&layout),
+        }
+    }
 }
 
 impl Encoder {
@@ -56,6 +76,7 @@ impl Encoder {
             set,
             id,
             kernels,
+            idle: Mutex::default(),
         }
     }
 
@@ -72,12 +93,35 @@ impl Encoder {
         kind: StreamKind,
         out: &mut Vec<u8>,
     ) -> Result<Vec<usize>> {
+        images.require(&layout, count)?;
+        let area = layout.height * layout.width;
         let mut ends = Vec::with_capacity(count);
-        self.each(layout, images, count, |source| {
-            self.write_frame(&layout, source, kind, out);
-            ends.push(out.len());
-        })?;
+        self.with_workspace(layout, |workspace| {
+            for image in images.each(area) {
+                self.encode_image(image, kind, workspace, out);
+                ends.push(out.len());
+            }
+        });
         Ok(ends)
+    }
+
+    /// Encode one image, its stream appended to `out`.
+    pub fn encode(
+        &self,
+        layout: Layout,
+        image: Image<'_>,
+        kind: StreamKind,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        image.require(&layout, 1)?;
+        self.with_workspace(layout, |workspace| self.encode_image(image, kind, workspace, out));
+        Ok(())
+    }
+
+    fn encode_image(&self, image: Image<'_>, kind: StreamKind, workspace: &mut Workspace, out: &mut Vec<u8>) {
+        let layout = workspace.layout;
+        let mut source = PixelSource::new(layout, image, self.quantisation(), &mut workspace.strips);
+        self.write_frame(&layout, &mut source, kind, &mut workspace.group, out);
     }
 
     /// Quantise images of one size into `y` (64 planes each) and `c` (128 each, empty when grey).
@@ -89,54 +133,46 @@ impl Encoder {
         y: &mut [i16],
         c: &mut [i16],
     ) -> Result<()> {
+        images.require(&layout, count)?;
         let area = |index: usize| layout.components().get(index).map_or(0, ComponentLayout::area);
         let (y_length, c_length) = (BLOCK_AREA * area(0), 2 * BLOCK_AREA * area(1));
         if y.len() != count * y_length || c.len() != count * c_length {
             return Err(Error::invalid_argument("the planes do not match the images"));
         }
-        let mut row = 0;
-        self.each(layout, images, count, |source| {
-            let (cb, cr) = c[row * c_length..(row + 1) * c_length].split_at_mut(c_length / 2);
-            source.quantise_into(&mut [&mut y[row * y_length..(row + 1) * y_length], cb, cr]);
-            row += 1;
-        })
+        self.with_workspace(layout, |workspace| {
+            for (row, image) in images.each(layout.height * layout.width).enumerate() {
+                let (cb, cr) = c[row * c_length..(row + 1) * c_length].split_at_mut(c_length / 2);
+                let y = &mut y[row * y_length..(row + 1) * y_length];
+                PixelSource::new(layout, image, self.quantisation(), &mut workspace.strips)
+                    .quantise_into(&mut [y, cb, cr]);
+            }
+        });
+        Ok(())
     }
 
-    fn each(
-        &self,
-        layout: Layout,
-        images: Image<'_>,
-        count: usize,
-        mut work: impl FnMut(&mut PixelSource<'_>),
-    ) -> Result<()> {
-        let length = layout.height * layout.width * images.channels;
-        if images.pixels.len() != count * length {
-            return Err(Error::invalid_argument("the pixels do not fill the images"));
-        }
-        let mut rows = images.pixels.chunks_exact(length);
-        let first = match rows.next() {
-            Some(pixels) => Image { pixels, ..images },
-            None => return Ok(()),
-        };
-        let quantisation = Quantisation {
+    fn quantisation(&self) -> Quantisation<'_> {
+        Quantisation {
             quantisers: &self.quantisers,
             kernels: self.kernels,
             refinement: None,
-        };
-        let mut source = PixelSource::new(layout, first, quantisation)?;
-        work(&mut source);
-        for pixels in rows {
-            source.replace_pixels(pixels);
-            work(&mut source);
         }
-        Ok(())
+    }
+
+    /// Do `work` with memory that an earlier call left, where that was for the same layout.
+    fn with_workspace<R>(&self, layout: Layout, work: impl FnOnce(&mut Workspace) -> R) -> R {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = idle().pop().filter(|left| left.layout == layout);
+        let mut workspace = left.unwrap_or_else(|| Workspace::new(layout));
+        let result = work(&mut workspace);
+        idle().push(workspace);
+        result
     }
 
     /// Entropy-code levels as they are: one slice of 64 planes, natural order, a component.
     pub fn encode_levels(&self, layout: Layout, planes: &[&[i16]], kind: StreamKind) -> Result<Vec<u8>> {
         let mut source = LevelSource::new(layout, planes)?;
         let mut out = Vec::new();
-        self.write_frame(&layout, &mut source, kind, &mut out);
+        self.write_frame(&layout, &mut source, kind, &mut Group::new(&layout), &mut out);
         Ok(out)
     }
 
@@ -153,15 +189,16 @@ impl Encoder {
         layout: &Layout,
         source: &mut impl BlockSource,
         kind: StreamKind,
+        group: &mut Group,
         out: &mut Vec<u8>,
     ) {
         match kind {
-            StreamKind::Scan => return encode_scan(layout, source, &self.codes, out),
+            StreamKind::Scan => return encode_scan(layout, source, &self.codes, group, out),
             StreamKind::Abbreviated => self.write_abbreviated_head(out),
             StreamKind::Interchange => self.write_interchange_head(out),
         }
         self.write_frame_headers(layout, out);
-        encode_scan(layout, source, &self.codes, out);
+        encode_scan(layout, source, &self.codes, group, out);
         write_marker(out, markers::EOI);
     }
 
@@ -184,12 +221,10 @@ impl Encoder {
     fn write_frame_headers(&self, layout: &Layout, out: &mut Vec<u8>) {
         let slots = self.set.quant_slots();
         let count = layout.components().len() as u8;
-        let (height, width) = (
-            (layout.height as u16).to_be_bytes(),
-            (layout.width as u16).to_be_bytes(),
-        );
-        let mut frame = vec![8, height[0], height[1], width[0], width[1], count];
-        let mut scan = vec![count];
+        let [height, width] = [layout.height, layout.width].map(|side| (side as u16).to_be_bytes());
+        let (mut frame, mut scan) = (Vec::with_capacity(15), Vec::with_capacity(10));
+        frame.extend([8, height[0], height[1], width[0], width[1], count]);
+        scan.push(count);
         for (id, (component, slot)) in (1_u8..).zip(layout.components().iter().zip(slots)) {
             let factors = (component.horizontal << 4 | component.vertical) as u8;
             frame.extend([id, factors, slot]);

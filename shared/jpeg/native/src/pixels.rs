@@ -20,6 +20,31 @@ pub struct Image<'a> {
     pub channels: usize,
 }
 
+impl<'a> Image<'a> {
+    /// `count` images of the layout's size out of the memory of all of them.
+    ///
+    /// # Errors
+    /// The pixels are more or fewer, or grey where the layout has colour.
+    pub fn require(&self, layout: &Layout, count: usize) -> Result<()> {
+        if self.channels == 1 && layout.sampling != Sampling::Grey {
+            return Err(Error::invalid_argument(
+                "grey pixels for tables of a colour sampling",
+            ));
+        }
+        if self.pixels.len() != count * layout.height * layout.width * self.channels {
+            return Err(Error::invalid_argument("the pixels do not fill the images"));
+        }
+        Ok(())
+    }
+
+    /// One image after the other, each of so many pixels.
+    pub fn each(self, area: usize) -> impl Iterator<Item = Image<'a>> {
+        self.pixels
+            .chunks_exact(area * self.channels)
+            .map(move |pixels| Image { pixels, ..self })
+    }
+}
+
 /// Derived from tables once, used for every image.
 #[derive(Clone, Copy)]
 pub struct Quantisation<'a> {
@@ -72,11 +97,8 @@ impl Strip {
     }
 }
 
-/// The blocks of images of one size, one image after the other.
-pub struct PixelSource<'a> {
-    image: Image<'a>,
-    layout: Layout,
-    quantisation: Quantisation<'a>,
+/// Memory for one MCU row of images of one size.
+pub struct Strips {
     luma: Strip,
     /// Cb and Cr as sampled.
     chroma: [Strip; 2],
@@ -84,19 +106,10 @@ pub struct PixelSource<'a> {
     full_chroma: [Strip; 2],
     /// Coefficients for the refinement.
     coefficients: Vec<Block>,
-    mcu_row: usize,
 }
 
-impl<'a> PixelSource<'a> {
-    pub fn new(layout: Layout, image: Image<'a>, quantisation: Quantisation<'a>) -> Result<Self> {
-        if image.pixels.len() != layout.height * layout.width * image.channels {
-            return Err(Error::invalid_argument("the pixels do not fill the image"));
-        }
-        if image.channels == 1 && layout.sampling != Sampling::Grey {
-            return Err(Error::invalid_argument(
-                "grey pixels for tables of a colour sampling",
-            ));
-        }
+impl Strips {
+    pub fn new(layout: &Layout) -> Self {
         let (h, v) = layout.sampling.luma_factors();
         let width = layout.mcu_columns * BLOCK_SIDE;
         let chroma_rows = if layout.sampling == Sampling::Grey {
@@ -106,22 +119,39 @@ impl<'a> PixelSource<'a> {
         };
         let chroma = || Strip::new(chroma_rows, width);
         let full_chroma = || Strip::new(if h > 1 { v } else { 0 }, chroma().stride * h);
-        Ok(Self {
-            image,
-            layout,
-            quantisation,
+        Self {
             luma: Strip::new(BLOCK_SIDE * v, width * h),
             chroma: [chroma(), chroma()],
             full_chroma: [full_chroma(), full_chroma()],
             coefficients: Vec::new(),
-            mcu_row: 0,
-        })
+        }
     }
+}
 
-    /// Go on with another image of the same size.
-    pub fn replace_pixels(&mut self, pixels: &'a [u8]) {
-        assert_eq!(pixels.len(), self.image.pixels.len());
-        self.image.pixels = pixels;
+/// The blocks of one image.
+pub struct PixelSource<'a> {
+    image: Image<'a>,
+    layout: Layout,
+    quantisation: Quantisation<'a>,
+    strips: &'a mut Strips,
+    mcu_row: usize,
+}
+
+impl<'a> PixelSource<'a> {
+    /// The image and the strips must be those of the layout.
+    pub fn new(
+        layout: Layout,
+        image: Image<'a>,
+        quantisation: Quantisation<'a>,
+        strips: &'a mut Strips,
+    ) -> Self {
+        Self {
+            image,
+            layout,
+            quantisation,
+            strips,
+            mcu_row: 0,
+        }
     }
 
     /// Rows beyond the image repeat its last one, after downsampling where that is done (as libjpeg does).
@@ -133,7 +163,7 @@ impl<'a> PixelSource<'a> {
                 if first + line < self.layout.height {
                     self.load_row(first + line, row, line);
                 } else {
-                    self.luma.repeat_row_above(row * v + line);
+                    self.strips.luma.repeat_row_above(row * v + line);
                 }
             }
             if self.layout.sampling != Sampling::Grey {
@@ -148,16 +178,16 @@ impl<'a> PixelSource<'a> {
         let width = self.layout.width;
         let length = width * self.image.channels;
         let source = &self.image.pixels[image_row * length..(image_row + 1) * length];
-        let luma = self.luma.row_mut(row * v + line);
+        let luma = self.strips.luma.row_mut(row * v + line);
         let kernels = self.quantisation.kernels;
         match (self.image.channels, self.layout.sampling) {
             (1, _) => luma[..width].copy_from_slice(source),
             (_, Sampling::Grey) => (kernels.convert_row_to_luma)(source, &mut luma[..width]),
             _ => {
                 let (planes, line) = if h > 1 {
-                    (&mut self.full_chroma, line)
+                    (&mut self.strips.full_chroma, line)
                 } else {
-                    (&mut self.chroma, row)
+                    (&mut self.strips.chroma, row)
                 };
                 let [cb, cr] = planes;
                 let (cb, cr) = (cb.row_mut(line), cr.row_mut(line));
@@ -173,7 +203,7 @@ impl<'a> PixelSource<'a> {
     fn load_chroma_row(&mut self, row: usize, lines: usize) {
         let (h, v) = self.layout.sampling.luma_factors();
         let kernels = self.quantisation.kernels;
-        for (full, chroma) in self.full_chroma.iter().zip(&mut self.chroma) {
+        for (full, chroma) in self.strips.full_chroma.iter().zip(&mut self.strips.chroma) {
             match (lines, h, v) {
                 (0, _, _) => chroma.repeat_row_above(row),
                 (_, 1, _) => (),
@@ -229,9 +259,9 @@ impl BlockSource for PixelSource<'_> {
 
     fn read(&mut self, component: usize, row: usize, column: usize, blocks: &mut [Levels]) {
         let strip = if component == 0 {
-            &self.luma
+            &self.strips.luma
         } else {
-            &self.chroma[component - 1]
+            &self.strips.chroma[component - 1]
         };
         let first = self.mcu_row * self.layout.components()[component].vertical;
         let lines = strip.lines(row - first, column);
@@ -243,10 +273,10 @@ impl BlockSource for PixelSource<'_> {
         match refinement {
             None => (kernels.transform_and_quantise)(lines, &quantisers[component], blocks),
             Some(refinement) => {
-                self.coefficients.resize(blocks.len(), [0; BLOCK_AREA]);
-                (kernels.transform)(lines, &mut self.coefficients);
-                (kernels.quantise)(&self.coefficients, &quantisers[component], blocks);
-                refinement.refine(component, &self.coefficients, blocks);
+                self.strips.coefficients.resize(blocks.len(), [0; BLOCK_AREA]);
+                (kernels.transform)(lines, &mut self.strips.coefficients);
+                (kernels.quantise)(&self.strips.coefficients, &quantisers[component], blocks);
+                refinement.refine(component, &self.strips.coefficients, blocks);
             }
         }
     }

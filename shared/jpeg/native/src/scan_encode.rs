@@ -40,10 +40,16 @@ impl Codes {
     }
 }
 
-/// Append the scan's bytes: `codes` holds luma's, then chroma's.
-pub fn encode_scan(layout: &Layout, source: &mut impl BlockSource, codes: &[Codes], out: &mut Vec<u8>) {
+/// Append the scan's bytes: `codes` holds luma's, then chroma's; the group is the layout's.
+pub fn encode_scan(
+    layout: &Layout,
+    source: &mut impl BlockSource,
+    codes: &[Codes],
+    group: &mut Group,
+    out: &mut Vec<u8>,
+) {
     let mut writer = BitWriter::new(out);
-    let mut group = Group::new(layout);
+    group.forget();
     for mcu_row in 0..layout.mcu_rows {
         source.start_row(mcu_row);
         for first in (0..layout.mcu_columns).step_by(GROUP_MCUS) {
@@ -56,7 +62,7 @@ pub fn encode_scan(layout: &Layout, source: &mut impl BlockSource, codes: &[Code
 }
 
 /// Neighbouring MCUs between quantisation and coding.
-struct Group {
+pub struct Group {
     components: Vec<GroupComponent>,
 }
 
@@ -73,7 +79,7 @@ struct GroupComponent {
 }
 
 impl Group {
-    fn new(layout: &Layout) -> Self {
+    pub fn new(layout: &Layout) -> Self {
         let mcus = GROUP_MCUS.min(layout.mcu_columns);
         let components = layout.components().iter().map(|&layout| GroupComponent {
             layout,
@@ -85,6 +91,13 @@ impl Group {
         });
         Self {
             components: components.collect(),
+        }
+    }
+
+    /// Begin another image.
+    fn forget(&mut self) {
+        for component in &mut self.components {
+            component.predictor = 0;
         }
     }
 

@@ -1,7 +1,7 @@
 //! Encoding across the border.
 
 use super::tables::{table_set, Tables};
-use super::{bytes, bytes_mut, contain, guard, hand_over, Failure, Output};
+use super::{bytes, bytes_mut, contain, guard, hand_over, take_back, Failure, Output};
 use crate::encoder::{Encoder, StreamKind};
 use crate::error::{Error, Result};
 use crate::pixels::Image;
@@ -84,6 +84,36 @@ pub unsafe extern "C" fn dctwire_encode(
             )?;
             hand_over(out, ends, &mut *output);
             Ok(())
+        })
+    }
+}
+
+/// Encode one image of `height` x `width` x `channels` bytes. `output` is empty (all zero) or what an earlier call
+/// left, whose memory is used again.
+#[no_mangle]
+pub unsafe extern "C" fn dctwire_encode_one(
+    encoder: *const Encoder,
+    pixels: *const u8,
+    height: usize,
+    width: usize,
+    channels: usize,
+    stream: u8,
+    output: *mut Output,
+    failure: *mut Failure,
+) -> i32 {
+    // SAFETY: module contract; `pixels` has height x width x channels bytes.
+    unsafe {
+        guard(failure, || {
+            let (mut out, ends) = take_back(&mut *output);
+            out.clear();
+            let layout = (*encoder).layout(height, width)?;
+            let image = Image {
+                pixels: bytes(pixels, height * width * channels),
+                channels,
+            };
+            let result = (*encoder).encode(layout, image, stream_kind(stream)?, &mut out);
+            hand_over(out, ends, &mut *output);
+            result
         })
     }
 }

@@ -14,7 +14,7 @@ mod encode;
 mod statistics;
 mod tables;
 
-use std::slice;
+use std::{ptr, slice};
 
 use crate::error::{contain, Error, Result};
 
@@ -40,6 +40,17 @@ pub struct Output {
     pub ends: *mut usize,
     pub count: usize,
     pub ends_capacity: usize,
+}
+
+impl Output {
+    const EMPTY: Self = Self {
+        data: ptr::null_mut(),
+        length: 0,
+        capacity: 0,
+        ends: ptr::null_mut(),
+        count: 0,
+        ends_capacity: 0,
+    };
 }
 
 /// Run `work`, turn its error or panic into `failure` and the kind's number.
@@ -97,20 +108,37 @@ fn hand_over(data: Vec<u8>, ends: Vec<usize>, output: &mut Output) {
     };
 }
 
-/// Free what a function handed over. `output` must not be used again.
+/// The inverse: `output` is empty again.
+///
+/// # Safety
+/// `output` is all zero, or as `hand_over` left it.
+unsafe fn take_back(output: &mut Output) -> (Vec<u8>, Vec<usize>) {
+    let Output {
+        data,
+        length,
+        capacity,
+        ends,
+        count,
+        ends_capacity,
+    } = std::mem::replace(output, Output::EMPTY);
+    if data.is_null() {
+        return (Vec::new(), Vec::new());
+    }
+    // SAFETY: `hand_over` made these parts of two vectors, and they are put together once.
+    unsafe {
+        (
+            Vec::from_raw_parts(data, length, capacity),
+            Vec::from_raw_parts(ends, count, ends_capacity),
+        )
+    }
+}
+
+/// Free what a function handed over; `output` is empty then.
 #[no_mangle]
 pub unsafe extern "C" fn dctwire_release(output: *mut Output) {
     let freed = contain(|| {
-        // SAFETY: `hand_over` made these parts of two vectors, and they are released once.
-        unsafe {
-            let output = &*output;
-            drop(Vec::from_raw_parts(output.data, output.length, output.capacity));
-            drop(Vec::from_raw_parts(
-                output.ends,
-                output.count,
-                output.ends_capacity,
-            ));
-        }
+        // SAFETY: module contract.
+        drop(unsafe { take_back(&mut *output) });
         Ok(())
     });
     debug_assert!(freed.is_ok());
