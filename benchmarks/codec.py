@@ -12,15 +12,13 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from typing import Final
 
 import numpy as np
-from PIL import features
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import callgrind, codec_pictures, codec_report, libjpeg_shim, record
+from benchmarks import callgrind, codec_pictures, codec_report, peers, record
 from benchmarks.codec_sides import TABLES, Sides
 from benchmarks.rounds import Rounds, Side, measure, on_clock, on_processor
 
@@ -50,15 +48,10 @@ def main() -> int:
             figures |= step()
             os.sched_setaffinity(0, cores)
     codec_report.draw(figures)
-    record.write("codec", int(figures.pop("rounds")), figures, setting())
+    record.write(
+        "codec", int(figures.pop("rounds")), figures, f"{peers.versions()}; 32x32: {codec_pictures.described()}"
+    )
     return 0
-
-
-def setting() -> str:
-    """Everyone's version, and which pictures."""
-    peers = [f"{name} {version(name)}" for name in ("jpeg2dct-numpy", "jpeglib", "simplejpeg", "pillow")]
-    in_pillow = f"its libjpeg-turbo {features.version_feature('libjpeg_turbo')}"
-    return ", ".join([libjpeg_shim.version(), *peers, in_pillow, f"32x32: {codec_pictures.described()}"])
 
 
 def turns(sides: Mapping[str, Side], items: int) -> Rounds:

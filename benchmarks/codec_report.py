@@ -28,6 +28,23 @@ COUNTED = {
     "decode_libjpeg": "libjpeg-turbo decodes",
     "encode": "**dctwire** encodes",
 }
+READERS = {
+    "ours": "**dctwire**",
+    "libjpeg": "libjpeg-turbo in C",
+    "simplejpeg": "simplejpeg",
+    "pillow": "Pillow",
+    "jpeg2dct": "jpeg2dct-numpy",
+    "jpeglib": "jpeglib",
+}
+BEHAVIOUR = {
+    "crashes": "processes ended",
+    "hangs": "over 2 s",
+    "over_50ms": "over 50 ms",
+    "truncated_accepted": "cut files accepted",
+    "leaked_mib": "MiB leaked",
+    "leaked_descriptors": "descriptors leaked",
+    "peak_mib": "peak MiB",
+}
 PICTURE = ROOT / "docs" / "images" / "codec-speed.png"
 Figures = Mapping[str, float]
 
@@ -49,6 +66,15 @@ def tables(figures: Figures) -> str:
         *table("instructions a picture, in batches", COUNTED, "instructions_{side}_{size}", figures),
     ]
     return "\n".join(parts)
+
+
+def hostile_table(figures: Figures) -> str:
+    """Markdown: a peer a row, what it does to its process a column."""
+    rows = [f"| peer | {' | '.join(BEHAVIOUR.values())} |", f"|---{'|---:' * len(BEHAVIOUR)}|"]
+    for reader, words in READERS.items():
+        cells = " | ".join(f"{figures[f'{reader}_{key}']:.0f}" for key in BEHAVIOUR)
+        rows.append(f"| {words} | {cells} |")
+    return "\n".join([*rows, ""])
 
 
 def table(title: str, sides: Mapping[str, str], name: str, figures: Figures) -> list[str]:
