@@ -15,8 +15,10 @@ from shared.jpeg.errors import (
     UnsupportedJpegError,
 )
 from shared.jpeg.frames import Coefficients, FrameInfo, Limits, Stream, inspect
+from shared.jpeg.quantisation import Quantisation, RateDistortion
 from shared.jpeg.statistics import SymbolCounts
 from shared.jpeg.tables import HuffmanTable, Sampling, TableSet
+from shared.jpeg.transcoder import Transcoder
 
 __all__ = [
     "ZIGZAG",
@@ -34,11 +36,14 @@ __all__ = [
     "LimitExceededError",
     "Limits",
     "NotAJpegError",
+    "Quantisation",
+    "RateDistortion",
     "Sampling",
     "Simd",
     "Stream",
     "SymbolCounts",
     "TableSet",
+    "Transcoder",
     "UnknownTablesError",
     "UnsupportedJpegError",
     "inspect",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shared.jpeg import native
 from shared.jpeg.frames import Coefficients, Stream, levels_of
+from shared.jpeg.quantisation import Quantisation
 from shared.jpeg.tables import Sampling, TableSet
 
 
@@ -37,16 +38,19 @@ class Encoder:
     One encoder may be used by many threads; the interpreter lock is released while it works.
 
     Args:
+        quantisation: how coefficients become levels; to the nearest by default.
         simd: one of `Simd.available()`; the fastest by default. For tests and measurements.
 
     Raises:
-        ValueError: this processor has no such level.
+        ValueError: the quantisation does not fit the tables' components, or this processor has no such level.
     """
 
-    def __init__(self, tables: TableSet, *, simd: Simd | None = None) -> None:
+    def __init__(self, tables: TableSet, *, quantisation: Quantisation | None = None, simd: Simd | None = None) -> None:
         self.tables = tables
         self.simd = Simd.available()[-1] if simd is None else simd
-        self._native = native.NativeEncoder(tables.native_tables, tables.tables_id, self.simd.native_code)
+        chosen = None if quantisation is None else quantisation.for_components(tables.sampling.components)
+        code = self.simd.native_code
+        self._native = native.NativeEncoder(tables.native_tables, tables.tables_id, chosen, code)
 
     def encode(self, pixels: NDArray[np.uint8], stream: Stream = Stream.ABBREVIATED) -> bytes:
         """One JPEG of uint8 (h, w, 3) RGB, or (h, w) grey where the tables are grey.

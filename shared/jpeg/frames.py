@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.jpeg import native
+from shared.jpeg import arguments, native
 from shared.jpeg.tables import Sampling, quant_id_of
 
 
@@ -58,7 +58,7 @@ class Coefficients:
     quant: tuple[bytes, ...]
 
     @property
-    def native_levels(self) -> native.Levels:
+    def native_levels(self) -> arguments.Levels:
         """The same levels as the native module takes them.
 
         Raises:
@@ -67,7 +67,7 @@ class Coefficients:
         rows = tuple(_contiguous(plane)[np.newaxis] for plane in self.planes)
         if len(rows) != self.sampling.components:
             raise ValueError(f"{len(rows)} planes for {self.sampling}")
-        return native.Levels((self.height, self.width), self.sampling.native_code, rows)
+        return arguments.Levels((self.height, self.width), self.sampling.native_code, rows)
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def inspect(frame: bytes, limits: Limits = Limits()) -> FrameInfo:
     )
 
 
-def levels_of(y: NDArray[np.int16], c: NDArray[np.int16] | None) -> native.Levels:
+def levels_of(y: NDArray[np.int16], c: NDArray[np.int16] | None) -> arguments.Levels:
     """Batches of 4:2:0 levels, or of grey ones where there is no `c`, as the native module takes them.
 
     Args:
@@ -126,11 +126,11 @@ def levels_of(y: NDArray[np.int16], c: NDArray[np.int16] | None) -> native.Level
         raise ValueError(f"luma planes of {y.shape}")
     size = (8 * rows, 8 * columns)
     if c is None:
-        return native.Levels(size, Sampling.GREY.native_code, (_contiguous(y),))
+        return arguments.Levels(size, Sampling.GREY.native_code, (_contiguous(y),))
     if rows % 2 or columns % 2 or c.shape != (count, 128, rows // 2, columns // 2):
         raise ValueError(f"planes of {y.shape} and {c.shape}")
     chroma = _contiguous(c)
-    return native.Levels(size, Sampling.YUV420.native_code, (_contiguous(y), chroma[:, :64], chroma[:, 64:]))
+    return arguments.Levels(size, Sampling.YUV420.native_code, (_contiguous(y), chroma[:, :64], chroma[:, 64:]))
 
 
 def _contiguous(levels: NDArray[np.int16]) -> NDArray[np.int16]:

@@ -2,7 +2,6 @@
 
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.jpeg import _codec
+from shared.jpeg.arguments import Info, Levels, Quantisation, Tables
 from shared.jpeg.errors import (
     ContainedFaultError,
     CorruptJpegError,
@@ -40,42 +40,6 @@ _OVER_LIMIT, _UNKNOWN_TABLES = 5, 6
 _BYTES = ffi.typeof("uint8_t[]")
 # For structures that are read only where they were written.
 _uncleared = ffi.new_allocator(should_clear_after_alloc=False)
-
-
-@dataclass(frozen=True)
-class Tables:
-    """A table set without names: sampling code, 64 steps a component, (counts, symbols) a Huffman table."""
-
-    sampling: int
-    quant: tuple[bytes, ...]
-    huffman: tuple[tuple[bytes, bytes], ...]
-
-
-@dataclass(frozen=True)
-class Levels:
-    """Levels of n frames of one size, without names.
-
-    Args:
-        size: (height, width).
-        planes: int16 (n, 64, block rows, block columns) a component, each frame's C-contiguous.
-    """
-
-    size: tuple[int, int]
-    sampling: int
-    planes: tuple[NDArray[np.int16], ...]
-
-
-@dataclass(frozen=True)
-class Info:
-    """What markers say, without names."""
-
-    height: int
-    width: int
-    sampling: int
-    is_abbreviated: bool
-    tables_id: str | None
-    quant: tuple[bytes, ...] | None
-    scan_bytes: int
 
 
 def check_tables(tables: Tables) -> None:
@@ -124,11 +88,12 @@ def simd_levels() -> int:
 class NativeEncoder:
     """A handle on derived encoding tables. Thread-safe; every call releases the interpreter lock."""
 
-    def __init__(self, tables: Tables, tables_id: str, simd: int) -> None:
+    def __init__(self, tables: Tables, tables_id: str, quantisation: Quantisation | None, simd: int) -> None:
         failure = ffi.new("Failure *")
-        handle = lib.dctwire_encoder_new(_c_tables(tables, tables_id), simd, failure)
+        c_quantisation = ffi.NULL if quantisation is None else _c_quantisation(quantisation)
+        handle = lib.dctwire_encoder_new(_c_tables(tables, tables_id), c_quantisation, simd, failure)
         _require(failure.kind, failure)
-        self._handle = _owned(self, handle, lib.dctwire_encoder_free)
+        self.handle = _owned(self, handle, lib.dctwire_encoder_free)
         # Memory for streams, lent to one call at a time.
         self._idle: list[tuple[CData, CData]] = []
 
@@ -141,7 +106,7 @@ class NativeEncoder:
         try:
             output, failure = lent
             pointer = ffi.from_buffer(_BYTES, pixels)
-            _require(lib.dctwire_encode_one(self._handle, pointer, *shape, stream, output, failure), failure)
+            _require(lib.dctwire_encode_one(self.handle, pointer, *shape, stream, output, failure), failure)
             encoded: bytes = ffi.buffer(output.data, output.length)[:]
         finally:
             self._idle.append(lent)
@@ -151,7 +116,7 @@ class NativeEncoder:
         """Encode (n, h, w, channels), C-contiguous: n streams."""
         failure, output = ffi.new("Failure *"), ffi.new("Output *")
         images, _keep = _c_images(pixels)
-        _require(lib.dctwire_encode(self._handle, images, stream, output, failure), failure)
+        _require(lib.dctwire_encode(self.handle, images, stream, output, failure), failure)
         return _take(output)
 
     def quantise(self, pixels: NDArray[np.uint8], y: NDArray[np.int16], c: NDArray[np.int16] | None) -> None:
@@ -160,7 +125,7 @@ class NativeEncoder:
         images, _keep = _c_images(pixels)
         c_pointer, c_size = (ffi.NULL, 0) if c is None else (_pointer("int16_t[]", c), c.size)
         y_pointer = _pointer("int16_t[]", y)
-        status = lib.dctwire_quantise(self._handle, images, y_pointer, y.size, c_pointer, c_size, failure)
+        status = lib.dctwire_quantise(self.handle, images, y_pointer, y.size, c_pointer, c_size, failure)
         _require(status, failure)
 
     def encode_levels(self, size: tuple[int, int], planes: Sequence[NDArray[np.int16]], stream: int) -> bytes:
@@ -168,15 +133,15 @@ class NativeEncoder:
         failure, output = ffi.new("Failure *"), ffi.new("Output *")
         pointers = [ffi.from_buffer("int16_t[]", plane) for plane in planes]
         c_planes, lengths = ffi.new("int16_t *[]", pointers), ffi.new("uintptr_t[]", [p.size for p in planes])
-        status = lib.dctwire_encode_levels(self._handle, *size, c_planes, lengths, stream, output, failure)
+        status = lib.dctwire_encode_levels(self.handle, *size, c_planes, lengths, stream, output, failure)
         _require(status, failure)
         return _take(output)[0]
 
-    def scan_bits(self, levels: "Levels") -> NDArray[np.uint64]:
+    def scan_bits(self, levels: Levels) -> NDArray[np.uint64]:
         """Entropy-coded bits of each frame, (n,)."""
         failure, bits = ffi.new("Failure *"), np.empty(len(levels.planes[0]), np.uint64)
         pointer = _pointer("uint64_t[]", bits)
-        _require(lib.dctwire_scan_bits(self._handle, _c_levels(levels), pointer, failure), failure)
+        _require(lib.dctwire_scan_bits(self.handle, _c_levels(levels), pointer, failure), failure)
         return bits
 
 
@@ -188,22 +153,22 @@ class NativeDecoder:
         c_tables = ffi.NULL if tables is None else _c_tables(*tables)
         handle = lib.dctwire_decoder_new(c_tables, _c_limits(limits), failure)
         _require(failure.kind, failure)
-        self._handle = _owned(self, handle, lib.dctwire_decoder_free)
+        self.handle = _owned(self, handle, lib.dctwire_decoder_free)
 
     def decode(self, data: bytes) -> tuple[Info, tuple[NDArray[np.int16], ...]]:
         """Levels of one frame, (64, rows, columns) a component; `quant` of the info is always there."""
         failure, info, frame = ffi.new("Failure *"), ffi.new("Info *"), _stream(data)
-        _require(lib.dctwire_probe(self._handle, frame, len(frame), info, failure), failure)
+        _require(lib.dctwire_probe(self.handle, frame, len(frame), info, failure), failure)
         shapes = [(64, info.block_rows[i], info.block_columns[i]) for i in range(_components(info))]
         planes = tuple(np.zeros(shape, np.int16) for shape in shapes)
         pointers = [_pointer("int16_t[]", plane) for plane in planes]
         c_planes = ffi.new("int16_t *[]", pointers)
-        _require(lib.dctwire_decode(self._handle, frame, len(frame), c_planes, info, failure), failure)
+        _require(lib.dctwire_decode(self.handle, frame, len(frame), c_planes, info, failure), failure)
         return Info(info.height, info.width, info.sampling, False, None, _quant(info), 0), planes
 
     def bind(self, size: tuple[int, int, int], y: NDArray[Any], c: NDArray[Any]) -> "NativeBoundDecoder":
         """Planes of `size` (count, height, width), int16 for levels or float32 for dequantised ones."""
-        return NativeBoundDecoder(self, self._handle, size, y, c)
+        return NativeBoundDecoder(self, self.handle, size, y, c)
 
 
 class NativeBoundDecoder:
@@ -246,6 +211,14 @@ class NativeBoundDecoder:
         for one in failures[0 : failed[0]]:
             errors[one.index] = _error(one.failure)
         return errors
+
+
+def transcode(decoder: NativeDecoder, encoder: NativeEncoder, data: bytes, stream: int) -> bytes:
+    """Decode a frame and code its coefficients with the encoder's tables; raises JpegError."""
+    failure, output, frame = ffi.new("Failure *"), ffi.new("Output *"), _stream(data)
+    handles = decoder.handle, encoder.handle
+    _require(lib.dctwire_transcode(*handles, frame, len(frame), stream, output, failure), failure)
+    return _take(output)[0]
 
 
 def count_symbols(levels: Levels, counts: NDArray[np.uint64]) -> None:
@@ -299,6 +272,19 @@ def _c_tables(tables: Tables, tables_id: str = "") -> CData:
             raise InvalidTablesError(f"Huffman table {index}: {sum(counts)} codes for {len(symbols)} symbols")
         out.huffman[index].counts = counts
         out.huffman[index].symbols = symbols.ljust(256, b"\0")
+    return out
+
+
+def _c_quantisation(quantisation: Quantisation) -> CData:
+    out = ffi.new("Quantisation *")
+    for index in range(len(quantisation.rounding)):
+        out.rounding[index] = quantisation.rounding[index].tolist()
+        out.mask[index] = quantisation.mask[index].astype(np.uint8).tobytes()
+    if quantisation.tradeoff is not None:
+        out.has_tradeoff = True
+        out.multiplier, weights = quantisation.tradeoff
+        for index, row in enumerate(weights):
+            out.weights[index] = row.tolist()
     return out
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Self
 
-from shared.jpeg import annex_k, native
+from shared.jpeg import annex_k, arguments, native
 from shared.jpeg.errors import InvalidTablesError
 
 
@@ -120,10 +120,10 @@ class TableSet:
         return _short_hash(native.write_tables(self.native_tables, with_huffman=False))
 
     @cached_property
-    def native_tables(self) -> native.Tables:
+    def native_tables(self) -> arguments.Tables:
         """The same set as the native module takes it."""
         huffman = tuple((table.counts, table.symbols) for table in self.huffman)
-        return native.Tables(self.sampling.native_code, self.quant, huffman)
+        return arguments.Tables(self.sampling.native_code, self.quant, huffman)
 
 
 @lru_cache(maxsize=256)

@@ -24,7 +24,7 @@ class _Lib:
     def dctwire_tables_read(self, data: CData, length: int, tables: CData, failure: CData) -> int: ...
     def dctwire_inspect(self, data: CData, length: int, limits: CData, info: CData, failure: CData) -> int: ...
     def dctwire_simd_levels(self) -> int: ...
-    def dctwire_encoder_new(self, tables: CData, simd: int, failure: CData) -> CData: ...
+    def dctwire_encoder_new(self, tables: CData, quantisation: CData, simd: int, failure: CData) -> CData: ...
     def dctwire_encoder_free(self, encoder: CData) -> None: ...
     def dctwire_encode_one(
         self,
@@ -50,6 +50,16 @@ class _Lib:
         width: int,
         planes: CData,
         lengths: CData,
+        stream: int,
+        output: CData,
+        failure: CData,
+    ) -> int: ...
+    def dctwire_transcode(
+        self,
+        decoder: CData,
+        encoder: CData,
+        data: CData,
+        length: int,
         stream: int,
         output: CData,
         failure: CData,

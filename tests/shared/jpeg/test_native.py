@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from shared.jpeg import CorruptJpegError, native
+from shared.jpeg import CorruptJpegError, arguments, native
 from shared.jpeg.errors import ContainedFaultError
 
 
@@ -31,7 +31,7 @@ def test_frames_that_can_change_are_copied_before_the_lock_is_released() -> None
 
 
 def test_counts_of_too_few_symbols_are_never_written() -> None:
-    levels = native.Levels((8, 8), 0, (np.zeros((1, 64, 1, 1), np.int16),))
+    levels = arguments.Levels((8, 8), 0, (np.zeros((1, 64, 1, 1), np.int16),))
     with pytest.raises(ValueError, match="too small"):
         native.count_symbols(levels, np.zeros((4, 255), np.uint64))
     with pytest.raises(ValueError, match="too small"):

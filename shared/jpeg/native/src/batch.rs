@@ -28,14 +28,28 @@ pub struct Geometry {
 
 impl Geometry {
     pub fn require(&self, layout: &Layout) -> Result<()> {
-        let (height, width) = (self.height, self.width);
-        if layout.sampling == Sampling::Yuv420 && (layout.height, layout.width) == (height, width) {
-            return Ok(());
+        self.require_size(layout)?;
+        if layout.sampling == Sampling::Yuv420 {
+            Ok(())
+        } else {
+            Err(self.misfit(layout))
         }
-        Err(Error::unsupported(format!(
+    }
+
+    pub fn require_size(&self, layout: &Layout) -> Result<()> {
+        if (layout.height, layout.width) == (self.height, self.width) {
+            Ok(())
+        } else {
+            Err(self.misfit(layout))
+        }
+    }
+
+    fn misfit(&self, layout: &Layout) -> Error {
+        let (height, width) = (self.height, self.width);
+        Error::unsupported(format!(
             "a frame of {} x {} in {:?} does not fit a batch of {height} x {width} in Yuv420",
             layout.height, layout.width, layout.sampling
-        )))
+        ))
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::batch::Geometry;
 use crate::decode_table::DecodeTable;
-use crate::error::{Error, Result};
+use crate::decoded_frame::DecodedFrame;
+use crate::error::{Error, Kind, Result};
 use crate::frame::Frame;
 use crate::huffman::{Class, Spec};
 use crate::inspect::{not_scanned, require_frame, scanned_twice};
@@ -203,7 +204,7 @@ impl Decoder {
         }
     }
 
-    /// Decode one 4:2:0 frame of the batch's size into its row, which holds zeros.
+    /// Decode one frame of the batch's size into its row, which holds zeros: 4:2:0, or what resamples to it.
     ///
     /// After an error the row holds what was decoded so far.
     pub fn decode_row<T: Coefficient>(
@@ -216,7 +217,16 @@ impl Decoder {
     ) -> Result<()> {
         let (cb, cr) = c.split_at_mut(c.len() / 2);
         let mut planes = [Plane { data: y }, Plane { data: cb }, Plane { data: cr }];
-        let decoded = self.decode(data, &mut planes, workspace, |layout| geometry.require(layout))?;
+        let found = self.decode(data, &mut planes, workspace, |layout| geometry.require(layout));
+        let decoded = match (found, T::RESAMPLE) {
+            (Err(error), Some(resample)) if error.kind == Kind::Unsupported => {
+                let frame =
+                    DecodedFrame::read(self, data, workspace, |layout| geometry.require_size(layout))?;
+                resample(&frame.layout, &frame.planes(), &frame.quant, y, c);
+                return Ok(());
+            }
+            (found, _) => found?,
+        };
         if geometry.is_levels {
             self.require_same_steps(&decoded)?;
         }

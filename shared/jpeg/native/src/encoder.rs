@@ -2,12 +2,14 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use crate::coefficients::CoefficientSource;
 use crate::error::{Error, Result};
 use crate::layout::{ComponentLayout, Layout, BLOCK_AREA};
 use crate::levels::Levels;
 use crate::markers::{self, write_marker, write_segment};
-use crate::pixels::{Image, PixelSource, Quantisation, Strips};
-use crate::quant::Quantiser;
+use crate::pixels::{Image, PixelSource, Quantisation, Refinement, Strips};
+use crate::quant::{QuantTable, Quantiser, Rounding};
+use crate::rdo::{Optimiser, Tradeoff};
 use crate::scan_encode::{encode_scan, BlockSource, Codes, Group};
 use crate::simd::Kernels;
 use crate::statistics::CodeLengths;
@@ -43,6 +45,7 @@ pub struct Encoder {
     codes: Vec<Codes>,
     lengths: CodeLengths,
     kernels: &'static Kernels,
+    optimiser: Option<Optimiser>,
     idle: Mutex<Vec<Workspace>>,
 }
 
@@ -76,8 +79,19 @@ impl Encoder {
             set,
             id,
             kernels,
+            optimiser: None,
             idle: Mutex::default(),
         }
+    }
+
+    /// The same with another choice of levels: how to round in each component, and what bits are worth.
+    pub fn with_quantisation(mut self, rounding: &[Rounding], tradeoff: Option<&Tradeoff>) -> Self {
+        let tables = self.set.quant.iter().zip(rounding);
+        self.quantisers = tables
+            .map(|(table, rounding)| Quantiser::rounding(table, rounding))
+            .collect();
+        self.optimiser = tradeoff.map(|tradeoff| Optimiser::new(tradeoff, &self.set.quant, &self.lengths));
+        self
     }
 
     pub fn layout(&self, height: usize, width: usize) -> Result<Layout> {
@@ -150,14 +164,6 @@ impl Encoder {
         Ok(())
     }
 
-    fn quantisation(&self) -> Quantisation<'_> {
-        Quantisation {
-            quantisers: &self.quantisers,
-            kernels: self.kernels,
-            refinement: None,
-        }
-    }
-
     /// Do `work` with memory that an earlier call left, where that was for the same layout.
     fn with_workspace<R>(&self, layout: Layout, work: impl FnOnce(&mut Workspace) -> R) -> R {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -168,12 +174,40 @@ impl Encoder {
         result
     }
 
+    fn quantisation(&self) -> Quantisation<'_> {
+        let optimiser = self.optimiser.as_ref();
+        Quantisation {
+            quantisers: &self.quantisers,
+            kernels: self.kernels,
+            refinement: optimiser.map(|optimiser| optimiser as &dyn Refinement),
+        }
+    }
+
     /// Entropy-code levels as they are: one slice of 64 planes, natural order, a component.
     pub fn encode_levels(&self, layout: Layout, planes: &[&[i16]], kind: StreamKind) -> Result<Vec<u8>> {
         let mut source = LevelSource::new(layout, planes)?;
         let mut out = Vec::new();
         self.write_frame(&layout, &mut source, kind, &mut Group::new(&layout), &mut out);
         Ok(out)
+    }
+
+    /// Quantise and code coefficients times 8, planes as above.
+    pub fn encode_coefficients(
+        &self,
+        layout: Layout,
+        planes: &[&[i16]],
+        kind: StreamKind,
+    ) -> Result<Vec<u8>> {
+        let mut source = CoefficientSource::new(layout, planes, self.quantisation())?;
+        let mut out = Vec::new();
+        self.write_frame(&layout, &mut source, kind, &mut Group::new(&layout), &mut out);
+        Ok(out)
+    }
+
+    /// Whether quantising what was quantised with these steps would change nothing.
+    pub fn keeps_levels_of(&self, quant: &[QuantTable]) -> bool {
+        let masks_any = self.quantisers.iter().any(Quantiser::masks_any);
+        self.set.quant == quant && self.optimiser.is_none() && !masks_any
     }
 
     /// Bits that `encode_levels` would write into the scan, before it fills the last byte and stuffs zeros.

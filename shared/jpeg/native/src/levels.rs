@@ -30,6 +30,26 @@ impl Levels {
         levels
     }
 
+    /// Make zero every level that `kept` has no bit for.
+    #[inline]
+    pub fn keep(&mut self, kept: u64) {
+        let mut dropped = self.nonzero & !kept;
+        while let Some(some_dropped) = NonZeroU64::new(dropped) {
+            self.zigzag[some_dropped.trailing_zeros() as usize & 63] = 0;
+            dropped &= dropped - 1;
+        }
+        self.nonzero &= kept;
+    }
+
+    /// Bring levels that no 8-bit picture has back to where the codes of 8-bit baseline end.
+    pub fn keep_codable(&mut self) {
+        let [dc, ac @ ..] = &mut self.zigzag;
+        *dc = (*dc).clamp(-1024, 1023);
+        for level in ac {
+            *level = (*level).clamp(-1023, 1023);
+        }
+    }
+
     /// (natural index, level) of every level that is not zero, in zig-zag order.
     pub fn nonzero_natural(&self) -> impl Iterator<Item = (usize, i16)> + '_ {
         let mut left = self.nonzero;

@@ -16,9 +16,11 @@
 
 mod batch;
 mod bit_writer;
+mod coefficients;
 mod colour;
 mod dct;
 mod decode_table;
+mod decoded_frame;
 mod decoder;
 mod encoder;
 mod error;
@@ -32,6 +34,8 @@ mod levels;
 mod markers;
 mod pixels;
 mod quant;
+mod rdo;
+mod resample;
 mod scan_decode;
 mod scan_encode;
 mod segment;
@@ -42,3 +46,4 @@ mod stream;
 mod stuffing;
 mod symbols;
 mod tables;
+mod transcode;

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::layout::{ComponentLayout, Layout, BLOCK_AREA, ZIGZAG};
 use crate::markers::RST0;
 use crate::quant::QuantTable;
+use crate::resample::{to_420, Resample};
 use crate::segment::{BitReader, Segment};
 
 /// The DC level of 8-bit samples is far inside; beyond it a stream only means harm.
@@ -14,11 +15,16 @@ const MAX_DC_LEVEL: i32 = 2047;
 
 /// A coefficient as the caller wants it.
 pub trait Coefficient: Copy + Default + Send {
+    /// How the planes of a 4:2:0 batch come from levels of another sampling, where they can.
+    const RESAMPLE: Option<Resample<Self>>;
+
     fn from_level(level: i32, step: f32) -> Self;
 }
 
 /// The quantised level itself.
 impl Coefficient for i16 {
+    const RESAMPLE: Option<Resample<Self>> = None;
+
     #[inline]
     fn from_level(level: i32, _step: f32) -> Self {
         level as i16
@@ -27,6 +33,8 @@ impl Coefficient for i16 {
 
 /// Dequantised.
 impl Coefficient for f32 {
+    const RESAMPLE: Option<Resample<Self>> = Some(to_420);
+
     #[inline]
     fn from_level(level: i32, step: f32) -> Self {
         f32::from(level as i16) * step

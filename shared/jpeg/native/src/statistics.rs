@@ -30,6 +30,11 @@ impl CodeLengths {
         Self(lengths)
     }
 
+    /// Bits of one AC symbol's code and value; `component` 0 is luma.
+    pub fn ac(&self, component: usize, symbol: u8) -> u8 {
+        self.0[2 * component.min(1) + 1][usize::from(symbol)]
+    }
+
     /// Entropy-coded bits of a scan of these planes, before the last byte is filled up and zeros are stuffed.
     pub fn scan_bits(&self, layout: &Layout, planes: &[&[i16]]) -> Result<u64> {
         let mut bits = 0;

@@ -2,10 +2,14 @@
 
 use super::tables::{table_set, Tables};
 use super::{bytes, bytes_mut, contain, guard, hand_over, take_back, Failure, Output};
+use crate::decoder::Decoder;
 use crate::encoder::{Encoder, StreamKind};
 use crate::error::{Error, Result};
 use crate::pixels::Image;
+use crate::quant::Rounding;
+use crate::rdo::Tradeoff;
 use crate::simd::{Kernels, Level};
+use crate::transcode::transcode;
 
 /// Images of one size: `count` x `height` x `width` x `channels` bytes.
 #[repr(C)]
@@ -17,17 +21,29 @@ pub struct Images {
     pub channels: usize,
 }
 
+/// How coefficients become levels, by component and frequency in natural order.
+#[repr(C)]
+pub struct Quantisation {
+    pub rounding: [[f64; 64]; 3],
+    pub mask: [[u8; 64]; 3],
+    /// Whether `multiplier` and `weights` count.
+    pub has_tradeoff: u8,
+    pub multiplier: f64,
+    pub weights: [[f64; 64]; 3],
+}
+
 /// The levels of `simd` that this processor has: bit n for level n.
 #[no_mangle]
 pub extern "C" fn dctwire_simd_levels() -> u32 {
     Level::available().fold(0, |found, level| found | 1 << level as u8)
 }
 
-/// An encoder for these tables (their id is what its frames will name), or null. `simd` is a level that the
-/// processor has.
+/// An encoder for these tables (their id is what its frames will name), or null. `quantisation` may be null: to the
+/// nearest. `simd` is a level that the processor has.
 #[no_mangle]
 pub unsafe extern "C" fn dctwire_encoder_new(
     tables: *const Tables,
+    quantisation: *const Quantisation,
     simd: u8,
     failure: *mut Failure,
 ) -> *mut Encoder {
@@ -36,12 +52,32 @@ pub unsafe extern "C" fn dctwire_encoder_new(
     unsafe {
         guard(failure, || {
             let tables = &*tables;
-            let kernels = kernels_of(simd)?;
-            made = Box::into_raw(Box::new(Encoder::new(table_set(tables)?, tables.id, kernels)));
+            let encoder = Encoder::new(table_set(tables)?, tables.id, kernels_of(simd)?);
+            let encoder = match quantisation.as_ref() {
+                Some(quantisation) => quantised_by(encoder, quantisation),
+                None => encoder,
+            };
+            made = Box::into_raw(Box::new(encoder));
             Ok(())
         });
     }
     made
+}
+
+fn quantised_by(encoder: Encoder, quantisation: &Quantisation) -> Encoder {
+    let components = quantisation.rounding.iter().zip(&quantisation.mask);
+    let rounding: Vec<Rounding> = components
+        .map(|(&offsets, mask)| Rounding {
+            offsets,
+            is_masked: mask.map(|masked| masked != 0),
+        })
+        .collect();
+    let tradeoff = Tradeoff {
+        multiplier: quantisation.multiplier,
+        weights: quantisation.weights,
+    };
+    let is_wanted = quantisation.has_tradeoff != 0;
+    encoder.with_quantisation(&rounding, is_wanted.then_some(&tradeoff))
 }
 
 fn kernels_of(simd: u8) -> Result<&'static Kernels> {
@@ -172,6 +208,28 @@ pub unsafe extern "C" fn dctwire_encode_levels(
                 .map(|(&plane, &length)| bytes(plane, length))
                 .collect();
             let out = (*encoder).encode_levels(layout, &planes, stream_kind(stream)?)?;
+            let ends = vec![out.len()];
+            hand_over(out, ends, &mut *output);
+            Ok(())
+        })
+    }
+}
+
+/// Decode a frame and code its coefficients with the encoder's tables.
+#[no_mangle]
+pub unsafe extern "C" fn dctwire_transcode(
+    decoder: *const Decoder,
+    encoder: *const Encoder,
+    data: *const u8,
+    length: usize,
+    stream: u8,
+    output: *mut Output,
+    failure: *mut Failure,
+) -> i32 {
+    // SAFETY: module contract.
+    unsafe {
+        guard(failure, || {
+            let out = transcode(&*decoder, &*encoder, bytes(data, length), stream_kind(stream)?)?;
             let ends = vec![out.len()];
             hand_over(out, ends, &mut *output);
             Ok(())

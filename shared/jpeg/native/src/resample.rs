@@ -1,0 +1,307 @@
+//! Chroma of finer sampling brought to half its resolution without leaving the DCT domain.
+//!
+//! Taking means of neighbouring samples is linear, and so is the DCT (T.81 A.3.3), so each coefficient of the coarser
+//! block is a fixed sum of those of the finer blocks. Along one direction, of eight samples: `fold` gives the
+//! 4-point DCT of the means of pairs, `join` makes the 8-point DCT of two such halves.
+
+use crate::layout::{ComponentLayout, Layout, Sampling, BLOCK_AREA, BLOCK_SIDE};
+use crate::quant::QuantTable;
+
+/// Blocks computed side by side, so that the compiler makes vectors of them.
+const LANES: usize = 8;
+type Lane = [f32; LANES];
+/// Eight coefficients along one direction, and half as many.
+type Line = [Lane; BLOCK_SIDE];
+type HalfLine = [Lane; BLOCK_SIDE / 2];
+/// Lines of equal vertical frequency.
+type Blocks = [Line; BLOCK_SIDE];
+
+/// cos(k pi / 16) / sqrt 2 and sin(k pi / 16) / sqrt 2 for k = 0 to 3.
+const FOLD: [(f32, f32); 4] = [
+    (0.707_106_77, 0.0),
+    (0.693_519_95, 0.137_949_69),
+    (0.653_281_5, 0.270_598_05),
+    (0.587_937_8, 0.392_847_48),
+];
+
+/// Odd rows of the 8-point DCT, their first four samples, in terms of the 4-point DCT's rows.
+const JOIN_ODD: [[f32; 4]; 4] = [
+    [0.640_728_9, 0.293_968_9, -0.052_791_06, 0.016_183_784],
+    [-0.224_994_05, 0.559_367_5, 0.362_943_74, -0.068_974_845],
+    [0.150_336_22, -0.249_214_8, 0.543_183_7, 0.346_759_97],
+    [-0.127_448_9, 0.196_423_74, -0.265_398_6, 0.612_158_54],
+];
+
+/// sqrt 8 times the last column of the DCT: the first coefficient of eight samples like the last.
+const END: [f32; 8] = [
+    1.0,
+    -1.387_039_9,
+    1.306_563,
+    -1.175_875_5,
+    1.0,
+    -0.785_694_96,
+    0.541_196_1,
+    -0.275_899_38,
+];
+
+/// Levels of one component and their steps.
+#[derive(Clone, Copy)]
+struct Component<'a> {
+    levels: &'a [i16],
+    steps: &'a QuantTable,
+    rows: usize,
+    columns: usize,
+}
+
+/// From the layout, levels and steps of a frame to the 4:2:0 planes y and c of a batch.
+pub type Resample<T> = fn(&Layout, &[&[i16]], &[QuantTable], &mut [T], &mut [T]);
+
+/// Dequantised 4:2:0 planes of levels of any sampling, Cb before Cr in `c`.
+pub fn to_420(layout: &Layout, levels: &[&[i16]], quant: &[QuantTable], y: &mut [f32], c: &mut [f32]) {
+    Component::new(&layout.components()[0], levels[0], &quant[0]).dequantise(y);
+    chroma_to_420(layout, levels, quant, c);
+}
+
+/// The chroma of that; zeros for grey. Where the finer chroma has an odd number of blocks, its last samples are
+/// repeated.
+pub fn chroma_to_420(layout: &Layout, levels: &[&[i16]], quant: &[QuantTable], c: &mut [f32]) {
+    c.fill(0.0);
+    let (cb, cr) = c.split_at_mut(c.len() / 2);
+    let components = layout.components().iter().zip(levels).zip(quant).skip(1);
+    for (((component, levels), steps), out) in components.zip([cb, cr]) {
+        let chroma = Component::new(component, levels, steps);
+        match layout.sampling {
+            Sampling::Grey | Sampling::Yuv420 => chroma.dequantise(out),
+            Sampling::Yuv422 => chroma.halve::<false>(out),
+            Sampling::Yuv444 => chroma.halve::<true>(out),
+        }
+    }
+}
+
+impl<'a> Component<'a> {
+    fn new(layout: &ComponentLayout, levels: &'a [i16], steps: &'a QuantTable) -> Self {
+        Self {
+            levels,
+            steps,
+            rows: layout.block_rows,
+            columns: layout.block_columns,
+        }
+    }
+
+    fn dequantise(&self, out: &mut [f32]) {
+        let area = (self.rows * self.columns).max(1);
+        let planes = self.levels.chunks_exact(area).zip(out.chunks_exact_mut(area));
+        for ((levels, out), &step) in planes.zip(self.steps) {
+            for (out, &level) in out.iter_mut().zip(levels) {
+                *out = f32::from(level) * f32::from(step);
+            }
+        }
+    }
+
+    /// Half as many block rows and, where `BOTH`, half as many block columns.
+    fn halve<const BOTH: bool>(&self, out: &mut [f32]) {
+        let columns = if BOTH {
+            (self.columns + 1) / 2
+        } else {
+            self.columns
+        };
+        let area = out.len() / BLOCK_AREA;
+        for row in 0..(self.rows + 1) / 2 {
+            for first in (0..columns).step_by(LANES) {
+                let upper = self.row::<BOTH>(2 * row, first);
+                let lower = if 2 * row + 1 < self.rows {
+                    transposed(&self.row::<BOTH>(2 * row + 1, first))
+                } else {
+                    transposed(&upper).map(|line| repeat_end(&line))
+                };
+                let halved = halve_lines(&transposed(&upper), &lower);
+                let lanes = LANES.min(columns - first);
+                store(
+                    &transposed(&halved),
+                    &mut out[row * columns + first..],
+                    area,
+                    lanes,
+                );
+            }
+        }
+    }
+
+    /// Blocks of a row, halved across where `BOTH`, from `first` on as the target counts.
+    fn row<const BOTH: bool>(&self, row: usize, first: usize) -> Blocks {
+        if !BOTH {
+            return self.load(row, first);
+        }
+        let pairs = self.load::<{ 2 * LANES }>(row, 2 * first);
+        let [left, mut right] =
+            [0, 1].map(|side| pairs.map(|line| line.map(|pairs| every_other(&pairs, side))));
+        let last = self.columns / 2;
+        if self.columns % 2 == 1 && (first..first + LANES).contains(&last) {
+            for (right, left) in right.iter_mut().zip(&left) {
+                let repeated = repeat_end(left);
+                for (right, repeated) in right.iter_mut().zip(&repeated) {
+                    right[last - first] = repeated[last - first];
+                }
+            }
+        }
+        halve_lines(&left, &right)
+    }
+
+    /// Dequantised coefficients of `N` blocks of a row; zeros beyond its end.
+    #[inline]
+    fn load<const N: usize>(&self, row: usize, first: usize) -> [[[f32; N]; BLOCK_SIDE]; BLOCK_SIDE] {
+        let mut blocks = [[[0.0; N]; BLOCK_SIDE]; BLOCK_SIDE];
+        let area = self.rows * self.columns;
+        let count = N.min(self.columns - first);
+        for (frequency, &step) in self.steps.iter().enumerate() {
+            let start = frequency * area + row * self.columns + first;
+            let mut levels = [0; N];
+            levels[..count].copy_from_slice(&self.levels[start..start + count]);
+            let lanes = &mut blocks[frequency / BLOCK_SIDE][frequency % BLOCK_SIDE];
+            for (lane, level) in lanes.iter_mut().zip(levels) {
+                *lane = f32::from(level) * f32::from(step);
+            }
+        }
+        blocks
+    }
+}
+
+#[inline]
+fn every_other(pairs: &[f32; 2 * LANES], side: usize) -> Lane {
+    let mut out = [0.0; LANES];
+    for (out, pair) in out.iter_mut().zip(pairs.chunks_exact(2)) {
+        *out = pair[side];
+    }
+    out
+}
+
+fn store(blocks: &Blocks, out: &mut [f32], area: usize, lanes: usize) {
+    for (lane, out) in blocks.iter().flatten().zip(out.chunks_mut(area)) {
+        out[..lanes].copy_from_slice(&lane[..lanes]);
+    }
+}
+
+/// The two frequencies of each block swapped.
+#[inline]
+fn transposed(blocks: &Blocks) -> Blocks {
+    let mut out = *blocks;
+    for (index, line) in out.iter_mut().enumerate() {
+        for (value, other) in line.iter_mut().zip(blocks) {
+            *value = other[index];
+        }
+    }
+    out
+}
+
+#[inline]
+fn halve_lines(first: &Blocks, second: &Blocks) -> Blocks {
+    let mut out = *first;
+    for ((out, first), second) in out.iter_mut().zip(first).zip(second) {
+        *out = join(&fold(first), &fold(second));
+    }
+    out
+}
+
+/// 4-point DCT of the means of pairs: frequencies above 4 alias, 4 itself averages out.
+#[inline]
+fn fold(line: &Line) -> HalfLine {
+    let mut out = [[0.0; LANES]; 4];
+    for (k, out) in out.iter_mut().enumerate() {
+        let (cosine, sine) = FOLD[k];
+        let (low, high) = (&line[k], &line[(BLOCK_SIDE - k) % BLOCK_SIDE]);
+        for lane in 0..LANES {
+            out[lane] = cosine * low[lane] - sine * high[lane];
+        }
+    }
+    out
+}
+
+/// 8-point DCT of two halves: even rows look alike on both, odd rows with the sign turned; reversed in time, a
+/// half's odd frequencies change their sign.
+#[inline]
+fn join(first: &HalfLine, second: &HalfLine) -> Line {
+    let mut out = [[0.0; LANES]; BLOCK_SIDE];
+    let mut differences = [[0.0; LANES]; 4];
+    for k in 0..4 {
+        let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
+        for lane in 0..LANES {
+            let mirrored = sign * second[k][lane];
+            out[2 * k][lane] = FOLD[0].0 * (first[k][lane] + mirrored);
+            differences[k][lane] = first[k][lane] - mirrored;
+        }
+    }
+    for (row, weights) in JOIN_ODD.iter().enumerate() {
+        for lane in 0..LANES {
+            let sum = |k: usize| weights[k] * differences[k][lane];
+            out[2 * row + 1][lane] = sum(0) + sum(1) + sum(2) + sum(3);
+        }
+    }
+    out
+}
+
+/// A line all of whose samples are the last one of this line.
+fn repeat_end(line: &Line) -> Line {
+    let mut out = [[0.0; LANES]; BLOCK_SIDE];
+    for (frequency, values) in line.iter().enumerate() {
+        for lane in 0..LANES {
+            out[0][lane] += END[frequency] * values[lane];
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::f64::consts::PI;
+
+    /// Orthonormal DCT of `points` samples.
+    fn basis(points: u8, frequency: u8, sample: u8) -> f64 {
+        let phase = f64::from((2 * sample + 1) * frequency) * PI / f64::from(2 * points);
+        let norm = if frequency == 0 { 1.0 } else { 2.0 };
+        (norm / f64::from(points)).sqrt() * phase.cos()
+    }
+
+    #[test]
+    fn the_constants_are_what_their_names_say() {
+        for (k, (cosine, sine)) in (0_u8..).zip(FOLD) {
+            let angle = f64::from(k) * PI / 16.0;
+            for (found, exact) in [(cosine, angle.cos()), (sine, angle.sin())] {
+                assert!((f64::from(found) - exact * 0.5_f64.sqrt()).abs() < 1e-7);
+            }
+        }
+        for (row, weights) in (1_u8..).step_by(2).zip(JOIN_ODD) {
+            for (k, weight) in (0_u8..).zip(weights) {
+                let exact: f64 = (0..4).map(|n| basis(8, row, n) * basis(4, k, n)).sum();
+                assert!((f64::from(weight) - exact).abs() < 1e-7);
+            }
+        }
+        for (frequency, end) in (0_u8..).zip(END) {
+            assert!((f64::from(end) - 8.0_f64.sqrt() * basis(8, frequency, 7)).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn each_cosine_halves_like_its_samples() {
+        for (half, frequency) in (0..2_u8).flat_map(|half| (0..8_u8).map(move |frequency| (half, frequency)))
+        {
+            let sample = |n: u8| {
+                if n / 8 == half {
+                    basis(8, frequency, n % 8)
+                } else {
+                    0.0
+                }
+            };
+            let mut lines = [[[0.0; LANES]; BLOCK_SIDE]; 2];
+            lines[usize::from(half)][usize::from(frequency)] = [1.0; LANES];
+            let found = join(&fold(&lines[0]), &fold(&lines[1]));
+            for (row, found) in (0_u8..).zip(found) {
+                let mean = |n: u8| (sample(2 * n) + sample(2 * n + 1)) / 2.0;
+                let exact: f64 = (0..8).map(|n| mean(n) * basis(8, row, n)).sum();
+                assert!(
+                    (f64::from(found[3]) - exact).abs() < 1e-6,
+                    "{half} {frequency} to {row}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! From stream to stream in the coefficient domain: other tables, other steps, coarser sampling, no pixels.
+
+use crate::decoded_frame::DecodedFrame;
+use crate::decoder::{Decoder, Workspace};
+use crate::encoder::{Encoder, StreamKind};
+use crate::error::{Error, Result};
+use crate::layout::{ComponentLayout, Layout, Sampling, BLOCK_AREA};
+use crate::quant::MOST_TIMES_8;
+use crate::resample::chroma_to_420;
+
+/// Decode a frame and code its coefficients with the encoder's tables.
+///
+/// Equal steps, sampling and no other wish of the encoder's: the levels stay. Otherwise each coefficient is quantised
+/// again like one that comes from pixels.
+pub fn transcode(decoder: &Decoder, encoder: &Encoder, data: &[u8], kind: StreamKind) -> Result<Vec<u8>> {
+    let source = DecodedFrame::read(decoder, data, &mut Workspace::default(), |_| Ok(()))?;
+    let layout = encoder.layout(source.layout.height, source.layout.width)?;
+    let is_same_sampling = layout.sampling == source.layout.sampling;
+    if is_same_sampling && encoder.keeps_levels_of(&source.quant) {
+        let mut levels = source.levels;
+        levels.iter_mut().zip(layout.components()).for_each(keep_codable);
+        return encoder.encode_levels(layout, &slices(&levels), kind);
+    }
+    let coefficients = source.coefficients(layout.sampling)?;
+    encoder.encode_coefficients(layout, &slices(&coefficients), kind)
+}
+
+fn slices(planes: &[Vec<i16>]) -> Vec<&[i16]> {
+    planes.iter().map(Vec::as_slice).collect()
+}
+
+/// DC levels beyond those of 8-bit samples, which only a damaged stream has, brought back to where codes end.
+fn keep_codable((levels, component): (&mut Vec<i16>, &ComponentLayout)) {
+    for level in &mut levels[..component.area()] {
+        *level = (*level).clamp(-1024, 1023);
+    }
+}
+
+impl DecodedFrame {
+    /// Coefficients times 8 of each component in the sampling that is asked for.
+    fn coefficients(&self, sampling: Sampling) -> Result<Vec<Vec<i16>>> {
+        let own = self.layout.sampling;
+        let same = (0..self.levels.len()).map(|component| self.dequantised(component));
+        match sampling {
+            _ if sampling == own => Ok(same.collect()),
+            Sampling::Grey => Ok(same.take(1).collect()),
+            Sampling::Yuv420 => Ok(same.take(1).chain(self.chroma_420()?).collect()),
+            _ => Err(Error::unsupported(format!(
+                "a frame in {own:?} cannot be brought to {sampling:?}"
+            ))),
+        }
+    }
+
+    fn dequantised(&self, component: usize) -> Vec<i16> {
+        let area = self.layout.components()[component].area();
+        let planes = self.levels[component]
+            .chunks_exact(area)
+            .zip(&self.quant[component]);
+        planes
+            .flat_map(|(levels, &step)| {
+                levels
+                    .iter()
+                    .map(move |&level| times_8(8 * i32::from(level) * i32::from(step)))
+            })
+            .collect()
+    }
+
+    fn chroma_420(&self) -> Result<[Vec<i16>; 2]> {
+        let Layout { height, width, .. } = self.layout;
+        let area = Layout::of_image(height, width, Sampling::Yuv420)?.components()[1].area();
+        let mut chroma = vec![0.0; 2 * BLOCK_AREA * area];
+        chroma_to_420(&self.layout, &self.planes(), &self.quant, &mut chroma);
+        let (cb, cr) = chroma.split_at(BLOCK_AREA * area);
+        Ok([cb, cr].map(|plane| plane.iter().map(|&value| times_8(rounded(8.0 * value))).collect()))
+    }
+}
+
+fn times_8(value: i32) -> i16 {
+    let most = i32::from(MOST_TIMES_8);
+    value.clamp(-most, most) as i16
+}
+
+/// To the nearest, halves away from zero.
+fn rounded(value: f32) -> i32 {
+    (value + 0.5_f32.copysign(value)) as i32
+}
