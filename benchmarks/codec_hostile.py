@@ -186,7 +186,8 @@ def jpeglib() -> Callable[[bytes], Any]:
 def simplejpeg() -> Callable[[bytes], Any]:
     from simplejpeg import decode_jpeg  # noqa: PLC0415
 
-    return lambda data: decode_jpeg(data)
+    decode: Callable[[bytes], Any] = decode_jpeg
+    return decode
 
 
 def pillow() -> Callable[[bytes], Any]:
