@@ -14,15 +14,22 @@ DECODERS = {
     "jpeglib": "jpeglib, coefficients, from a file",
     "simplejpeg_rgb": "simplejpeg, pixels",
 }
-ENCODERS = {"ours": "**dctwire**", "simplejpeg": "simplejpeg (its fast DCT)", "pillow": "Pillow"}
+ENCODERS = {
+    "ours": "**dctwire**",
+    "rdo": "dctwire, levels by rate and distortion",
+    "simplejpeg": "simplejpeg (its fast DCT)",
+    "pillow": "Pillow",
+}
 STREAMS = {
     "ours_abbreviated": "**dctwire**, abbreviated frame",
+    "ours_rdo": "**dctwire**, abbreviated frame, levels by rate and distortion",
     "ours_fitted": "**dctwire**, abbreviated frame, fitted Huffman tables",
     "ours_interchange": "dctwire, interchange",
     "simplejpeg": "simplejpeg",
     "pillow": "Pillow, three tables",
     "pillow_optimised": "Pillow, three tables, `optimize`",
 }
+OURS = ("ours", "rdo")
 COUNTED = {
     "decode": "**dctwire** decodes",
     "decode_libjpeg": "libjpeg-turbo decodes",
@@ -106,7 +113,7 @@ def draw(figures: Figures, path: Path = PICTURE) -> None:
         for column, (size, words) in enumerate(SIZES.items()):
             axes = page.add_subplot(len(rows), len(SIZES), row * len(SIZES) + column + 1)
             values = [figures[name.format(size=size, side=side)] for side in drawn]
-            colours = ["tab:blue" if side == "ours" else "0.7" for side in drawn]
+            colours = ["tab:blue" if side in OURS else "0.7" for side in drawn]
             bars = axes.barh([plain(sides[side]) for side in drawn], values, color=colours)
             axes.bar_label(bars, labels=[shown(value) for value in values], padding=3)
             axes.set_title(f"{what} {words}, microseconds", fontsize=10)

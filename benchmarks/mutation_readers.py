@@ -19,7 +19,18 @@ from typing import Any
 import numpy as np
 
 from shared.errors import PeerError
-from shared.jpeg import Coefficients, Decoder, Encoder, Sampling, Stream, TableSet, inspect
+from shared.jpeg import (
+    Coefficients,
+    Decoder,
+    Encoder,
+    Quantisation,
+    RateDistortion,
+    Sampling,
+    Stream,
+    TableSet,
+    Transcoder,
+    inspect,
+)
 from shared.jpeg.errors import ContainedFaultError
 from tests.fuzz.jpeg_mutations import Corpus
 from tests.fuzz.jpeg_sources import TABLES, sources
@@ -30,6 +41,9 @@ LIMIT_NS = 50_000_000
 # Above what the process has mapped when it begins; two threads' arenas are 128 MiB of it.
 MEMORY_BYTES = 512 << 20
 CODE_EVERY = 16
+# What is transcoded to: other steps, wide dead zones, and the slowest choice of levels there is.
+COARSE = TableSet.standard(30)
+THRIFTY = Quantisation(rounding=0.4, rdo=RateDistortion(multiplier=5.0))
 
 
 def main(seed: int, first: int, count: int, folder: Path) -> None:
@@ -74,6 +88,7 @@ class Readers:
         self.corpus = Corpus(sources())
         self.decoder = Decoder(TABLES)
         self.row = np.empty((1, 64, 4, 4), np.int16), np.empty((1, 128, 2, 2), np.int16)
+        self.coarse = Decoder(COARSE)
         self.bound = self.decoder.into(*self.row)
         rows = np.stack([pictures.natural(32, 32, index) for index in range(2)])
         self.good = Encoder(TABLES).encode_batch(rows)
@@ -83,6 +98,7 @@ class Readers:
             "into": self._decode_into,
             "inspect": inspect,
             "tables": TableSet.from_stream,
+            "transcode": Transcoder(COARSE, quantisation=THRIFTY, source=TABLES).transcode,
         }
 
     def inputs(self, group: int) -> list[bytes]:
@@ -149,6 +165,7 @@ class Readers:
             return
         if info is None or (info.height, info.width, info.sampling) != (levels.height, levels.width, levels.sampling):
             yield "decode and inspect disagree"
+        yield from self._disagreements_of_transcoded(levels, found["transcode"])
         is_a_row = (levels.height, levels.width, levels.sampling) == (32, 32, Sampling.YUV420)
         if is_a_row and levels.quant == TABLES.quant and found["into"] is None:
             yield "into refuses what decode reads"
@@ -163,10 +180,19 @@ class Readers:
                 if not is_same(levels, again):
                     yield "coded anew, the levels are others"
 
-    def _together(self, inputs: list[bytes], found: list[Coefficients | None], group: int, outcome: Outcome) -> None:
+    def _disagreements_of_transcoded(self, levels: Coefficients, frame: bytes | None) -> Iterator[str]:
+        """A transcoded frame has the size of the one it was made from, and the steps it was made for."""
+        if frame is None:
+            yield "transcode refuses what decode reads"
+            return
+        made = self.coarse.decode(frame)
+        if (made.height, made.width, made.quant) != (levels.height, levels.width, COARSE.quant):
+            yield "transcoded, it is another frame"
+
+    def _together(self, inputs: list[bytes], decoded: list[Coefficients | None], group: int, outcome: Outcome) -> None:
         """Batches of the group with two good frames among it: rows as decoded alone, zeros for errors."""
         places = (group % (GROUP + 1), GROUP + 1)
-        frames, alone = inputs.copy(), found.copy()
+        frames, alone = inputs.copy(), decoded.copy()
         for place, frame in zip(places, self.good, strict=True):
             frames.insert(place, frame)
             alone.insert(place, self.decoder.decode(frame))
@@ -176,7 +202,8 @@ class Readers:
         if time.thread_time_ns() - started > len(frames) * LIMIT_NS:
             outcome.failures.append(f"{self.seed} {group * GROUP} the batch takes too long")
         value_errors = self.decoder.decode_batch(frames, *values, dequantise=True, threads=2)
-        outcome.counts.update(f"batch {'value' if error is None else type(error).__name__}" for error in errors)
+        for name, found in (("batch", errors), ("dequantise", value_errors)):
+            outcome.counts.update(f"{name} {'value' if error is None else type(error).__name__}" for error in found)
         for at, (level_error, value_error) in enumerate(zip(errors, value_errors, strict=True)):
             wrong = (
                 wrong_row([plane[at] for plane in levels], level_error, alone[at], dequantise=False)

@@ -39,8 +39,9 @@ def our_streams(picture: pictures.Pixels, row: pictures.Pixels) -> list[bytes]:
 
 
 def pillow_streams(picture: pictures.Pixels, row: pictures.Pixels) -> list[bytes]:
-    """Restarts, optimised tables, the ends of the quality scale."""
+    """Restarts, optimised tables, the ends of the quality scale, and the most blocks that a byte can hold."""
     return [
+        pictures.pillow_jpeg(np.full((320, 320, 3), 90, np.uint8), quality=50, subsampling=2, optimize=True),
         pictures.pillow_jpeg(picture, quality=80, subsampling=2, restart_marker_blocks=1),
         pictures.pillow_jpeg(row, quality=60, subsampling=2, restart_marker_rows=1, optimize=True),
         pictures.pillow_jpeg(picture, quality=80, optimize=True),
