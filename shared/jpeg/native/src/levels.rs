@@ -7,7 +7,7 @@ use crate::layout::{BLOCK_AREA, ZIGZAG};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Levels {
-    /// The levels by zig-zag position, DC first.
+    /// The levels by zig-zag position, DC first; of AC only those that `nonzero` names count.
     pub zigzag: [i16; BLOCK_AREA],
     /// Bit p is set where the level at position p is not zero.
     pub nonzero: u64,
@@ -28,17 +28,6 @@ impl Levels {
             levels.nonzero |= u64::from(level != 0) << position;
         }
         levels
-    }
-
-    /// Make zero every level that `kept` has no bit for.
-    #[inline]
-    pub fn keep(&mut self, kept: u64) {
-        let mut dropped = self.nonzero & !kept;
-        while let Some(some_dropped) = NonZeroU64::new(dropped) {
-            self.zigzag[some_dropped.trailing_zeros() as usize & 63] = 0;
-            dropped &= dropped - 1;
-        }
-        self.nonzero &= kept;
     }
 
     /// Bring levels that no 8-bit picture has back to where the codes of 8-bit baseline end.

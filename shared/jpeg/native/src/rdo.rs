@@ -46,12 +46,20 @@ struct Costs {
     /// Bits of codes and value by size and run (0 to 62).
     bits: [[f64; BLOCK_AREA]; 16],
     block_end_bits: f64,
-    /// Steps times 8, by zig-zag position.
-    steps: [i32; BLOCK_AREA],
-    /// What 2 * (|coefficient| - value) + step must stay below where one less is worth a try, by zig-zag position.
-    lowering_limits: [i32; BLOCK_AREA],
-    /// Bits that a unit of squared error, of coefficients times 8, is worth, by zig-zag position.
-    worths: [f64; BLOCK_AREA],
+    /// By zig-zag position.
+    frequencies: [Frequency; BLOCK_AREA],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Frequency {
+    /// In natural order.
+    index: usize,
+    /// Times 8, like the coefficients.
+    step: i32,
+    /// What 2 * (|coefficient| - value) + step must stay below where one less is worth a try.
+    lowering_limit: i32,
+    /// Bits that a unit of squared error is worth.
+    worth: f64,
 }
 
 impl Costs {
@@ -63,114 +71,108 @@ impl Costs {
                 *bits = f64::from(run / 16) * bits_of(0xF0) + bits_of((run % 16) << 4 | size);
             }
         }
-        let mut out = Self {
+        let most_saved = most_saved_by_lowering(&bits);
+        let frequencies = ZIGZAG.map(|natural| {
+            let index = usize::from(natural);
+            let step = 8 * i32::from(table[index]);
+            let worth = tradeoff.weights[component][index] / (64.0 * tradeoff.multiplier);
+            Frequency {
+                index,
+                step,
+                lowering_limit: (most_saved / worth / f64::from(step)) as i32,
+                worth,
+            }
+        });
+        Self {
             bits,
             block_end_bits: bits_of(0x00),
-            steps: [0; BLOCK_AREA],
-            lowering_limits: [0; BLOCK_AREA],
-            worths: [0.0; BLOCK_AREA],
-        };
-        let most_saved = out.most_saved_by_lowering();
-        for (position, &natural) in ZIGZAG.iter().enumerate() {
-            let step = 8 * i32::from(table[usize::from(natural)]);
-            let weight = tradeoff.weights[component][usize::from(natural)];
-            let worth = weight / (64.0 * tradeoff.multiplier);
-            out.steps[position] = step;
-            out.worths[position] = worth;
-            out.lowering_limits[position] = (most_saved / worth / f64::from(step)) as i32;
+            frequencies,
         }
-        out
-    }
-
-    /// The most bits that a level of one binary digit less saves after the same run.
-    fn most_saved_by_lowering(&self) -> f64 {
-        let savings = self.bits[1..=usize::from(MAX_AC_SIZE)]
-            .windows(2)
-            .flat_map(|sizes| sizes[1].iter().zip(&sizes[0]).map(|(more, less)| more - less));
-        savings.fold(0.0, f64::max)
     }
 
     /// Lower or drop AC levels of neighbouring blocks. `coefficients` are those before quantisation, times 8,
     /// natural order; the levels are theirs, rounded to the nearest or towards zero.
     fn refine(&self, coefficients: &[Block], blocks: &mut [Levels]) {
-        let mut older = Older::new();
         for (coefficients, levels) in coefficients.iter().zip(blocks) {
             if levels.nonzero > 1 {
-                self.refine_block(coefficients, levels, &mut older);
+                self.refine_block(coefficients, levels);
             }
         }
     }
 
-    /// A walk from level to level that keeps, of all ways to choose so far, those that may still turn out best.
+    /// A walk from level to level. Of the ways to choose the levels so far, two go on: the one that keeps the last
+    /// level, and the cheapest of the others. So little is lost against all ways, and nothing against leaving the
+    /// levels as they are.
     #[inline]
-    fn refine_block(&self, coefficients: &Block, levels: &mut Levels, older: &mut Older) {
-        let ac = levels.nonzero & !1;
-        let mut nearest = Way::START;
-        older.count = 0;
-        let mut left = ac;
+    fn refine_block(&self, coefficients: &Block, levels: &mut Levels) {
+        let mut ways = Ways {
+            nearest: Way::START,
+            cheapest: Way::START,
+        };
+        let mut left = levels.nonzero & !1;
         while let Some(some_left) = NonZeroU64::new(left) {
             let position = some_left.trailing_zeros();
+            let frequency = &self.frequencies[position as usize & 63];
+            let level = &mut levels.zigzag[position as usize & 63];
+            let coefficient = i32::from(coefficients[frequency.index & 63]).abs();
+            let (way, is_lowered) = self.way_on(ways, position, coefficient, i32::from(*level).abs());
+            *level -= level.signum() * i16::from(is_lowered);
+            ways = Ways {
+                nearest: way,
+                cheapest: ways.nearest.or(ways.cheapest),
+            };
             left &= left - 1;
-            let index = position as usize & 63;
-            let level = i32::from(levels.zigzag[index]);
-            let coefficient = i32::from(coefficients[usize::from(ZIGZAG[index]) & 63]).abs();
-            let magnitude = level.abs();
-            let mut way = self.cheapest(nearest, older, position, coefficient, magnitude);
-            if self.may_lower(index, coefficient, magnitude) {
-                let lower = self.cheapest(nearest, older, position, coefficient, magnitude - 1);
-                if lower.cost < way.cost {
-                    way = lower;
-                    levels.zigzag[index] -= level.signum() as i16;
-                }
-            }
-            older.close(nearest, way.cost);
-            nearest = way;
         }
-        levels.keep(self.best_end(nearest, older).kept | 1);
+        levels.nonzero &= self.end(ways).kept | 1;
     }
 
-    /// The cheapest way on to this level.
-    ///
-    /// Costs are in bits, and relative to a block of zeros: what a level takes off the squared error is taken off
-    /// its bits.
+    /// The cheapest way to keep the next level, and whether that is with one less.
     #[inline]
-    fn cheapest(&self, nearest: Way, older: &Older, position: u32, coefficient: i32, magnitude: i32) -> Way {
-        let index = position as usize & 63;
-        let value = magnitude * self.steps[index];
-        let worth = f64::from(value * (2 * coefficient - value)) * self.worths[index];
-        let runs = &self.bits[size_of(magnitude)];
-        let mut best = nearest.extended(position, runs, worth);
-        for way in older.ways() {
-            let other = way.extended(position, runs, worth);
-            if other.cost < best.cost {
-                best = other;
-            }
+    fn way_on(&self, ways: Ways, position: u32, coefficient: i32, magnitude: i32) -> (Way, bool) {
+        let frequency = &self.frequencies[position as usize & 63];
+        let value = magnitude * frequency.step;
+        let worth = f64::from(value * (2 * coefficient - value)) * frequency.worth;
+        let way = ways.on(position, &self.bits[size_of(magnitude)], worth);
+        // What one less loses is this times the step. Bits are saved only below a power of two, where sizes change.
+        let excess = 2 * (coefficient - value) + frequency.step;
+        let objections = (magnitude & (magnitude - 1))
+            | i32::from(magnitude == 1)
+            | i32::from(excess >= frequency.lowering_limit);
+        // One number to test, for each objection alone is hard to foresee.
+        if objections != 0 {
+            return (way, false);
         }
-        best
+        let worth = worth - f64::from(excess * frequency.step) * frequency.worth;
+        let lower = ways.on(position, &self.bits[size_of(magnitude - 1)], worth);
+        if lower.cost < way.cost {
+            (lower, true)
+        } else {
+            (way, false)
+        }
     }
 
-    /// Whether one less may save more bits than it loses: a smaller size begins below each power of two.
+    /// The cheaper way if all that follows is zero. Behind the last position there is no end of block (T.81 F.1.2.2).
     #[inline]
-    fn may_lower(&self, index: usize, coefficient: i32, magnitude: i32) -> bool {
-        let step = self.steps[index];
-        let excess = 2 * (coefficient - magnitude * step) + step;
-        magnitude > 1 && magnitude & (magnitude - 1) == 0 && excess < self.lowering_limits[index]
-    }
-
-    /// The cheapest way if all that follows is zero: of those left the oldest, unless the nearest needs no end of
-    /// block (T.81 F.1.2.2).
-    #[inline]
-    fn best_end(&self, nearest: Way, older: &Older) -> Way {
-        match older.ways().first() {
-            Some(&oldest) if nearest.position < 63 || oldest.cost + self.block_end_bits < nearest.cost => {
-                oldest
-            }
-            _ => nearest,
+    fn end(&self, ways: Ways) -> Way {
+        let Ways {
+            mut nearest,
+            cheapest,
+        } = ways;
+        if nearest.position == BLOCK_AREA as u32 - 1 {
+            nearest.cost -= self.block_end_bits;
         }
+        nearest.or(cheapest)
     }
 }
 
-/// Binary digits of a magnitude (SSSS of T.81 table F.2).
+/// The most bits that a level of one binary digit less saves after the same run.
+fn most_saved_by_lowering(bits: &[[f64; BLOCK_AREA]; 16]) -> f64 {
+    let sizes = bits[1..=usize::from(MAX_AC_SIZE)].windows(2);
+    let savings = sizes.flat_map(|pair| pair[1].iter().zip(&pair[0]).map(|(more, less)| more - less));
+    savings.fold(0.0, f64::max)
+}
+
+/// Binary digits of a magnitude above 0 (SSSS of T.81 table F.2).
 #[inline]
 fn size_of(magnitude: i32) -> usize {
     NonZeroU32::new(magnitude as u32).map_or(0, |magnitude| 32 - magnitude.leading_zeros() as usize) & 15
@@ -179,6 +181,7 @@ fn size_of(magnitude: i32) -> usize {
 /// One choice of the levels up to a position.
 #[derive(Clone, Copy)]
 struct Way {
+    /// In bits, and relative to a block of zeros: what a level is worth is taken off.
     cost: f64,
     /// Of its last level; 0, which is DC's, before the first.
     position: u32,
@@ -194,49 +197,41 @@ impl Way {
     };
 
     #[inline]
-    fn extended(self, position: u32, runs: &[f64; BLOCK_AREA], worth: f64) -> Self {
+    fn extended(self, position: u32, bits: &[f64; BLOCK_AREA], worth: f64) -> Self {
         let run = (position - 1 - self.position) as usize & 63;
         Self {
-            cost: self.cost + (runs[run] - worth),
+            cost: self.cost + (bits[run] - worth),
             position,
             kept: self.kept | 1 << position,
         }
     }
-}
 
-/// Ways that drop the nearest level and are cheaper for it, cheapest and oldest first.
-///
-/// A way is closed once another one comes further at no more cost. Where a longer run has a shorter code that may lose
-/// a little, never against leaving all levels as they are.
-struct Older {
-    ways: [Way; BLOCK_AREA],
-    count: usize,
-}
-
-impl Older {
-    fn new() -> Self {
-        Self {
-            ways: [Way::START; BLOCK_AREA],
-            count: 0,
-        }
-    }
-
+    /// The cheaper of two, this one where they are equal.
     #[inline]
-    fn ways(&self) -> &[Way] {
-        &self.ways[..self.count]
-    }
-
-    /// `nearest` is nearest no more: keep it and the others that are cheaper than the new one.
-    #[inline]
-    fn close(&mut self, nearest: Way, cost: f64) {
-        if nearest.cost < cost {
-            self.ways[self.count & 63] = nearest;
-            self.count += 1;
+    fn or(self, other: Self) -> Self {
+        if other.cost < self.cost {
+            other
         } else {
-            while self.count > 0 && self.ways[(self.count - 1) & 63].cost >= cost {
-                self.count -= 1;
-            }
+            self
         }
+    }
+}
+
+/// The ways that go on.
+#[derive(Clone, Copy)]
+struct Ways {
+    /// Keeps the last level.
+    nearest: Way,
+    /// Of all before it.
+    cheapest: Way,
+}
+
+impl Ways {
+    /// The cheaper way to a level of so many bits by run, and of so many bits' worth.
+    #[inline]
+    fn on(&self, position: u32, bits: &[f64; BLOCK_AREA], worth: f64) -> Way {
+        let other = self.cheapest.extended(position, bits, worth);
+        self.nearest.extended(position, bits, worth).or(other)
     }
 }
 
@@ -269,7 +264,7 @@ mod tests {
     fn what_is_not_worth_its_bits_becomes_zero_and_dc_stays() {
         // A level of 1 takes 8 or 9 bits in these tables of nearly equal codes, and 2 x 10 x 6 - 100 off the error.
         let levels = refined(&[(0, 6), (3, 90), (20, -6)], 5.0);
-        assert_eq!((levels.zigzag[0], levels.zigzag[3], levels.zigzag[20]), (1, 9, 0));
+        assert_eq!((levels.zigzag[0], levels.zigzag[3]), (1, 9));
         assert_eq!(levels.nonzero, 1 | 1 << 3);
     }
 
