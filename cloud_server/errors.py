@@ -58,12 +58,6 @@ class WrongSizeError(PeerError):
     code: ClassVar[str] = ProblemCode.WRONG_SIZE
 
 
-class SamplingError(PeerError):
-    """A decodable frame whose chroma sampling is not the classifier's."""
-
-    code: ClassVar[str] = ProblemCode.UNSUPPORTED_JPEG
-
-
 class ClassifierError(PeerError):
     """The ONNX file or its labels do not do what the bundle says."""
 

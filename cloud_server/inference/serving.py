@@ -2,17 +2,18 @@
 
 A frame's classifier is chosen by (family of the device, quant id of the tables it was really coded with). Frames
 that carry their tables say the quant id themselves; frames that do not are looked up by their tables id. A frame
-whose tables no classifier of the family was trained for is still answered, by the family's newest classifier.
+whose tables or sampling no classifier of the family was trained for is still answered, by the family's newest
+classifier.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cloud_server.errors import NotReadyError, SamplingError, WrongSizeError
+from cloud_server.errors import NotReadyError, WrongSizeError
 from cloud_server.inference.session import Classifier
 from cloud_server.metrics import INTERCHANGE, bounded_labels
 from shared.bundle import Bundle
-from shared.jpeg import Decoder, FrameInfo, Sampling, UnknownTablesError
+from shared.jpeg import Decoder, FrameInfo, UnknownTablesError
 from shared.wire import Match
 
 
@@ -46,14 +47,12 @@ class Lane:
     match: Match
 
     def check(self, info: FrameInfo) -> None:
-        """Whether the model takes frames like this.
+        """Whether the model takes frames of this size; every sampling that the codec reads is welcome.
 
         Raises:
-            SamplingError, WrongSizeError: it does not.
+            WrongSizeError: it does not.
         """
         wanted = self.model.bundle.input
-        if info.sampling is not Sampling(wanted.sampling):
-            raise SamplingError(f"frames are {info.sampling}; send {wanted.sampling}")
         if (info.width, info.height) != (wanted.width, wanted.height):
             raise WrongSizeError(
                 f"the frame has {info.width}x{info.height} pixels; {self.model.bundle.name} takes "
@@ -116,7 +115,7 @@ class Serving:
         Raises:
             NotReadyError: the family has no model yet.
             UnknownTablesError: the frame carries no tables and its id is nobody's.
-            SamplingError, WrongSizeError: the model does not take such frames.
+            WrongSizeError: the model takes frames of another size.
         """
         self.require(family)
         if info.quant_id is not None:

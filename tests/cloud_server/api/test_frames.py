@@ -98,6 +98,24 @@ def test_the_fallback_requantises_to_the_newest_tables(device: Device) -> None:
     assert sum(agreements) >= 18
 
 
+@pytest.mark.parametrize("sampling", [Sampling.YUV444, Sampling.YUV422])
+def test_an_ordinary_jpeg_of_another_sampling_is_answered(device: Device, sampling: Sampling) -> None:
+    agreements = []
+    for seed in range(20):
+        answer = device.post(frame(TableSet.standard(100, sampling), seed, Stream.INTERCHANGE)).json()
+        assert answer["match"] == "fallback"
+        agreements.append(answer["label"] == expected_label(2, tables(25), picture(seed)))
+    assert sum(agreements) >= 18
+
+
+def test_a_grey_jpeg_is_answered_like_the_picture_without_its_colours(device: Device) -> None:
+    for seed in range(8):
+        grey = Encoder(TableSet.standard(100, Sampling.GREY)).encode(picture(seed), Stream.INTERCHANGE)
+        luma = np.asarray(Image.open(io.BytesIO(grey)))
+        without_colours = np.repeat(luma[..., np.newaxis], 3, axis=-1)
+        assert device.post(grey).json()["label"] == expected_label(2, tables(25), without_colours)
+
+
 def test_the_same_sequence_gets_the_same_answer_and_counts_once(rig: Rig, device: Device) -> None:
     before = rig.scrape()
     first = device.post(frame(tables(50), 1), sequence=7)

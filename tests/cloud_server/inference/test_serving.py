@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_server.errors import NotReadyError, SamplingError, WrongSizeError
+from cloud_server.errors import NotReadyError, WrongSizeError
 from cloud_server.inference.serving import Lane, Model, Serving
 from cloud_server.inference.session import Classifier
 from shared.jpeg import Encoder, Sampling, Stream, SymbolCounts, TableSet, UnknownTablesError, inspect
@@ -89,9 +89,13 @@ def test_a_frame_the_model_does_not_take_is_refused_by_name(folder: Path) -> Non
     serving = Serving.of([model(folder, "a", 1, tables(50))])
     with pytest.raises(WrongSizeError, match="a/1 takes 32x32"):
         serving.lane("a", inspect(frame(tables(50), side=64)))
-    full = Encoder(TableSet.standard(50, Sampling.YUV444)).encode(picture(0), Stream.INTERCHANGE)
-    with pytest.raises(SamplingError, match="4:4:4"):
-        serving.lane("a", inspect(full))
+
+
+@pytest.mark.parametrize("sampling", [Sampling.YUV444, Sampling.YUV422, Sampling.GREY])
+def test_the_same_steps_in_another_sampling_are_other_levels(folder: Path, sampling: Sampling) -> None:
+    serving = Serving.of([model(folder, "a", 1, tables(50))])
+    other = Encoder(TableSet.standard(50, sampling)).encode(picture(0), Stream.INTERCHANGE)
+    assert described(serving.lane("a", inspect(other))) == ("a/1", "interchange", Match.FALLBACK)
 
 
 def test_adding_a_model_leaves_the_picture_others_hold_untouched(folder: Path) -> None:
