@@ -14,7 +14,25 @@ pub struct Row<'a, T> {
     pub frame: &'a [u8],
     pub y: &'a mut [T],
     pub c: &'a mut [T],
+    pub is_done: bool,
     pub error: Option<Error>,
+}
+
+impl<'a, T: Coefficient> Row<'a, T> {
+    pub fn new(frame: &'a [u8], y: &'a mut [T], c: &'a mut [T]) -> Self {
+        Self {
+            frame,
+            y,
+            c,
+            is_done: false,
+            error: None,
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.y.fill(T::default());
+        self.c.fill(T::default());
+    }
 }
 
 /// What all frames of a batch have in common.
@@ -67,9 +85,7 @@ pub fn decode_rows<T: Coefficient>(
     let parts = Mutex::new(rows.chunks_mut(share));
     let work = |workspace: &mut Workspace| {
         while let Some(part) = next_part(&parts) {
-            for row in part {
-                decode_row(decoder, geometry, row, workspace);
-            }
+            decode_part(decoder, geometry, part, workspace);
         }
     };
     if threads == 1 {
@@ -91,17 +107,34 @@ fn next_part<'a, R>(parts: &Mutex<ChunksMut<'a, R>>) -> Option<&'a mut [R]> {
     parts.lock().unwrap_or_else(PoisonError::into_inner).next()
 }
 
+/// Frames that begin alike together, and every other one by itself.
+fn decode_part<T: Coefficient>(
+    decoder: &Decoder,
+    geometry: Geometry,
+    mut rows: &mut [Row<'_, T>],
+    workspace: &mut Workspace,
+) {
+    while !rows.is_empty() {
+        let alike = contain(|| Ok(decoder.decode_alike(geometry, rows, workspace)));
+        let (first, others) = rows.split_at_mut(alike.unwrap_or(1).max(1));
+        for row in first.iter_mut().filter(|row| !row.is_done) {
+            decode_row(decoder, geometry, row, workspace);
+        }
+        rows = others;
+    }
+}
+
+/// One frame by itself.
 pub fn decode_row<T: Coefficient>(
     decoder: &Decoder,
     geometry: Geometry,
     row: &mut Row<'_, T>,
     workspace: &mut Workspace,
 ) {
-    row.y.fill(T::default());
-    row.c.fill(T::default());
+    row.clear();
     row.error = contain(|| decoder.decode_row(row.frame, geometry, row.y, row.c, workspace)).err();
     if row.error.is_some() {
-        row.y.fill(T::default());
-        row.c.fill(T::default());
+        row.clear();
     }
+    row.is_done = true;
 }

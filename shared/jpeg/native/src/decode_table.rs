@@ -1,6 +1,7 @@
 //! The look-ups that read Huffman codes and the values behind them (T.81 F.2.2.1 to F.2.2.4).
 
 use crate::huffman::{is_legal_ac, Class, Spec, MAX_DC_SIZE};
+use crate::layout::BLOCK_AREA;
 
 /// Bits of the first look-up; the rest of a longer code takes the second.
 const FIRST_BITS: u32 = 10;
@@ -8,14 +9,14 @@ const SECOND_BITS: u32 = 16 - FIRST_BITS;
 
 /// What the next bits of a segment say. Low to high: bits to skip (8), reach (8), detail (16).
 ///
-/// The reach is the way from the last coefficient to the one that is coded here: run + 1. One of 64 or more leads
-/// out of any block, so that the one test for a block's end finds whatever is not plain as well.
+/// The reach is the way from the last coefficient to the one that is coded here, run + 1, and the detail its value. A
+/// reach of 64 or more leads out of any block, so that the one test for a block's end finds whatever is not plain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry(u32);
 
 /// The end of the block.
 const BLOCK_END: u32 = 64;
-/// Plus run + 1: the detail is the size of a value still to be read, which the bits to skip include.
+/// Plus run + 1: the detail is the size of a value that the look-up does not hold; the bits to skip include it.
 const UNREAD: u32 = 128;
 /// The code goes on: the detail is the number of its second look-up.
 const SECOND: u32 = 192;
@@ -39,14 +40,32 @@ impl Entry {
         Self::new(length + size, UNREAD + run + 1, size)
     }
 
-    /// The same with its value, where the look-up's `index` holds all of it.
-    fn with_value(self, index: u32) -> Self {
-        let window = u64::from(index) << (64 - FIRST_BITS);
-        if !self.has_unread_value() || self.skip() > FIRST_BITS {
+    /// The same with the value that stands behind the code at the top of `window`.
+    fn read(self, window: u64) -> Self {
+        if self.reach() & !63 != UNREAD as usize {
             return self;
         }
-        let value = self.unread_value(window);
-        Self::new(self.skip(), self.reach() as u32 - UNREAD, value as u32)
+        Self::new(
+            self.skip(),
+            self.reach() as u32 & 63,
+            self.unread_value(window) as u32,
+        )
+    }
+
+    /// RECEIVE and EXTEND (T.81 F.2.2.1).
+    #[inline]
+    fn unread_value(self, window: u64) -> i32 {
+        let mask = (1_u32 << (self.0 >> 16)).wrapping_sub(1);
+        let bits = window.rotate_left(self.0) as u32 & mask;
+        if bits > mask >> 1 {
+            bits as i32
+        } else {
+            bits.wrapping_sub(mask) as i32
+        }
+    }
+
+    fn skip(self) -> u32 {
+        self.0 & 63
     }
 
     /// Bits to skip: all of it modulo 64, so that a shift needs no mask.
@@ -55,13 +74,20 @@ impl Entry {
         self.0
     }
 
-    fn skip(self) -> u32 {
-        self.0 & 63
+    #[inline]
+    fn reach(self) -> usize {
+        (self.0 >> 8 & 0xFF) as usize
     }
 
+    /// Where its coefficient stands if the last one stood at `position`; `None` where that is in no block.
     #[inline]
-    pub fn reach(self) -> usize {
-        (self.0 >> 8 & 0xFF) as usize
+    pub fn target(self, position: usize) -> Option<usize> {
+        let target = position + self.reach();
+        if target < BLOCK_AREA {
+            Some(target)
+        } else {
+            None
+        }
     }
 
     #[inline]
@@ -75,24 +101,8 @@ impl Entry {
     }
 
     #[inline]
-    pub fn has_unread_value(self) -> bool {
-        (UNREAD as usize..SECOND as usize).contains(&self.reach())
-    }
-
-    /// The reach of an entry with an unread value.
-    #[inline]
-    pub fn unread_reach(self) -> usize {
-        self.reach() & 63
-    }
-
-    /// RECEIVE and EXTEND (T.81 F.2.2.1) of the value that follows the code at the top of `window`.
-    #[inline]
-    pub fn unread_value(self, window: u64) -> i32 {
-        let size = self.0 >> 16;
-        let bits = window << (self.skip() - size);
-        let magnitude = (bits >> 1 >> (63 - size)) as i32;
-        let is_negative = !((bits as i64) >> 63) as i32;
-        magnitude - (is_negative & ((1 << size) - 1))
+    pub fn is_invalid(self) -> bool {
+        self == Self::INVALID
     }
 }
 
@@ -126,10 +136,10 @@ impl DecodeTable {
 
     fn fill_first(&mut self, entry: Entry, start: u32, length: u32) {
         let slots = &mut self.first[start as usize..][..1 << (FIRST_BITS - length)];
-        for (index, slot) in (start..).zip(slots) {
-            // A DC value is longer than what a look-up would hold of it, often enough to always read it.
-            *slot = if self.class == Class::Ac {
-                entry.with_value(index)
+        for (index, slot) in (u64::from(start)..).zip(slots) {
+            let fits = self.class == Class::Ac && entry.skip() <= FIRST_BITS;
+            *slot = if fits {
+                entry.read(index << (64 - FIRST_BITS))
             } else {
                 entry
             };
@@ -159,18 +169,30 @@ impl DecodeTable {
         self.first[(window >> (64 - FIRST_BITS)) as usize]
     }
 
-    /// What an entry that is neither plain nor the end of the block comes to; `None` where there is no such code.
+    /// What a first entry of the AC table comes to with all the bits it asks for: a value, the end of the block, or
+    /// invalid.
+    #[inline(never)]
+    pub fn whole(&self, first: Entry, window: u64) -> Entry {
+        self.second(first, window).read(window)
+    }
+
     #[inline]
-    pub fn second(&self, entry: Entry, window: u64) -> Option<Entry> {
-        if entry.reach() < SECOND as usize {
-            return Some(entry);
+    fn second(&self, first: Entry, window: u64) -> Entry {
+        if first.reach() != SECOND as usize {
+            return first;
         }
         let index = (window >> 48) as usize & ((1 << SECOND_BITS) - 1);
-        let found = self.second.get((entry.0 >> 16) as usize)?[index];
-        if entry == Entry::INVALID || found == Entry::INVALID {
-            None
-        } else {
-            Some(found)
+        let entries = self.second.get((first.0 >> 16) as usize);
+        entries.map_or(Entry::INVALID, |entries| entries[index])
+    }
+
+    /// The DC difference at the top of `window` and, modulo 64, its bits to skip.
+    #[inline]
+    pub fn difference(&self, window: u64) -> Option<(u32, i32)> {
+        // It is too seldom short enough for the look-up to hold it.
+        match self.second(self.first(window), window) {
+            Entry::INVALID => None,
+            entry => Some((entry.raw_skip(), entry.unread_value(window))),
         }
     }
 }
@@ -188,15 +210,13 @@ mod tests {
         Spec::new(counts, symbols).unwrap()
     }
 
-    /// Run, size and length of the code that `window` begins with, and the value behind it.
+    /// The value that `window` begins with, and the bits of it and its code.
     fn read(table: &DecodeTable, window: u64) -> Option<(u32, i32)> {
-        let entry = table.second(table.first(window), window)?;
-        let value = if entry.has_unread_value() {
-            entry.unread_value(window)
-        } else {
-            entry.value()
+        let entry = match table.class {
+            Class::Dc => return table.difference(window).map(|(skip, value)| (skip & 63, value)),
+            Class::Ac => table.whole(table.first(window), window),
         };
-        Some((entry.skip(), value))
+        (entry.reach() < 64).then(|| (entry.skip(), entry.value()))
     }
 
     #[test]
@@ -232,7 +252,7 @@ mod tests {
         }
         assert_eq!(read(&long, u64::MAX), None);
         assert_eq!(read(&long, 0x8008 << 48), None);
-        assert!(long.second(long.first(1 << 63), 1 << 63).unwrap().is_block_end());
+        assert!(long.whole(long.first(1 << 63), 1 << 63).is_block_end());
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::batch::Geometry;
+use crate::batch::{Geometry, Row};
 use crate::decode_table::DecodeTable;
 use crate::decoded_frame::DecodedFrame;
 use crate::error::{Error, Kind, Result};
 use crate::frame::Frame;
+use crate::head::{Decoded, Head};
 use crate::huffman::{Class, Spec};
 use crate::inspect::{not_scanned, require_frame, scanned_twice};
 use crate::layout::Layout;
@@ -15,7 +16,7 @@ use crate::quant::QuantTable;
 use crate::scan_decode::{Coefficient, Part, Plane, ScanPlan};
 use crate::segment::Segment;
 use crate::slots::{Known, Recent, Slots};
-use crate::stream::{require_bytes, Scan, Stop, Stream};
+use crate::stream::{Scan, Stop, Stream};
 use crate::tables::{TableSet, TablesId};
 
 /// Decodes frames; what tables need is derived once.
@@ -28,39 +29,8 @@ pub struct Decoder {
 /// What decoding a frame leaves for the next one: memory, and the head it will probably have too.
 #[derive(Default)]
 pub struct Workspace {
-    segment: Segment,
+    segments: [Segment; 2],
     head: Option<Head>,
-}
-
-/// All bytes up to the entropy-coded ones, and what they came to.
-struct Head {
-    bytes: Vec<u8>,
-    plan: ScanPlan,
-    decoded: Decoded,
-}
-
-impl Head {
-    /// Whether a frame begins with these very bytes, so that reading them again would end like this.
-    fn is_of(&self, data: &[u8], limits: &Limits) -> bool {
-        data.starts_with(&self.bytes)
-            && data.len() as u64 <= limits.bytes
-            && require_bytes(&self.plan.layout, self.bytes.len(), data.len()).is_ok()
-    }
-}
-
-/// What a decoded frame was.
-#[derive(Clone, Copy, Debug)]
-pub struct Decoded {
-    quant: [QuantTable; 3],
-    components: usize,
-    pub tables_id: Option<TablesId>,
-}
-
-impl Decoded {
-    /// The steps of each component.
-    pub fn quant(&self) -> &[QuantTable] {
-        &self.quant[..self.components]
-    }
 }
 
 impl Decoder {
@@ -101,7 +71,7 @@ impl Decoder {
             require(&head.plan.layout)?;
             let end = head
                 .plan
-                .decode(data, head.bytes.len(), planes, &mut workspace.segment)?;
+                .decode(data, head.length(), planes, &mut workspace.segments[0])?;
             if data[end..].starts_with(&[0xFF, EOI]) {
                 return Ok(head.decoded);
             }
@@ -123,7 +93,7 @@ impl Decoder {
             let frame = require_frame(&stream, scan.start)?;
             require(&frame.layout)?;
             let plan = self.plan(&stream, &scan, &frame, &mut quant)?;
-            let end = plan.decode(data, scan.start, planes, &mut workspace.segment)?;
+            let end = plan.decode(data, scan.start, planes, &mut workspace.segments[0])?;
             stream.resume_at(end);
             first.get_or_insert((scan.start, plan));
         }
@@ -132,18 +102,10 @@ impl Decoder {
         if quant[..components].contains(&None) {
             return Err(not_scanned(data.len()));
         }
-        let decoded = Decoded {
-            quant: quant.map(|table| table.unwrap_or([0; 64])),
-            components,
-            tables_id: stream.tables_id,
-        };
+        let decoded = Decoded::new(quant, components, stream.tables_id);
         workspace.head = first
             .filter(|(_, plan)| plan.parts.len() == components)
-            .map(|(start, plan)| Head {
-                bytes: data[..start].to_vec(),
-                plan,
-                decoded,
-            });
+            .map(|(start, plan)| Head::new(&data[..start], plan, decoded));
         Ok(decoded)
     }
 
@@ -231,6 +193,37 @@ impl Decoder {
             self.require_same_steps(&decoded)?;
         }
         Ok(())
+    }
+
+    /// Decode as many of the first rows as have the head that was read last, two at a time; how many have it.
+    ///
+    /// Those that are not done then have a fault, or more behind their scan than its end.
+    pub fn decode_alike<T: Coefficient>(
+        &self,
+        geometry: Geometry,
+        rows: &mut [Row<'_, T>],
+        workspace: &mut Workspace,
+    ) -> usize {
+        let Workspace { head, segments } = workspace;
+        let head = match head {
+            Some(head) if geometry.require(&head.plan.layout).is_ok() && self.has_steps(geometry, head) => {
+                head
+            }
+            _ => return 0,
+        };
+        let alike = rows
+            .iter()
+            .take_while(|row| head.is_of(row.frame, &self.limits))
+            .count();
+        match head.shared_scan() {
+            Some(scan) if alike > 1 => scan.decode_all(&mut rows[..alike], segments),
+            _ => return 0,
+        }
+        alike
+    }
+
+    fn has_steps(&self, geometry: Geometry, head: &Head) -> bool {
+        !geometry.is_levels || self.require_same_steps(&head.decoded).is_ok()
     }
 
     /// Levels of different tables must not meet in one batch.

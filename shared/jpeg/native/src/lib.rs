@@ -40,6 +40,8 @@ mod fit;
 #[forbid(unsafe_code)]
 mod frame;
 #[forbid(unsafe_code)]
+mod head;
+#[forbid(unsafe_code)]
 mod huffman;
 #[forbid(unsafe_code)]
 mod inspect;
@@ -49,6 +51,8 @@ mod layout;
 mod levels;
 #[forbid(unsafe_code)]
 mod markers;
+#[forbid(unsafe_code)]
+mod pairs;
 #[forbid(unsafe_code)]
 mod pixels;
 #[forbid(unsafe_code)]

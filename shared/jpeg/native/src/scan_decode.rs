@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::decode_table::DecodeTable;
+use crate::decode_table::{DecodeTable, Entry};
 use crate::error::{Error, Result};
 use crate::layout::{ComponentLayout, Layout, BLOCK_AREA, ZIGZAG};
 use crate::markers::RST0;
@@ -12,6 +12,8 @@ use crate::segment::{BitReader, Segment};
 
 /// The DC level of 8-bit samples is far inside; beyond it a stream only means harm.
 const MAX_DC_LEVEL: i32 = 2047;
+/// Codes that a refill is enough for: 10 bits each with their values, where the first look-up holds them.
+pub const PLAIN_CODES: usize = 5;
 
 /// A coefficient as the caller wants it.
 pub trait Coefficient: Copy + Default + Send {
@@ -50,9 +52,9 @@ pub struct Plane<'a, T> {
 pub struct Part {
     /// Index in the frame.
     pub component: usize,
-    layout: ComponentLayout,
+    pub layout: ComponentLayout,
     dc: Arc<DecodeTable>,
-    ac: Arc<DecodeTable>,
+    pub ac: Arc<DecodeTable>,
     /// By zig-zag position: where the frequency's plane begins, and its step.
     starts: [u32; BLOCK_AREA],
     steps: [f32; BLOCK_AREA],
@@ -174,8 +176,7 @@ impl ScanPlan {
                     if row < part.layout.block_rows && column < part.layout.block_columns {
                         let block = row * part.layout.block_columns + column;
                         decode_block(reader, part, predictor, |position, level| {
-                            plane[part.starts[position] as usize + block] =
-                                T::from_level(level, part.steps[position]);
+                            part.put(plane, block, position, level);
                         })?;
                     } else {
                         // It only pads the MCU.
@@ -221,7 +222,7 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// One block's codes: difference of DC (F.2.2.1), then runs and levels (F.2.2.2), by zig-zag position.
+/// Decode one block (T.81 F.2.2), each coefficient handed to `put` with its zig-zag position.
 #[inline]
 fn decode_block(
     reader: &mut BitReader<'_>,
@@ -229,70 +230,81 @@ fn decode_block(
     predictor: &mut i32,
     mut put: impl FnMut(usize, i32),
 ) -> std::result::Result<(), Fault> {
-    reader.refill();
-    *predictor += decode_difference(reader, &part.dc)?;
-    if predictor.abs() > MAX_DC_LEVEL {
-        return Err(Fault::DcLevel(*predictor));
-    }
-    put(0, *predictor);
+    put(0, part.next_dc(reader, predictor)?);
     let mut position = 0;
-    // Of 56 bits, the difference took at most 27.
-    let mut is_refilled = true;
-    while position < BLOCK_AREA - 1 {
-        if !is_refilled {
-            reader.refill();
-        }
-        is_refilled = !is_refilled;
-        let window = reader.window();
-        let entry = part.ac.first(window);
-        reader.skip(entry.raw_skip());
-        let mut value = entry.value();
-        position += entry.reach();
-        if position >= BLOCK_AREA {
-            if entry.is_block_end() {
-                return Ok(());
+    loop {
+        reader.refill();
+        for _ in 0..PLAIN_CODES {
+            let entry = part.ac.first(reader.window());
+            if let Some(target) = entry.target(position) {
+                reader.skip(entry.raw_skip());
+                position = target;
+                put(position, entry.value());
+                continue;
             }
-            let (reach, unread) = match resolve(reader, &part.ac, entry, window)? {
-                Some(found) => found,
+            match part.next_other(reader, position, entry)? {
+                Some((target, level)) => {
+                    position = target;
+                    put(position, level);
+                    break;
+                }
                 None => return Ok(()),
-            };
-            position = position - entry.reach() + reach;
-            if position >= BLOCK_AREA {
-                return Err(Fault::Run);
             }
-            value = unread;
         }
-        put(position, value);
     }
-    Ok(())
 }
 
-#[inline]
-fn decode_difference(reader: &mut BitReader<'_>, table: &DecodeTable) -> std::result::Result<i32, Fault> {
-    let window = reader.window();
-    let first = table.first(window);
-    let entry = table.second(first, window).ok_or(Fault::NoCode)?;
-    reader.skip(entry.raw_skip());
-    Ok(entry.unread_value(window))
-}
+impl Part {
+    /// The next block's DC level (F.2.2.1), whatever was refilled before.
+    #[inline]
+    pub fn next_dc(
+        &self,
+        reader: &mut BitReader<'_>,
+        predictor: &mut i32,
+    ) -> std::result::Result<i32, Fault> {
+        reader.refill();
+        let (skip, difference) = self.dc.difference(reader.window()).ok_or(Fault::NoCode)?;
+        reader.skip(skip);
+        *predictor += difference;
+        if predictor.abs() > MAX_DC_LEVEL {
+            return Err(Fault::DcLevel(*predictor));
+        }
+        Ok(*predictor)
+    }
 
-/// Reach and value of what is neither plain nor, but for a long code, the end of the block (`None`).
-#[inline]
-fn resolve(
-    reader: &mut BitReader<'_>,
-    table: &DecodeTable,
-    first: crate::decode_table::Entry,
-    window: u64,
-) -> std::result::Result<Option<(usize, i32)>, Fault> {
-    let entry = table.second(first, window).ok_or(Fault::NoCode)?;
-    if entry != first {
-        reader.skip(entry.raw_skip());
+    /// What `entry` means where it is not plain: a coefficient and its position, or the end of the block (`None`).
+    /// There may be less left of a refill than a code after it.
+    #[inline]
+    pub fn next_other(
+        &self,
+        reader: &mut BitReader<'_>,
+        position: usize,
+        entry: Entry,
+    ) -> std::result::Result<Option<(usize, i32)>, Fault> {
+        if position == BLOCK_AREA - 1 {
+            return Ok(None);
+        }
+        if entry.is_block_end() {
+            reader.skip(entry.raw_skip());
+            return Ok(None);
+        }
+        reader.refill();
+        let entry = self.ac.whole(entry, reader.window());
+        if let Some(target) = entry.target(position) {
+            reader.skip(entry.raw_skip());
+            Ok(Some((target, entry.value())))
+        } else if entry.is_block_end() {
+            reader.skip(entry.raw_skip());
+            Ok(None)
+        } else if entry.is_invalid() {
+            Err(Fault::NoCode)
+        } else {
+            Err(Fault::Run)
+        }
     }
-    if entry.is_block_end() {
-        return Ok(None);
+
+    #[inline]
+    pub fn put<T: Coefficient>(&self, plane: &mut [T], block: usize, position: usize, level: i32) {
+        plane[self.starts[position] as usize + block] = T::from_level(level, self.steps[position]);
     }
-    if entry.has_unread_value() {
-        return Ok(Some((entry.unread_reach(), entry.unread_value(window))));
-    }
-    Ok(Some((entry.reach(), entry.value())))
 }

@@ -178,12 +178,7 @@ impl BoundDecoder {
     unsafe fn decode<T: Coefficient>(&self, frame: &[u8], workspace: &mut Workspace) -> Result<()> {
         // SAFETY: as above; the decoder outlives what is bound to it.
         let ((y, c), decoder) = unsafe { (self.planes::<T>(), &*self.decoder) };
-        let mut row = Row {
-            frame,
-            y,
-            c,
-            error: None,
-        };
+        let mut row = Row::new(frame, y, c);
         decode_row(decoder, self.geometry(), &mut row, workspace);
         row.error.map_or(Ok(()), Err)
     }
@@ -207,12 +202,7 @@ impl BoundDecoder {
             .map(|(&length, (y, c))| {
                 let (frame, behind) = frames.split_at(length);
                 frames = behind;
-                Row {
-                    frame,
-                    y,
-                    c,
-                    error: None,
-                }
+                Row::new(frame, y, c)
             })
             .collect();
         decode_rows(decoder, self.geometry(), &mut rows, workspace, threads);
