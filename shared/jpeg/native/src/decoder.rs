@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use crate::batch::{Geometry, Row};
 use crate::decode_table::DecodeTable;
-use crate::decoded_frame::DecodedFrame;
 use crate::error::{Error, Kind, Result};
 use crate::frame::Frame;
 use crate::head::{Decoded, Head};
 use crate::huffman::{Class, Spec};
 use crate::inspect::{not_scanned, require_frame, scanned_twice};
-use crate::layout::Layout;
+use crate::layout::{ComponentLayout, Layout, BLOCK_AREA};
 use crate::markers::{Limits, EOI};
 use crate::quant::QuantTable;
+use crate::resample::Resample;
 use crate::scan_decode::{Coefficient, Part, Plane, ScanPlan};
 use crate::segment::Segment;
 use crate::slots::{Known, Recent, Slots};
@@ -182,16 +182,36 @@ impl Decoder {
         let found = self.decode(data, &mut planes, workspace, |layout| geometry.require(layout));
         let decoded = match (found, T::RESAMPLE) {
             (Err(error), Some(resample)) if error.kind == Kind::Unsupported => {
-                let frame =
-                    DecodedFrame::read(self, data, workspace, |layout| geometry.require_size(layout))?;
-                resample(&frame.layout, &frame.planes(), &frame.quant, y, c);
-                return Ok(());
+                return self.decode_resampled(data, geometry, y, c, workspace, resample);
             }
             (found, _) => found?,
         };
         if geometry.is_levels {
             self.require_same_steps(&decoded)?;
         }
+        Ok(())
+    }
+
+    /// The same for a frame of another sampling.
+    fn decode_resampled<T: Coefficient>(
+        &self,
+        data: &[u8],
+        geometry: Geometry,
+        y: &mut [T],
+        c: &mut [T],
+        workspace: &mut Workspace,
+        resample: Resample<T>,
+    ) -> Result<()> {
+        let layout = self.probe(data)?;
+        geometry.require_size(&layout)?;
+        let areas = layout.components()[1..].iter().map(ComponentLayout::area);
+        let mut chroma: Vec<Vec<T>> = areas.map(|area| vec![T::default(); BLOCK_AREA * area]).collect();
+        let mut planes = vec![Plane { data: y }];
+        planes.extend(chroma.iter_mut().map(|data| Plane { data }));
+        self.decode(data, &mut planes, workspace, |layout| {
+            geometry.require_size(layout)
+        })?;
+        resample(&layout, &chroma, c);
         Ok(())
     }
 
@@ -242,8 +262,7 @@ impl Decoder {
 mod tests {
     use super::*;
     use crate::encoder::{Encoder, StreamKind};
-    use crate::error::Kind;
-    use crate::layout::{Sampling, BLOCK_AREA};
+    use crate::layout::Sampling;
     use crate::simd::Level;
     use crate::tables::tests::some_tables;
 

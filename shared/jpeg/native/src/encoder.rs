@@ -306,13 +306,6 @@ impl BlockSource for LevelSource<'_> {
     fn read(&mut self, component: usize, row: usize, column: usize, blocks: &mut [Levels]) {
         let layout = &self.layout.components()[component];
         let first = row * layout.block_columns + column;
-        for (offset, levels) in (first..).zip(blocks) {
-            let mut natural = [0; BLOCK_AREA];
-            let source = self.planes[component][offset..].iter().step_by(layout.area());
-            for (level, &value) in natural.iter_mut().zip(source) {
-                *level = value;
-            }
-            *levels = Levels::from_natural(&natural);
-        }
+        Levels::gather(self.planes[component], layout.area(), first, blocks);
     }
 }

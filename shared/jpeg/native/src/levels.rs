@@ -39,6 +39,25 @@ impl Levels {
         }
     }
 
+    /// Read neighbouring blocks of planes, from block `first` on.
+    pub fn gather(planes: &[i16], area: usize, first: usize, blocks: &mut [Self]) {
+        let mut masks = [0; LANES];
+        for (first, blocks) in (first..).step_by(LANES).zip(blocks.chunks_mut(LANES)) {
+            let masks = &mut masks[..blocks.len()];
+            find_nonzero(planes, area, first, masks);
+            for ((offset, levels), &mask) in (first..).zip(blocks).zip(masks.iter()) {
+                levels.nonzero = mask;
+                levels.zigzag[0] = planes[offset];
+                let mut left = mask & !1;
+                while let Some(some_left) = NonZeroU64::new(left) {
+                    let position = some_left.trailing_zeros() as usize & 63;
+                    levels.zigzag[position] = planes[usize::from(ZIGZAG[position]) * area + offset];
+                    left &= left - 1;
+                }
+            }
+        }
+    }
+
     /// (natural index, level) of every level that is not zero, in zig-zag order.
     pub fn nonzero_natural(&self) -> impl Iterator<Item = (usize, i16)> + '_ {
         let mut left = self.nonzero;
@@ -47,6 +66,30 @@ impl Levels {
             left &= left - 1;
             Some((ZIGZAG[position] as usize, self.zigzag[position]))
         })
+    }
+}
+
+/// Blocks whose levels are compared side by side.
+const LANES: usize = 16;
+/// Positions whose bits a lane holds.
+const LANE_BITS: usize = 16;
+
+/// `nonzero` of neighbouring blocks in planes of `area` levels each, natural order, from block `first` on.
+pub fn find_nonzero(planes: &[i16], area: usize, first: usize, masks: &mut [u64]) {
+    for (first, masks) in (first..).step_by(LANES).zip(masks.chunks_mut(LANES)) {
+        masks.fill(0);
+        for (part, naturals) in ZIGZAG.chunks_exact(LANE_BITS).enumerate() {
+            let mut bits = [0_u16; LANES];
+            for (bit, &natural) in naturals.iter().enumerate() {
+                let levels = &planes[usize::from(natural) * area + first..][..masks.len()];
+                for (bits, &level) in bits.iter_mut().zip(levels) {
+                    *bits |= u16::from(level != 0) << bit;
+                }
+            }
+            for (mask, bits) in masks.iter_mut().zip(bits) {
+                *mask |= u64::from(bits) << (part * LANE_BITS);
+            }
+        }
     }
 }
 

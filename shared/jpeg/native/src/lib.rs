@@ -27,8 +27,6 @@ mod dct;
 #[forbid(unsafe_code)]
 mod decode_table;
 #[forbid(unsafe_code)]
-mod decoded_frame;
-#[forbid(unsafe_code)]
 mod decoder;
 #[forbid(unsafe_code)]
 mod encoder;

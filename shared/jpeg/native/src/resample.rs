@@ -4,8 +4,7 @@
 //! block is a fixed sum of those of the finer blocks. Along one direction, of eight samples: `fold` gives the
 //! 4-point DCT of the means of pairs, `join` makes the 8-point DCT of two such halves.
 
-use crate::layout::{ComponentLayout, Layout, Sampling, BLOCK_AREA, BLOCK_SIDE};
-use crate::quant::QuantTable;
+use crate::layout::{Layout, Sampling, BLOCK_AREA, BLOCK_SIDE};
 
 /// Blocks computed side by side, so that the compiler makes vectors of them.
 const LANES: usize = 8;
@@ -44,60 +43,40 @@ const END: [f32; 8] = [
     -0.275_899_38,
 ];
 
-/// Levels of one component and their steps.
+/// Brings the chroma of a frame of this layout, a plane a component, to that of 4:2:0, Cb before Cr.
+pub type Resample<T> = fn(&Layout, &[Vec<T>], &mut [T]);
+
+/// Dequantised chroma brought to 4:2:0; zeros for grey. Where there is an odd number of blocks, the last samples are
+/// repeated.
+pub fn chroma_to_420(layout: &Layout, chroma: &[Vec<f32>], c: &mut [f32]) {
+    let (cb, cr) = c.split_at_mut(c.len() / 2);
+    let components = layout.components().iter().skip(1).zip(chroma);
+    for ((component, values), out) in components.zip([&mut *cb, &mut *cr]) {
+        let fine = Fine {
+            values,
+            rows: component.block_rows,
+            columns: component.block_columns,
+        };
+        match layout.sampling {
+            Sampling::Grey | Sampling::Yuv420 => out.copy_from_slice(values),
+            Sampling::Yuv422 => fine.halve::<false>(out),
+            Sampling::Yuv444 => fine.halve::<true>(out),
+        }
+    }
+    if layout.sampling == Sampling::Grey {
+        c.fill(0.0);
+    }
+}
+
+/// 64 planes of a component that is sampled too finely.
 #[derive(Clone, Copy)]
-struct Component<'a> {
-    levels: &'a [i16],
-    steps: &'a QuantTable,
+struct Fine<'a> {
+    values: &'a [f32],
     rows: usize,
     columns: usize,
 }
 
-/// From the layout, levels and steps of a frame to the 4:2:0 planes y and c of a batch.
-pub type Resample<T> = fn(&Layout, &[&[i16]], &[QuantTable], &mut [T], &mut [T]);
-
-/// Dequantised 4:2:0 planes of levels of any sampling, Cb before Cr in `c`.
-pub fn to_420(layout: &Layout, levels: &[&[i16]], quant: &[QuantTable], y: &mut [f32], c: &mut [f32]) {
-    Component::new(&layout.components()[0], levels[0], &quant[0]).dequantise(y);
-    chroma_to_420(layout, levels, quant, c);
-}
-
-/// The chroma of that; zeros for grey. Where the finer chroma has an odd number of blocks, its last samples are
-/// repeated.
-pub fn chroma_to_420(layout: &Layout, levels: &[&[i16]], quant: &[QuantTable], c: &mut [f32]) {
-    c.fill(0.0);
-    let (cb, cr) = c.split_at_mut(c.len() / 2);
-    let components = layout.components().iter().zip(levels).zip(quant).skip(1);
-    for (((component, levels), steps), out) in components.zip([cb, cr]) {
-        let chroma = Component::new(component, levels, steps);
-        match layout.sampling {
-            Sampling::Grey | Sampling::Yuv420 => chroma.dequantise(out),
-            Sampling::Yuv422 => chroma.halve::<false>(out),
-            Sampling::Yuv444 => chroma.halve::<true>(out),
-        }
-    }
-}
-
-impl<'a> Component<'a> {
-    fn new(layout: &ComponentLayout, levels: &'a [i16], steps: &'a QuantTable) -> Self {
-        Self {
-            levels,
-            steps,
-            rows: layout.block_rows,
-            columns: layout.block_columns,
-        }
-    }
-
-    fn dequantise(&self, out: &mut [f32]) {
-        let area = (self.rows * self.columns).max(1);
-        let planes = self.levels.chunks_exact(area).zip(out.chunks_exact_mut(area));
-        for ((levels, out), &step) in planes.zip(self.steps) {
-            for (out, &level) in out.iter_mut().zip(levels) {
-                *out = f32::from(level) * f32::from(step);
-            }
-        }
-    }
-
+impl Fine<'_> {
     /// Half as many block rows and, where `BOTH`, half as many block columns.
     fn halve<const BOTH: bool>(&self, out: &mut [f32]) {
         let columns = if BOTH {
@@ -109,96 +88,85 @@ impl<'a> Component<'a> {
         for row in 0..(self.rows + 1) / 2 {
             for first in (0..columns).step_by(LANES) {
                 let upper = self.row::<BOTH>(2 * row, first);
-                let lower = if 2 * row + 1 < self.rows {
-                    transposed(&self.row::<BOTH>(2 * row + 1, first))
-                } else {
-                    transposed(&upper).map(|line| repeat_end(&line))
-                };
-                let halved = halve_lines(&transposed(&upper), &lower);
+                let lower = (2 * row + 1 < self.rows).then(|| self.row::<BOTH>(2 * row + 1, first));
                 let lanes = LANES.min(columns - first);
-                store(
-                    &transposed(&halved),
-                    &mut out[row * columns + first..],
-                    area,
-                    lanes,
-                );
+                for horizontal in 0..BLOCK_SIDE {
+                    let upper = column(&upper, horizontal);
+                    let lower = lower
+                        .as_ref()
+                        .map_or_else(|| repeat_end(&upper), |lower| column(lower, horizontal));
+                    for (vertical, lane) in join(&fold(&upper), &fold(&lower)).iter().enumerate() {
+                        let start = (vertical * BLOCK_SIDE + horizontal) * area + row * columns + first;
+                        store(lane, &mut out[start..start + lanes]);
+                    }
+                }
             }
         }
     }
 
     /// Blocks of a row, halved across where `BOTH`, from `first` on as the target counts.
     fn row<const BOTH: bool>(&self, row: usize, first: usize) -> Blocks {
-        if !BOTH {
-            return self.load(row, first);
-        }
-        let pairs = self.load::<{ 2 * LANES }>(row, 2 * first);
-        let [left, mut right] =
-            [0, 1].map(|side| pairs.map(|line| line.map(|pairs| every_other(&pairs, side))));
-        let last = self.columns / 2;
-        if self.columns % 2 == 1 && (first..first + LANES).contains(&last) {
-            for (right, left) in right.iter_mut().zip(&left) {
-                let repeated = repeat_end(left);
-                for (right, repeated) in right.iter_mut().zip(&repeated) {
-                    right[last - first] = repeated[last - first];
+        let mut blocks = [[[0.0; LANES]; BLOCK_SIDE]; BLOCK_SIDE];
+        for (vertical, line) in blocks.iter_mut().enumerate() {
+            if BOTH {
+                *line = self.halved_line(row, first, vertical);
+            } else {
+                for (horizontal, lane) in line.iter_mut().enumerate() {
+                    *lane = self.read(vertical * BLOCK_SIDE + horizontal, row, first);
                 }
-            }
-        }
-        halve_lines(&left, &right)
-    }
-
-    /// Dequantised coefficients of `N` blocks of a row; zeros beyond its end.
-    #[inline]
-    fn load<const N: usize>(&self, row: usize, first: usize) -> [[[f32; N]; BLOCK_SIDE]; BLOCK_SIDE] {
-        let mut blocks = [[[0.0; N]; BLOCK_SIDE]; BLOCK_SIDE];
-        let area = self.rows * self.columns;
-        let count = N.min(self.columns - first);
-        for (frequency, &step) in self.steps.iter().enumerate() {
-            let start = frequency * area + row * self.columns + first;
-            let mut levels = [0; N];
-            levels[..count].copy_from_slice(&self.levels[start..start + count]);
-            let lanes = &mut blocks[frequency / BLOCK_SIDE][frequency % BLOCK_SIDE];
-            for (lane, level) in lanes.iter_mut().zip(levels) {
-                *lane = f32::from(level) * f32::from(step);
             }
         }
         blocks
     }
-}
 
-#[inline]
-fn every_other(pairs: &[f32; 2 * LANES], side: usize) -> Lane {
-    let mut out = [0.0; LANES];
-    for (out, pair) in out.iter_mut().zip(pairs.chunks_exact(2)) {
-        *out = pair[side];
-    }
-    out
-}
-
-fn store(blocks: &Blocks, out: &mut [f32], area: usize, lanes: usize) {
-    for (lane, out) in blocks.iter().flatten().zip(out.chunks_mut(area)) {
-        out[..lanes].copy_from_slice(&lane[..lanes]);
-    }
-}
-
-/// The two frequencies of each block swapped.
-#[inline]
-fn transposed(blocks: &Blocks) -> Blocks {
-    let mut out = *blocks;
-    for (index, line) in out.iter_mut().enumerate() {
-        for (value, other) in line.iter_mut().zip(blocks) {
-            *value = other[index];
+    /// Coefficients of one vertical frequency, halved across.
+    #[inline]
+    fn halved_line(&self, row: usize, first: usize, vertical: usize) -> Line {
+        let (mut left, mut right) = ([[0.0; LANES]; BLOCK_SIDE], [[0.0; LANES]; BLOCK_SIDE]);
+        for (horizontal, (left, right)) in left.iter_mut().zip(&mut right).enumerate() {
+            let pairs: [f32; 2 * LANES] = self.read(vertical * BLOCK_SIDE + horizontal, row, 2 * first);
+            for lane in 0..LANES {
+                left[lane] = pairs[2 * lane];
+                right[lane] = pairs[2 * lane + 1];
+            }
         }
+        let last = self.columns / 2;
+        if self.columns % 2 == 1 && (first..first + LANES).contains(&last) {
+            let repeated = repeat_end(&left);
+            for (right, repeated) in right.iter_mut().zip(&repeated) {
+                right[last - first] = repeated[last - first];
+            }
+        }
+        join(&fold(&left), &fold(&right))
     }
-    out
+
+    /// One frequency of `N` blocks from (row, column) on; beyond the row's end they are anything.
+    #[inline]
+    fn read<const N: usize>(&self, frequency: usize, row: usize, column: usize) -> [f32; N] {
+        let start = (frequency * self.rows + row) * self.columns + column;
+        let values = &self.values[start..];
+        let mut out = [0.0; N];
+        // Of a length known in advance wherever possible: 64 copies of any length would take longer than the sums.
+        match values.get(..N) {
+            Some(values) => out.copy_from_slice(values),
+            None => out[..values.len()].copy_from_slice(values),
+        }
+        out
+    }
 }
 
 #[inline]
-fn halve_lines(first: &Blocks, second: &Blocks) -> Blocks {
-    let mut out = *first;
-    for ((out, first), second) in out.iter_mut().zip(first).zip(second) {
-        *out = join(&fold(first), &fold(second));
+fn store(lane: &Lane, out: &mut [f32]) {
+    match <&mut Lane>::try_from(&mut *out) {
+        Ok(out) => *out = *lane,
+        Err(_) => out.copy_from_slice(&lane[..out.len()]),
     }
-    out
+}
+
+/// The coefficients of one horizontal frequency.
+#[inline]
+fn column(blocks: &Blocks, horizontal: usize) -> Line {
+    std::array::from_fn(|vertical| blocks[vertical][horizontal])
 }
 
 /// 4-point DCT of the means of pairs: frequencies above 4 alias, 4 itself averages out.

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::layout::{ComponentLayout, Layout, BLOCK_AREA, ZIGZAG};
 use crate::markers::RST0;
 use crate::quant::QuantTable;
-use crate::resample::{to_420, Resample};
+use crate::resample::{chroma_to_420, Resample};
 use crate::segment::{BitReader, Segment};
 
 /// The DC level of 8-bit samples is far inside; beyond it a stream only means harm.
@@ -17,7 +17,7 @@ pub const PLAIN_CODES: usize = 5;
 
 /// A coefficient as the caller wants it.
 pub trait Coefficient: Copy + Default + Send {
-    /// How the planes of a 4:2:0 batch come from levels of another sampling, where they can.
+    /// How chroma of another sampling enters a 4:2:0 batch, where it can.
     const RESAMPLE: Option<Resample<Self>>;
 
     fn from_level(level: i32, step: f32) -> Self;
@@ -35,7 +35,7 @@ impl Coefficient for i16 {
 
 /// Dequantised.
 impl Coefficient for f32 {
-    const RESAMPLE: Option<Resample<Self>> = Some(to_420);
+    const RESAMPLE: Option<Resample<Self>> = Some(chroma_to_420);
 
     #[inline]
     fn from_level(level: i32, step: f32) -> Self {

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::huffman::{MAX_AC_SIZE, MAX_DC_SIZE};
 use crate::layout::{ComponentLayout, Layout, ZIGZAG};
+use crate::levels::find_nonzero;
 
 /// Sixteen zeros; and nothing but zeros up to the end of the block.
 const ZERO_RUN: u8 = 0xF0;
@@ -57,10 +58,10 @@ fn each_ac_symbol(area: usize, plane: &[i16], mut visit: impl FnMut(u8)) -> Resu
     let mut masks = [0; BLOCKS_AT_ONCE];
     for first in (0..area).step_by(BLOCKS_AT_ONCE) {
         let masks = &mut masks[..BLOCKS_AT_ONCE.min(area - first)];
-        find_nonzero(&plane[first..], area, masks);
+        find_nonzero(plane, area, first, masks);
         for (block, &mask) in (first..).zip(masks.iter()) {
             let level = |position: u32| plane[usize::from(ZIGZAG[position as usize]) * area + block];
-            each_run(mask, |run, position| {
+            each_run(mask & !1, |run, position| {
                 for _ in 0..run / 16 {
                     visit(ZERO_RUN);
                 }
@@ -74,17 +75,6 @@ fn each_ac_symbol(area: usize, plane: &[i16], mut visit: impl FnMut(u8)) -> Resu
         }
     }
     Ok(())
-}
-
-/// For each block, a bit for each zig-zag position whose AC level is not zero.
-fn find_nonzero(plane: &[i16], area: usize, masks: &mut [u64]) {
-    masks.fill(0);
-    for (position, &natural) in ZIGZAG.iter().enumerate().skip(1) {
-        let levels = &plane[usize::from(natural) * area..];
-        for (mask, &level) in masks.iter_mut().zip(levels) {
-            *mask |= u64::from(level != 0) << position;
-        }
-    }
 }
 
 /// Each AC position set in `mask` with the number of zeros before it.

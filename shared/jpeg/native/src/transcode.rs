@@ -1,19 +1,19 @@
 //! From stream to stream in the coefficient domain: other tables, other steps, coarser sampling, no pixels.
 
-use crate::decoded_frame::DecodedFrame;
 use crate::decoder::{Decoder, Workspace};
 use crate::encoder::{Encoder, StreamKind};
 use crate::error::{Error, Result};
 use crate::layout::{ComponentLayout, Layout, Sampling, BLOCK_AREA};
-use crate::quant::MOST_TIMES_8;
+use crate::quant::{QuantTable, MOST_TIMES_8};
 use crate::resample::chroma_to_420;
+use crate::scan_decode::Plane;
 
 /// Decode a frame and code its coefficients with the encoder's tables.
 ///
 /// Equal steps, sampling and no other wish of the encoder's: the levels stay. Otherwise each coefficient is quantised
 /// again like one that comes from pixels.
 pub fn transcode(decoder: &Decoder, encoder: &Encoder, data: &[u8], kind: StreamKind) -> Result<Vec<u8>> {
-    let source = DecodedFrame::read(decoder, data, &mut Workspace::default(), |_| Ok(()))?;
+    let source = Source::read(decoder, data)?;
     let layout = encoder.layout(source.layout.height, source.layout.width)?;
     let is_same_sampling = layout.sampling == source.layout.sampling;
     if is_same_sampling && encoder.keeps_levels_of(&source.quant) {
@@ -36,11 +36,32 @@ fn keep_codable((levels, component): (&mut Vec<i16>, &ComponentLayout)) {
     }
 }
 
-impl DecodedFrame {
+/// A decoded frame.
+struct Source {
+    layout: Layout,
+    /// 64 planes a component, natural order.
+    levels: Vec<Vec<i16>>,
+    quant: Vec<QuantTable>,
+}
+
+impl Source {
+    fn read(decoder: &Decoder, data: &[u8]) -> Result<Self> {
+        let layout = decoder.probe(data)?;
+        let areas = layout.components().iter().map(ComponentLayout::area);
+        let mut levels: Vec<Vec<i16>> = areas.map(|area| vec![0; BLOCK_AREA * area]).collect();
+        let mut planes: Vec<Plane<'_, i16>> = levels.iter_mut().map(|data| Plane { data }).collect();
+        let found = decoder.decode(data, &mut planes, &mut Workspace::default(), |_| Ok(()))?;
+        Ok(Self {
+            layout,
+            levels,
+            quant: found.quant().to_vec(),
+        })
+    }
+
     /// Coefficients times 8 of each component in the sampling that is asked for.
     fn coefficients(&self, sampling: Sampling) -> Result<Vec<Vec<i16>>> {
         let own = self.layout.sampling;
-        let same = (0..self.levels.len()).map(|component| self.dequantised(component));
+        let same = (0..self.levels.len()).map(|component| self.times_8(component));
         match sampling {
             _ if sampling == own => Ok(same.collect()),
             Sampling::Grey => Ok(same.take(1).collect()),
@@ -51,26 +72,39 @@ impl DecodedFrame {
         }
     }
 
-    fn dequantised(&self, component: usize) -> Vec<i16> {
+    fn times_8(&self, component: usize) -> Vec<i16> {
+        self.each_level(component, |level, step| {
+            times_8(8 * i32::from(step) * i32::from(level))
+        })
+    }
+
+    fn dequantised(&self, component: usize) -> Vec<f32> {
+        self.each_level(component, |level, step| f32::from(level) * f32::from(step))
+    }
+
+    fn each_level<T: Default + Clone>(&self, component: usize, scaled: impl Fn(i16, u8) -> T) -> Vec<T> {
         let area = self.layout.components()[component].area();
+        let mut out = vec![T::default(); self.levels[component].len()];
         let planes = self.levels[component]
             .chunks_exact(area)
-            .zip(&self.quant[component]);
-        planes
-            .flat_map(|(levels, &step)| {
-                levels
-                    .iter()
-                    .map(move |&level| times_8(8 * i32::from(level) * i32::from(step)))
-            })
-            .collect()
+            .zip(out.chunks_exact_mut(area));
+        for ((levels, out), &step) in planes.zip(&self.quant[component]) {
+            for (out, &level) in out.iter_mut().zip(levels) {
+                *out = scaled(level, step);
+            }
+        }
+        out
     }
 
     fn chroma_420(&self) -> Result<[Vec<i16>; 2]> {
         let Layout { height, width, .. } = self.layout;
         let area = Layout::of_image(height, width, Sampling::Yuv420)?.components()[1].area();
-        let mut chroma = vec![0.0; 2 * BLOCK_AREA * area];
-        chroma_to_420(&self.layout, &self.planes(), &self.quant, &mut chroma);
-        let (cb, cr) = chroma.split_at(BLOCK_AREA * area);
+        let fine: Vec<Vec<f32>> = (1..self.levels.len())
+            .map(|component| self.dequantised(component))
+            .collect();
+        let mut coarse = vec![0.0; 2 * BLOCK_AREA * area];
+        chroma_to_420(&self.layout, &fine, &mut coarse);
+        let (cb, cr) = coarse.split_at(BLOCK_AREA * area);
         Ok([cb, cr].map(|plane| plane.iter().map(|&value| times_8(rounded(8.0 * value))).collect()))
     }
 }
