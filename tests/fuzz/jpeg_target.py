@@ -9,14 +9,17 @@ from typing import TypeVar
 
 import numpy as np
 
-from shared.jpeg import Coefficients, Decoder, InvalidTablesError, JpegError, TableSet, inspect
+from shared.jpeg import Coefficients, Decoder, InvalidTablesError, JpegError, Sampling, TableSet, Transcoder, inspect
 from shared.jpeg.errors import ContainedFaultError
 from tests.fuzz.jpeg_mutations import Corpus
 from tests.fuzz.jpeg_sources import TABLES, sources
 from tests.reference import t81_decoder
+from tests.reference.resample import halved
 from tests.shared.jpeg import streams
 
 DECODER = Decoder(TABLES)
+COARSE = TableSet.standard(20)
+TRANSCODER = Transcoder(COARSE, source=TABLES)
 Value = TypeVar("Value")
 
 
@@ -30,6 +33,8 @@ def check(data: bytes) -> bool:
         assert TableSet.from_stream(data).to_stream() == data
     found, info = read(DECODER.decode, data), read(inspect, data)
     check_batch(data, found)
+    check_dequantised(data, found)
+    check_transcoded(data, found)
     if found is None:
         return False
     assert info is not None
@@ -55,6 +60,40 @@ def check_batch(data: bytes, found: Coefficients | None) -> None:
         assert not isinstance(error, ContainedFaultError)
         assert not y.any()
         assert not c.any()
+
+
+def check_dequantised(data: bytes, found: Coefficients | None) -> None:
+    """The same where levels are multiplied by their steps: any sampling, brought to 4:2:0."""
+    y, c = np.full((1, 64, 4, 4), 77, np.float32), np.full((1, 128, 2, 2), 77, np.float32)
+    (error,) = DECODER.decode_batch([data], y, c, dequantise=True)
+    if error is not None:
+        assert isinstance(error, JpegError)
+        assert not isinstance(error, ContainedFaultError)
+        assert found is None or (found.height, found.width) != (32, 32)
+        assert not y.any()
+        assert not c.any()
+        return
+    assert found is not None
+    values = [
+        plane * np.frombuffer(table, np.uint8).astype(float)[:, None, None]
+        for plane, table in zip(found.planes, found.quant, strict=True)
+    ]
+    np.testing.assert_array_equal(y[0], values[0])
+    if found.sampling is Sampling.GREY:
+        assert not c.any()
+        return
+    vertically, horizontally = found.sampling is not Sampling.YUV420, found.sampling is Sampling.YUV444
+    chroma = [halved(plane, vertically=vertically, horizontally=horizontally) for plane in values[1:]]
+    np.testing.assert_allclose(c[0], np.concatenate(chroma), rtol=0, atol=1e-6 * (1 + abs(np.stack(values[1:])).max()))
+
+
+def check_transcoded(data: bytes, found: Coefficients | None) -> None:
+    """Transcoding reads what decoding reads, and gives a frame of the same size with the new tables."""
+    transcoded = read(TRANSCODER.transcode, data)
+    assert (transcoded is None) == (found is None)
+    if transcoded is not None and found is not None:
+        again = Decoder(COARSE).decode(transcoded)
+        assert (again.height, again.width, again.quant) == (found.height, found.width, COARSE.quant)
 
 
 def read(reader: Callable[[bytes], Value], data: bytes) -> Value | None:

@@ -45,6 +45,7 @@ def encode_and_decode(height: int, width: int, sampling: Sampling, *, at_end: bo
     again = [fenced(plane, at_end=at_end) for plane in levels.planes]
     coefficients = type(levels)(height, width, sampling, tuple(again), levels.quant)
     assert Encoder(tables).encode_coefficients(coefficients, Stream.SCAN) == frame
+    assert -(-Encoder(tables).scan_bits(coefficients) // 8) == len(frame) - frame.count(b"\xff\0")
 
 
 def decode_into_planes(side: int, *, at_end: bool) -> None:
@@ -58,6 +59,9 @@ def decode_into_planes(side: int, *, at_end: bool) -> None:
         for threads in (1, 2):
             errors = Decoder(tables).decode_batch(frames, y, c, dequantise=dtype is np.float32, threads=threads)
             assert errors == [None, None]
+    for sampling in Sampling:
+        own = Encoder(TableSet.standard(90, sampling)).encode_batch(np.stack([picture, picture]), Stream.INTERCHANGE)
+        assert Decoder().decode_batch(own, y, c, dequantise=True) == [None, None]
 
 
 def read(frame: bytes, *, at_end: bool, more: int = 0) -> None:
