@@ -183,6 +183,18 @@ def jpeglib() -> Callable[[bytes], Any]:
     return decode
 
 
+def pyjpegio() -> Callable[[bytes], Any]:
+    import jpegio  # noqa: PLC0415
+
+    path = Path(tempfile.mkdtemp()) / "stream.jpg"
+
+    def decode(data: bytes) -> Any:
+        path.write_bytes(data)
+        return jpegio.read(str(path)).coef_arrays
+
+    return decode
+
+
 def simplejpeg() -> Callable[[bytes], Any]:
     from simplejpeg import decode_jpeg  # noqa: PLC0415
 
@@ -197,7 +209,7 @@ def pillow() -> Callable[[bytes], Any]:
 
 
 READERS: Final[dict[str, Callable[[], Callable[[bytes], Any]]]] = {
-    reader.__name__: reader for reader in (ours, libjpeg, jpeg2dct, jpeglib, simplejpeg, pillow)
+    reader.__name__: reader for reader in (ours, libjpeg, jpeg2dct, jpeglib, pyjpegio, simplejpeg, pillow)
 }
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ READERS = {
     "pillow": "Pillow",
     "jpeg2dct": "jpeg2dct-numpy",
     "jpeglib": "jpeglib",
+    "pyjpegio": "pyjpegio",
 }
 BEHAVIOUR = {
     "crashes": "processes ended",
