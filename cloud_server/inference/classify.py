@@ -56,8 +56,8 @@ def _levels(
     geometry = lane.model.bundle.input
     is_fallback = lane.match is Match.FALLBACK
     dtype = np.float32 if is_fallback else np.int16
-    y = np.zeros((len(frames), 64, geometry.height // 8, geometry.width // 8), dtype)
-    c = np.zeros((len(frames), 128, geometry.height // 16, geometry.width // 16), dtype)
+    y = np.empty((len(frames), 64, geometry.height // 8, geometry.width // 8), dtype)
+    c = np.empty((len(frames), 128, geometry.height // 16, geometry.width // 16), dtype)
     errors = lane.decoder.decode_batch(frames, y, c, dequantise=is_fallback)
     if is_fallback:
         y, c = requantise(y, c, lane.model.bundle.tables)
