@@ -15,7 +15,7 @@ NATIVE := $(shell find shared/jpeg/native -name '*.rs' -o -name 'Cargo.*' 2>/dev
 TRIPLE = $(shell rustc -vV | sed -n 's/host: //p')
 FOLDERS := shared sensor_client cloud_server trainer tests benchmarks deploy
 
-.PHONY: help setup demo stop test test-sensor check format lint types contracts rust sanitize memcheck bench results clean
+.PHONY: help setup demo stop test test-sensor check format lint types contracts rust sanitize memcheck test-arm64 bench results clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,16 @@ sanitize: .venv/ready ## The codec under AddressSanitizer: Rust's tests, Python'
 memcheck: ## The codec's Rust tests under valgrind
 	CARGO_TARGET_$(subst -,_,$(shell echo $(TRIPLE) | tr a-z A-Z))_RUNNER='valgrind --quiet --error-exitcode=9' \
 		cargo test --offline --manifest-path shared/jpeg/native/Cargo.toml
+
+# It needs Debian's rustc, cargo, gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user and, after
+# `dpkg --add-architecture arm64`, libstd-rust-dev:arm64. One test at a time, for qemu may hang over several.
+ARM64_RUST ?= /usr/bin
+test-arm64: ## The codec's Rust tests on an emulated 64-bit ARM, built by Debian's cross compiler
+	RUSTC=$(ARM64_RUST)/rustc \
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
+	$(ARM64_RUST)/cargo test --quiet --offline --release --target aarch64-unknown-linux-gnu \
+		--target-dir shared/jpeg/native/target/arm64 --manifest-path shared/jpeg/native/Cargo.toml -- --test-threads=1
 
 bench: .venv/bench ## Run benchmarks/$(NAME).py and write its figures: make bench NAME=demo
 	$(BIN)/python -m benchmarks.$(NAME)

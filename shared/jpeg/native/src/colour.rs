@@ -18,23 +18,28 @@ pub const B_TO_CR: i32 = -5329;
 pub fn convert_row(rgb: &[u8], y: &mut [u8], cb: &mut [u8], cr: &mut [u8]) {
     let samples = y.iter_mut().zip(cb).zip(cr);
     for (pixel, ((y, cb), cr)) in rgb.chunks_exact(3).zip(samples) {
-        let (r, g, b) = (i32::from(pixel[0]), i32::from(pixel[1]), i32::from(pixel[2]));
-        *y = luma(r, g, b);
-        *cb = ((HALF * b + R_TO_CB * r + G_TO_CB * g + CHROMA_OFFSET) >> FRACTION_BITS) as u8;
-        *cr = ((HALF * r + G_TO_CR * g + B_TO_CR * b + CHROMA_OFFSET) >> FRACTION_BITS) as u8;
+        (*y, *cb, *cr) = convert([pixel[0], pixel[1], pixel[2]]);
     }
 }
 
 /// The same, luma only.
 pub fn convert_row_to_luma(rgb: &[u8], y: &mut [u8]) {
     for (pixel, y) in rgb.chunks_exact(3).zip(y) {
-        *y = luma(i32::from(pixel[0]), i32::from(pixel[1]), i32::from(pixel[2]));
+        *y = convert([pixel[0], pixel[1], pixel[2]]).0;
     }
 }
 
-#[inline]
-fn luma(r: i32, g: i32, b: i32) -> u8 {
-    ((R_TO_Y * r + G_TO_Y * g + B_TO_Y * b + HALF) >> FRACTION_BITS) as u8
+// LLVM 14 (rustc 1.63) crashes over the vectors that it makes of this for ARM, which has better ones in `simd`.
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline)]
+fn convert(pixel: [u8; 3]) -> (u8, u8, u8) {
+    let [r, g, b] = pixel.map(i32::from);
+    let whole = |sum: i32| (sum >> FRACTION_BITS) as u8;
+    (
+        whole(R_TO_Y * r + G_TO_Y * g + B_TO_Y * b + HALF),
+        whole(R_TO_CB * r + G_TO_CB * g + HALF * b + CHROMA_OFFSET),
+        whole(HALF * r + G_TO_CR * g + B_TO_CR * b + CHROMA_OFFSET),
+    )
 }
 
 /// Means of 2 x 2 samples; halves round down and up in turn so that no bias builds up.

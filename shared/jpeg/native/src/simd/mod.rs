@@ -9,6 +9,8 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod lanes;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 #[cfg(test)]
 mod tests;
@@ -51,6 +53,8 @@ impl Level {
     pub fn kernels(self) -> Option<&'static Kernels> {
         match self {
             Self::Portable => Some(&portable::KERNELS),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => Some(&neon::KERNELS),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 if is_x86_feature_detected!("avx2") => Some(&avx2::KERNELS),
             _ => None,
@@ -86,7 +90,31 @@ pub struct Kernels {
 }
 
 /// Where steps of `step` samples begin in a row that is at least as long; the last may overlap the one before.
-#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(dead_code))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn steps(width: usize, step: usize) -> impl Iterator<Item = usize> {
     (0..width).step_by(step).map(move |start| start.min(width - step))
+}
+
+/// The longest step of any level.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+const LONGEST_STEP: usize = 32;
+
+/// `convert` for a row shorter than a step, by way of rows that are long enough.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn convert_short_row(convert: ConvertRow, rgb: &[u8], y: &mut [u8], cb: &mut [u8], cr: &mut [u8]) {
+    let mut long_rgb = [0; 3 * LONGEST_STEP];
+    long_rgb[..rgb.len()].copy_from_slice(rgb);
+    let [mut long_y, mut long_cb, mut long_cr] = [[0; LONGEST_STEP]; 3];
+    convert(&long_rgb, &mut long_y, &mut long_cb, &mut long_cr);
+    for (row, long) in [(y, long_y), (cb, long_cb), (cr, long_cr)] {
+        row.copy_from_slice(&long[..row.len()]);
+    }
+}
+
+/// `convert` for the luma of such a row.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn convert_short_row_to_luma(convert: ConvertRow, rgb: &[u8], y: &mut [u8]) {
+    let [mut cb, mut cr] = [[0; LONGEST_STEP]; 2];
+    let width = y.len();
+    convert_short_row(convert, rgb, y, &mut cb[..width], &mut cr[..width]);
 }

@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 use crate::colour::{
     self, B_TO_CR, B_TO_Y, CHROMA_OFFSET, FRACTION_BITS, G_TO_CB, G_TO_CR, G_TO_Y, HALF, R_TO_CB, R_TO_Y,
 };
-use crate::simd::steps;
+use crate::simd::{convert_short_row, convert_short_row_to_luma, steps};
 
 /// Samples a step of colour conversion.
 const STEP: usize = 32;
@@ -39,7 +39,7 @@ pub fn halve_width(row: &[u8], out: &mut [u8]) {
 #[target_feature(enable = "avx2")]
 unsafe fn convert(rgb: &[u8], y: &mut [u8], cb: &mut [u8], cr: &mut [u8]) {
     if y.len() < STEP {
-        return colour::convert_row(rgb, y, cb, cr);
+        return convert_short_row(convert_row, rgb, y, cb, cr);
     }
     for start in steps(y.len(), STEP) {
         // SAFETY: there is AVX2.
@@ -53,7 +53,7 @@ unsafe fn convert(rgb: &[u8], y: &mut [u8], cb: &mut [u8], cr: &mut [u8]) {
 #[target_feature(enable = "avx2")]
 unsafe fn convert_to_luma(rgb: &[u8], y: &mut [u8]) {
     if y.len() < STEP {
-        return colour::convert_row_to_luma(rgb, y);
+        return convert_short_row_to_luma(convert_row, rgb, y);
     }
     for start in steps(y.len(), STEP) {
         // SAFETY: there is AVX2.
