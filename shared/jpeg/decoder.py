@@ -36,9 +36,8 @@ class Decoder:
                 what the frame is.
             UnknownTablesError: it is abbreviated and its tables are not this decoder's.
         """
-        info, planes = self._native.decode(frame)
-        assert info.quant is not None
-        return Coefficients(info.height, info.width, sampling_of(info.sampling), planes, info.quant)
+        (height, width, sampling), planes, quant = self._native.decode(frame)
+        return Coefficients(height, width, sampling_of(sampling), planes, quant)
 
     def decode_batch(
         self,

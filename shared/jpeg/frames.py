@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from shared.jpeg import arguments, native
 from shared.jpeg.tables import Sampling, quant_id_of
 
+_SAMPLINGS = tuple(Sampling)
+
 
 class Stream(StrEnum):
     """How much of a JPEG is written."""
@@ -141,4 +143,4 @@ def _contiguous(levels: NDArray[np.int16]) -> NDArray[np.int16]:
 
 def sampling_of(native_code: int) -> Sampling:
     """The sampling the native module means."""
-    return list(Sampling)[native_code]
+    return _SAMPLINGS[native_code]

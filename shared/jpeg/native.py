@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,7 @@ def write_tables(tables: Tables, *, with_huffman: bool) -> bytes:
 
 def read_tables(data: bytes) -> Tables:
     """The inverse of `write_tables`; raises InvalidTablesError."""
-    failure, tables, stream = ffi.new("Failure *"), ffi.new("Tables *"), _stream(data)
+    failure, tables, stream = ffi.new("Failure *"), ffi.new("Tables *"), _unchanging(data)
     _require(lib.dctwire_tables_read(stream, len(stream), tables, failure), failure)
     components, huffman = (1, 2) if tables.sampling == 0 else (3, 4)
     quant = tuple(_copy(tables.quant[index]) for index in range(components))
@@ -66,7 +66,7 @@ def read_tables(data: bytes) -> Tables:
 
 def inspect(data: bytes, limits: Sequence[int]) -> Info:
     """Read the markers; raises JpegError."""
-    failure, info, frame = ffi.new("Failure *"), ffi.new("Info *"), _stream(data)
+    failure, info, frame = ffi.new("Failure *"), ffi.new("Info *"), _unchanging(data)
     _require(lib.dctwire_inspect(frame, len(frame), _c_limits(limits), info, failure), failure)
     return Info(
         height=info.height,
@@ -155,16 +155,20 @@ class NativeDecoder:
         _require(failure.kind, failure)
         self.handle = _owned(self, handle, lib.dctwire_decoder_free)
 
-    def decode(self, data: bytes) -> tuple[Info, tuple[NDArray[np.int16], ...]]:
-        """Levels of one frame, (64, rows, columns) a component; `quant` of the info is always there."""
-        failure, info, frame = ffi.new("Failure *"), ffi.new("Info *"), _stream(data)
+    def decode(self, data: bytes) -> tuple[tuple[int, int, int], tuple[NDArray[np.int16], ...], tuple[bytes, ...]]:
+        """Height, width and sampling code of one frame; a component each, levels (64, rows, columns) and steps."""
+        failure, info, frame = ffi.new("Failure *"), ffi.new("Info *"), _unchanging(data)
         _require(lib.dctwire_probe(self.handle, frame, len(frame), info, failure), failure)
-        shapes = [(64, info.block_rows[i], info.block_columns[i]) for i in range(_components(info))]
-        planes = tuple(np.zeros(shape, np.int16) for shape in shapes)
-        pointers = [_pointer("int16_t[]", plane) for plane in planes]
-        c_planes = ffi.new("int16_t *[]", pointers)
-        _require(lib.dctwire_decode(self.handle, frame, len(frame), c_planes, info, failure), failure)
-        return Info(info.height, info.width, info.sampling, False, None, _quant(info), 0), planes
+        rows, columns = info.block_rows, info.block_columns
+        shapes = [(64, rows[index], columns[index]) for index in range(_components(info))]
+        ends = list(accumulate(64 * rows * columns for _, rows, columns in shapes))
+        levels = np.zeros(ends[-1], np.int16)
+        status = lib.dctwire_decode(self.handle, frame, len(frame), _pointer("int16_t[]", levels), info, failure)
+        _require(status, failure)
+        planes = tuple(
+            levels[start:end].reshape(shape) for start, end, shape in zip([0, *ends], ends, shapes, strict=False)
+        )
+        return (info.height, info.width, info.sampling), planes, _quant(info)
 
     def bind(self, size: tuple[int, int, int], y: NDArray[Any], c: NDArray[Any]) -> "NativeBoundDecoder":
         """Planes of `size` (count, height, width), int16 for levels or float32 for dequantised ones."""
@@ -192,7 +196,7 @@ class NativeBoundDecoder:
 
     def decode(self, frame: bytes) -> None:
         """One frame into planes of one row; raises JpegError."""
-        data = frame if type(frame) is bytes else bytes(memoryview(frame))
+        data = _unchanging(frame)
         if self._decode(self._handle, data, len(data), self._failure):
             raise _error(self._failure)
 
@@ -215,7 +219,7 @@ class NativeBoundDecoder:
 
 def transcode(decoder: NativeDecoder, encoder: NativeEncoder, data: bytes, stream: int) -> bytes:
     """Decode a frame and code its coefficients with the encoder's tables; raises JpegError."""
-    failure, output, frame = ffi.new("Failure *"), ffi.new("Output *"), _stream(data)
+    failure, output, frame = ffi.new("Failure *"), ffi.new("Output *"), _unchanging(data)
     handles = decoder.handle, encoder.handle
     _require(lib.dctwire_transcode(*handles, frame, len(frame), stream, output, failure), failure)
     return _take(output)[0]
@@ -315,9 +319,9 @@ def _c_levels(levels: Levels) -> CData:
     return out
 
 
-def _stream(data: bytes | bytearray | memoryview) -> CData:
-    """Bytes that nobody can change while the interpreter lock is released; its `len` is that of the memory."""
-    return ffi.from_buffer("uint8_t[]", data if isinstance(data, bytes) else bytes(memoryview(data)))
+def _unchanging(data: bytes | bytearray | memoryview) -> bytes:
+    """Bytes that nobody can change while the interpreter lock is released; their `len` is that of the memory."""
+    return data if type(data) is bytes else bytes(memoryview(data))
 
 
 def _pointer(kind: str, array: NDArray[Any]) -> CData:
@@ -329,7 +333,8 @@ def _components(info: CData) -> int:
 
 
 def _quant(info: CData) -> tuple[bytes, ...]:
-    return tuple(_copy(info.quant[index]) for index in range(_components(info)))
+    steps = _copy(info.quant)
+    return tuple(steps[start : start + 64] for start in range(0, 64 * _components(info), 64))
 
 
 def _copy(array: CData) -> bytes:

@@ -8,6 +8,7 @@ from random import Random
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.jpeg import Coefficients, Decoder, InvalidTablesError, JpegError, Sampling, TableSet, Transcoder, inspect
 from shared.jpeg.errors import ContainedFaultError
@@ -48,7 +49,7 @@ def check(data: bytes) -> bool:
 
 
 def check_batch(data: bytes, found: Coefficients | None) -> None:
-    """The row of a batch holds what was found, or zeros and a documented error."""
+    """The row of a batch holds what was found, or zeros and a documented error, alone and beside its like."""
     y, c = np.full((1, 64, 4, 4), 77, np.int16), np.full((1, 128, 2, 2), 77, np.int16)
     (error,) = DECODER.decode_batch([data], y, c)
     if error is None:
@@ -60,6 +61,25 @@ def check_batch(data: bytes, found: Coefficients | None) -> None:
         assert not isinstance(error, ContainedFaultError)
         assert not y.any()
         assert not c.any()
+    # The first of them is read alone, the others together; what is bound remembers the frame before.
+    rows = np.full((4, *y.shape[1:]), 77, np.int16), np.full((4, *c.shape[1:]), 77, np.int16)
+    errors = [*DECODER.decode_batch([data] * 3, rows[0][:3], rows[1][:3]), bound_error(rows[0][3:], rows[1][3:], data)]
+    assert [repr(one) for one in errors] == [repr(error)] * 4
+    for plane, alone in zip(rows, (y, c), strict=True):
+        np.testing.assert_array_equal(plane, np.repeat(alone, 4, axis=0))
+
+
+def bound_error(y: NDArray[np.int16], c: NDArray[np.int16], data: bytes) -> JpegError | None:
+    """What a decoder that knows the frame's head says of the frame."""
+    bound = DECODER.into(y, c)
+    for _ in range(2):
+        try:
+            bound.decode(data)
+        except JpegError as error:
+            caught: JpegError | None = error
+        else:
+            caught = None
+    return caught
 
 
 def check_dequantised(data: bytes, found: Coefficients | None) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from shared.jpeg import Decoder, Encoder, Sampling, Simd, Stream, TableSet, native
 from tests.shared.jpeg import pictures
 
-LIMITS = (1 << 20, 1 << 20, 65500, 3, 1000)
+LIMITS = (1 << 20, 1 << 20, 65500, 3, 1000, 1 << 16)
 SIZES = ((1, 1), (8, 8), (16, 16), (17, 33), (31, 5), (32, 48), (40, 65), (64, 64))
 
 
@@ -79,9 +79,9 @@ def read(frame: bytes, *, at_end: bool, more: int = 0) -> None:
         native.lib.dctwire_inspect(pointer, length + more, limits, info, failure)
         if native.lib.dctwire_probe(decoder, pointer, length + more, info, failure) == 0:
             areas = [info.block_rows[index] * info.block_columns[index] for index in range(3)]
-            planes = [native.ffi.new("int16_t[]", 64 * area or 1) for area in areas]
-            targets = native.ffi.new("int16_t *[]", planes)
-            native.lib.dctwire_decode(decoder, pointer, length + more, targets, info, failure)
+            levels = fenced(np.zeros(64 * sum(areas), np.int16), at_end=at_end)
+            target = native.ffi.from_buffer("int16_t[]", levels)
+            native.lib.dctwire_decode(decoder, pointer, length + more, target, info, failure)
         native.lib.dctwire_bound_decode(bound, native.ffi.cast("char *", pointer), length + more, failure)
     native.lib.dctwire_bound_free(bound)
     native.lib.dctwire_decoder_free(decoder)

@@ -37,9 +37,11 @@ impl Coefficient for i16 {
 impl Coefficient for f32 {
     const RESAMPLE: Option<Resample<Self>> = Some(chroma_to_420);
 
+    // A level has 12 bits at most.
+    #[allow(clippy::cast_precision_loss)]
     #[inline]
     fn from_level(level: i32, step: f32) -> Self {
-        f32::from(level as i16) * step
+        level as f32 * step
     }
 }
 

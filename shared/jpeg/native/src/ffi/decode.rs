@@ -113,31 +113,32 @@ pub unsafe extern "C" fn dctwire_probe(
     }
 }
 
-/// Decode one frame into zeroed planes of the size that `dctwire_probe` told.
+/// Decode one frame into zeros: a component behind the other, 64 x rows x columns items as `dctwire_probe` told.
 #[no_mangle]
 pub unsafe extern "C" fn dctwire_decode(
     decoder: *const Decoder,
     data: *const u8,
     length: usize,
-    planes: *const *mut i16,
+    levels: *mut i16,
     info: *mut Info,
     failure: *mut Failure,
 ) -> i32 {
-    // SAFETY: module contract; `planes` has a pointer a component, each to 64 x rows x columns items as
-    // `info` says, which `require` below holds the frame to.
+    // SAFETY: module contract; `levels` has as many items as `info` says, to which `require_planes` holds the frame.
     unsafe {
         guard(failure, || {
             let info = &mut *info;
             let count = sampling_of(info.sampling)?.components();
-            let mut targets: Vec<Plane<'_, i16>> = Vec::with_capacity(3);
-            for (index, &plane) in bytes(planes, count).iter().enumerate() {
-                let area = info.block_rows[index] as usize * info.block_columns[index] as usize;
-                targets.push(Plane {
-                    data: bytes_mut(plane, BLOCK_AREA * area),
-                });
+            let areas = info.block_rows.iter().zip(&info.block_columns).take(count);
+            let lengths = areas.map(|(&rows, &columns)| BLOCK_AREA * rows as usize * columns as usize);
+            let mut rest = bytes_mut(levels, lengths.clone().sum());
+            let mut planes = Vec::with_capacity(count);
+            for length in lengths {
+                let (data, behind) = rest.split_at_mut(length);
+                planes.push(Plane { data });
+                rest = behind;
             }
             let workspace = &mut Workspace::default();
-            let found = (*decoder).decode(bytes(data, length), &mut targets, workspace, |layout| {
+            let found = (*decoder).decode(bytes(data, length), &mut planes, workspace, |layout| {
                 require_planes(layout, info)
             })?;
             write_quant(found.quant(), info);
