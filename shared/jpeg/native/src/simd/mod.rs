@@ -104,10 +104,11 @@ const LONGEST_STEP: usize = 32;
 fn convert_short_row(convert: ConvertRow, rgb: &[u8], y: &mut [u8], cb: &mut [u8], cr: &mut [u8]) {
     let mut long_rgb = [0; 3 * LONGEST_STEP];
     long_rgb[..rgb.len()].copy_from_slice(rgb);
-    let [mut long_y, mut long_cb, mut long_cr] = [[0; LONGEST_STEP]; 3];
-    convert(&long_rgb, &mut long_y, &mut long_cb, &mut long_cr);
-    for (row, long) in [(y, long_y), (cb, long_cb), (cr, long_cr)] {
-        row.copy_from_slice(&long[..row.len()]);
+    let mut long_rows = [[0; LONGEST_STEP]; 3];
+    let [first, second, third] = &mut long_rows;
+    convert(&long_rgb, first, second, third);
+    for (row, long_row) in [y, cb, cr].into_iter().zip(long_rows) {
+        row.copy_from_slice(&long_row[..row.len()]);
     }
 }
 
