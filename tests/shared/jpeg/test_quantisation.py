@@ -213,6 +213,19 @@ def test_frequencies_without_weight_are_dropped_and_those_of_great_weight_stay()
     assert (c != plain_c).mean() < 0.01
 
 
+@pytest.mark.parametrize("multiplier", [5e-324, 1e-300, 1.0, 1e300])
+@pytest.mark.parametrize("weight", [0.0, 5e-324, 1.0, 1e300])
+def test_no_multiplier_and_no_weight_makes_levels_larger(multiplier, weight):
+    images = np.stack([pictures.natural(32, 32, 1), pictures.extremes(32, 32, 2)])
+    tables = TableSet.standard(85)
+    plain = Encoder(tables).quantise_batch(images)
+    found = Encoder(tables, quantisation=Quantisation(rdo=RateDistortion(multiplier, weight))).quantise_batch(images)
+    for before, after in zip(plain, found, strict=True):
+        assert (np.sign(after) * np.sign(before) >= 0).all()
+        assert (abs(after) <= abs(before)).all()
+        assert ((abs(before) - abs(after) <= 1) | (after == 0)).all()
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

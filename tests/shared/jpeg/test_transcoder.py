@@ -12,6 +12,8 @@ from shared.jpeg import (
     Encoder,
     LimitExceededError,
     Limits,
+    Quantisation,
+    RateDistortion,
     Sampling,
     Stream,
     SymbolCounts,
@@ -113,15 +115,29 @@ def test_a_coefficient_moves_by_at_most_half_a_new_step(data):
 @pytest.mark.parametrize("size", [(32, 48), (1, 1), (17, 24), (24, 40), (40, 8), (70, 69)])
 def test_finer_chroma_becomes_420_within_half_a_step(source, size):
     frame = from_libjpeg(source, *size, 85)
-    tables = TableSet.standard(40)
-    old, found = Decoder().decode(frame), transcoded(frame, tables)
-    assert (found.height, found.width, found.sampling) == (*size, Sampling.YUV420)
-    for component in (1, 2):
-        exact = halved(dequantised(old)[component], vertically=True, horizontally=source is Sampling.YUV444)
-        error = abs(dequantised(found)[component] - exact)
-        step = np.frombuffer(tables.quant[component], np.uint8)[:, None, None]
-        # A sixteenth more: like those of pixels, coefficients are rounded to eighths before they are quantised.
-        assert (error <= step / 2 + 1 / 16 + 1e-3).all()
+    for tables in (TableSet.standard(40), TableSet.standard(40).with_quant([bytes([1] * 64)] * 3)):
+        old, found = Decoder().decode(frame), transcoded(frame, tables)
+        assert (found.height, found.width, found.sampling) == (*size, Sampling.YUV420)
+        for component in (1, 2):
+            exact = halved(dequantised(old)[component], vertically=True, horizontally=source is Sampling.YUV444)
+            error = abs(dequantised(found)[component] - exact)
+            step = np.frombuffer(tables.quant[component], np.uint8)[:, None, None]
+            assert (error <= step / 2 + 1e-3).all()
+
+
+def test_equal_steps_do_not_shield_levels_from_a_mask_or_from_what_bits_are_worth():
+    frame, tables = from_libjpeg(Sampling.YUV420, 48, 48, 75), TableSet.standard(75)
+    plain = transcoded(frame, tables)
+    mask = np.zeros(64, bool)
+    mask[[0, 9]] = True
+    masked = transcoded(frame, tables, quantisation=Quantisation(mask=mask))
+    assert plain.planes[0][mask].any()
+    assert not masked.planes[0][mask].any()
+    np.testing.assert_array_equal(masked.planes[0][~mask], plain.planes[0][~mask])
+    thrifty = Transcoder(tables, quantisation=Quantisation(rdo=RateDistortion(1000.0))).transcode(frame)
+    assert len(thrifty) < len(Transcoder(tables).transcode(frame))
+    wide = transcoded(frame, tables, quantisation=Quantisation(rounding=0.1))
+    np.testing.assert_array_equal(wide.planes[0], plain.planes[0])
 
 
 def test_grey_becomes_420_without_colour_and_colour_becomes_grey():
@@ -168,6 +184,18 @@ def test_damaged_or_too_large_frames_are_refused():
         transcoder.transcode(pictures.pillow_jpeg(pictures.natural(64, 64, 1), progressive=True))
     with pytest.raises(LimitExceededError):
         transcoder.transcode(from_libjpeg(Sampling.YUV420, 65, 64, 75))
+
+
+def test_dc_levels_that_no_picture_has_end_where_the_codes_end():
+    # Two differences of 1000 in a row; T.81 table K.3 codes size 10 as 11111110, an end of block as 1010.
+    tables = TableSet.standard(50, Sampling.GREY)
+    block = "11111110" + f"{1000:010b}" + "1010"
+    bits = (2 * block).ljust(48, "1")
+    scan = bytes(int(bits[start : start + 8], 2) for start in range(0, 48, 8)).replace(b"\xff", b"\xff\0")
+    flat = Encoder(tables).encode(np.full((8, 16), 128, np.uint8), Stream.INTERCHANGE)
+    frame = flat[: streams.segments(flat)[-1][2]] + scan + b"\xff\xd9"
+    assert Decoder().decode(frame).planes[0][0].tolist() == [[1000, 2000]]
+    assert transcoded(frame, tables).planes[0][0].tolist() == [[1000, 1023]]
 
 
 @pytest.mark.parametrize("step", [1, 255])

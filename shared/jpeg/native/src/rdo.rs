@@ -275,6 +275,13 @@ mod tests {
     }
 
     #[test]
+    fn a_level_at_the_last_position_saves_the_end_of_block() {
+        // 60 off the error at 2 a bit is worth 30 bits: less than such a level takes, more than it takes beyond an end.
+        assert_eq!(refined(&[(63, 8)], 2.0).nonzero, 1 << 63);
+        assert_eq!(refined(&[(62, 8)], 2.0).nonzero, 0);
+    }
+
+    #[test]
     fn where_bits_are_cheap_all_levels_stay() {
         let all: Vec<(usize, i16)> = (0..BLOCK_AREA).zip([7, -7, 23].into_iter().cycle()).collect();
         assert_eq!(refined(&all, 1e-6).nonzero, u64::MAX);

