@@ -289,15 +289,21 @@ impl<'a> LevelSource<'a> {
         }
         for (plane, area) in planes.iter().zip(areas) {
             let (dc, ac) = plane.split_at(area);
-            if !dc.iter().all(|level| (-1024..=1023).contains(level)) {
+            if !lie_within(dc, -1024, 1023) {
                 return Err(Error::invalid_argument("a DC level is outside -1024..1023"));
             }
-            if !ac.iter().all(|level| (-1023..=1023).contains(level)) {
+            if !lie_within(ac, -1023, 1023) {
                 return Err(Error::invalid_argument("an AC level is outside -1023..1023"));
             }
         }
         Ok(Self { layout, planes })
     }
+}
+
+/// Looks at all of them, for that is done side by side.
+fn lie_within(levels: &[i16], least: i16, most: i16) -> bool {
+    let outside = levels.iter().map(|&level| level < least || level > most);
+    !outside.fold(false, |any, one| any | one)
 }
 
 impl BlockSource for LevelSource<'_> {
