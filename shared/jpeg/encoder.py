@@ -65,19 +65,24 @@ class Encoder:
             raise ValueError(f"{pixels.dtype} of shape {pixels.shape} for {self.tables.sampling} tables")
         return self._native.encode_one(np.ascontiguousarray(pixels), shape, stream.native_code)
 
-    def encode_batch(self, pixels: NDArray[np.uint8], stream: Stream = Stream.ABBREVIATED) -> list[bytes]:
-        """n JPEGs of uint8 (n, h, w, 3) RGB in one call.
+    def encode_batch(
+        self, pixels: NDArray[np.uint8], stream: Stream = Stream.ABBREVIATED, *, threads: int = 1
+    ) -> list[bytes]:
+        """n JPEGs of uint8 (n, h, w, 3) RGB in one call, on at most so many threads.
 
         Raises:
             ValueError: as `encode`.
         """
-        return self._native.encode(_images(pixels), stream.native_code)
+        return self._native.encode(_images(pixels), stream.native_code, threads)
 
-    def quantise_batch(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.int16], NDArray[np.int16] | None]:
+    def quantise_batch(
+        self, pixels: NDArray[np.uint8], *, threads: int = 1
+    ) -> tuple[NDArray[np.int16], NDArray[np.int16] | None]:
         """The levels that decoding the encoded images would give, without coding them.
 
         Args:
             pixels: uint8 (n, h, w, 3) RGB; h and w multiples of 16 for 4:2:0, of 8 for grey.
+            threads: at most so many share the images.
 
         Returns:
             y int16 (n, 64, h/8, w/8) and c int16 (n, 128, h/16, w/16), Cb before Cr; c is None when grey.
@@ -95,7 +100,7 @@ class Encoder:
             raise ValueError(f"{height} x {width} is not a multiple of {unit}")
         y = np.empty((count, 64, height // 8, width // 8), np.int16)
         c = None if is_grey else np.empty((count, 128, height // 16, width // 16), np.int16)
-        self._native.quantise(images, y, c)
+        self._native.quantise(images, y, c, threads)
         return y, c
 
     def encode_coefficients(self, coefficients: Coefficients, stream: Stream = Stream.ABBREVIATED) -> bytes:

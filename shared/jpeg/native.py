@@ -112,17 +112,19 @@ class NativeEncoder:
             self._idle.append(lent)
         return encoded
 
-    def encode(self, pixels: NDArray[np.uint8], stream: int) -> list[bytes]:
+    def encode(self, pixels: NDArray[np.uint8], stream: int, threads: int) -> list[bytes]:
         """Encode (n, h, w, channels), C-contiguous: n streams."""
         failure, output = ffi.new("Failure *"), ffi.new("Output *")
-        images, _keep = _c_images(pixels)
+        images, _keep = _c_images(pixels, threads)
         _require(lib.dctwire_encode(self.handle, images, stream, output, failure), failure)
         return _take(output)
 
-    def quantise(self, pixels: NDArray[np.uint8], y: NDArray[np.int16], c: NDArray[np.int16] | None) -> None:
+    def quantise(
+        self, pixels: NDArray[np.uint8], y: NDArray[np.int16], c: NDArray[np.int16] | None, threads: int
+    ) -> None:
         """Levels of (n, h, w, channels) into planes."""
         failure = ffi.new("Failure *")
-        images, _keep = _c_images(pixels)
+        images, _keep = _c_images(pixels, threads)
         c_pointer, c_size = (ffi.NULL, 0) if c is None else (_pointer("int16_t[]", c), c.size)
         y_pointer = _pointer("int16_t[]", y)
         status = lib.dctwire_quantise(self.handle, images, y_pointer, y.size, c_pointer, c_size, failure)
@@ -298,11 +300,12 @@ def _c_limits(limits: Sequence[int]) -> CData:
     return out
 
 
-def _c_images(pixels: NDArray[np.uint8]) -> tuple[CData, CData]:
+def _c_images(pixels: NDArray[np.uint8], threads: int) -> tuple[CData, CData]:
     """The structure, and the buffer that must stay alive as long."""
     images, buffer = ffi.new("Images *"), ffi.from_buffer("uint8_t[]", pixels)
     images.pixels = buffer
     images.count, images.height, images.width, images.channels = pixels.shape
+    images.threads = min(max(threads, 1), max(len(pixels), 1))
     return images, buffer
 
 

@@ -144,6 +144,19 @@ def test_a_batch_is_its_images_coded_one_by_one(stream):
     assert encoder.encode_batch(batch[:0], stream) == []
 
 
+@pytest.mark.parametrize("threads", [-1, 0, 2, 3, 100, 1 << 64])
+def test_threads_change_nothing(threads):
+    batch = np.stack([pictures.natural(32, 48, seed) for seed in range(13)])
+    for sampling in (Sampling.YUV420, Sampling.GREY):
+        encoder = Encoder(TableSet.standard(75, sampling))
+        assert encoder.encode_batch(batch, threads=threads) == [encoder.encode(image) for image in batch]
+        for found, expected in zip(
+            encoder.quantise_batch(batch, threads=threads), encoder.quantise_batch(batch), strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
+    assert encoder.encode_batch(batch[:0], threads=threads) == []
+
+
 @every_level
 @pytest.mark.parametrize("sampling", [Sampling.YUV420, Sampling.GREY])
 def test_quantising_gives_what_decoding_the_coded_images_gives(sampling, simd):

@@ -1,13 +1,10 @@
 //! Many frames at once, a row of the planes each, on some threads.
 
-use std::slice::ChunksMut;
-use std::sync::{Mutex, PoisonError};
-use std::thread;
-
 use crate::decoder::{Decoder, Workspace};
 use crate::error::{contain, Error, Result};
 use crate::layout::{div_ceil, Layout, Sampling};
 use crate::scan_decode::Coefficient;
+use crate::share_out::share_out;
 
 /// One frame of a batch, where it goes and what went wrong.
 pub struct Row<'a, T> {
@@ -82,29 +79,13 @@ pub fn decode_rows<T: Coefficient>(
     let threads = threads.clamp(1, rows.len().max(1));
     // Several parts a thread, for not all frames take as long and not all threads begin at once.
     let share = div_ceil(rows.len(), 4 * threads).max(1);
-    let parts = Mutex::new(rows.chunks_mut(share));
-    let work = |workspace: &mut Workspace| {
-        while let Some(part) = next_part(&parts) {
-            decode_part(decoder, geometry, part, workspace);
-        }
-    };
-    if threads == 1 {
-        return work(workspace);
-    }
-    thread::scope(|scope| {
-        for _ in 1..threads {
-            let spawned = thread::Builder::new().spawn_scoped(scope, || work(&mut Workspace::default()));
-            // Where the system grants no more threads, those that run do all the work.
-            if spawned.is_err() {
-                break;
-            }
-        }
-        work(workspace);
-    });
-}
-
-fn next_part<'a, R>(parts: &Mutex<ChunksMut<'a, R>>) -> Option<&'a mut [R]> {
-    parts.lock().unwrap_or_else(PoisonError::into_inner).next()
+    share_out(
+        rows.chunks_mut(share),
+        threads,
+        workspace,
+        Workspace::default,
+        |part, workspace| decode_part(decoder, geometry, part, workspace),
+    );
 }
 
 /// Frames that begin alike together, and every other one by itself.

@@ -4,13 +4,14 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::coefficients::CoefficientSource;
 use crate::error::{Error, Result};
-use crate::layout::{ComponentLayout, Layout, BLOCK_AREA};
+use crate::layout::{div_ceil, ComponentLayout, Layout, BLOCK_AREA};
 use crate::levels::Levels;
 use crate::markers::{self, write_marker, write_segment};
 use crate::pixels::{Image, PixelSource, Quantisation, Refinement, Strips};
 use crate::quant::{QuantTable, Quantiser, Rounding};
 use crate::rdo::{Optimiser, Tradeoff};
 use crate::scan_encode::{encode_scan, BlockSource, Codes, Group};
+use crate::share_out::share_out;
 use crate::simd::Kernels;
 use crate::statistics::CodeLengths;
 use crate::tables::{TableSet, TablesId, APP10_TAG};
@@ -98,25 +99,38 @@ impl Encoder {
         Layout::of_image(height, width, self.set.sampling)
     }
 
-    /// Encode images of one size, each stream appended to `out`; the offsets where they end.
+    /// Encode images of one size on at most `threads` threads: the streams one behind the other, and where they end.
     pub fn encode_all(
         &self,
         layout: Layout,
         images: Image<'_>,
         count: usize,
         kind: StreamKind,
-        out: &mut Vec<u8>,
-    ) -> Result<Vec<usize>> {
+        threads: usize,
+    ) -> Result<(Vec<u8>, Vec<usize>)> {
         images.require(&layout, count)?;
+        let threads = threads.clamp(1, count.max(1));
+        // Several parts a thread, for not all images take as long; one part where it would only be copied.
+        let parts = if threads == 1 { 1 } else { 4 * threads };
         let area = layout.height * layout.width;
-        let mut ends = Vec::with_capacity(count);
-        self.with_workspace(layout, |workspace| {
-            for image in images.each(area) {
-                self.encode_image(image, kind, workspace, out);
-                ends.push(out.len());
-            }
-        });
-        Ok(ends)
+        let share = div_ceil(count, parts).max(1) * area * images.channels;
+        let mut parts: Vec<Part<'_>> = images.pixels.chunks(share).map(Part::new).collect();
+        share_out(
+            parts.iter_mut(),
+            threads,
+            &mut (),
+            || (),
+            |part, ()| {
+                let pixels = std::mem::take(&mut part.pixels);
+                self.with_workspace(layout, |workspace| {
+                    for image in (Image { pixels, ..images }).each(area) {
+                        self.encode_image(image, kind, workspace, &mut part.streams);
+                        part.ends.push(part.streams.len());
+                    }
+                });
+            },
+        );
+        Ok(Part::joined(parts))
     }
 
     /// Encode one image, its stream appended to `out`.
@@ -138,14 +152,14 @@ impl Encoder {
         self.write_frame(&layout, &mut source, kind, &mut workspace.group, out);
     }
 
-    /// Quantise images of one size into `y` (64 planes each) and `c` (128 each, empty when grey).
+    /// Quantise images of one size into `y` (64 planes each) and `c` (128 each, empty when grey), on threads.
     pub fn quantise_all(
         &self,
         layout: Layout,
         images: Image<'_>,
         count: usize,
-        y: &mut [i16],
-        c: &mut [i16],
+        (y, c): (&mut [i16], &mut [i16]),
+        threads: usize,
     ) -> Result<()> {
         images.require(&layout, count)?;
         let area = |index: usize| layout.components().get(index).map_or(0, ComponentLayout::area);
@@ -153,14 +167,25 @@ impl Encoder {
         if y.len() != count * y_length || c.len() != count * c_length {
             return Err(Error::invalid_argument("the planes do not match the images"));
         }
-        self.with_workspace(layout, |workspace| {
-            for (row, image) in images.each(layout.height * layout.width).enumerate() {
-                let (cb, cr) = c[row * c_length..(row + 1) * c_length].split_at_mut(c_length / 2);
-                let y = &mut y[row * y_length..(row + 1) * y_length];
-                PixelSource::new(layout, image, self.quantisation(), &mut workspace.strips)
-                    .quantise_into(&mut [y, cb, cr]);
-            }
-        });
+        let y_rows = y.chunks_exact_mut(y_length);
+        // Grey images have none: as many empty ones.
+        let c_rows = c
+            .chunks_exact_mut(c_length.max(1))
+            .chain(std::iter::repeat_with(<&mut [i16]>::default));
+        let rows = images.each(layout.height * layout.width).zip(y_rows).zip(c_rows);
+        share_out(
+            rows,
+            threads,
+            &mut (),
+            || (),
+            |((image, y), c), ()| {
+                let (cb, cr) = c.split_at_mut(c_length / 2);
+                self.with_workspace(layout, |workspace| {
+                    PixelSource::new(layout, image, self.quantisation(), &mut workspace.strips)
+                        .quantise_into(&mut [y, cb, cr]);
+                });
+            },
+        );
         Ok(())
     }
 
@@ -267,6 +292,37 @@ impl Encoder {
         scan.extend([0, 63, 0]);
         write_segment(out, markers::SOF0, &frame);
         write_segment(out, markers::SOS, &scan);
+    }
+}
+
+/// Images of a batch and their streams.
+struct Part<'a> {
+    pixels: &'a [u8],
+    streams: Vec<u8>,
+    /// Where in `streams` each one ends.
+    ends: Vec<usize>,
+}
+
+impl<'a> Part<'a> {
+    fn new(pixels: &'a [u8]) -> Self {
+        Self {
+            pixels,
+            streams: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
+
+    fn joined(parts: Vec<Self>) -> (Vec<u8>, Vec<usize>) {
+        let mut parts = parts.into_iter();
+        let (mut streams, mut ends) = parts
+            .next()
+            .map(|first| (first.streams, first.ends))
+            .unwrap_or_default();
+        for part in parts {
+            ends.extend(part.ends.iter().map(|end| streams.len() + end));
+            streams.extend_from_slice(&part.streams);
+        }
+        (streams, ends)
     }
 }
 

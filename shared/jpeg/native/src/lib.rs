@@ -65,6 +65,8 @@ mod scan_decode;
 mod scan_encode;
 #[forbid(unsafe_code)]
 mod segment;
+#[forbid(unsafe_code)]
+mod share_out;
 mod simd;
 #[forbid(unsafe_code)]
 mod slots;

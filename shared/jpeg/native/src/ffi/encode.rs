@@ -19,6 +19,8 @@ pub struct Images {
     pub height: usize,
     pub width: usize,
     pub channels: usize,
+    /// At most so many share the work.
+    pub threads: usize,
 }
 
 /// How coefficients become levels, by component and frequency in natural order.
@@ -110,15 +112,14 @@ pub unsafe extern "C" fn dctwire_encode(
         guard(failure, || {
             let images = &*images;
             let layout = (*encoder).layout(images.height, images.width)?;
-            let mut out = Vec::new();
-            let ends = (*encoder).encode_all(
+            let (streams, ends) = (*encoder).encode_all(
                 layout,
                 image_of(images),
                 images.count,
                 stream_kind(stream)?,
-                &mut out,
+                images.threads,
             )?;
-            hand_over(out, ends, &mut *output);
+            hand_over(streams, ends, &mut *output);
             Ok(())
         })
     }
@@ -179,8 +180,8 @@ pub unsafe extern "C" fn dctwire_quantise(
         guard(failure, || {
             let images = &*images;
             let layout = (*encoder).layout(images.height, images.width)?;
-            let (y, c) = (bytes_mut(y, y_length), bytes_mut(c, c_length));
-            (*encoder).quantise_all(layout, image_of(images), images.count, y, c)
+            let planes = (bytes_mut(y, y_length), bytes_mut(c, c_length));
+            (*encoder).quantise_all(layout, image_of(images), images.count, planes, images.threads)
         })
     }
 }
