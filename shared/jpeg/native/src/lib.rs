@@ -19,6 +19,8 @@ mod batch;
 #[forbid(unsafe_code)]
 mod bit_writer;
 #[forbid(unsafe_code)]
+mod canvas;
+#[forbid(unsafe_code)]
 mod coefficients;
 #[forbid(unsafe_code)]
 mod colour;

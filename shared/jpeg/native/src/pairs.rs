@@ -109,9 +109,6 @@ impl<'a, T: Coefficient> Block<'a, T> {
 
     #[inline]
     fn go_on(&mut self, course: &mut Course<'a, T>) -> Result<(), Stop> {
-        if self.reader.bits_left() < 0 {
-            return Err(Stop::Fault);
-        }
         let place = course.places.next().ok_or(Stop::Done)?;
         let part = place.part as usize;
         if part != course.taken {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::canvas::Canvas;
 use crate::decode_table::{DecodeTable, Entry};
 use crate::error::{Error, Result};
 use crate::layout::{ComponentLayout, Layout, BLOCK_AREA, ZIGZAG};
@@ -58,7 +59,7 @@ pub struct Part {
     dc: Arc<DecodeTable>,
     pub ac: Arc<DecodeTable>,
     /// By zig-zag position: where the frequency's plane begins, and its step.
-    starts: [u32; BLOCK_AREA],
+    pub starts: [u32; BLOCK_AREA],
     steps: [f32; BLOCK_AREA],
 }
 
@@ -107,12 +108,13 @@ impl ScanPlan {
         } else {
             self.restart_interval
         };
+        let mut canvas = Canvas::new(self, planes, data.len() - start);
         let mut start = start;
         let mut first = 0;
         for restart in (0..8).cycle() {
             segment.load(data, start);
             let last = mcus.min(first + interval);
-            self.decode_segment(data, segment, first..last, mcu_columns, planes)?;
+            self.decode_segment(data, segment, first..last, mcu_columns, &mut canvas)?;
             if last == mcus {
                 break;
             }
@@ -130,25 +132,34 @@ impl ScanPlan {
         }
     }
 
+    /// Rows and columns of a component's blocks in an MCU.
+    pub fn blocks_of_mcu(&self, part: &Part) -> (usize, usize) {
+        match self.parts.len() {
+            1 => (1, 1),
+            _ => (part.layout.vertical, part.layout.horizontal),
+        }
+    }
+
     fn decode_segment<T: Coefficient>(
         &self,
         data: &[u8],
         segment: &Segment,
         mcus: std::ops::Range<usize>,
         mcu_columns: usize,
-        planes: &mut [Plane<'_, T>],
+        canvas: &mut Canvas<'_, '_, T>,
     ) -> Result<()> {
         let mut reader = segment.reader();
         let mut predictors = [0; 3];
         let (mut row, mut column) = (mcus.start / mcu_columns, mcus.start % mcu_columns);
         for _ in mcus {
-            let decoded = self.decode_mcu(&mut reader, planes, &mut predictors, (row, column));
+            let decoded = self.decode_mcu(&mut reader, canvas, &mut predictors, (row, column));
             if reader.bits_left() < 0 {
                 return Err(Error::scan(segment.end(), Fault::End.to_string()));
             }
             decoded.map_err(|fault| Error::scan(segment.offset(data, &reader), fault.to_string()))?;
             column += 1;
             if column == mcu_columns {
+                canvas.end_row(self, row);
                 (row, column) = (row + 1, 0);
             }
         }
@@ -163,22 +174,19 @@ impl ScanPlan {
     fn decode_mcu<T: Coefficient>(
         &self,
         reader: &mut BitReader<'_>,
-        planes: &mut [Plane<'_, T>],
+        canvas: &mut Canvas<'_, '_, T>,
         predictors: &mut [i32; 3],
         (mcu_row, mcu_column): (usize, usize),
     ) -> std::result::Result<(), Fault> {
         for (part, predictor) in self.parts.iter().zip(predictors) {
-            let plane = &mut *planes[part.component].data;
-            let (rows, columns) = match self.parts.len() {
-                1 => (1, 1),
-                _ => (part.layout.vertical, part.layout.horizontal),
-            };
+            let (rows, columns) = self.blocks_of_mcu(part);
             for row in mcu_row * rows..(mcu_row + 1) * rows {
                 for column in mcu_column * columns..(mcu_column + 1) * columns {
                     if row < part.layout.block_rows && column < part.layout.block_columns {
-                        let block = row * part.layout.block_columns + column;
+                        let (items, starts, block) = canvas.block(part, (row % rows, row, column));
                         decode_block(reader, part, predictor, |position, level| {
-                            part.put(plane, block, position, level);
+                            items[starts[position] as usize + block] =
+                                T::from_level(level, part.steps[position]);
                         })?;
                     } else {
                         // It only pads the MCU.
