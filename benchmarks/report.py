@@ -16,12 +16,12 @@ ABOUT = {
     "codec": (
         "The codec: frames to coefficients and pictures to frames, against its peers",
         "All sides in one run, in turns, on one core: photographs at quality 50, 4:2:0, the same steps for all. "
-        "`a_vs_b` says how many times faster a is than b (the median over the rounds; `threads2_vs_1` by the least times "
-        "on the clock, with two cores; so `int16_vs_float` and "
-        "`plain_vs_rdo` say what dequantising and rate-distortion optimisation cost), `_us` are the least microseconds "
-        "a picture. dctwire and libjpeg-turbo read abbreviated frames, the tables given once; the others read "
-        "the same coefficients as interchange streams. All are called from Python unless C is said. The 224 x 224 and "
-        "1280 x 720 pictures are crops and tilings of photographs that matplotlib and scikit-image bring.",
+        "`a_vs_b` says how many times faster a is than b: the median over the rounds by processor time, and for "
+        "`threads2_vs_1` the least times by the clock on two cores. So `int16_vs_float` and `plain_vs_rdo` say what "
+        "dequantising and rate-distortion optimisation cost. `_us` are the least microseconds a picture. dctwire and "
+        "libjpeg-turbo read abbreviated frames, the tables given once; the others read the same coefficients as "
+        "interchange streams. All are called from Python unless C is said. The 224 x 224 and 1280 x 720 pictures are "
+        "crops and tilings of photographs that matplotlib and scikit-image bring.",
     ),
     "codec_hostile": (
         "The codec and its peers on damaged streams",
