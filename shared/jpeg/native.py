@@ -183,24 +183,33 @@ class NativeBoundDecoder:
     def __init__(
         self, owner: NativeDecoder, decoder: CData, size: tuple[int, int, int], y: NDArray[Any], c: NDArray[Any]
     ) -> None:
-        self._failure, planes = ffi.new("Failure *"), ffi.new("Planes *")
+        failure, planes = ffi.new("Failure *"), ffi.new("Planes *")
         buffers = _pointer("uint8_t[]", y), _pointer("uint8_t[]", c)
         planes.y, planes.c = buffers
         planes.count, planes.height, planes.width = size
         planes.dequantise = y.dtype == np.float32
-        handle = lib.dctwire_bound_new(decoder, planes, self._failure)
-        _require(self._failure.kind, self._failure)
+        handle = lib.dctwire_bound_new(decoder, planes, failure)
+        _require(failure.kind, failure)
         self._alive = (owner, buffers)
         self._count = size[0]
         self._handle = _owned(self, handle, lib.dctwire_bound_free)
         # Looked up once: a frame of 32 x 32 takes hardly longer than a few attributes.
         self._decode = lib.dctwire_bound_decode
+        # Lent to one call at a time: whoever has it is alone with it.
+        self._idle = [failure]
 
     def decode(self, frame: bytes) -> None:
         """One frame into planes of one row; raises JpegError."""
         data = _unchanging(frame)
-        if self._decode(self._handle, data, len(data), self._failure):
-            raise _error(self._failure)
+        try:
+            failure = self._idle.pop()
+        except IndexError:
+            raise ValueError("another thread is decoding into these planes") from None
+        try:
+            if self._decode(self._handle, data, len(data), failure):
+                raise _error(failure)
+        finally:
+            self._idle.append(failure)
 
     def decode_batch(self, frames: Sequence[bytes], threads: int) -> list[JpegError | None]:
         """As many frames as the planes have rows."""

@@ -192,3 +192,28 @@ def test_grey_tables_serve_a_bound_decoder_too():
     grey = Decoder(TableSet.standard(75, Sampling.GREY))
     with pytest.raises(JpegError):
         grey.into(y, c).decode(Encoder(TableSet.standard(75, Sampling.GREY)).encode(IMAGES[0]))
+
+
+def test_a_refused_call_leaves_the_error_of_the_other_alone():
+    big = np.zeros((1, 64, 64, 64), np.int16), np.zeros((1, 128, 32, 32), np.int16)
+    frame = Encoder(TABLES).encode(pictures.natural(512, 512, 1))
+    broken = frame[:-9] + b"\xff\xd9"
+    bound = Decoder(TABLES).into(*big)
+    told: list[str] = []
+
+    def work(data: bytes) -> None:
+        for _ in range(300):
+            try:
+                bound.decode(data)
+            except (ValueError, JpegError) as error:
+                told.append(f"{data is broken} {error!r}")
+
+    threads = [threading.Thread(target=work, args=(data,)) for data in (broken, broken, frame)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with pytest.raises(JpegError) as caught:
+        bound.decode(broken)
+    refusal = repr(ValueError("another thread is decoding into these planes"))
+    assert set(told) <= {f"True {caught.value!r}", f"True {refusal}", f"False {refusal}"}

@@ -104,7 +104,7 @@ impl Decoder {
         }
         let decoded = Decoded::new(quant, components, stream.tables_id);
         workspace.head = first
-            .filter(|(_, plan)| plan.parts.len() == components)
+            .filter(|(start, plan)| plan.parts.len() == components && *start <= Head::MOST_BYTES)
             .map(|(start, plan)| Head::new(&data[..start], plan, decoded));
         Ok(decoded)
     }
@@ -284,6 +284,10 @@ mod tests {
     }
 
     fn decode(decoder: &Decoder, stream: &[u8]) -> Result<Vec<Vec<i16>>> {
+        decode_with(decoder, stream, &mut Workspace::default())
+    }
+
+    fn decode_with(decoder: &Decoder, stream: &[u8], workspace: &mut Workspace) -> Result<Vec<Vec<i16>>> {
         let layout = decoder.probe(stream)?;
         let mut data: Vec<Vec<i16>> = layout
             .components()
@@ -291,7 +295,7 @@ mod tests {
             .map(|component| vec![0; BLOCK_AREA * component.area()])
             .collect();
         let mut planes: Vec<Plane<'_, i16>> = data.iter_mut().map(|data| Plane { data }).collect();
-        decoder.decode(stream, &mut planes, &mut Workspace::default(), |_| Ok(()))?;
+        decoder.decode(stream, &mut planes, workspace, |_| Ok(()))?;
         Ok(data)
     }
 
@@ -316,6 +320,27 @@ mod tests {
                     assert!(decode(&decoder, &stream[..length]).is_err());
                 }
             }
+        }
+    }
+
+    #[test]
+    fn only_a_short_head_is_remembered() {
+        let layout = Layout::of_image(8, 8, Sampling::Grey).unwrap();
+        let stream = Encoder::new(some_tables(Sampling::Grey, &[3]), ID, Level::fastest())
+            .encode_levels(layout, &[&[0; 64]], StreamKind::Interchange)
+            .unwrap();
+        let decoder = Decoder::new(None, Limits::default());
+        for (length, is_remembered) in [(2, true), (Head::MOST_BYTES, false)] {
+            let comment = [
+                &[0xFF, 0xFE],
+                &(length as u16).to_be_bytes()[..],
+                &vec![0; length - 2],
+            ]
+            .concat();
+            let mut workspace = Workspace::default();
+            let commented = [&stream[..2], &comment, &stream[2..]].concat();
+            decode_with(&decoder, &commented, &mut workspace).unwrap();
+            assert_eq!(workspace.head.is_some(), is_remembered);
         }
     }
 

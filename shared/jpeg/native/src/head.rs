@@ -18,6 +18,9 @@ pub struct Head {
 }
 
 impl Head {
+    /// Longer ones are read anew: what one frame made us remember would stay as long as its decoder.
+    pub const MOST_BYTES: usize = 1 << 12;
+
     /// The head of a frame whose only scan is as planned.
     pub fn new(bytes: &[u8], plan: ScanPlan, decoded: Decoded) -> Self {
         Self {
