@@ -32,9 +32,11 @@ ABOUT = {
     ),
     "codec_mutations": (
         "The codec: damaged streams",
-        "Streams of several encoders, damaged where it hurts (segments, lengths, table contents, factors, scans, "
-        "restart markers, cuts, splices), each through every entry point that reads: every one must end in a value or "
-        "a documented error within 50 ms of processor time, and leave the other frames of its batch as they were. "
+        "Streams of several encoders, up to 2.3 KiB long, damaged where it hurts (segments, lengths, table contents, "
+        "factors, scans, restart markers, cuts, splices), each through every entry point that reads: every one must "
+        "end in a value or a documented error, all entry points together within 50 ms of processor time, give the same "
+        "whatever was read before, and leave the other frames of its batch as they were. Where several entry points "
+        "give a value it must be the same; now and then it is coded anew and decoded again. "
         "Counts are by entry point and outcome; `peak_mib_above_start` is the most memory that a process used beyond "
         "what it held at its start, with 512 MiB of address space to go.",
     ),
