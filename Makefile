@@ -18,7 +18,7 @@ FOLDERS := shared sensor_client cloud_server trainer tests benchmarks deploy
 .PHONY: help setup demo stop test test-sensor check format lint types contracts rust sanitize memcheck test-arm64 bench results clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/ready ## Virtual environment, native build, dependencies
 
@@ -61,14 +61,15 @@ memcheck: ## The codec's Rust tests under valgrind
 		cargo test --offline --manifest-path shared/jpeg/native/Cargo.toml
 
 # It needs Debian's rustc, cargo, gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user and, after
-# `dpkg --add-architecture arm64`, libstd-rust-dev:arm64. One test at a time, for qemu may hang over several.
+# `dpkg --add-architecture arm64`, libstd-rust-dev:arm64. Without threads, over which qemu hangs.
 ARM64_RUST ?= /usr/bin
 test-arm64: ## The codec's Rust tests on an emulated 64-bit ARM, built by Debian's cross compiler
 	RUSTC=$(ARM64_RUST)/rustc \
 	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
 	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
 	$(ARM64_RUST)/cargo test --quiet --offline --release --target aarch64-unknown-linux-gnu \
-		--target-dir shared/jpeg/native/target/arm64 --manifest-path shared/jpeg/native/Cargo.toml -- --test-threads=1
+		--target-dir shared/jpeg/native/target/arm64 --manifest-path shared/jpeg/native/Cargo.toml \
+		-- --test-threads=1 --skip share_out
 
 bench: .venv/bench ## Run benchmarks/$(NAME).py and write its figures: make bench NAME=demo
 	$(BIN)/python -m benchmarks.$(NAME)

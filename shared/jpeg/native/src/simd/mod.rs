@@ -27,7 +27,7 @@ pub enum Level {
     Portable = 0,
     /// Of 64-bit ARM, where it is always there.
     Neon = 1,
-    /// AVX2 and the bit manipulation that came with it.
+    /// Of most x86-64 processors since 2013.
     Avx2 = 2,
 }
 

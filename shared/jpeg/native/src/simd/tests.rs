@@ -1,9 +1,12 @@
 //! Every level against the portable one, bit for bit.
 
 use super::{portable, Kernels, Level, Lines};
-use crate::layout::{BLOCK_AREA, BLOCK_SIDE};
+use crate::encoder::{Encoder, StreamKind};
+use crate::layout::{Sampling, BLOCK_AREA, BLOCK_SIDE};
 use crate::levels::Levels;
+use crate::pixels::Image;
 use crate::quant::Quantiser;
+use crate::tables::tests::some_tables;
 
 /// Blocks side by side in `lines`; odd, so that the last vector is not full.
 const BLOCKS: usize = 5;
@@ -177,6 +180,34 @@ fn rows_of_every_length_are_downsampled_alike() {
                 (both, one)
             };
             assert_eq!(downsampled(&portable::KERNELS), downsampled(kernels));
+        }
+    }
+}
+
+#[test]
+fn images_of_any_size_become_the_same_streams() {
+    let samplings = [
+        Sampling::Grey,
+        Sampling::Yuv444,
+        Sampling::Yuv422,
+        Sampling::Yuv420,
+    ];
+    for (sampling, (height, width)) in samplings.into_iter().flat_map(|sampling| {
+        [(1, 1), (7, 9), (17, 33), (32, 32), (40, 71), (9, 150)].map(|size| (sampling, size))
+    }) {
+        let pixels = &noisy_bytes(3 * height * width, 9);
+        let coded = |kernels: &'static Kernels| {
+            let set = some_tables(sampling, &[3, 5, 7][..sampling.components()]);
+            let encoder = Encoder::new(set, *b"tablesid", kernels);
+            let layout = encoder.layout(height, width).unwrap();
+            let mut out = Vec::new();
+            encoder
+                .encode(layout, Image { pixels, channels: 3 }, StreamKind::Scan, &mut out)
+                .unwrap();
+            out
+        };
+        for kernels in others() {
+            assert_eq!(coded(&portable::KERNELS), coded(kernels));
         }
     }
 }
