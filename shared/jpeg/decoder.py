@@ -1,6 +1,6 @@
 """From streams to quantised DCT coefficients, without IDCT."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from typing import Any
 
@@ -20,6 +20,7 @@ class Decoder:
 
     Args:
         tables: for abbreviated frames; derived once. Without it only interchange frames are read.
+        limits: what a stream may cost.
     """
 
     def __init__(self, tables: TableSet | None = None, limits: Limits = Limits()) -> None:  # noqa: B008 (frozen)
@@ -55,7 +56,8 @@ class Decoder:
         Args:
             y: C-contiguous (n, 64, h/8, w/8), int16 levels, or float32 when `dequantise`.
             c: C-contiguous (n, 128, h/16, w/16) of the same type, Cb before Cr.
-            dequantise: multiply each level by its step.
+            dequantise: multiply each level by its step. Other steps and samplings than the tables' are read then.
+            threads: at most so many share the frames.
 
         Returns:
             None or an error a frame: those of `decode`; UnsupportedJpegError for another size or sampling;
@@ -86,8 +88,16 @@ class Decoder:
 class BoundDecoder:
     """A decoder and the planes that it fills; `Decoder.into` makes it.
 
-    It keeps the planes alive. One call at a time: a second thread's is refused with ValueError.
+    It keeps the planes alive. One call at a time: a second thread's is refused with ValueError. Threads that work side
+    by side bind planes of their own.
+
+    Attributes:
+        decode: `decode(frame)` fills planes of one row from one frame and returns None. It raises ValueError where the
+            planes have another number of rows; JpegError where `decode_batch` would put it in its list, and the row is
+            zeros then. It is the native call itself, for a method around it would cost a small frame dearly.
     """
+
+    decode: Callable[[bytes], None]
 
     def __init__(self, bound: native.NativeBoundDecoder, count: int) -> None:
         self._native = bound
@@ -97,8 +107,11 @@ class BoundDecoder:
     def decode_batch(self, frames: Sequence[bytes], *, threads: int = 1) -> list[PeerError | None]:
         """Decode a frame into each row, as `Decoder.decode_batch`.
 
+        Returns:
+            None or an error a frame; the row of a bad one is zeros.
+
         Raises:
-            ValueError: the number of frames is not that of the rows.
+            ValueError: the number of frames is not that of the rows, or another thread's call is under way.
         """
         held = tuple(frames)
         if len(held) != self._count:
@@ -109,12 +122,13 @@ class BoundDecoder:
 def _batch_size(count: int, y: NDArray[Any], c: NDArray[Any], dtype: type) -> tuple[int, int]:
     """(height, width) of the frames the planes are for."""
     if y.dtype != dtype or c.dtype != dtype:
-        raise ValueError(f"planes of {y.dtype} and {c.dtype}, {np.dtype(dtype)} is needed")
+        raise ValueError(f"planes of {y.dtype} and {c.dtype}: levels are int16, with dequantise=True float32")
     if not all(plane.flags.c_contiguous and plane.flags.aligned for plane in (y, c)):
         raise ValueError("the planes must be C-contiguous and aligned")
     if np.may_share_memory(y, c):
         raise ValueError("the planes overlap")
     rows, columns = c.shape[2:] if c.ndim == 4 else (0, 0)
     if y.shape != (count, 64, 2 * rows, 2 * columns) or c.shape != (count, 128, rows, columns):
-        raise ValueError(f"planes of {y.shape} and {c.shape} for {count} frames")
+        needed = f"({count}, 64, h/8, w/8) and ({count}, 128, h/16, w/16)"
+        raise ValueError(f"planes of {y.shape} and {c.shape}: {count} frames need {needed}")
     return 16 * rows, 16 * columns

@@ -48,12 +48,14 @@ class Encoder:
     def __init__(self, tables: TableSet, *, quantisation: Quantisation | None = None, simd: Simd | None = None) -> None:
         self.tables = tables
         self.simd = Simd.available()[-1] if simd is None else simd
+        if self.simd not in Simd.available():
+            raise ValueError(f"this processor has no {self.simd}, only {', '.join(Simd.available())}")
         chosen = None if quantisation is None else quantisation.for_components(tables.sampling.components)
         code = self.simd.native_code
         self._native = native.NativeEncoder(tables.native_tables, tables.tables_id, chosen, code)
 
     def encode(self, pixels: NDArray[np.uint8], stream: Stream = Stream.ABBREVIATED) -> bytes:
-        """One JPEG of uint8 (h, w, 3) RGB, or (h, w) grey where the tables are grey.
+        """One JPEG of uint8 (h, w, 3) RGB; where the tables are grey, (h, w) is taken too, and of RGB the luma.
 
         Raises:
             ValueError: the array's type or shape is another, or a side is longer than 65535.
@@ -62,13 +64,15 @@ class Encoder:
         if len(shape) == 2 and self.tables.sampling is Sampling.GREY:
             shape = (*shape, 1)
         if pixels.dtype != np.uint8 or len(shape) != 3 or shape[2] not in (1, 3):
-            raise ValueError(f"{pixels.dtype} of shape {pixels.shape} for {self.tables.sampling} tables")
+            raise ValueError(f"an image is uint8 (h, w, 3) or, grey, (h, w), not {pixels.dtype} of {pixels.shape}")
         return self._native.encode_one(np.ascontiguousarray(pixels), shape, stream.native_code)
 
     def encode_batch(
         self, pixels: NDArray[np.uint8], stream: Stream = Stream.ABBREVIATED, *, threads: int = 1
     ) -> list[bytes]:
         """n JPEGs of uint8 (n, h, w, 3) RGB in one call, on at most so many threads.
+
+        Where the tables are grey, (n, h, w, 1) is taken too, and of RGB the luma.
 
         Raises:
             ValueError: as `encode`.
@@ -81,7 +85,7 @@ class Encoder:
         """The levels that decoding the encoded images would give, without coding them.
 
         Args:
-            pixels: uint8 (n, h, w, 3) RGB; h and w multiples of 16 for 4:2:0, of 8 for grey.
+            pixels: uint8 (n, h, w, 3) RGB, or as `encode_batch`; h and w multiples of 16 for 4:2:0, of 8 for grey.
             threads: at most so many share the images.
 
         Returns:
@@ -92,12 +96,12 @@ class Encoder:
         """
         is_grey = self.tables.sampling is Sampling.GREY
         if not is_grey and self.tables.sampling is not Sampling.YUV420:
-            raise ValueError(f"batches are 4:2:0 or grey, not {self.tables.sampling}")
+            raise ValueError(f"batches of levels are 4:2:0 or grey, not {self.tables.sampling}")
         images = _images(pixels)
         count, height, width, _ = images.shape
         unit = 8 if is_grey else 16
         if height % unit or width % unit:
-            raise ValueError(f"{height} x {width} is not a multiple of {unit}")
+            raise ValueError(f"images of {height} x {width}: batches of levels need multiples of {unit}")
         y = np.empty((count, 64, height // 8, width // 8), np.int16)
         c = None if is_grey else np.empty((count, 128, height // 16, width // 16), np.int16)
         self._native.quantise(images, y, c, threads)
@@ -147,5 +151,5 @@ class Encoder:
 def _images(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """uint8 (n, h, w, 3 or 1), C-contiguous."""
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] not in (1, 3):
-        raise ValueError(f"images must be uint8 RGB or grey, not {pixels.dtype} of shape {pixels.shape}")
+        raise ValueError(f"images are uint8 (n, h, w, 3) or, grey, (n, h, w, 1), not {pixels.dtype} of {pixels.shape}")
     return np.ascontiguousarray(pixels)

@@ -31,8 +31,15 @@ class Limits:
     """What a stream may cost, checked before anything is allocated.
 
     Args:
+        max_bytes: of the whole stream.
+        max_pixels: height times width.
+        max_side: pixels; JPEG itself ends at 65535.
         max_scans: sequential JPEG needs at most one a component.
+        max_markers: all but restart markers.
         max_restarts: restart markers a scan; the default is one an MCU of the largest 4:2:0 frame.
+
+    Raises:
+        ValueError: a limit is below 0 or has more than 63 bits.
     """
 
     max_bytes: int = 8 << 20
@@ -41,6 +48,10 @@ class Limits:
     max_scans: int = 3
     max_markers: int = 1000
     max_restarts: int = 1 << 16
+
+    def __post_init__(self) -> None:
+        if not all(0 <= limit < 1 << 63 for limit in astuple(self)):
+            raise ValueError(f"limits lie between 0 and 2^63: {self}")
 
 
 @dataclass(frozen=True)

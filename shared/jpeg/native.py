@@ -199,7 +199,7 @@ class NativeBoundDecoder:
         self._idle = [failure]
 
     def decode(self, frame: bytes) -> None:
-        """One frame into planes of one row; raises JpegError."""
+        """One frame into planes of one row; raises JpegError and leaves zeros then, ValueError for other planes."""
         data = _unchanging(frame)
         try:
             failure = self._idle.pop()

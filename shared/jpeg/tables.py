@@ -7,6 +7,9 @@ from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shared.jpeg import annex_k, arguments, native
 from shared.jpeg.errors import InvalidTablesError
 
@@ -102,12 +105,23 @@ class TableSet:
         return native.write_tables(self.native_tables, with_huffman=True)
 
     def with_huffman(self, huffman: Sequence[HuffmanTable]) -> Self:
-        """The same quantisation with other Huffman tables: the quant id stays."""
+        """The same quantisation with other Huffman tables: the quant id stays.
+
+        Raises:
+            InvalidTablesError: as `TableSet`.
+        """
         return replace(self, huffman=tuple(huffman))
 
-    def with_quant(self, quant: Sequence[bytes]) -> Self:
-        """The same Huffman tables with other quantisation."""
-        return replace(self, quant=tuple(quant))
+    def with_quant(self, quant: Sequence[bytes] | NDArray[np.uint8]) -> Self:
+        """The same Huffman tables with other quantisation.
+
+        Args:
+            quant: steps as `TableSet` has them, or as uint8 (components, 64).
+
+        Raises:
+            InvalidTablesError: as `TableSet`.
+        """
+        return replace(self, quant=tuple(map(bytes, quant)))
 
     @cached_property
     def tables_id(self) -> str:

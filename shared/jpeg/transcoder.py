@@ -23,6 +23,7 @@ class Transcoder:
         tables: of the frames it writes.
         quantisation: how coefficients become levels, as for `Encoder`.
         source: tables of the abbreviated frames it reads, if it is to read such.
+        limits: what a stream may cost.
 
     Raises:
         ValueError: the quantisation does not fit the tables' components.

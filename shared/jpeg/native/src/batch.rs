@@ -62,7 +62,7 @@ impl Geometry {
     fn misfit(&self, layout: &Layout) -> Error {
         let (height, width) = (self.height, self.width);
         Error::unsupported(format!(
-            "a frame of {} x {} in {:?} does not fit a batch of {height} x {width} in Yuv420",
+            "a frame of {} x {} in {} does not fit a batch of {height} x {width} in 4:2:0",
             layout.height, layout.width, layout.sampling
         ))
     }

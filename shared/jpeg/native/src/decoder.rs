@@ -151,12 +151,15 @@ impl Decoder {
     /// Our tables, where they are what this abbreviated frame is coded with.
     fn known_for(&self, stream: &Stream<'_>, frame: &Frame) -> Result<&Known> {
         let known = self.known.as_ref().ok_or_else(|| {
-            Error::unknown_tables(stream.tables_id, "the frame is abbreviated, no tables are given")
+            Error::unknown_tables(
+                stream.tables_id,
+                "the frame is abbreviated, and the decoder has no tables",
+            )
         })?;
         match stream.tables_id {
             Some(id) if id != known.id => Err(Error::unknown_tables(
                 Some(id),
-                "the frame was coded with other tables",
+                "the frame was coded with other tables than the decoder's",
             )),
             id if frame.layout.sampling != known.set.sampling => Err(Error::unknown_tables(
                 id,
@@ -251,7 +254,7 @@ impl Decoder {
         match &self.known {
             Some(known) if known.set.quant[..] != *decoded.quant() => Err(Error::unknown_tables(
                 decoded.tables_id,
-                "the frame's quantisation tables are not the batch's",
+                "the frame's steps are not the batch's; only dequantised batches take them",
             )),
             _ => Ok(()),
         }

@@ -238,7 +238,10 @@ impl Encoder {
     /// Bits that `encode_levels` would write into the scan, before it fills the last byte and stuffs zeros.
     pub fn scan_bits(&self, layout: &Layout, planes: &[&[i16]]) -> Result<u64> {
         if layout.sampling != self.set.sampling {
-            return Err(Error::invalid_argument("levels of another sampling"));
+            return Err(Error::invalid_argument(format!(
+                "levels in {}, the tables are for {}",
+                layout.sampling, self.set.sampling
+            )));
         }
         self.lengths.scan_bits(layout, planes)
     }

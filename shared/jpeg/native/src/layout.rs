@@ -1,5 +1,6 @@
 //! How an image divides into MCUs and blocks (T.81 A.1.1, A.2).
 
+use std::fmt;
 use std::ops::Range;
 
 use crate::error::{Error, Result};
@@ -21,6 +22,17 @@ pub enum Sampling {
     Yuv444 = 1,
     Yuv422 = 2,
     Yuv420 = 3,
+}
+
+impl fmt::Display for Sampling {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Grey => "grey",
+            Self::Yuv444 => "4:4:4",
+            Self::Yuv422 => "4:2:2",
+            Self::Yuv420 => "4:2:0",
+        })
+    }
 }
 
 impl Sampling {

@@ -67,7 +67,7 @@ impl Source {
             Sampling::Grey => Ok(same.take(1).collect()),
             Sampling::Yuv420 => Ok(same.take(1).chain(self.chroma_420()?).collect()),
             _ => Err(Error::unsupported(format!(
-                "a frame in {own:?} cannot be brought to {sampling:?}"
+                "a frame in {own} cannot be brought to {sampling}"
             ))),
         }
     }

@@ -87,7 +87,10 @@ pub unsafe extern "C" fn dctwire_bound_decode(
         guard(failure, || {
             let bound = &*bound;
             if bound.planes.count != 1 {
-                return Err(Error::invalid_argument("the planes are not those of one frame"));
+                return Err(Error::invalid_argument(format!(
+                    "one frame for planes of {} rows: decode a batch of as many",
+                    bound.planes.count
+                )));
             }
             let frame = bytes(frame, length);
             bound.hold(|workspace| {
