@@ -221,7 +221,7 @@ def test_pixels_of_another_kind_are_the_callers_mistake(pixels, sampling):
 
 
 def test_only_multiples_of_16_are_quantised_as_batches():
-    with pytest.raises(ValueError, match="multiple of 16"):
+    with pytest.raises(ValueError, match="multiples of 16"):
         Encoder(TableSet.standard()).quantise_batch(np.zeros((1, 24, 32, 3), np.uint8))
 
 
