@@ -5,7 +5,7 @@ import pytest
 
 from shared.jpeg import Coefficients, Decoder, Encoder, Sampling, Stream, SymbolCounts, TableSet
 from tests.shared.jpeg import pictures, streams
-from tests.shared.jpeg.twins import TWINS, libjpeg
+from tests.shared.jpeg.twins import TWINS, libjpeg, recoded_by_libjpeg
 
 SUBSAMPLINGS = {Sampling.YUV444: 0, Sampling.YUV422: 1, Sampling.YUV420: 2}
 
@@ -56,6 +56,27 @@ def test_restart_markers_change_no_level(decode, blocks):
     expected = levels(Sampling.YUV420, 70, 66)
     jpeg = coded(Sampling.YUV420, 70, 66, restart_marker_blocks=blocks)
     assert_decodes_to(decode, jpeg, expected)
+
+
+@every_decoder
+@pytest.mark.parametrize("blocks", [1, 2, 5])
+def test_restart_markers_in_scans_of_one_component_change_no_level(decode, blocks):
+    # Three grey pictures under one set of tables, one behind the other: 4:4:4, not interleaved.
+    greys = [
+        pictures.pillow_jpeg(pictures.natural(21, 30, seed, 1)[..., 0], quality=60, restart_marker_blocks=blocks)
+        for seed in range(3)
+    ]
+    expected = [Decoder().decode(grey) for grey in greys]
+    frame = streams.segment(0xC0, bytes([8, 0, 21, 0, 30, 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0]))
+    head = streams.replace_segment(greys[0], 0xC0, frame)
+    head = head[: streams.segments(head)[-1][1]]
+    scans = [
+        streams.segment(0xDA, bytes([1, identifier, 0, 0, 63, 0])) + streams.scan_of(grey)
+        for identifier, grey in zip((1, 2, 3), greys, strict=True)
+    ]
+    planes, _ = decode(head + b"".join(scans) + b"\xff\xd9")
+    for plane, grey in zip(planes, expected, strict=True):
+        np.testing.assert_array_equal(plane, grey.planes[0])
 
 
 @every_decoder
@@ -177,6 +198,27 @@ def test_photographs_of_every_sampling_decode_to_libjpegs_levels(sampling, quali
     picture = picture[..., 1] if sampling is Sampling.GREY else picture
     jpeg = pictures.pillow_jpeg(picture, quality=quality, optimize=quality == 75, **options)
     assert_decodes_to(libjpeg, jpeg, Decoder().decode(jpeg))
+
+
+@pytest.mark.parametrize("quality", range(1, 101))
+def test_every_quality_decodes_to_libjpegs_levels(quality):
+    options = [{}, *({"subsampling": code} for code in SUBSAMPLINGS.values())]
+    for index, draw in enumerate((pictures.natural, pictures.noise, pictures.extremes)):
+        chosen = options[(quality + index) % 4]
+        picture = draw(33, 39, quality) if chosen else draw(33, 39, quality)[..., 0]
+        jpeg = pictures.pillow_jpeg(picture, quality=quality, **chosen)
+        assert_decodes_to(libjpeg, jpeg, Decoder().decode(jpeg))
+
+
+@every_sampling
+@pytest.mark.parametrize("how", [{}, {"optimize": True}, {"restart_marker_blocks": 2}], ids=str)
+def test_coding_what_was_decoded_gives_the_bytes_that_libjpeg_recodes_to(sampling, how):
+    # As jpegtran does: libjpeg writes the coefficients anew, with Annex K's codes and without restart markers.
+    for side in range(1, 71, 3):
+        height, width = side, 71 - side
+        jpeg = coded(sampling, height, width, quality=side + 29, **how)
+        ours = Encoder(TableSet.standard(side + 29, sampling)).encode_coefficients(Decoder().decode(jpeg), Stream.SCAN)
+        assert ours == streams.scan_of(recoded_by_libjpeg(jpeg))
 
 
 def test_whatever_follows_the_end_of_image_is_left_alone():

@@ -38,6 +38,15 @@ def libjpeg(jpeg: bytes) -> tuple[Levels, list[bytes]]:
     return rows, steps
 
 
+def recoded_by_libjpeg(jpeg: bytes) -> bytes:
+    """The same coefficients as libjpeg writes them anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "source.jpg", Path(folder) / "target.jpg"
+        source.write_bytes(jpeg)
+        jpeglib.read_dct(str(source)).write_dct(str(target))
+        return target.read_bytes()
+
+
 TWINS: dict[str, Callable[[bytes], tuple[Levels, list[bytes]]]] = {
     "native": native,
     "reference": reference,
