@@ -190,7 +190,8 @@ class NativeBoundDecoder:
         planes.dequantise = y.dtype == np.float32
         handle = lib.dctwire_bound_new(decoder, planes, failure)
         _require(failure.kind, failure)
-        self._alive = (owner, buffers)
+        # Whoever is referred to weakly does not move: `resize(refcheck=False)` looks at nothing else.
+        self._alive = (owner, buffers, weakref.ref(y), weakref.ref(c))
         self._count = size[0]
         self._handle = _owned(self, handle, lib.dctwire_bound_free)
         # Looked up once: a frame of 32 x 32 takes hardly longer than a few attributes.
@@ -204,7 +205,7 @@ class NativeBoundDecoder:
         try:
             failure = self._idle.pop()
         except IndexError:
-            raise ValueError("another thread is decoding into these planes") from None
+            failure = ffi.new("Failure *")
         try:
             if self._decode(self._handle, data, len(data), failure):
                 raise _error(failure)

@@ -8,7 +8,18 @@ from random import Random
 import numpy as np
 import pytest
 
-from shared.jpeg import BoundDecoder, Decoder, Encoder, JpegError, Limits, NotAJpegError, Sampling, Stream, TableSet
+from shared.jpeg import (
+    BoundDecoder,
+    Decoder,
+    Encoder,
+    JpegError,
+    Limits,
+    NotAJpegError,
+    Sampling,
+    Stream,
+    TableSet,
+    UnknownTablesError,
+)
 from tests.fuzz.jpeg_mutations import Corpus
 from tests.shared.jpeg import pictures, streams
 
@@ -86,6 +97,17 @@ def test_a_frame_goes_into_the_planes_and_an_error_leaves_zeros():
     assert not c.any()
 
 
+def test_what_stands_behind_a_scan_names_the_tables_of_no_frame():
+    frame = OTHER_STEPS[0]
+    claimed = frame[:-2] + streams.segment(0xEA, b"DWpoisoned") + frame[-2:]
+    y, c = planes()
+    bound = Decoder(TABLES).into(y, c)
+    for one in (claimed, frame):
+        with pytest.raises(UnknownTablesError) as caught:
+            bound.decode(one)
+        assert caught.value.tables_id is None
+
+
 def test_a_batch_may_be_decoded_again_and_again():
     y, c = planes(3)
     bound = Decoder(TABLES).into(y, c)
@@ -160,8 +182,9 @@ def test_the_planes_and_the_decoder_live_as_long_as_what_is_bound_to_them():
     gc.collect()
     made.decode(FRAMES[0])
     np.testing.assert_array_equal(y, Encoder(TABLES).quantise_batch(IMAGES[:1])[0])
-    with pytest.raises(ValueError, match="resize"):
-        y.resize(10, refcheck=True)
+    for refcheck in (True, False):
+        with pytest.raises(ValueError, match="resize"):
+            y.resize(1 << 20, refcheck=refcheck)
 
 
 def test_a_second_thread_is_refused_or_served_but_never_harmed():

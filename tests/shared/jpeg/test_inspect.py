@@ -62,3 +62,10 @@ def test_fill_bytes_before_the_end_are_not_scan_bytes():
     frame = Encoder(TableSet.standard(60)).encode(PICTURE)
     filled = frame[:-2] + b"\xff\xff" + frame[-2:]
     assert inspect(filled).scan_bytes == inspect(frame).scan_bytes
+
+
+@pytest.mark.parametrize(("marker", "body"), [(0xDB, bytes([0, *[1] * 64])), (0xEA, b"DW" + bytes(8))])
+def test_what_stands_behind_the_last_scan_changes_nothing(marker, body):
+    for stream in (Stream.ABBREVIATED, Stream.INTERCHANGE):
+        frame = Encoder(TableSet.standard(60)).encode(PICTURE, stream)
+        assert inspect(frame[:-2] + streams.segment(marker, body) + frame[-2:]) == inspect(frame)

@@ -88,13 +88,15 @@ impl Decoder {
     ) -> Result<Decoded> {
         let mut stream = Stream::new(data, self.limits)?;
         let mut quant = [None; 3];
-        let mut first = None;
+        let (mut first, mut tables_id) = (None, None);
         while let Stop::Scan(scan) = stream.next_stop()? {
             let frame = require_frame(&stream, scan.start)?;
             require(&frame.layout)?;
             let plan = self.plan(&stream, &scan, &frame, &mut quant)?;
             let end = plan.decode(data, scan.start, planes, &mut workspace.segments[0])?;
             stream.resume_at(end);
+            // What stands behind the last scan names nothing, nor may it be remembered with the head.
+            tables_id = stream.tables_id;
             first.get_or_insert((scan.start, plan));
         }
         let layout = require_frame(&stream, data.len())?.layout;
@@ -102,7 +104,7 @@ impl Decoder {
         if quant[..components].contains(&None) {
             return Err(not_scanned(data.len()));
         }
-        let decoded = Decoded::new(quant, components, stream.tables_id);
+        let decoded = Decoded::new(quant, components, tables_id);
         workspace.head = first
             .filter(|(start, plan)| plan.parts.len() == components && *start <= Head::MOST_BYTES)
             .map(|(start, plan)| Head::new(&data[..start], plan, decoded));

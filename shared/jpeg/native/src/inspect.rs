@@ -24,6 +24,7 @@ pub fn inspect(data: &[u8], limits: Limits) -> Result<FrameInfo> {
     let mut scan_bytes = 0;
     let mut quant = [None; 3];
     let mut is_scanned = [false; 3];
+    let mut tables_id = None;
     while let Stop::Scan(scan) = stream.next_stop()? {
         let end = stream.scan_end(scan.start)?;
         scan_bytes += end - scan.start;
@@ -38,6 +39,8 @@ pub fn inspect(data: &[u8], limits: Limits) -> Result<FrameInfo> {
             require_tables(&stream, &scan, frame.components())?;
         }
         stream.resume_at(end);
+        // What stands behind the last scan is not what the frame is decoded by.
+        tables_id = stream.tables_id;
     }
     let frame = require_frame(&stream, data.len())?;
     let components = frame.layout.components().len();
@@ -47,8 +50,8 @@ pub fn inspect(data: &[u8], limits: Limits) -> Result<FrameInfo> {
     }
     Ok(FrameInfo {
         layout: frame.layout,
-        is_abbreviated: !stream.has_tables,
-        tables_id: stream.tables_id,
+        is_abbreviated: quant.is_none(),
+        tables_id,
         quant,
         scan_bytes,
     })
