@@ -1,6 +1,6 @@
 //! From pixels or coefficients to a stream with given tables.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::coefficients::CoefficientSource;
 use crate::error::{Error, Result};
@@ -189,13 +189,17 @@ impl Encoder {
         Ok(())
     }
 
-    /// Do `work` with memory that an earlier call left, where that was for the same layout.
+    /// Do `work` with memory that an earlier call left, where that was for the same layout. Nobody waits for it: a
+    /// process forked while another thread has the lock would wait for ever.
     fn with_workspace<R>(&self, layout: Layout, work: impl FnOnce(&mut Workspace) -> R) -> R {
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = idle().pop().filter(|left| left.layout == layout);
+        let idle = || self.idle.try_lock().ok();
+        let left = idle().and_then(|mut idle| idle.pop());
+        let left = left.filter(|left| left.layout == layout);
         let mut workspace = left.unwrap_or_else(|| Workspace::new(layout));
         let result = work(&mut workspace);
-        idle().push(workspace);
+        if let Some(mut idle) = idle() {
+            idle.push(workspace);
+        }
         result
     }
 
@@ -372,5 +376,25 @@ impl BlockSource for LevelSource<'_> {
         let layout = &self.layout.components()[component];
         let first = row * layout.block_columns + column;
         Levels::gather(self.planes[component], layout.area(), first, blocks);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Sampling;
+    use crate::simd::Level;
+    use crate::tables::tests::some_tables;
+
+    #[test]
+    fn a_lock_that_stays_taken_stops_nobody() {
+        let encoder = Encoder::new(some_tables(Sampling::Grey, &[3]), [0; 8], Level::fastest());
+        let _taken = encoder.idle.lock();
+        let layout = encoder.layout(8, 8).unwrap();
+        let pixels = &[7; 64];
+        let image = Image { pixels, channels: 1 };
+        assert!(encoder
+            .encode(layout, image, StreamKind::Scan, &mut Vec::new())
+            .is_ok());
     }
 }

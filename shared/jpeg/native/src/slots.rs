@@ -1,6 +1,6 @@
 //! Tables where scans look for them, and those derived lately.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, RwLock};
 
 use crate::decode_table::DecodeTable;
 use crate::error::{Error, Result};
@@ -91,31 +91,48 @@ impl Slots {
 }
 
 /// The tables derived last, for streams that bring the same ones again and again.
+///
+/// Nobody waits here: a process forked while another thread has the lock would wait for ever.
 #[derive(Default)]
 pub struct Recent {
-    tables: Mutex<Vec<Arc<DecodeTable>>>,
+    tables: RwLock<Vec<Arc<DecodeTable>>>,
 }
 
 impl Recent {
     /// Enough for two streams of four tables each.
     const KEPT: usize = 8;
 
-    /// The table of `spec`, derived where it is none of the last.
+    /// The table of `spec`, derived where it is none of the last, or none can be looked at.
     pub fn table(&self, spec: &Spec, class: Class) -> Arc<DecodeTable> {
-        if let Some(table) =
-            self.locked(|tables| tables.iter().find(|table| table.is_of(spec, class)).cloned())
-        {
-            return table;
-        }
-        let derived = Arc::new(DecodeTable::new(spec, class));
-        self.locked(|tables| {
-            tables.truncate(Self::KEPT - 1);
-            tables.insert(0, Arc::clone(&derived));
-        });
-        derived
+        self.found(spec, class).unwrap_or_else(|| {
+            let derived = Arc::new(DecodeTable::new(spec, class));
+            if let Ok(mut tables) = self.tables.try_write() {
+                tables.truncate(Self::KEPT - 1);
+                tables.insert(0, Arc::clone(&derived));
+            }
+            derived
+        })
     }
 
-    fn locked<R>(&self, work: impl FnOnce(&mut Vec<Arc<DecodeTable>>) -> R) -> R {
-        work(&mut self.tables.lock().unwrap_or_else(PoisonError::into_inner))
+    fn found(&self, spec: &Spec, class: Class) -> Option<Arc<DecodeTable>> {
+        let tables = self.tables.try_read().ok()?;
+        tables.iter().find(|table| table.is_of(spec, class)).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Sampling;
+    use crate::tables::tests::some_tables;
+
+    #[test]
+    fn a_table_is_derived_once_and_again_where_a_lock_stays_taken() {
+        let recent = Recent::default();
+        let spec = some_tables(Sampling::Grey, &[1]).huffman[0];
+        let first = recent.table(&spec, Class::Dc);
+        assert!(Arc::ptr_eq(&first, &recent.table(&spec, Class::Dc)));
+        let _taken = recent.tables.write();
+        assert!(recent.table(&spec, Class::Dc).is_of(&spec, Class::Dc));
     }
 }
