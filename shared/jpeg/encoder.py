@@ -64,7 +64,8 @@ class Encoder:
         if len(shape) == 2 and self.tables.sampling is Sampling.GREY:
             shape = (*shape, 1)
         if pixels.dtype != np.uint8 or len(shape) != 3 or shape[2] not in (1, 3):
-            raise ValueError(f"an image is uint8 (h, w, 3) or, grey, (h, w), not {pixels.dtype} of {pixels.shape}")
+            taken = f"{self.tables.sampling} tables take uint8 (h, w, 3), grey ones (h, w) too"
+            raise ValueError(f"{taken}: not {pixels.dtype} of {pixels.shape}")
         return self._native.encode_one(np.ascontiguousarray(pixels), shape, stream.native_code)
 
     def encode_batch(

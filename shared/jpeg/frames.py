@@ -54,9 +54,9 @@ class Limits:
             raise ValueError(f"limits lie between 0 and 2^63: {self}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Coefficients:
-    """Quantised levels of one frame.
+    """Quantised levels of one frame; equal where all of it is.
 
     Args:
         planes: a component each, int16 (64, block rows, block columns), natural frequency order; blocks that
@@ -69,6 +69,14 @@ class Coefficients:
     sampling: Sampling
     planes: tuple[NDArray[np.int16], ...]
     quant: tuple[bytes, ...]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Coefficients):
+            return NotImplemented
+        own, others = ((each.height, each.width, each.sampling, each.quant, len(each.planes)) for each in (self, other))
+        return own == others and all(map(np.array_equal, self.planes, other.planes))
+
+    __hash__ = None  # type: ignore[assignment]  # arrays have none
 
     @property
     def native_levels(self) -> arguments.Levels:

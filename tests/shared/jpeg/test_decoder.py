@@ -1,5 +1,7 @@
 """Decoding: every decoder finds the levels that went in, whatever the stream looks like."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -250,3 +252,14 @@ def test_a_buffer_other_than_bytes_is_decoded():
     expected = Decoder().decode(jpeg)
     for buffer in (bytearray(jpeg), memoryview(jpeg)):
         np.testing.assert_array_equal(Decoder().decode(buffer).planes[0], expected.planes[0])
+
+
+def test_coefficients_are_values():
+    jpeg = coded(Sampling.YUV420, 20, 20)
+    found = Decoder().decode(jpeg)
+    assert found == Decoder().decode(jpeg)
+    planes = (found.planes[0], found.planes[1], found.planes[2] + np.int16(1))
+    assert found != replace(found, planes=planes)
+    assert found != replace(found, planes=found.planes[:2])
+    assert found != replace(found, height=19)
+    assert found != "another thing"

@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from shared.jpeg import BoundDecoder, Decoder, Encoder, InvalidTablesError, Limits, Sampling, Simd, TableSet
+from shared.jpeg import (
+    BoundDecoder,
+    Decoder,
+    Encoder,
+    InvalidTablesError,
+    Limits,
+    Sampling,
+    Simd,
+    TableSet,
+    UnsupportedJpegError,
+)
 from tests.shared.jpeg import pictures
 
 TABLES = TableSet.standard(75)
@@ -28,7 +38,7 @@ def planes(height: int = 32, width: int = 48, dtype: type = np.int16, count: int
     ],
 )
 def test_an_image_of_another_kind_is_told_the_right_one(pixels):
-    with pytest.raises(ValueError, match=r"uint8 \(h, w, 3\) or, grey, \(h, w\), not \w+ of \("):
+    with pytest.raises(ValueError, match=r"4:2:0 tables take uint8 \(h, w, 3\), grey ones \(h, w\) too: not \w+ of \("):
         Encoder(TABLES).encode(pixels)
 
 
@@ -49,6 +59,11 @@ def test_planes_of_another_layout_are_told_the_right_one():
     y, c = planes()
     with pytest.raises(ValueError, match=r"1 frames need \(1, 64, h/8, w/8\) and \(1, 128, h/16, w/16\)"):
         Decoder(TABLES).decode_batch([FRAME], np.moveaxis(y, 1, 3).copy(), np.moveaxis(c, 1, 3).copy())
+
+
+def test_a_jpeg_of_another_kind_is_told_what_is_read():
+    with pytest.raises(UnsupportedJpegError, match=r"progressive.* 8-bit sequential Huffman JPEG, grey or YCbCr"):
+        Decoder().decode(pictures.pillow_jpeg(PICTURE, progressive=True))
 
 
 def test_one_frame_for_many_rows_is_told_so():

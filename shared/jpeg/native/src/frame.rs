@@ -140,7 +140,9 @@ impl Colours {
 }
 
 pub fn unsupported(what: &str) -> Error {
-    Error::unsupported(format!("{what}: only 8-bit sequential Huffman JPEG is read"))
+    Error::unsupported(format!(
+        "{what}: what is read is 8-bit sequential Huffman JPEG, grey or YCbCr in 4:2:0, 4:2:2 or 4:4:4"
+    ))
 }
 
 /// The name of a process (T.81 table B.1) that we do not read.
