@@ -56,12 +56,14 @@ class Decoder:
         Args:
             y: C-contiguous (n, 64, h/8, w/8), int16 levels, or float32 when `dequantise`.
             c: C-contiguous (n, 128, h/16, w/16) of the same type, Cb before Cr.
-            dequantise: multiply each level by its step. Other steps and samplings than the tables' are read then.
+            dequantise: multiply each level by its step. Interchange frames with other steps than the tables', in
+                any sampling, are read then.
             threads: at most so many share the frames.
 
         Returns:
             None or an error a frame: those of `decode`; UnsupportedJpegError for another size or sampling;
-            UnknownTablesError, without `dequantise`, for steps that are not those of this decoder's tables.
+            UnknownTablesError, without `dequantise`, for steps that are not those of this decoder's tables, if it
+            has any.
 
         Raises:
             ValueError: the planes' types or shapes do not fit together or the number of frames, or they
