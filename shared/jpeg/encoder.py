@@ -60,13 +60,14 @@ class Encoder:
         Raises:
             ValueError: the array's type or shape is another, or a side is longer than 65535.
         """
-        shape = pixels.shape
+        image = np.ascontiguousarray(pixels)
+        shape = image.shape
         if len(shape) == 2 and self.tables.sampling is Sampling.GREY:
             shape = (*shape, 1)
-        if pixels.dtype != np.uint8 or len(shape) != 3 or shape[2] not in (1, 3):
+        if image.dtype != np.uint8 or len(shape) != 3 or shape[2] not in (1, 3):
             taken = f"{self.tables.sampling} tables take uint8 (h, w, 3), grey ones (h, w) too"
             raise ValueError(f"{taken}: not {pixels.dtype} of {pixels.shape}")
-        return self._native.encode_one(np.ascontiguousarray(pixels), shape, stream.native_code)
+        return self._native.encode_one(image, shape, stream.native_code)
 
     def encode_batch(
         self, pixels: NDArray[np.uint8], stream: Stream = Stream.ABBREVIATED, *, threads: int = 1
@@ -117,7 +118,7 @@ class Encoder:
         """
         if (coefficients.sampling, coefficients.quant) != (self.tables.sampling, self.tables.quant):
             raise ValueError("the coefficients were quantised with other tables")
-        planes = [np.require(plane, requirements=("C", "ALIGNED")) for plane in coefficients.planes]
+        planes = [np.require(plane, requirements=("C", "ALIGNED", "ENSUREARRAY")) for plane in coefficients.planes]
         if len(planes) != self.tables.sampling.components or any(p.dtype != np.int16 for p in planes):
             raise ValueError("the planes must be int16, one a component")
         size = (coefficients.height, coefficients.width)

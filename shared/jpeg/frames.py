@@ -157,7 +157,7 @@ def levels_of(y: NDArray[np.int16], c: NDArray[np.int16] | None) -> arguments.Le
 def _contiguous(levels: NDArray[np.int16]) -> NDArray[np.int16]:
     if levels.dtype != np.int16:
         raise ValueError(f"levels must be int16, not {levels.dtype}")
-    return np.require(levels, requirements=("C", "ALIGNED"))
+    return np.require(levels, requirements=("C", "ALIGNED", "ENSUREARRAY"))
 
 
 def sampling_of(native_code: int) -> Sampling:

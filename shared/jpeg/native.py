@@ -188,6 +188,9 @@ class NativeBoundDecoder:
         planes.y, planes.c = buffers
         planes.count, planes.height, planes.width = size
         planes.dequantise = y.dtype == np.float32
+        y_bytes = size[0] * size[1] * size[2] * (4 if planes.dequantise else 2)
+        if [len(buffer) for buffer in buffers] != [y_bytes, y_bytes // 2]:
+            raise ValueError("the planes' memory is not what their shapes say")
         handle = lib.dctwire_bound_new(decoder, planes, failure)
         _require(failure.kind, failure)
         # Whoever is referred to weakly does not move: `resize(refcheck=False)` looks at nothing else.

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from shared.jpeg import CorruptJpegError, arguments, native
+from shared.jpeg import CorruptJpegError, Decoder, Encoder, TableSet, arguments, native
 from shared.jpeg.errors import ContainedFaultError
 
 
@@ -36,3 +36,20 @@ def test_counts_of_too_few_symbols_are_never_written() -> None:
         native.count_symbols(levels, np.zeros((4, 255), np.uint64))
     with pytest.raises(ValueError, match="too small"):
         native.fit(np.zeros(255, np.uint64), is_ac=True)
+
+
+class Boaster(np.ndarray):
+    """Says that it has more rows and columns than its memory."""
+
+    shape = property(lambda self: tuple(64 if side == 2 else side for side in np.shape(np.asarray(self))))
+
+
+def test_no_memory_is_touched_that_an_array_only_claims() -> None:
+    tables = TableSet.standard()
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    assert Encoder(tables).encode(pixels.view(Boaster)) == Encoder(tables).encode(pixels)
+    y, c = np.zeros((1, 64, 2, 2), np.int16).view(Boaster), np.zeros((1, 128, 32, 32), np.int16)
+    with pytest.raises(ValueError, match="memory"):
+        Decoder(tables).into(y, c)
+    with pytest.raises(ValueError, match="match the size"):
+        Encoder(tables).scan_bits_batch(y, c)
