@@ -85,9 +85,14 @@ def results_page(records: dict[str, dict[str, Any]]) -> str:
         if name in TABLES:
             parts.append(TABLES[name](record["figures"]))
         parts.append("| figure | value |\n|---|---:|")
-        parts += [f"| `{key}` | {value:g} |" for key, value in record["figures"].items()]
+        parts += [f"| `{key}` | {shown(value)} |" for key, value in record["figures"].items()]
         parts.append(f"\nn = {record['n']}; {record['machine']}; {record['date']}; commit {record['commit']}\n")
     return "\n".join(parts)
+
+
+def shown(value: float) -> str:
+    """Six digits that count; a count whole."""
+    return f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}"
 
 
 def with_demo_table(readme: str, record: dict[str, Any]) -> str:
