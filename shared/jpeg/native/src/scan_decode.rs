@@ -242,26 +242,44 @@ fn decode_block(
 ) -> std::result::Result<(), Fault> {
     put(0, part.next_dc(reader, predictor)?);
     let mut position = 0;
+    // Of the DC level's refill enough is left for two.
+    if decode_codes::<2>(reader, part, &mut position, &mut put)? {
+        return Ok(());
+    }
     loop {
         reader.refill();
-        for _ in 0..PLAIN_CODES {
-            let entry = part.ac.first(reader.window());
-            if let Some(target) = entry.target(position) {
-                reader.skip(entry.raw_skip());
-                position = target;
-                put(position, entry.value());
-                continue;
-            }
-            match part.next_other(reader, position, entry)? {
-                Some((target, level)) => {
-                    position = target;
-                    put(position, level);
-                    break;
-                }
-                None => return Ok(()),
-            }
+        if decode_codes::<PLAIN_CODES>(reader, part, &mut position, &mut put)? {
+            return Ok(());
         }
     }
+}
+
+/// At most so many codes, fewer where one of them is not plain; whether the block ended.
+#[inline(always)]
+fn decode_codes<const COUNT: usize>(
+    reader: &mut BitReader<'_>,
+    part: &Part,
+    position: &mut usize,
+    put: &mut impl FnMut(usize, i32),
+) -> std::result::Result<bool, Fault> {
+    for _ in 0..COUNT {
+        let entry = part.ac.first(reader.window());
+        if let Some(target) = entry.target(*position) {
+            reader.skip(entry.raw_skip());
+            *position = target;
+            put(target, entry.value());
+            continue;
+        }
+        match part.next_other(reader, *position, entry)? {
+            Some((target, level)) => {
+                *position = target;
+                put(target, level);
+                break;
+            }
+            None => return Ok(true),
+        }
+    }
+    Ok(false)
 }
 
 impl Part {

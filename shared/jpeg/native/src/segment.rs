@@ -1,6 +1,6 @@
 //! Entropy-coded segments read bit by bit, byte stuffing taken out (T.81 F.1.2.3, figure F.18).
 
-use crate::stuffing::contains_ff;
+use crate::stuffing::before_ff;
 
 /// Zeros behind a segment's bytes, so that the last of them can be loaded like all the others.
 const PADDING: usize = 8;
@@ -20,18 +20,15 @@ impl Segment {
         self.bytes.clear();
         self.bytes.reserve(data.len().saturating_sub(start) + PADDING);
         loop {
-            at += copy_plain(data.get(at..).unwrap_or_default(), &mut self.bytes);
-            match (data.get(at), data.get(at + 1)) {
-                (Some(0xFF), Some(0)) => {
-                    self.bytes.push(0xFF);
-                    at += 2;
-                }
-                (Some(0xFF) | None, _) => break,
-                (Some(&byte), _) => {
-                    self.bytes.push(byte);
-                    at += 1;
-                }
+            let rest = data.get(at..).unwrap_or_default();
+            let (plain, behind) = rest.split_at(before_ff(rest));
+            self.bytes.extend_from_slice(plain);
+            at += plain.len();
+            if !behind.starts_with(&[0xFF, 0]) {
+                break;
             }
+            self.bytes.push(0xFF);
+            at += 2;
         }
         self.bytes.extend([0; PADDING]);
         self.start = start;
@@ -61,21 +58,6 @@ impl Segment {
         }
         at
     }
-}
-
-/// Append bytes, eight at a time, up to the first eight with an 0xFF among them; how many.
-fn copy_plain(data: &[u8], out: &mut Vec<u8>) -> usize {
-    let mut copied = 0;
-    for chunk in data.chunks_exact(8) {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(chunk);
-        if contains_ff(u64::from_ne_bytes(bytes)) {
-            break;
-        }
-        out.extend_from_slice(&bytes);
-        copied += 8;
-    }
-    copied
 }
 
 /// Reads a segment; past its end it lends zeros.

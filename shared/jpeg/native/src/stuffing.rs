@@ -3,8 +3,29 @@
 /// Whether any byte of the word is 0xFF.
 #[inline]
 pub fn contains_ff(word: u64) -> bool {
-    let inverted = !word;
-    inverted.wrapping_sub(0x0101_0101_0101_0101) & word & 0x8080_8080_8080_8080 != 0
+    ff_bits(word) != 0
+}
+
+/// How many bytes stand before the first 0xFF.
+pub fn before_ff(data: &[u8]) -> usize {
+    let mut passed = 0;
+    for chunk in data.chunks_exact(8) {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(chunk);
+        let found = ff_bits(u64::from_le_bytes(bytes));
+        if found != 0 {
+            return passed + found.trailing_zeros() as usize / 8;
+        }
+        passed += 8;
+    }
+    let rest = &data[passed..];
+    passed + rest.iter().position(|&byte| byte == 0xFF).unwrap_or(rest.len())
+}
+
+/// The top bit of each byte that is 0xFF; of those above the lowest one, perhaps also of other bytes.
+#[inline]
+fn ff_bits(word: u64) -> u64 {
+    (!word).wrapping_sub(0x0101_0101_0101_0101) & word & 0x8080_8080_8080_8080
 }
 
 #[cfg(test)]
@@ -18,5 +39,17 @@ mod tests {
             assert!(!contains_ff(0xFE << shift));
         }
         assert!(!contains_ff(0x7F80_FE01_00AA_55F0));
+    }
+
+    #[test]
+    fn the_bytes_before_the_first_ff_are_counted() {
+        for length in 0..40 {
+            let mut data = vec![0xFE; length];
+            assert_eq!(before_ff(&data), length);
+            for first in (0..length).rev() {
+                data[first] = 0xFF;
+                assert_eq!(before_ff(&data), first);
+            }
+        }
     }
 }
