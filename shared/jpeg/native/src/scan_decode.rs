@@ -255,6 +255,7 @@ fn decode_block(
 }
 
 /// At most so many codes, fewer where one of them is not plain; whether the block ended.
+#[allow(clippy::inline_always)] // The compiler alone leaves one of the two as a call, which is measurably slower.
 #[inline(always)]
 fn decode_codes<const COUNT: usize>(
     reader: &mut BitReader<'_>,
