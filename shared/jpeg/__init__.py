@@ -2,7 +2,7 @@
 
 from shared.jpeg.annex_k import ZIGZAG
 from shared.jpeg.decoder import BoundDecoder, Decoder
-from shared.jpeg.encoder import Encoder, Simd
+from shared.jpeg.encoder import Colours, Encoder, Simd
 from shared.jpeg.errors import (
     ContainedFaultError,
     CorruptJpegError,
@@ -24,6 +24,7 @@ __all__ = [
     "ZIGZAG",
     "BoundDecoder",
     "Coefficients",
+    "Colours",
     "ContainedFaultError",
     "CorruptJpegError",
     "CorruptScanError",

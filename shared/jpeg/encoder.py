@@ -12,6 +12,8 @@ from shared.jpeg.frames import Coefficients, Stream, levels_of
 from shared.jpeg.quantisation import Quantisation
 from shared.jpeg.tables import Sampling, TableSet
 
+Pixels = NDArray[np.uint8] | memoryview
+
 
 class Simd(StrEnum):
     """Instructions that the encoder may use; every level writes the same bytes."""
@@ -32,6 +34,13 @@ class Simd(StrEnum):
         return list(Simd).index(self)
 
 
+class Colours(StrEnum):
+    """What the three channels of an image are."""
+
+    RGB = "RGB"
+    YCBCR = "YCbCr"
+
+
 class Encoder:
     """Encodes with one table set, whose codes and divisors are derived once.
 
@@ -39,26 +48,42 @@ class Encoder:
 
     Args:
         quantisation: how coefficients become levels; to the nearest by default.
+        colours: of images with three channels. YCbCr is coded as it is (JFIF's, 0..255, neutral chroma at 128).
         simd: one of `Simd.available()`; the fastest by default. For tests and measurements.
 
     Raises:
         ValueError: the quantisation does not fit the tables' components, or this processor has no such level.
     """
 
-    def __init__(self, tables: TableSet, *, quantisation: Quantisation | None = None, simd: Simd | None = None) -> None:
+    def __init__(
+        self,
+        tables: TableSet,
+        *,
+        quantisation: Quantisation | None = None,
+        colours: Colours = Colours.RGB,
+        simd: Simd | None = None,
+    ) -> None:
         self.tables = tables
         self.simd = Simd.available()[-1] if simd is None else simd
         if self.simd not in Simd.available():
             raise ValueError(f"this processor has no {self.simd}, only {', '.join(Simd.available())}")
         chosen = None if quantisation is None else quantisation.for_components(tables.sampling.components)
-        code = self.simd.native_code
-        self._native = native.NativeEncoder(tables.native_tables, tables.tables_id, chosen, code)
+        self._native = native.NativeEncoder(
+            tables.native_tables,
+            tables.tables_id,
+            chosen,
+            self.simd.native_code,
+            is_ycbcr=Colours(colours) is Colours.YCBCR,
+        )
 
-    def encode(self, pixels: NDArray[np.uint8], stream: Stream = Stream.ABBREVIATED) -> bytes:
-        """One JPEG of uint8 (h, w, 3) RGB; where the tables are grey, (h, w) is taken too, and of RGB the luma.
+    def encode(self, pixels: Pixels, stream: Stream = Stream.ABBREVIATED) -> bytes:
+        """One JPEG of uint8 (h, w, 3); where the tables are grey, (h, w) is taken too, and of colours the luma.
+
+        Args:
+            pixels: an array, or any buffer of that type and shape (PEP 3118).
 
         Raises:
-            ValueError: the array's type or shape is another, or a side is longer than 65535.
+            ValueError: the type or shape is another, or a side is longer than 65535.
         """
         image = np.ascontiguousarray(pixels)
         shape = image.shape
@@ -66,28 +91,24 @@ class Encoder:
             shape = (*shape, 1)
         if image.dtype != np.uint8 or len(shape) != 3 or shape[2] not in (1, 3):
             taken = f"{self.tables.sampling} tables take uint8 (h, w, 3), grey ones (h, w) too"
-            raise ValueError(f"{taken}: not {pixels.dtype} of {pixels.shape}")
+            raise ValueError(f"{taken}: not {image.dtype} of {np.shape(pixels)}")
         return self._native.encode_one(image, shape, stream.native_code)
 
-    def encode_batch(
-        self, pixels: NDArray[np.uint8], stream: Stream = Stream.ABBREVIATED, *, threads: int = 1
-    ) -> list[bytes]:
-        """n JPEGs of uint8 (n, h, w, 3) RGB in one call, on at most so many threads.
+    def encode_batch(self, pixels: Pixels, stream: Stream = Stream.ABBREVIATED, *, threads: int = 1) -> list[bytes]:
+        """n JPEGs of uint8 (n, h, w, 3) in one call, on at most so many threads.
 
-        Where the tables are grey, (n, h, w, 1) is taken too, and of RGB the luma.
+        Where the tables are grey, (n, h, w, 1) is taken too, and of colours the luma.
 
         Raises:
             ValueError: as `encode`.
         """
         return self._native.encode(_images(pixels), stream.native_code, threads)
 
-    def quantise_batch(
-        self, pixels: NDArray[np.uint8], *, threads: int = 1
-    ) -> tuple[NDArray[np.int16], NDArray[np.int16] | None]:
+    def quantise_batch(self, pixels: Pixels, *, threads: int = 1) -> tuple[NDArray[np.int16], NDArray[np.int16] | None]:
         """The levels that decoding the encoded images would give, without coding them.
 
         Args:
-            pixels: uint8 (n, h, w, 3) RGB, or as `encode_batch`; h and w multiples of 16 for 4:2:0, of 8 for grey.
+            pixels: uint8 (n, h, w, 3), or as `encode_batch`; h and w multiples of 16 for 4:2:0, of 8 for grey.
             threads: at most so many share the images.
 
         Returns:
@@ -150,8 +171,10 @@ class Encoder:
         return self._native.scan_bits(levels_of(y, c))
 
 
-def _images(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _images(pixels: Pixels) -> NDArray[np.uint8]:
     """uint8 (n, h, w, 3 or 1), C-contiguous."""
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] not in (1, 3):
-        raise ValueError(f"images are uint8 (n, h, w, 3) or, grey, (n, h, w, 1), not {pixels.dtype} of {pixels.shape}")
-    return np.ascontiguousarray(pixels)
+    images = np.ascontiguousarray(pixels)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
+        asked = "uint8 (n, h, w, 3) or, grey, (n, h, w, 1)"
+        raise ValueError(f"images are {asked}, not {images.dtype} of {np.shape(pixels)}")
+    return images

@@ -88,10 +88,12 @@ def simd_levels() -> int:
 class NativeEncoder:
     """A handle on derived encoding tables. Thread-safe; every call releases the interpreter lock."""
 
-    def __init__(self, tables: Tables, tables_id: str, quantisation: Quantisation | None, simd: int) -> None:
+    def __init__(
+        self, tables: Tables, tables_id: str, quantisation: Quantisation | None, simd: int, *, is_ycbcr: bool = False
+    ) -> None:
         failure = ffi.new("Failure *")
         c_quantisation = ffi.NULL if quantisation is None else _c_quantisation(quantisation)
-        handle = lib.dctwire_encoder_new(_c_tables(tables, tables_id), c_quantisation, simd, failure)
+        handle = lib.dctwire_encoder_new(_c_tables(tables, tables_id), c_quantisation, simd, is_ycbcr, failure)
         _require(failure.kind, failure)
         self.handle = _owned(self, handle, lib.dctwire_encoder_free)
         # Memory for streams, lent to one call at a time.

@@ -9,7 +9,10 @@ from shared.jpeg.tables import HuffmanTable
 
 
 class SymbolCounts:
-    """How often each Huffman symbol occurs: `counts` uint64 (4, 256), DC and AC of luma, then of chroma."""
+    """How often each Huffman symbol occurs: `counts` uint64 (4, 256), DC and AC of luma, then of chroma.
+
+    One thread at a time adds to it.
+    """
 
     def __init__(self) -> None:
         self.counts: NDArray[np.uint64] = np.zeros((4, 256), np.uint64)

@@ -1,11 +1,13 @@
 """Encoding: bit for bit what libjpeg codes with the same tables, in every kind of stream."""
 
+import io
 import threading
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from shared.jpeg import Coefficients, Decoder, Encoder, Sampling, Simd, Stream, SymbolCounts, TableSet
+from shared.jpeg import Coefficients, Colours, Decoder, Encoder, Sampling, Simd, Stream, SymbolCounts, TableSet
 from tests.shared.jpeg import pictures, streams
 
 SUBSAMPLINGS = {Sampling.YUV444: 0, Sampling.YUV422: 1, Sampling.YUV420: 2}
@@ -266,3 +268,30 @@ def test_sizes_may_change_from_image_to_image():
     images = [pictures.natural(height, width, 9) for height, width in [(64, 64), (8, 120), (200, 8), (64, 64)]]
     expected = [Encoder(TableSet.standard(75)).encode(image) for image in images]
     assert [encoder.encode(image) for image in images] == expected
+
+
+@every_level
+@every_sampling
+def test_ycbcr_is_coded_as_it_is_like_libjpeg_does(sampling, simd):
+    tables = TableSet.standard(85, sampling)
+    for height, width in [(48, 32), (33, 47), (1, 1)]:
+        samples = pictures.noise(height, width, 7)
+        out = io.BytesIO()
+        if sampling is Sampling.GREY:
+            Image.fromarray(samples[..., 0]).save(out, "jpeg", quality=85)
+        else:
+            options = {"quality": 85, "subsampling": SUBSAMPLINGS[sampling]}
+            Image.frombytes("YCbCr", (width, height), samples.tobytes()).save(out, "jpeg", **options)
+        encoder = Encoder(tables, colours=Colours.YCBCR, simd=simd)
+        assert encoder.encode(samples, Stream.SCAN) == streams.scan_of(out.getvalue())
+        assert encoder.encode_batch(samples[np.newaxis], Stream.SCAN) == [streams.scan_of(out.getvalue())]
+
+
+def test_any_buffer_of_samples_is_coded():
+    picture = pictures.natural(24, 40, 3)
+    encoder = Encoder(TableSet.standard(60))
+    buffer = memoryview(bytearray(picture.tobytes())).cast("B", (24, 40, 3))
+    assert encoder.encode(buffer) == encoder.encode(picture)
+    assert encoder.encode_batch(buffer.cast("B").cast("B", (1, 24, 40, 3))) == [encoder.encode(picture)]
+    with pytest.raises(ValueError, match=r"not uint8 of \(2880,\)"):
+        encoder.encode(memoryview(picture.tobytes()))

@@ -1,4 +1,4 @@
-//! RGB to YCbCr (JFIF) and chroma downsampling, in libjpeg's fixed point.
+//! RGB to YCbCr (JFIF), or YCbCr as it is, and chroma downsampling, in libjpeg's fixed point.
 
 pub const FRACTION_BITS: i32 = 16;
 pub const HALF: i32 = 1 << (FRACTION_BITS - 1);
@@ -26,6 +26,23 @@ pub fn convert_row(rgb: &[u8], y: &mut [u8], cb: &mut [u8], cr: &mut [u8]) {
 pub fn convert_row_to_luma(rgb: &[u8], y: &mut [u8]) {
     for (pixel, y) in rgb.chunks_exact(3).zip(y) {
         *y = convert([pixel[0], pixel[1], pixel[2]]).0;
+    }
+}
+
+/// One row of interleaved YCbCr into its three rows.
+// By index, as LLVM 14 (rustc 1.63) crashes over the vectors that it would make of iterators for ARM.
+pub fn split_row(ycbcr: &[u8], y: &mut [u8], cb: &mut [u8], cr: &mut [u8]) {
+    for (index, pixel) in ycbcr.chunks_exact(3).enumerate() {
+        y[index] = pixel[0];
+        cb[index] = pixel[1];
+        cr[index] = pixel[2];
+    }
+}
+
+/// The same, luma only.
+pub fn split_luma(ycbcr: &[u8], y: &mut [u8]) {
+    for (index, pixel) in ycbcr.chunks_exact(3).enumerate() {
+        y[index] = pixel[0];
     }
 }
 

@@ -45,7 +45,7 @@ pub struct Encoder {
     quantisers: Vec<Quantiser>,
     codes: Vec<Codes>,
     lengths: CodeLengths,
-    kernels: &'static Kernels,
+    kernels: Kernels,
     optimiser: Option<Optimiser>,
     idle: Mutex<Vec<Workspace>>,
 }
@@ -68,7 +68,7 @@ impl Workspace {
 }
 
 impl Encoder {
-    pub fn new(set: TableSet, id: TablesId, kernels: &'static Kernels) -> Self {
+    pub fn new(set: TableSet, id: TablesId, kernels: Kernels) -> Self {
         Self {
             quantisers: set.quant.iter().map(Quantiser::new).collect(),
             codes: set
@@ -207,7 +207,7 @@ impl Encoder {
         let optimiser = self.optimiser.as_ref();
         Quantisation {
             quantisers: &self.quantisers,
-            kernels: self.kernels,
+            kernels: &self.kernels,
             refinement: optimiser.map(|optimiser| optimiser as &dyn Refinement),
         }
     }

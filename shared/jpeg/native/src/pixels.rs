@@ -13,7 +13,7 @@ const STRIDE_UNIT: usize = 2 * BLOCK_SIDE;
 /// Blocks that `quantise_into` has between quantisation and planes.
 const RUN_BLOCKS: usize = 16;
 
-/// An image in memory: rows of interleaved RGB (3 channels) or grey (1).
+/// An image in memory: rows of interleaved RGB or YCbCr (3 channels) or grey (1).
 #[derive(Clone, Copy)]
 pub struct Image<'a> {
     pub pixels: &'a [u8],
@@ -50,7 +50,7 @@ impl<'a> Image<'a> {
 pub struct Quantisation<'a> {
     /// One a component.
     pub quantisers: &'a [Quantiser],
-    pub kernels: &'static Kernels,
+    pub kernels: &'a Kernels,
     pub refinement: Option<&'a dyn Refinement>,
 }
 

@@ -41,12 +41,13 @@ pub extern "C" fn dctwire_simd_levels() -> u32 {
 }
 
 /// An encoder for these tables (their id is what its frames will name), or null. `quantisation` may be null: to the
-/// nearest. `simd` is a level that the processor has.
+/// nearest. `simd` is a level that the processor has; pixels of three channels are YCbCr if `is_ycbcr`, else RGB.
 #[no_mangle]
 pub unsafe extern "C" fn dctwire_encoder_new(
     tables: *const Tables,
     quantisation: *const Quantisation,
     simd: u8,
+    is_ycbcr: u8,
     failure: *mut Failure,
 ) -> *mut Encoder {
     let mut made = std::ptr::null_mut();
@@ -54,7 +55,11 @@ pub unsafe extern "C" fn dctwire_encoder_new(
     unsafe {
         guard(failure, || {
             let tables = &*tables;
-            let encoder = Encoder::new(table_set(tables)?, tables.id, kernels_of(simd)?);
+            let kernels = match is_ycbcr {
+                0 => kernels_of(simd)?,
+                _ => kernels_of(simd)?.of_ycbcr(),
+            };
+            let encoder = Encoder::new(table_set(tables)?, tables.id, kernels);
             let encoder = match quantisation.as_ref() {
                 Some(quantisation) => quantised_by(encoder, quantisation),
                 None => encoder,
@@ -82,7 +87,7 @@ fn quantised_by(encoder: Encoder, quantisation: &Quantisation) -> Encoder {
     encoder.with_quantisation(&rounding, is_wanted.then_some(&tradeoff))
 }
 
-fn kernels_of(simd: u8) -> Result<&'static Kernels> {
+fn kernels_of(simd: u8) -> Result<Kernels> {
     Level::from_code(simd)
         .and_then(Level::kernels)
         .ok_or_else(|| Error::invalid_argument(format!("this processor has no SIMD level {simd}")))

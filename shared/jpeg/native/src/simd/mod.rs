@@ -15,6 +15,7 @@ mod portable;
 #[cfg(test)]
 mod tests;
 
+use crate::colour;
 use crate::dct::Block;
 use crate::levels::Levels;
 use crate::quant::Quantiser;
@@ -45,18 +46,18 @@ impl Level {
 
     /// The kernels of the last one.
     #[cfg(test)]
-    pub fn fastest() -> &'static Kernels {
+    pub fn fastest() -> Kernels {
         Self::available().last().and_then(Self::kernels).unwrap()
     }
 
     /// Its kernels, where the processor has what they need.
-    pub fn kernels(self) -> Option<&'static Kernels> {
+    pub fn kernels(self) -> Option<Kernels> {
         match self {
-            Self::Portable => Some(&portable::KERNELS),
+            Self::Portable => Some(portable::KERNELS),
             #[cfg(target_arch = "aarch64")]
-            Self::Neon => Some(&neon::KERNELS),
+            Self::Neon => Some(neon::KERNELS),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 if is_x86_feature_detected!("avx2") => Some(&avx2::KERNELS),
+            Self::Avx2 if is_x86_feature_detected!("avx2") => Some(avx2::KERNELS),
             _ => None,
         }
     }
@@ -73,6 +74,7 @@ pub struct Lines<'a> {
 type ConvertRow = fn(&[u8], &mut [u8], &mut [u8], &mut [u8]);
 
 /// One level's functions. Rows have one length; a downsampled one has half of it.
+#[derive(Clone, Copy)]
 pub struct Kernels {
     pub convert_row: ConvertRow,
     /// Interleaved RGB into Y.
@@ -87,6 +89,17 @@ pub struct Kernels {
     pub quantise: fn(&[Block], &Quantiser, &mut [Levels]),
     /// Both at once.
     pub transform_and_quantise: fn(Lines<'_>, &Quantiser, &mut [Levels]),
+}
+
+impl Kernels {
+    /// The same for images that are YCbCr already.
+    pub fn of_ycbcr(self) -> Self {
+        Self {
+            convert_row: colour::split_row,
+            convert_row_to_luma: colour::split_luma,
+            ..self
+        }
+    }
 }
 
 /// Where steps of `step` samples begin in a row that is at least as long; the last may overlap the one before.

@@ -7,7 +7,7 @@ use crate::layout::{BLOCK_AREA, BLOCK_SIDE};
 use crate::levels::Levels;
 use crate::quant::Quantiser;
 
-pub static KERNELS: Kernels = Kernels {
+pub const KERNELS: Kernels = Kernels {
     convert_row: colour::convert_row,
     convert_row_to_luma: colour::convert_row_to_luma,
     halve_both: colour::halve_both,

@@ -14,7 +14,7 @@ const STRIDE: usize = (BLOCKS + 1) * BLOCK_SIDE;
 /// Longer than two steps of any level.
 const LONGEST_ROW: usize = 100;
 
-fn others() -> impl Iterator<Item = &'static Kernels> {
+fn others() -> impl Iterator<Item = Kernels> {
     let vectors = Level::available().filter(|&level| level != Level::Portable);
     vectors.filter_map(Level::kernels)
 }
@@ -63,7 +63,7 @@ fn quantiser(seed: u32) -> Quantiser {
     Quantiser::new(&table)
 }
 
-fn compare(kernels: &Kernels, samples: &[u8], quantiser: &Quantiser) {
+fn compare(kernels: Kernels, samples: &[u8], quantiser: &Quantiser) {
     let lines = Lines {
         samples,
         stride: STRIDE,
@@ -91,7 +91,7 @@ fn compare(kernels: &Kernels, samples: &[u8], quantiser: &Quantiser) {
 
 #[test]
 fn blocks_become_the_same_levels() {
-    for kernels in others().chain([&portable::KERNELS]) {
+    for kernels in others().chain([portable::KERNELS]) {
         for seed in 0..300 {
             let length = BLOCK_SIDE * STRIDE;
             compare(kernels, &noisy_bytes(length, seed), &quantiser(seed));
@@ -137,14 +137,14 @@ fn rows_of_every_length_become_the_same_samples() {
     for kernels in others() {
         for width in 1..=LONGEST_ROW {
             for rgb in [noisy_bytes(3 * width, 5), extreme_bytes(3 * width, 6)] {
-                let converted = |kernels: &Kernels| {
+                let converted = |kernels: Kernels| {
                     let (mut y, mut cb, mut cr) = (vec![1; width], vec![2; width], vec![3; width]);
                     let mut luma = vec![4; width];
                     (kernels.convert_row)(&rgb, &mut y, &mut cb, &mut cr);
                     (kernels.convert_row_to_luma)(&rgb, &mut luma);
                     (y, cb, cr, luma)
                 };
-                assert_eq!(converted(&portable::KERNELS), converted(kernels));
+                assert_eq!(converted(portable::KERNELS), converted(kernels));
             }
         }
     }
@@ -157,13 +157,13 @@ fn every_colour_becomes_the_same_samples() {
             let rgb: Vec<u8> = (0..=255)
                 .flat_map(|green: u8| [red, green, green.wrapping_mul(37) ^ red])
                 .collect();
-            let converted = |kernels: &Kernels| {
+            let converted = |kernels: Kernels| {
                 let mut planes = [[0; 256]; 3];
                 let [y, cb, cr] = &mut planes;
                 (kernels.convert_row)(&rgb, y, cb, cr);
                 planes
             };
-            assert_eq!(converted(&portable::KERNELS), converted(kernels));
+            assert_eq!(converted(portable::KERNELS), converted(kernels));
         }
     }
 }
@@ -173,13 +173,13 @@ fn rows_of_every_length_are_downsampled_alike() {
     for kernels in others() {
         for width in 1..=LONGEST_ROW {
             let (upper, lower) = (noisy_bytes(2 * width, 7), noisy_bytes(2 * width, 8));
-            let downsampled = |kernels: &Kernels| {
+            let downsampled = |kernels: Kernels| {
                 let (mut both, mut one) = (vec![0; width], vec![0; width]);
                 (kernels.halve_both)(&upper, &lower, &mut both);
                 (kernels.halve_width)(&upper, &mut one);
                 (both, one)
             };
-            assert_eq!(downsampled(&portable::KERNELS), downsampled(kernels));
+            assert_eq!(downsampled(portable::KERNELS), downsampled(kernels));
         }
     }
 }
@@ -196,7 +196,7 @@ fn images_of_any_size_become_the_same_streams() {
         [(1, 1), (7, 9), (17, 33), (32, 32), (40, 71), (9, 150)].map(|size| (sampling, size))
     }) {
         let pixels = &noisy_bytes(3 * height * width, 9);
-        let coded = |kernels: &'static Kernels| {
+        let coded = |kernels: Kernels| {
             let set = some_tables(sampling, &[3, 5, 7][..sampling.components()]);
             let encoder = Encoder::new(set, *b"tablesid", kernels);
             let layout = encoder.layout(height, width).unwrap();
@@ -207,7 +207,7 @@ fn images_of_any_size_become_the_same_streams() {
             out
         };
         for kernels in others() {
-            assert_eq!(coded(&portable::KERNELS), coded(kernels));
+            assert_eq!(coded(portable::KERNELS), coded(kernels));
         }
     }
 }

@@ -5,7 +5,7 @@ mod rows;
 
 use super::Kernels;
 
-pub static KERNELS: Kernels = Kernels {
+pub const KERNELS: Kernels = Kernels {
     convert_row: rows::convert_row,
     convert_row_to_luma: rows::convert_row_to_luma,
     halve_both: rows::halve_both,
