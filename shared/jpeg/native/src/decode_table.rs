@@ -106,12 +106,24 @@ impl Entry {
     }
 }
 
+/// What the first look-up finds.
+#[derive(Clone, Debug)]
+pub struct FirstEntries([Entry; 1 << FIRST_BITS]);
+
+impl FirstEntries {
+    /// The entry for the bits at the top of `window`.
+    #[inline]
+    pub fn at(&self, window: u64) -> Entry {
+        self.0[(window >> (64 - FIRST_BITS)) as usize]
+    }
+}
+
 /// A first look-up of 10 bits, and one of 6 for each beginning of longer codes.
 #[derive(Clone, Debug)]
 pub struct DecodeTable {
     spec: Spec,
     class: Class,
-    first: Box<[Entry; 1 << FIRST_BITS]>,
+    first: Box<FirstEntries>,
     second: Vec<[Entry; 1 << SECOND_BITS]>,
 }
 
@@ -120,7 +132,7 @@ impl DecodeTable {
         let mut table = Self {
             spec: *spec,
             class,
-            first: Box::new([Entry::INVALID; 1 << FIRST_BITS]),
+            first: Box::new(FirstEntries([Entry::INVALID; 1 << FIRST_BITS])),
             second: Vec::new(),
         };
         for (symbol, code, length) in spec.codes() {
@@ -135,7 +147,7 @@ impl DecodeTable {
     }
 
     fn fill_first(&mut self, entry: Entry, start: u32, length: u32) {
-        let slots = &mut self.first[start as usize..][..1 << (FIRST_BITS - length)];
+        let slots = &mut self.first.0[start as usize..][..1 << (FIRST_BITS - length)];
         for (index, slot) in (u64::from(start)..).zip(slots) {
             let fits = self.class == Class::Ac && entry.skip() <= FIRST_BITS;
             *slot = if fits {
@@ -147,7 +159,7 @@ impl DecodeTable {
     }
 
     fn fill_second(&mut self, entry: Entry, start: u32, length: u32) {
-        let slot = &mut self.first[(start >> SECOND_BITS) as usize];
+        let slot = &mut self.first.0[(start >> SECOND_BITS) as usize];
         if *slot == Entry::INVALID {
             *slot = Entry::new(0, SECOND, self.second.len() as u32);
             self.second.push([Entry::INVALID; 1 << SECOND_BITS]);
@@ -166,7 +178,13 @@ impl DecodeTable {
     /// The entry for the bits at the top of `window`.
     #[inline]
     pub fn first(&self, window: u64) -> Entry {
-        self.first[(window >> (64 - FIRST_BITS)) as usize]
+        self.first.at(window)
+    }
+
+    /// The first look-up alone.
+    #[inline]
+    pub fn first_entries(&self) -> &FirstEntries {
+        &self.first
     }
 
     /// What a first entry of the AC table comes to with all the bits it asks for: a value, the end of the block, or

@@ -4,11 +4,14 @@
 //! it reads a scan. Only frames without a fault come out of here; what is wrong with another one is told by whoever
 //! decodes it alone.
 
+// What is not inlined forces both lanes' state out of the registers.
+#![allow(clippy::inline_always)]
+
 use std::mem::take;
 use std::slice::Iter;
 
 use crate::batch::Row;
-use crate::decode_table::Entry;
+use crate::decode_table::{Entry, FirstEntries};
 use crate::markers::EOI;
 use crate::scan_decode::{Coefficient, Part, ScanPlan, PLAIN_CODES};
 use crate::segment::{BitReader, Segment};
@@ -66,6 +69,8 @@ enum Stop {
 struct Block<'a, T> {
     reader: BitReader<'a>,
     part: &'a Part,
+    /// The part's look-up of AC codes.
+    codes: &'a FirstEntries,
     plane: &'a mut [T],
     index: usize,
     position: usize,
@@ -85,7 +90,7 @@ impl<'a, T: Coefficient> Block<'a, T> {
     /// A coefficient that one look-up finds; otherwise what was found.
     #[inline]
     fn step(&mut self) -> Result<(), Entry> {
-        let entry = self.part.ac.first(self.reader.window());
+        let entry = self.codes.at(self.reader.window());
         let position = entry.target(self.position).ok_or(entry)?;
         self.reader.skip(entry.raw_skip());
         self.position = position;
@@ -94,7 +99,7 @@ impl<'a, T: Coefficient> Block<'a, T> {
     }
 
     /// Any other coefficient or, where the block has none left, the next block's first.
-    #[inline]
+    #[inline(always)]
     fn turn(&mut self, course: &mut Course<'a, T>, entry: Entry) -> Result<(), Stop> {
         let next = self.part.next_other(&mut self.reader, self.position, entry);
         match next.map_err(|_| Stop::Fault)? {
@@ -107,7 +112,7 @@ impl<'a, T: Coefficient> Block<'a, T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn go_on(&mut self, course: &mut Course<'a, T>) -> Result<(), Stop> {
         let place = course.places.next().ok_or(Stop::Done)?;
         let part = place.part as usize;
@@ -115,6 +120,7 @@ impl<'a, T: Coefficient> Block<'a, T> {
             course.planes[course.taken] = take(&mut self.plane);
             self.plane = take(&mut course.planes[part]);
             self.part = &course.parts[part];
+            self.codes = self.part.ac.first_entries();
             course.taken = part;
         }
         self.index = place.block as usize;
@@ -139,6 +145,7 @@ impl<'a, T: Coefficient> Lane<'a, T> {
         let mut block = Block {
             reader,
             part: &scan.parts[0],
+            codes: scan.parts[0].ac.first_entries(),
             plane: take(&mut planes[0]),
             index: 0,
             position: 0,

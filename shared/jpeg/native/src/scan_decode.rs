@@ -1,5 +1,8 @@
 //! Entropy decoding of one scan into planes of coefficients (T.81 F.2, figures F.12 to F.17).
 
+// What is not inlined forces a reader's state out of the registers.
+#![allow(clippy::inline_always)]
+
 use std::sync::Arc;
 
 use crate::canvas::Canvas;
@@ -255,7 +258,6 @@ fn decode_block(
 }
 
 /// At most so many codes, fewer where one of them is not plain; whether the block ended.
-#[allow(clippy::inline_always)] // The compiler alone leaves one of the two as a call, which is measurably slower.
 #[inline(always)]
 fn decode_codes<const COUNT: usize>(
     reader: &mut BitReader<'_>,
@@ -285,7 +287,7 @@ fn decode_codes<const COUNT: usize>(
 
 impl Part {
     /// The next block's DC level (F.2.2.1), whatever was refilled before.
-    #[inline]
+    #[inline(always)]
     pub fn next_dc(
         &self,
         reader: &mut BitReader<'_>,
@@ -303,7 +305,7 @@ impl Part {
 
     /// What `entry` means where it is not plain: a coefficient and its position, or the end of the block (`None`).
     /// There may be less left of a refill than a code after it.
-    #[inline]
+    #[inline(always)]
     pub fn next_other(
         &self,
         reader: &mut BitReader<'_>,
