@@ -1,4 +1,4 @@
-//! Blocks of unquantised coefficients that exist already, as a source of levels.
+//! Planes that exist already, of levels or of unquantised coefficients, as sources of blocks.
 
 use crate::dct::Block;
 use crate::error::{Error, Result};
@@ -18,11 +18,7 @@ pub struct CoefficientSource<'a> {
 impl<'a> CoefficientSource<'a> {
     /// One slice of 64 planes, natural order, a component.
     pub fn new(layout: Layout, planes: &'a [&'a [i16]], quantisation: Quantisation<'a>) -> Result<Self> {
-        let areas = layout.components().iter().map(ComponentLayout::area);
-        let lengths = planes.iter().map(|plane| plane.len());
-        if !lengths.eq(areas.map(|area| BLOCK_AREA * area)) {
-            return Err(Error::invalid_argument("the planes do not match the size"));
-        }
+        require_size(&layout, planes)?;
         Ok(Self {
             layout,
             planes,
@@ -55,4 +51,53 @@ impl BlockSource for CoefficientSource<'_> {
             refinement.refine(component, &self.blocks, blocks);
         }
     }
+}
+
+/// Levels that need no quantising.
+pub struct LevelSource<'a> {
+    layout: Layout,
+    planes: &'a [&'a [i16]],
+}
+
+impl<'a> LevelSource<'a> {
+    /// Levels that fit the codes of 8-bit baseline: DC differences of 11 bits, AC levels of 10.
+    pub fn new(layout: Layout, planes: &'a [&'a [i16]]) -> Result<Self> {
+        require_size(&layout, planes)?;
+        for (plane, component) in planes.iter().zip(layout.components()) {
+            let (dc, ac) = plane.split_at(component.area());
+            if !lie_within(dc, -1024, 1023) {
+                return Err(Error::invalid_argument("a DC level is outside -1024..1023"));
+            }
+            if !lie_within(ac, -1023, 1023) {
+                return Err(Error::invalid_argument("an AC level is outside -1023..1023"));
+            }
+        }
+        Ok(Self { layout, planes })
+    }
+}
+
+impl BlockSource for LevelSource<'_> {
+    fn start_row(&mut self, _mcu_row: usize) {}
+
+    fn read(&mut self, component: usize, row: usize, column: usize, blocks: &mut [Levels]) {
+        let layout = &self.layout.components()[component];
+        let first = row * layout.block_columns + column;
+        Levels::gather(self.planes[component], layout.area(), first, blocks);
+    }
+}
+
+fn require_size(layout: &Layout, planes: &[&[i16]]) -> Result<()> {
+    let areas = layout.components().iter().map(ComponentLayout::area);
+    let lengths = planes.iter().map(|plane| plane.len());
+    if lengths.eq(areas.map(|area| BLOCK_AREA * area)) {
+        Ok(())
+    } else {
+        Err(Error::invalid_argument("the planes do not match the size"))
+    }
+}
+
+/// Looks at all of them, for that is done side by side.
+fn lie_within(levels: &[i16], least: i16, most: i16) -> bool {
+    let outside = levels.iter().map(|&level| level < least || level > most);
+    !outside.fold(false, |any, one| any | one)
 }

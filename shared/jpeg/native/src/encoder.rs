@@ -2,10 +2,9 @@
 
 use std::sync::Mutex;
 
-use crate::coefficients::CoefficientSource;
+use crate::coefficients::{CoefficientSource, LevelSource};
 use crate::error::{Error, Result};
 use crate::layout::{div_ceil, ComponentLayout, Layout, BLOCK_AREA};
-use crate::levels::Levels;
 use crate::markers::{self, write_marker, write_segment};
 use crate::pixels::{Image, PixelSource, Quantisation, Refinement, Strips};
 use crate::quant::{QuantTable, Quantiser, Rounding};
@@ -15,6 +14,9 @@ use crate::share_out::share_out;
 use crate::simd::Kernels;
 use crate::statistics::CodeLengths;
 use crate::tables::{TableSet, TablesId, APP10_TAG};
+
+/// Workspaces kept for later calls: as many as threads are likely to encode at once.
+const MOST_IDLE: usize = 16;
 
 /// Which bytes to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,7 +199,7 @@ impl Encoder {
         let left = left.filter(|left| left.layout == layout);
         let mut workspace = left.unwrap_or_else(|| Workspace::new(layout));
         let result = work(&mut workspace);
-        if let Some(mut idle) = idle() {
+        if let Some(mut idle) = idle().filter(|idle| idle.len() < MOST_IDLE) {
             idle.push(workspace);
         }
         result
@@ -333,52 +335,6 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Levels that exist already.
-struct LevelSource<'a> {
-    layout: Layout,
-    planes: &'a [&'a [i16]],
-}
-
-impl<'a> LevelSource<'a> {
-    /// Levels that fit the codes of 8-bit baseline: DC differences of 11 bits, AC levels of 10.
-    fn new(layout: Layout, planes: &'a [&'a [i16]]) -> Result<Self> {
-        let areas = layout.components().iter().map(ComponentLayout::area);
-        if !planes
-            .iter()
-            .map(|plane| plane.len())
-            .eq(areas.clone().map(|area| BLOCK_AREA * area))
-        {
-            return Err(Error::invalid_argument("the planes do not match the size"));
-        }
-        for (plane, area) in planes.iter().zip(areas) {
-            let (dc, ac) = plane.split_at(area);
-            if !lie_within(dc, -1024, 1023) {
-                return Err(Error::invalid_argument("a DC level is outside -1024..1023"));
-            }
-            if !lie_within(ac, -1023, 1023) {
-                return Err(Error::invalid_argument("an AC level is outside -1023..1023"));
-            }
-        }
-        Ok(Self { layout, planes })
-    }
-}
-
-/// Looks at all of them, for that is done side by side.
-fn lie_within(levels: &[i16], least: i16, most: i16) -> bool {
-    let outside = levels.iter().map(|&level| level < least || level > most);
-    !outside.fold(false, |any, one| any | one)
-}
-
-impl BlockSource for LevelSource<'_> {
-    fn start_row(&mut self, _mcu_row: usize) {}
-
-    fn read(&mut self, component: usize, row: usize, column: usize, blocks: &mut [Levels]) {
-        let layout = &self.layout.components()[component];
-        let first = row * layout.block_columns + column;
-        Levels::gather(self.planes[component], layout.area(), first, blocks);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -396,5 +352,17 @@ mod tests {
         assert!(encoder
             .encode(layout, image, StreamKind::Scan, &mut Vec::new())
             .is_ok());
+    }
+
+    #[test]
+    fn only_so_many_workspaces_are_kept() {
+        fn nested(encoder: &Encoder, layout: Layout, depth: usize) {
+            if depth > 0 {
+                encoder.with_workspace(layout, |_| nested(encoder, layout, depth - 1));
+            }
+        }
+        let encoder = Encoder::new(some_tables(Sampling::Grey, &[3]), [0; 8], Level::fastest());
+        nested(&encoder, encoder.layout(8, 8).unwrap(), MOST_IDLE + 5);
+        assert_eq!(encoder.idle.lock().unwrap().len(), MOST_IDLE);
     }
 }
