@@ -139,11 +139,8 @@ class Encoder:
         """
         if (coefficients.sampling, coefficients.quant) != (self.tables.sampling, self.tables.quant):
             raise ValueError("the coefficients were quantised with other tables")
-        planes = [np.require(plane, requirements=("C", "ALIGNED", "ENSUREARRAY")) for plane in coefficients.planes]
-        if len(planes) != self.tables.sampling.components or any(p.dtype != np.int16 for p in planes):
-            raise ValueError("the planes must be int16, one a component")
-        size = (coefficients.height, coefficients.width)
-        return self._native.encode_levels(size, planes, stream.native_code)
+        levels = coefficients.native_levels
+        return self._native.encode_levels(levels.size, [rows[0] for rows in levels.planes], stream.native_code)
 
     def scan_bits(self, coefficients: Coefficients) -> int:
         """Bits that coding these levels takes in the scan, exact, without writing any.
