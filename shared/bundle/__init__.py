@@ -1,5 +1,6 @@
 """The bundle: everything a device needs of one table version, and its identity."""
 
+from shared.bundle.encoding import EncoderSettings, Encoding
 from shared.bundle.model import (
     BUNDLE_LIMIT_BYTES,
     Bundle,
@@ -17,6 +18,8 @@ __all__ = [
     "Bundle",
     "BundleError",
     "ClassifierRef",
+    "EncoderSettings",
+    "Encoding",
     "Expected",
     "InputGeometry",
     "Selftest",
