@@ -32,14 +32,16 @@ def augmented(
         mirrored = shifts[2] < 0.5
         x[mirrored] = x[mirrored, ::-1]
     places = (np.arange(count)[:, None] * height + y)[:, :, None] * width + x[:, None, :]
-    return pixels.reshape(-1, channels).take(places.reshape(-1), axis=0).reshape(pixels.shape)
+    shown: NDArray[np.uint8] = np.take(pixels.reshape(-1, channels), places.reshape(-1), axis=0)
+    return shown.reshape(pixels.shape)
 
 
 def uniform(rows: NDArray[np.int64], seed: int, epoch: int, count: int) -> NDArray[np.float64]:
     """Random numbers in [0, 1), float64 (count, n): a function of (seed, epoch, row, which of the count) alone."""
     stream = _mixed(np.array([(seed * _GOLDEN + epoch) % _WORD], np.uint64))
     counters = rows.astype(np.uint64) * np.uint64(count) + np.arange(count, dtype=np.uint64)[:, None]
-    return (_mixed(stream + counters * np.uint64(_GOLDEN)) >> np.uint64(11)) * 2.0**-53
+    upper_bits = _mixed(stream + counters * np.uint64(_GOLDEN)) >> np.uint64(11)
+    return upper_bits.astype(np.float64) * 2.0**-53
 
 
 def _mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
