@@ -1,7 +1,7 @@
-"""RGB to YCbCr and back: JFIF's full-range BT.601, fixed (training it gives nothing)."""
+"""RGB to YCbCr and back: JFIF's full-range BT.601, fixed; and the paper's trainable transform that starts as it."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 RED, GREEN, BLUE = 0.299, 0.587, 0.114
 
@@ -20,15 +20,40 @@ TO_RGB = (
 )
 
 
+class TrainableColour(nn.Module):
+    """A colour transform that is learned (the paper's JCC-color, section IV.C): 9 coefficients, JFIF's at first.
+
+    Any camera converts with JFIF's matrix, and any JPEG reader undoes that one: a picture coded with another matrix
+    needs `inverse` beside it to be looked at.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.matrix = nn.Parameter(torch.tensor(TO_YCBCR))
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """As `to_ycbcr`, with rows of `matrix` for Y, Cb and Cr."""
+        return _mix(rgb, self.matrix)
+
+    def inverse(self) -> Tensor:
+        """float (3, 3): what brings the transformed planes back to R, G and B.
+
+        Raises:
+            torch.linalg.LinAlgError: training has made two planes the same.
+        """
+        inverse: Tensor = torch.linalg.inv(self.matrix.detach())
+        return inverse
+
+
 def to_ycbcr(rgb: Tensor) -> Tensor:
     """float (n, 3, h, w) RGB 0..255 to Y 0..255 and Cb, Cr around 0 (their 128 left out)."""
-    return _mix(rgb, TO_YCBCR)
+    return _mix(rgb, torch.tensor(TO_YCBCR))
 
 
 def to_rgb(ycbcr: Tensor) -> Tensor:
     """The inverse of `to_ycbcr`; not clipped."""
-    return _mix(ycbcr, TO_RGB)
+    return _mix(ycbcr, torch.tensor(TO_RGB))
 
 
-def _mix(planes: Tensor, matrix: tuple[tuple[float, float, float], ...]) -> Tensor:
-    return torch.einsum("oc,nchw->nohw", torch.tensor(matrix, dtype=planes.dtype), planes)
+def _mix(planes: Tensor, matrix: Tensor) -> Tensor:
+    return torch.einsum("oc,nchw->nohw", matrix.to(planes), planes)

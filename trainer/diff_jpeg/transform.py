@@ -1,6 +1,7 @@
 """Pixels to DCT coefficients and back: colour, level shift, 4:2:0, orthonormal 8x8 DCT (T.81 A.3.1, A.3.3)."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -27,13 +28,14 @@ class Planes:
     c: Tensor
 
 
-def coefficients(pixels: Tensor) -> Planes:
+def coefficients(pixels: Tensor, colour: Callable[[Tensor], Tensor] = to_ycbcr) -> Planes:
     """Unquantised DCT coefficients of RGB pixels.
 
     Args:
         pixels: uint8 or float (n, h, w, 3), 0..255, h and w multiples of 16.
+        colour: maps RGB to Y, Cb and Cr as `to_ycbcr` does.
     """
-    ycbcr = to_ycbcr(pixels.permute(0, 3, 1, 2).float())
+    ycbcr = colour(pixels.permute(0, 3, 1, 2).float())
     luma = ycbcr[:, :1] - 128
     chroma = functional.avg_pool2d(ycbcr[:, 1:], 2)
     return Planes(_forward_dct(luma), _forward_dct(chroma))
@@ -69,10 +71,10 @@ def dct_basis() -> Tensor:
 def _forward_dct(planes: Tensor) -> Tensor:
     """(n, k, h, w) to (n, 64k, h/8, w/8)."""
     samples = by_component(functional.pixel_unshuffle(planes, SIDE))
-    return torch.einsum("fp,nkphw->nkfhw", dct_basis(), samples).flatten(1, 2)
+    return torch.einsum("fp,nkphw->nkfhw", dct_basis().to(samples), samples).flatten(1, 2)
 
 
 def _inverse_dct(blocks: Tensor) -> Tensor:
     """(n, 64k, h/8, w/8) to (n, k, h, w)."""
-    samples = torch.einsum("fp,nkfhw->nkphw", dct_basis(), by_component(blocks))
+    samples = torch.einsum("fp,nkfhw->nkphw", dct_basis().to(blocks), by_component(blocks))
     return functional.pixel_shuffle(samples.flatten(1, 2), SIDE)
