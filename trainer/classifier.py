@@ -1,9 +1,12 @@
 """The exported classifier as the server will run it. The trainer's one door to onnxruntime."""
 
+from typing import Any
+
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from trainer.diff_jpeg import Planes
 from trainer.errors import ParityError
 from trainer.streams import Levels
 
@@ -12,7 +15,7 @@ LOG_ERRORS_ONLY = 3
 
 
 class OnnxClassifier:
-    """Logits of levels, by ONNX Runtime.
+    """Logits of levels (or of dequantised coefficients, if it is made for any tables), by ONNX Runtime.
 
     Args:
         model: serialised ONNX.
@@ -26,13 +29,13 @@ class OnnxClassifier:
         options.log_severity_level = LOG_ERRORS_ONLY
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
-    def logits(self, levels: Levels) -> NDArray[np.float32]:
+    def logits(self, frames: Levels | Planes) -> NDArray[np.float32]:
         """float32 (n, classes)."""
-        y, c = levels.y.numpy(), levels.c.numpy()
+        y, c = frames.y.numpy(), frames.c.numpy()
         parts = [self._run(y[start : start + BATCH], c[start : start + BATCH]) for start in range(0, len(y), BATCH)]
         return np.concatenate(parts)
 
-    def _run(self, y: NDArray[np.int16], c: NDArray[np.int16]) -> NDArray[np.float32]:
+    def _run(self, y: NDArray[Any], c: NDArray[Any]) -> NDArray[np.float32]:
         (logits,) = self._session.run(("logits",), {"y": y, "c": c})
         return np.asarray(logits, np.float32)
 

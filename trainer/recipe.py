@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from trainer.errors import RecipeError
+from trainer.models import BodyKind
 
 RECIPE_LIMIT_BYTES = 64 * 1024
 
@@ -44,6 +45,7 @@ DataSection = Annotated[SyntheticData | CifarData, Field(discriminator="name")]
 class Net(_Section):
     """See `trainer.models.DctNetConfig`."""
 
+    kind: Annotated[BodyKind, Field(strict=False)] = BodyKind.RESIDUAL  # a text in the file
     widths: Annotated[list[Annotated[int, Field(ge=4, le=2048)]], Field(min_length=1, max_length=5)]
     blocks: Annotated[int, Field(ge=1, le=16)] = 1
     expansion: Literal[1, 2, 4] = 2

@@ -22,7 +22,7 @@ from trainer.diff_jpeg import coefficients
 from trainer.errors import BudgetError, RecipeError, RunError
 from trainer.fitting import NetFitter
 from trainer.goals import LearnedGoal, StandardGoal
-from trainer.models import DctNet, DctNetConfig, quarter
+from trainer.models import DctNet, DctNetConfig
 from trainer.recipe import Recipe
 from trainer.sensitivity import sensitive_steps
 from trainer.streams import Levels
@@ -81,11 +81,12 @@ def new_net(recipe: Recipe, dataset: Dataset) -> DctNet:
     """An untrained net for the recipe and data set; the same for the same recipe seed.
 
     Raises:
-        RecipeError: it has too many stages for the pictures.
+        RecipeError: its stages do not suit the pictures' size.
     """
     torch.manual_seed(recipe.seed)
-    config = DctNetConfig(len(dataset.classes), tuple(recipe.net.widths), recipe.net.blocks, recipe.net.expansion)
-    quarter(config, *dataset.size)
+    asked = recipe.net
+    config = DctNetConfig(len(dataset.classes), tuple(asked.widths), asked.blocks, asked.expansion, asked.kind)
+    config.part(*dataset.size)
     planes = coefficients(torch.from_numpy(dataset.train.head(STATISTICS_FRAMES).pixels))
     spread = torch.stack([planes.y.std((0, 2, 3)), *planes.c.std((0, 2, 3)).chunk(2)])
     return DctNet(config, 1 / spread.clamp(min=0.5))

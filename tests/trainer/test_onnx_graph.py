@@ -9,7 +9,7 @@ from onnx import TensorProto
 from trainer.classifier import OnnxClassifier, check_parity
 from trainer.errors import ParityError, RecipeError
 from trainer.export import PARITY_TOLERANCE
-from trainer.models import DctNet, DctNetConfig
+from trainer.models import BodyKind, DctNet, DctNetConfig
 from trainer.onnx_graph import to_onnx
 from trainer.streams import Levels
 from trainer.table_learning import dequantised
@@ -32,15 +32,23 @@ def _levels(n: int, height: int = 32, width: int = 32) -> Levels:
     return Levels(y, c, torch.zeros(n, dtype=torch.int64))
 
 
-@pytest.mark.parametrize(
+MOBILE = {"kind": BodyKind.INVERTED, "expansion": 1, "widths": (8, 12, 16), "blocks": 2}
+NETS = pytest.mark.parametrize(
     ("size", "config"),
     [
         ((32, 32), {}),
         ((64, 64), {"widths": (8, 12, 16), "blocks": 2}),
         ((64, 32), {}),
         ((32, 32), {"expansion": 4, "widths": (4, 8, 8)}),
+        ((64, 96), MOBILE),
+        ((32, 32), {"widths": (96, 192)}),
+        ((64, 64), {"widths": (64, 128, 256)}),
+        ((224, 224), {"kind": BodyKind.INVERTED, "expansion": 1, "widths": (64, 128, 256), "blocks": 3}),
     ],
 )
+
+
+@NETS
 def test_onnx_runtime_and_torch_agree(size, config):
     net, steps = _trained_net(*size, **config)
     levels = _levels(9, *size)
@@ -51,6 +59,16 @@ def test_onnx_runtime_and_torch_agree(size, config):
     assert check_parity(expected, actual, PARITY_TOLERANCE) < PARITY_TOLERANCE / 10
 
 
+@NETS
+def test_a_net_for_any_tables_reads_dequantised_coefficients(size, config):
+    net, steps = _trained_net(*size, **config)
+    frames = dequantised(_levels(3, *size).planes(slice(None)), steps)
+    with torch.no_grad():
+        expected = net(frames).numpy()
+    actual = OnnxClassifier(to_onnx(net, None, *size)).logits(frames)
+    assert check_parity(expected, actual, PARITY_TOLERANCE) < PARITY_TOLERANCE / 10
+
+
 def test_logits_of_a_frame_do_not_depend_on_its_batch():
     net, steps = _trained_net(32, 32)
     classifier, levels = OnnxClassifier(to_onnx(net, steps, 32, 32)), _levels(300)
@@ -58,9 +76,10 @@ def test_logits_of_a_frame_do_not_depend_on_its_batch():
     assert np.allclose(classifier.logits(levels)[299], classifier.logits(alone)[0], atol=1e-5)
 
 
-def test_the_graph_has_the_inputs_and_outputs_that_the_server_expects():
+@pytest.mark.parametrize(("any_tables", "kind"), [(False, TensorProto.INT16), (True, TensorProto.FLOAT)])
+def test_the_graph_has_the_inputs_and_outputs_that_the_server_expects(any_tables, kind):
     net, steps = _trained_net(64, 32)
-    model = onnx.load_from_string(to_onnx(net, steps, 64, 32))
+    model = onnx.load_from_string(to_onnx(net, None if any_tables else steps, 64, 32))
     shapes = {
         node.name: (
             node.type.tensor_type.elem_type,
@@ -69,16 +88,17 @@ def test_the_graph_has_the_inputs_and_outputs_that_the_server_expects():
         for node in (*model.graph.input, *model.graph.output)
     }
     assert shapes == {
-        "y": (TensorProto.INT16, ["N", 64, 8, 4]),
-        "c": (TensorProto.INT16, ["N", 128, 4, 2]),
+        "y": (kind, ["N", 64, 8, 4]),
+        "c": (kind, ["N", 128, 4, 2]),
         "logits": (TensorProto.FLOAT, ["N", 5]),
     }
     assert model.opset_import[0].version >= 17
 
 
-def test_the_same_net_gives_the_same_bytes():
-    net, steps = _trained_net(32, 32)
-    assert to_onnx(net, steps, 32, 32) == to_onnx(net, steps, 32, 32)
+@pytest.mark.parametrize("config", [{}, MOBILE], ids=["residual", "inverted"])
+def test_the_same_net_gives_the_same_bytes(config):
+    first, again = (to_onnx(*_trained_net(32, 32, **config), 32, 32) for _ in range(2))
+    assert first == again
 
 
 def test_a_wrong_fold_is_noticed():
@@ -94,5 +114,5 @@ def test_a_wrong_fold_is_noticed():
 
 def test_frames_too_small_for_the_stages_are_refused():
     net, steps = _trained_net(32, 32)
-    with pytest.raises(RecipeError, match="no quarters after 2 stages"):
+    with pytest.raises(RecipeError, match="multiples of 16 pixels"):
         to_onnx(net, steps, 16, 24)

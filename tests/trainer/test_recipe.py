@@ -4,6 +4,7 @@ import pytest
 
 from trainer import recipe
 from trainer.errors import RecipeError
+from trainer.models import BodyKind
 
 GOOD = """
 [data]
@@ -30,6 +31,12 @@ def test_a_recipe_of_ones_own_is_given_by_its_path(tmp_path):
     assert recipe.load(str(path)).net.widths == [8, 16]
 
 
+def test_a_recipe_chooses_the_kind_of_net(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD.replace("[net]", '[net]\nkind = "inverted-residual"'))
+    assert recipe.load(str(path)).net.kind is BodyKind.INVERTED
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -39,6 +46,7 @@ def test_a_recipe_of_ones_own_is_given_by_its_path(tmp_path):
         (("epochs = 3", "epochs = 3\nlearning_rate = 0.0"), "optimiser.learning_rate: Input should be greater than 0"),
         (('name = "synthetic"', 'name = "imagenet"'), "'synthetic', 'cifar-100-python'"),
         (('name = "synthetic"', 'name = "synthetic"\nsize = 48'), "data.synthetic.size: Input should be 32 or 64"),
+        (("[net]", '[net]\nkind = "transformer"'), "net.kind: Input should be 'residual' or 'inverted-residual'"),
         (("widths = [8, 16]", "widths = []"), "net.widths: List should have at least 1 item"),
         (("[optimiser]", "[optimiser"), "is not TOML"),
     ],

@@ -120,7 +120,7 @@ def test_a_budget_out_of_reach_is_refused_before_any_training(dataset, budget):
 
 @pytest.mark.parametrize(
     ("recipe", "message"),
-    [(_recipe(batch=4096), "batch = 4096 exceeds the 1536"), (_recipe(widths=(8, 8, 8, 8)), "no quarters after 4")],
+    [(_recipe(batch=4096), "batch = 4096 exceeds the 1536"), (_recipe(widths=(8, 8, 8, 8)), "multiples of 64 pixels")],
     ids=["batch", "stages"],
 )
 def test_a_recipe_that_does_not_fit_the_data_is_refused_before_any_training(dataset, recipe, message):

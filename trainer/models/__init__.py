@@ -1,5 +1,5 @@
 """Classifiers that work on DCT coefficients and never rebuild pixels."""
 
-from trainer.models.dct_net import DctNet, DctNetConfig, quarter
+from trainer.models.dct_net import BodyKind, DctNet, DctNetConfig
 
-__all__ = ["DctNet", "DctNetConfig", "quarter"]
+__all__ = ["BodyKind", "DctNet", "DctNetConfig"]

@@ -1,6 +1,8 @@
-"""A small residual net on DCT coefficients: a sub-pixel stem instead of an inverse DCT."""
+"""Serving nets on DCT coefficients: a sub-pixel stem instead of an inverse DCT, one of two bodies, a linear head."""
 
+import math
 from dataclasses import dataclass
+from enum import StrEnum
 
 import torch
 from torch import Tensor, nn
@@ -8,10 +10,21 @@ from torch.nn import functional
 
 from trainer.diff_jpeg.transform import FREQUENCIES, SIDE, Planes, dct_basis
 from trainer.errors import RecipeError
+from trainer.models.blocks import WIDENING, InvertedResidual, Residual, conv_norm
 
 CHROMA_SHARE = 4  # luma channels a chroma channel on the body's grid: chroma says little
-QUADRANTS = 2  # the head sees each quarter's mean: where a stroke lies tells a 6 from a 9
 FIRST_GAIN = 1 / 60  # what the stem multiplies pixels with at first: their usual spread becomes about 1
+
+
+class BodyKind(StrEnum):
+    """What the body is made of, and how much of the grid the head tells apart."""
+
+    RESIDUAL = "residual"  # two 3x3 convolutions a block: small frames
+    INVERTED = "inverted-residual"  # MobileNet's blocks: large frames
+
+
+# The head sees the means of so many parts a side. In small frames, where a stroke lies tells a 6 from a 9.
+PARTS = {BodyKind.RESIDUAL: 2, BodyKind.INVERTED: 1}
 
 
 @dataclass(frozen=True)
@@ -21,21 +34,39 @@ class DctNetConfig:
     Args:
         classes: how many labels.
         widths: channels of the body's stages; each stage after the first halves the grid.
-        blocks: residual blocks a stage.
+        blocks: blocks a stage.
         expansion: sub-pixel factor from the grid of luma blocks to the body's grid; 2 gives 4x4 pixels a cell.
+        kind: of blocks.
     """
 
     classes: int
     widths: tuple[int, ...] = (64, 128)
     blocks: int = 1
     expansion: int = 2
+    kind: BodyKind = BodyKind.RESIDUAL
+
+    def part(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the last stage's grid that the head takes one mean of, for frames of this size in pixels.
+
+        Raises:
+            RecipeError: the grid has no such equal parts: too many stages for such frames.
+        """
+        parts = PARTS[self.kind]
+        cell = SIDE // self.expansion * 2 ** (len(self.widths) - 1)
+        multiple = math.lcm(cell * parts, 2 * SIDE)  # of whole chroma blocks as well
+        if height % multiple or width % multiple:
+            raise RecipeError(
+                f"{height} x {width} frames do not suit [net]: its {len(self.widths)} stages at expansion "
+                f"{self.expansion} need sides that are multiples of {multiple} pixels"
+            )
+        return height // cell // parts, width // cell // parts
 
 
 class DctNet(nn.Module):
     """Logits from dequantised coefficients.
 
     Each 1x1 convolution and pixel shuffle spreads a block's coefficients over finer cells (it can learn the inverse
-    DCT of a cell), chroma twice as far as luma so that both meet on one grid; residual blocks follow.
+    DCT of a cell), chroma twice as far as luma so that both meet on one grid; the body's blocks follow.
     """
 
     def __init__(self, config: DctNetConfig, coefficient_scale: Tensor) -> None:
@@ -50,9 +81,9 @@ class DctNet(nn.Module):
         self.register_buffer("coefficient_scale", coefficient_scale.clone())
         self.luma_stem = nn.Conv2d(FREQUENCIES, first * config.expansion**2, 1)
         self.chroma_stem = nn.Conv2d(2 * FREQUENCIES, chroma * (2 * config.expansion) ** 2, 1)
-        self.merge = nn.Sequential(nn.Conv2d(first + chroma, first, 1, bias=False), nn.BatchNorm2d(first))
-        self.body = nn.Sequential(*_stages(config))
-        self.head = nn.Linear(config.widths[-1] * QUADRANTS**2, config.classes)
+        self.merge = conv_norm(first + chroma, first, 1)
+        self.body = nn.Sequential(*_blocks(config))
+        self.head = nn.Linear(_features(config) * PARTS[config.kind] ** 2, config.classes)
         _start_as_pixel_features(self.luma_stem, coefficient_scale[:1], config.expansion)
         _start_as_pixel_features(self.chroma_stem, coefficient_scale[1:], 2 * config.expansion)
 
@@ -71,36 +102,10 @@ class DctNet(nn.Module):
         chroma = functional.pixel_shuffle(self.chroma_stem(c), 2 * self.config.expansion)
         cells = functional.relu(self.merge(torch.cat([luma, chroma], dim=1)))
         body = self.body(cells)
-        quadrants = functional.avg_pool2d(body, (body.shape[2] // QUADRANTS, body.shape[3] // QUADRANTS))
-        logits: Tensor = self.head(quadrants.flatten(1))
+        parts = PARTS[self.config.kind]
+        means = functional.avg_pool2d(body, (body.shape[2] // parts, body.shape[3] // parts))
+        logits: Tensor = self.head(means.flatten(1))
         return logits
-
-
-def quarter(config: DctNetConfig, height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of a quarter of the last stage's grid, for frames of this size in pixels.
-
-    Raises:
-        RecipeError: the grid has no quarters: too many stages for such frames.
-    """
-    shrink = SIDE // config.expansion * 2 ** (len(config.widths) - 1) * QUADRANTS
-    if height % shrink or width % shrink:
-        raise RecipeError(f"{height} x {width} frames have no quarters after {len(config.widths)} stages")
-    return height // shrink, width // shrink
-
-
-class Residual(nn.Module):
-    """relu(shortcut + two 3x3 convolutions)."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.first = nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs))
-        self.second = nn.Sequential(nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs))
-        same = inputs == outputs and stride == 1
-        self.shortcut: nn.Module = nn.Identity() if same else _projection(inputs, outputs, stride)
-
-    def forward(self, cells: Tensor) -> Tensor:
-        change = self.second(functional.relu(self.first(cells)))
-        return functional.relu(self.shortcut(cells) + change)
 
 
 @torch.no_grad()
@@ -125,16 +130,21 @@ def _start_as_pixel_features(stem: nn.Conv2d, scale: Tensor, cells: int) -> None
     stem.bias.zero_()
 
 
-def _projection(inputs: int, outputs: int, stride: int) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-
-
-def _stages(config: DctNetConfig) -> list[nn.Module]:
+def _blocks(config: DctNetConfig) -> list[nn.Module]:
+    kind = Residual if config.kind is BodyKind.RESIDUAL else InvertedResidual
     blocks: list[nn.Module] = []
     inputs = config.widths[0]
     for stage, outputs in enumerate(config.widths):
         for block in range(config.blocks):
             halves = stage > 0 and block == 0
-            blocks.append(Residual(inputs, outputs, 2 if halves else 1))
+            blocks.append(kind(inputs, outputs, 2 if halves else 1))
             inputs = outputs
+    if config.kind is BodyKind.INVERTED:
+        # Its blocks end narrow and not activated: the last ones are widened once more for the head, as inside a block.
+        blocks += [conv_norm(inputs, _features(config), 1), nn.ReLU()]
     return blocks
+
+
+def _features(config: DctNetConfig) -> int:
+    """Channels that the head sees."""
+    return config.widths[-1] * (WIDENING if config.kind is BodyKind.INVERTED else 1)

@@ -5,7 +5,11 @@ import torch
 from torch.nn import functional
 
 from trainer.diff_jpeg import Planes, coefficients
-from trainer.models import DctNet, DctNetConfig
+from trainer.errors import RecipeError
+from trainer.fitting import parameter_count
+from trainer.models import BodyKind, DctNet, DctNetConfig
+
+INVERTED = BodyKind.INVERTED
 
 
 def _net(**config) -> DctNet:
@@ -21,6 +25,7 @@ def _net(**config) -> DctNet:
         ((64, 32), {"blocks": 2}),
         ((32, 32), {"expansion": 4, "widths": (4, 8, 8)}),
         ((64, 64), {"expansion": 1}),
+        ((64, 96), {"expansion": 1, "widths": (8, 8, 12), "blocks": 2, "kind": INVERTED}),
     ],
 )
 def test_logits_for_every_geometry(size, config):
@@ -44,8 +49,52 @@ def test_the_stem_starts_as_the_same_feature_of_pixels_in_every_cell(expansion):
     assert not torch.allclose(cells[0, :, 0, 0], cells[0, :, 1, 0], atol=1e-1)
 
 
-def test_gradients_reach_every_parameter():
-    net = _net()
+@pytest.mark.parametrize("config", [{}, {"blocks": 2, "kind": INVERTED}], ids=["residual", "inverted"])
+def test_gradients_reach_every_parameter(config):
+    net = _net(**config)
     planes = Planes(torch.randn(8, 64, 4, 4), torch.randn(8, 128, 2, 2))
     functional.cross_entropy(net(planes), torch.arange(8) % 7).backward()
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in net.parameters())
+
+
+@pytest.mark.parametrize(
+    ("config", "parameters"),
+    [
+        (DctNetConfig(100, (96, 192)), 846_628),
+        (DctNetConfig(200, (64, 128, 256)), 1_483_080),
+        (DctNetConfig(1000, (64, 128, 256), 3, 1, INVERTED), 3_024_232),
+    ],
+    ids=["32 px", "64 px", "224 px"],
+)
+def test_the_serving_nets_have_the_sizes_that_the_docs_state(config, parameters):
+    assert parameter_count(DctNet(config, torch.ones(3, 64))) == parameters
+
+
+def test_the_head_of_small_frames_tells_quarters_apart_and_that_of_large_ones_does_not():
+    corners = torch.zeros(2, 64, 4, 4)
+    corners[0, :, :2, :2] = corners[1, :, 2:, 2:] = torch.randn(64, 1, 1)
+    for kind, tells_apart in ((BodyKind.RESIDUAL, True), (INVERTED, False)):
+        net = _net(widths=(8,), expansion=1, blocks=1, kind=kind).eval()
+        net.body = torch.nn.Identity() if kind is BodyKind.RESIDUAL else net.body[-2:]  # nothing that sees an edge
+        one, other = net(Planes(corners, torch.zeros(2, 128, 2, 2)))
+        assert torch.allclose(one, other, atol=1e-5) is not tells_apart
+
+
+@pytest.mark.parametrize(
+    ("size", "config", "multiple"),
+    [
+        ((32, 40), {}, 16),
+        ((8, 8), {"expansion": 4, "widths": (8,)}, 16),
+        ((32, 32), {"widths": (8, 8, 8, 8)}, 64),
+        ((224, 240), {"expansion": 1, "widths": (8, 8, 8), "kind": INVERTED}, 32),
+    ],
+)
+def test_frames_that_do_not_suit_the_stages_are_refused_with_what_would(size, config, multiple):
+    with pytest.raises(RecipeError, match=f"multiples of {multiple} pixels"):
+        _net(**config).config.part(*size)
+
+
+def test_the_parameters_have_the_names_that_trained_weights_carry():
+    names = {name.split(".")[0] for name in _net().state_dict()}
+    assert names == {"coefficient_scale", "luma_stem", "chroma_stem", "merge", "body", "head"}
+    assert {"merge.0.weight", "body.1.shortcut.1.running_var", "body.0.second.0.weight"} < set(_net().state_dict())
