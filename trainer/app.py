@@ -17,11 +17,12 @@ from shared.errors import DctwireError
 from shared.jpeg import TableSet
 from trainer import export as exporting
 from trainer import recipe as recipes
+from trainer.compute import Compute
 from trainer.data import Dataset, SplitName, cifar, synthetic
 from trainer.data.cache import ArrayCache
 from trainer.errors import RecipeError, RunError
 from trainer.evaluation import Evaluation
-from trainer.fitting import fast_dtype, parameter_count
+from trainer.fitting import parameter_count
 from trainer.frames import write_description, write_frames
 from trainer.goals import LearnedGoal, StandardGoal
 from trainer.plot import TitledTables, draw_points, draw_tables, read_points
@@ -284,7 +285,7 @@ def _pictures(
 def _training(recipe: Recipe, dataset: Dataset, goal: StandardGoal | LearnedGoal, start: Finished | None) -> Training:
     if start is not None and (start.asked.recipe.net != recipe.net or start.asked.data != dataset.name):
         raise RecipeError("--init must be a run of the same net and data set")
-    return Training(recipe, dataset, goal, fast_dtype(), start.net_state if start else None)
+    return Training(recipe, dataset, goal, Compute.local(), start.net_state if start else None)
 
 
 def _run_epochs(training: Training, run: RunDir) -> None:

@@ -52,9 +52,22 @@ class DivergedError(TrainerError):
     """
 
     def __init__(self, step: int, loss: float) -> None:
-        super().__init__(f"the loss became {loss} at step {step}: lower [optimiser] learning_rate and train again")
+        super().__init__(
+            f"the loss became {loss} at step {step}: lower [optimiser] learning_rate (or set gradient_norm = 1.0) and "
+            "train again into another --out; what was last checkpointed here is still sound"
+        )
         self.step = step
         self.loss = loss
+
+
+class LostProcessError(TrainerError):
+    """Another process of this training ended, or kept this one waiting for too long."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"another process of this training was lost ({detail}): see its own message; "
+            "the same command resumes from the last checkpoint"
+        )
 
 
 class RunError(TrainerError):

@@ -6,71 +6,105 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
 
+from trainer.compute import Compute
 from trainer.diff_jpeg import Planes
 from trainer.errors import DivergedError
-from trainer.models import DctNet
 from trainer.recipe import Optimiser
-
-WARM_SHARE = 0.2  # of all steps: until then the one-cycle learning rate climbs
-
-
-def fast_dtype() -> torch.dtype:
-    """bfloat16 where the CPU multiplies it in hardware (1.4 to 1.8 times as fast here), else float32."""
-    capabilities = torch.cpu.get_capabilities()
-    has_bfloat16 = capabilities.get("avx512_bf16", False) or capabilities.get("amx_bf16", False)
-    return torch.bfloat16 if has_bfloat16 else torch.float32
 
 
 class NetFitter:
     """AdamW with a one-cycle learning rate, autocast, and a check that the loss stays a number.
 
     Args:
+        net: on `compute`'s device already; takes `Planes`, gives logits (n, classes).
         steps: how many there will be in all.
-        dtype: what convolutions compute in.
     """
 
-    def __init__(self, net: DctNet, settings: Optimiser, steps: int, dtype: torch.dtype) -> None:
+    def __init__(self, net: nn.Module, settings: Optimiser, steps: int, compute: Compute) -> None:
         self._net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._dtype = dtype
+        self._settings = settings
+        self._compute = compute
         self._optimiser = torch.optim.AdamW(
             net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
-        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimiser, settings.learning_rate, total_steps=max(steps, 2), pct_start=WARM_SHARE
-        )
+        self._average = weight_average(net, settings.average_decay) if settings.average_decay else None
         self.steps_taken = 0
+        self.begin_cycle(steps, settings.learning_rate)
 
-    def task_loss(self, dequantised: Planes, labels: Tensor) -> Tensor:
-        """Cross-entropy in nats, a scalar that gradients flow through."""
-        with torch.autocast("cpu", self._dtype, enabled=self._dtype is not torch.float32):
+    def begin_cycle(self, steps: int, learning_rate: float) -> None:
+        """From here on the learning rate climbs to `learning_rate` and falls to almost nothing within `steps`."""
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self._optimiser, learning_rate, total_steps=max(steps, 2), pct_start=self._settings.warm_share
+        )
+
+    @property
+    def learning_rate(self) -> float:
+        """What the next step will use."""
+        return float(self._optimiser.param_groups[0]["lr"])
+
+    @property
+    def fitted(self) -> nn.Module:
+        """The net to measure and to export: the average of its weights over the last steps where that is asked for."""
+        return self._average.module if self._average else self._net
+
+    def task_loss(self, dequantised: Planes, labels: Tensor, teacher_logits: Tensor | None = None) -> Tensor:
+        """Cross-entropy in nats, smoothed as asked; with a teacher, mixed with `distillation`. A scalar with gradients.
+
+        Args:
+            labels: int64 (n,).
+            teacher_logits: (n, classes).
+        """
+        with self._compute.autocast():
             logits = self._net(dequantised)
-        return functional.cross_entropy(logits.float(), labels)
+        logits = logits.float()
+        of_labels = functional.cross_entropy(logits, labels, label_smoothing=self._settings.label_smoothing)
+        if teacher_logits is None:
+            return of_labels
+        weight = self._settings.distillation_weight
+        of_teacher = distillation(logits, teacher_logits, self._settings.distillation_temperature)
+        return (1 - weight) * of_labels + weight * of_teacher
 
     def step(self, loss: Tensor, *others: torch.optim.Optimizer) -> float:
-        """Follow the loss's gradient, with the net's optimiser and any others; returns the loss.
+        """Follow the loss's gradient, averaged over the processes, with the net's optimiser and any others.
+
+        Returns:
+            The loss, its mean over the processes.
 
         Raises:
             DivergedError: it is not finite; nothing was changed.
         """
-        value = loss.item()
+        value = self._compute.mean(loss.item())
         if not math.isfinite(value):
             raise DivergedError(self.steps_taken, value)
         optimisers = (self._optimiser, *others)
         for optimiser in optimisers:
             optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        self._compute.average_gradients(parameter for one in optimisers for parameter in _parameters(one))
+        if self._settings.gradient_norm:
+            nn.utils.clip_grad_norm_(self._net.parameters(), self._settings.gradient_norm)
         for optimiser in optimisers:
             optimiser.step()
         self._schedule.step()
+        if self._average:
+            self._average.update_parameters(self._net)
         self.steps_taken += 1
         return value
 
+    def agree(self) -> None:
+        """Make the processes' statistics of batch normalisation one, before anything is measured or kept."""
+        self._compute.average_buffers(self._net)
+        if self._average:
+            self._compute.average_buffers(self._average.module)
+
     def state(self) -> dict[str, Any]:
-        """What a checkpoint must hold to go on."""
+        """What a checkpoint must hold to go on, besides the net's own state."""
         return {
             "optimiser": self._optimiser.state_dict(),
             "schedule": self._schedule.state_dict(),
+            "average": self._average.state_dict() if self._average else None,
             "steps_taken": self.steps_taken,
         }
 
@@ -78,9 +112,39 @@ class NetFitter:
         """Go on from `state()`."""
         self._optimiser.load_state_dict(state["optimiser"])
         self._schedule.load_state_dict(state["schedule"])
+        if self._average:
+            self._average.load_state_dict(state["average"])
         self.steps_taken = state["steps_taken"]
+
+
+def distillation(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
+    """T^2 KL(teacher || student) of probabilities softened by T, mean over the batch (Hinton et al. 2015, section 2).
+
+    T^2 keeps the gradient's size when T changes.
+    """
+    student = functional.log_softmax(logits / temperature, dim=1)
+    teacher = functional.log_softmax(teacher_logits.float() / temperature, dim=1)
+    return temperature**2 * functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
+
+
+def weight_average(net: nn.Module, decay: float) -> AveragedModel:
+    """A running average of a net's weights and of its batch normalisation's statistics.
+
+    The first updates forget faster, with decay (1 + n) / (10 + n), so that random first weights do not linger.
+    """
+
+    def averaged(mean: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
+        n = torch.as_tensor(updates)
+        keep = ((1 + n) / (10 + n)).clamp(max=decay)
+        return mean.lerp(current, (1 - keep).to(mean.dtype)) if mean.is_floating_point() else current
+
+    return AveragedModel(net, avg_fn=averaged, use_buffers=True)
 
 
 def parameter_count(net: nn.Module) -> int:
     """Trainable numbers of a net."""
     return sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad)
+
+
+def _parameters(optimiser: torch.optim.Optimizer) -> list[nn.Parameter]:
+    return [parameter for group in optimiser.param_groups for parameter in group["params"]]

@@ -51,13 +51,35 @@ class Net(_Section):
     expansion: Literal[1, 2, 4] = 2
 
 
-class Optimiser(_Section):
-    """AdamW with a one-cycle learning rate, the same for standard and learned tables."""
+Epochs = Annotated[int, Field(ge=1, le=10_000)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
-    epochs: Annotated[int, Field(ge=1, le=10_000)]
+
+class Optimiser(_Section):
+    """AdamW with a one-cycle learning rate, the same for standard and learned tables.
+
+    Args:
+        batch: pictures a step, however many processes share them.
+        learning_rate: at the cycle's peak.
+        warm_share: part of all steps until the peak.
+        label_smoothing: probability taken from the right label and spread over all.
+        distillation_weight, distillation_temperature: of a teacher's loss, where there is a teacher.
+        average_decay: of the running average of weights that is measured and exported; 0: the last weights are.
+        gradient_norm: longer gradients of the net are shortened to it; 0: never.
+        checkpoint_steps: also keep a checkpoint every so many steps inside an epoch; 0: only after epochs.
+    """
+
+    epochs: Epochs
     batch: Annotated[int, Field(ge=2, le=65_536)] = 128
     learning_rate: Rate = 0.02
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.05
+    warm_share: Share = 0.2
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    distillation_weight: Share = 0.5
+    distillation_temperature: Annotated[float, Field(gt=0, le=100)] = 2.0
+    average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    gradient_norm: Annotated[float, Field(ge=0)] = 0.0
+    checkpoint_steps: Annotated[int, Field(ge=0)] = 0
 
 
 class Tables(_Section):

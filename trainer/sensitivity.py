@@ -34,10 +34,10 @@ def sensitive_steps(net: DctNet, batches: Iterable[tuple[Planes, Tensor]]) -> Te
 
 
 def _gradient_energy(net: DctNet, planes: Planes, labels: Tensor) -> Tensor:
-    """Mean squared loss gradient of a coefficient, (3, 64)."""
+    """Mean squared loss gradient of a coefficient, (3, 64), on the CPU."""
     y, c = planes.y.requires_grad_(), planes.c.requires_grad_()
     loss = functional.cross_entropy(net(Planes(y, c)), labels, reduction="sum")
     of_y, of_c = torch.autograd.grad(loss, (y, c))
     luma = of_y.square().mean((0, 2, 3))
     chroma = of_c.square().mean((0, 2, 3)).view(2, FREQUENCIES)
-    return torch.cat([luma[None], chroma])
+    return torch.cat([luma[None], chroma]).cpu()

@@ -1,6 +1,6 @@
 """Tables and net learning together under a byte budget."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor
 from shared.jpeg import TableSet
 from trainer import streams
 from trainer.budget import DualAscent, bisect_scale
+from trainer.compute import Compute
 from trainer.data import Split
 from trainer.diff_jpeg import Planes, QuantTables, RateModel, coefficients
 from trainer.diff_jpeg.quantise import LARGEST, rounded
@@ -36,6 +37,8 @@ class RateFit:
 class TableLearner:
     """Joint steps on tables and net: task loss + lambda * predicted bytes, with lambda from dual ascent.
 
+    Tables, rate model and lambda are the same in all processes: each sees the means of what steers them.
+
     Args:
         first_steps: (3, 64) to start from, scaled to the budget already.
         budget: scan bytes a frame.
@@ -43,10 +46,13 @@ class TableLearner:
         sample: training pictures to refit the rate model on.
     """
 
-    def __init__(self, first_steps: Tensor, budget: float, settings: Tables, steps: int, sample: Split) -> None:
-        self.tables = QuantTables(first_steps)
-        self.rate = RateModel()
+    def __init__(
+        self, first_steps: Tensor, budget: float, settings: Tables, steps: int, sample: Split, compute: Compute
+    ) -> None:
+        self.tables = QuantTables(first_steps).to(compute.device)
+        self.rate = RateModel().to(compute.device)
         self._settings = settings
+        self._compute = compute
         self._sample = sample
         self._optimiser = torch.optim.Adam(self.tables.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99))
         self._schedule = torch.optim.lr_scheduler.LinearLR(self._optimiser, 1.0, 0.01, total_iters=steps)
@@ -60,7 +66,7 @@ class TableLearner:
         return self._ascent.price
 
     def step(self, fitter: NetFitter, pixels: Tensor, labels: Tensor) -> float:
-        """One batch; returns the task loss."""
+        """One batch, or this process's part of it; returns the task loss of the whole."""
         if self._taken and self._taken % self._settings.refit_steps == 0:
             self.last_fit = self.refit()
         scaled = self.tables.scaled(coefficients(pixels))
@@ -71,21 +77,24 @@ class TableLearner:
         fitter.step(task_loss + self._ascent.price * frame_bytes, self._optimiser)
         self.tables.project()
         self._schedule.step()
-        self._ascent.update(frame_bytes.item())
+        self._ascent.update(self._compute.mean(frame_bytes.item()))
         self._taken += 1
-        return task_loss.item()
+        return self._compute.mean(task_loss.item())
 
     def refit(self) -> RateFit:
         """Fit the rate model to true bits of today's tables; error measured on the half that the fit did not see."""
-        table_set = table_set_of(self.tables.steps)
+        table_set = table_set_of(self.tables.steps.cpu())
         levels = streams.quantise(table_set, self._sample)
         fitted = streams.with_fitted_huffman(table_set, levels)
         true_bits = torch.from_numpy(8.0 * streams.scan_bytes(fitted, self._sample.pixels)).float()
         with torch.no_grad():
             terms = features(levels.planes(slice(None)))
         half = len(levels) // 2
-        self.rate.fit(terms[:half], true_bits[:half])
-        return RateFit(float(true_bits.mean()) / 8, self.rate.median_error(terms[half:], true_bits[half:]))
+        model = RateModel()
+        model.fit(terms[:half], true_bits[:half])
+        self.rate.load_state_dict(model.state_dict())
+        self._compute.broadcast(self.rate.buffers())
+        return RateFit(float(true_bits.mean()) / 8, model.median_error(terms[half:], true_bits[half:]))
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint must hold to go on."""
@@ -96,6 +105,7 @@ class TableLearner:
             "schedule": self._schedule.state_dict(),
             "ascent": self._ascent.state(),
             "taken": self._taken,
+            "last_fit": asdict(self.last_fit),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -106,6 +116,7 @@ class TableLearner:
         self._schedule.load_state_dict(state["schedule"])
         self._ascent.restore(state["ascent"])
         self._taken = state["taken"]
+        self.last_fit = RateFit(**state["last_fit"])
 
     def _first_price(self, task_loss: Tensor, frame_bytes: Tensor) -> float:
         """Lambda at which both terms pull the tables about equally hard.
@@ -114,8 +125,10 @@ class TableLearner:
         floor is for a batch where that share has the wrong sign.
         """
         log_steps = self.tables.log_steps
-        (of_task,) = torch.autograd.grad(task_loss, log_steps, retain_graph=True)
-        (of_rate,) = torch.autograd.grad(frame_bytes, log_steps, retain_graph=True)
+        of_task, of_rate = (
+            self._compute.average(*torch.autograd.grad(term, log_steps, retain_graph=True))
+            for term in (task_loss, frame_bytes)
+        )
         rate_energy = of_rate.square().sum().clamp(min=1e-12)
         along = -(of_task * of_rate).sum() / rate_energy
         return float(along.maximum(0.1 * of_task.norm() / rate_energy.sqrt()))

@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from shared.jpeg import TableSet
 from trainer import streams
+from trainer.batches import Batches
+from trainer.compute import Compute
 from trainer.data import Dataset, Split
 from trainer.diff_jpeg import coefficients
-from trainer.errors import BudgetError, RecipeError, RunError
+from trainer.errors import BudgetError, RunError
 from trainer.fitting import NetFitter
 from trainer.goals import LearnedGoal, StandardGoal
 from trainer.models import DctNet, DctNetConfig
@@ -69,6 +71,7 @@ class Epoch:
     validation_accuracy: float
     scan_bytes: float
     seconds: float
+    learning_rate: float
     price: float | None = None
     rate_error: float | None = None
 
@@ -106,10 +109,9 @@ class Training:
 
     Args:
         start: a net's state to begin with instead of random weights; phases and epochs stay the same.
-        dtype: what convolutions compute in.
 
     Raises:
-        RecipeError: the net or the batch does not fit the data set.
+        RecipeError: the net or the batch does not fit the data set or the processes.
         BudgetError: the budget is outside what any tables can reach on this data set.
     """
 
@@ -118,21 +120,22 @@ class Training:
         recipe: Recipe,
         dataset: Dataset,
         goal: StandardGoal | LearnedGoal,
-        dtype: torch.dtype,
+        compute: Compute,
         start: dict[str, Any] | None = None,
     ) -> None:
         self.recipe, self.dataset, self.goal = recipe, dataset, goal
-        self.net = new_net(recipe, dataset)
-        if start is not None:
-            self.net.load_state_dict(start)
         self.next_epoch = 0
-        self._batches = len(dataset.train) // recipe.optimiser.batch
-        if not self._batches:
-            raise RecipeError(
-                f"optimiser.batch = {recipe.optimiser.batch} exceeds the {len(dataset.train)} training pictures"
-            )
-        self._fitter = NetFitter(self.net, recipe.optimiser, self._batches * recipe.optimiser.epochs, dtype)
+        self._compute = compute
+        compute.check_batch(recipe.optimiser.batch)
+        self._batches = Batches(len(dataset.train), recipe.optimiser.batch, recipe.seed)
+        self._net = new_net(recipe, dataset).to(compute.device)
+        if start is not None:
+            self._net.load_state_dict(start)
+        compute.broadcast(self._net.state_dict().values())
+        self._fitter = NetFitter(self._net, recipe.optimiser, len(self._batches) * recipe.optimiser.epochs, compute)
         self._learner: TableLearner | None = None
+        self._losses: list[float] = []  # of the steps that this epoch has taken
+        self._begin_epoch(0)
         self._sample = dataset.train.head(recipe.tables.rate_frames)
         self._held_out = dataset.validation.head(recipe.tables.rate_frames)
         quality = goal.quality if isinstance(goal, StandardGoal) else recipe.tables.warm_up_quality
@@ -141,30 +144,41 @@ class Training:
             _check_reachable(goal.budget, self._sample, self._held_out)
 
     @property
+    def net(self) -> nn.Module:
+        """The net to measure and to export."""
+        return self._fitter.fitted
+
+    @property
     def is_done(self) -> bool:
         """Whether every epoch has run."""
         return self.next_epoch >= self.recipe.optimiser.epochs
 
     def run_epoch(self, step_done: StepDone = lambda *_: None) -> Epoch:
-        """The next epoch.
+        """The next epoch, or what is left of it.
 
         Args:
-            step_done: called after every step with steps done and steps an epoch.
+            step_done: called after every step with steps done and steps an epoch; `state()` may be taken there.
 
         Raises:
             DivergedError: the loss is no longer a number.
         """
-        began = time.perf_counter()
+        self._began = time.perf_counter() - self._seconds
         settings = self.recipe.tables
         phase = phase_of(self.next_epoch, self.goal, settings.warm_up_epochs, settings.learning_epochs)
-        loss = self._learn(step_done) if phase is Phase.LEARN else self._fit(step_done)
-        self.next_epoch += 1
-        return self._epoch(phase, loss, began)
+        if phase is Phase.LEARN:
+            self._learn(step_done)
+        else:
+            self._fit(step_done)
+        self._fitter.agree()
+        epoch = self._epoch(phase)
+        self._begin_epoch(self.next_epoch + 1)
+        return epoch
 
     def held_out(self) -> HeldOut:
         """Accuracy and true bytes on validation as things stand."""
         sizes = streams.scan_bytes(self.finished_tables(), self.dataset.validation.pixels)
-        return HeldOut(accuracy(self.net, self._validation, steps_of(self.tables)), float(sizes.mean()))
+        right = accuracy(self.net, self._validation, steps_of(self.tables), self._compute)
+        return HeldOut(right, float(sizes.mean()))
 
     def finished_tables(self) -> TableSet:
         """The tables as cameras will use them: learned ones with Huffman codes fitted to all training levels."""
@@ -173,10 +187,13 @@ class Training:
         return streams.with_fitted_huffman(self.tables, self._train)
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint must hold to go on after the last epoch."""
+        """What a checkpoint must hold to go on, after any step; every process must ask for it."""
+        self._fitter.agree()
         return {
             "next_epoch": self.next_epoch,
-            "net": self.net.state_dict(),
+            "losses": list(self._losses),
+            "seconds": self._seconds,
+            "net": self._net.state_dict(),
             "fitter": self._fitter.state(),
             "steps": steps_of(self.tables),
             "learner": self._learner.state() if self._learner else None,
@@ -190,101 +207,111 @@ class Training:
         """
         try:
             self._restore(state)
-        except (KeyError, ValueError, RuntimeError) as error:
+        except (KeyError, ValueError, RuntimeError, TypeError) as error:
             raise RunError(f"the checkpoint does not fit this version of the trainer: {error!r}") from error
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.next_epoch = state["next_epoch"]
-        self.net.load_state_dict(state["net"])
+        self.next_epoch, self._losses, self._seconds = state["next_epoch"], list(state["losses"]), state["seconds"]
+        self._net.load_state_dict(state["net"])
         self._fitter.restore(state["fitter"])
         self._use(table_set_of(state["steps"]))
         if state["learner"] is not None:
             self._learner = self._new_learner(state["steps"])
             self._learner.restore(state["learner"])
 
-    def _fit(self, step_done: StepDone) -> float:
-        """An epoch on the codec's levels; returns the mean loss."""
-        self.net.train()
-        steps = steps_of(self.tables)
-        losses = []
-        for rows in self._order():
-            planes = dequantised(self._train.planes(rows), steps)
-            losses.append(self._fitter.step(self._fitter.task_loss(planes, self._train.labels[rows])))
-            step_done(len(losses), self._batches)
-        return float(np.mean(losses))
+    def _begin_epoch(self, epoch: int) -> None:
+        self.next_epoch, self._seconds = epoch, 0.0
+        self._losses = []
 
-    def _learn(self, step_done: StepDone) -> float:
-        """An epoch on tables and net together; returns the mean task loss. The last one makes the tables final."""
+    def _fit(self, step_done: StepDone) -> None:
+        """The rest of an epoch on the codec's levels."""
+        self._net.train()
+        steps = steps_of(self.tables).to(self._compute.device)
+        for rows in self._rows():
+            planes = dequantised(self._train.planes(rows).to(self._compute.device), steps)
+            loss = self._fitter.task_loss(planes, self._train.labels[rows].to(self._compute.device))
+            self._stepped(self._fitter.step(loss), step_done)
+
+    def _learn(self, step_done: StepDone) -> None:
+        """The rest of an epoch on tables and net together; its end makes the tables final."""
         learner = self._learner = self._learner or self._new_learner(self._first_steps())
-        self.net.train()
+        self._net.train()
         pixels = torch.from_numpy(self.dataset.train.pixels)
-        losses = []
-        for rows in self._order():
-            losses.append(learner.step(self._fitter, pixels[rows], self._train.labels[rows]))
-            step_done(len(losses), self._batches)
+        for rows in self._rows():
+            here = pixels[rows].to(self._compute.device), self._train.labels[rows].to(self._compute.device)
+            self._stepped(learner.step(self._fitter, *here), step_done)
         self._use(table_set_of(self._to_budget(learner.tables.log_steps.exp())))
-        return float(np.mean(losses))
+
+    def _stepped(self, loss: float, step_done: StepDone) -> None:
+        self._losses.append(loss)
+        self._seconds = time.perf_counter() - self._began
+        step_done(len(self._losses), len(self._batches))
+
+    def _rows(self) -> Iterator[Tensor]:
+        """This process's rows of the batches that this epoch has not seen yet."""
+        return map(self._compute.share, self._batches.of(self.next_epoch, len(self._losses)))
 
     def _first_steps(self) -> Tensor:
+        self._fitter.agree()
         sample = self.dataset.train.head(STATISTICS_FRAMES)
         batches = (
-            (coefficients(torch.from_numpy(part.pixels)), torch.from_numpy(part.labels)) for part in _parts(sample)
+            (coefficients(pixels.to(self._compute.device)), labels.to(self._compute.device))
+            for pixels, labels in _parts(sample)
         )
-        return self._to_budget(sensitive_steps(self.net, batches))
+        return self._to_budget(sensitive_steps(self._net, batches).cpu())
 
     def _to_budget(self, steps: Tensor) -> Tensor:
+        """What the first process finds: roundings may fall otherwise in the others."""
         assert isinstance(self.goal, LearnedGoal)
-        return scaled_to_budget(steps.detach(), self.goal.budget, self._sample, self._held_out)
+        found = scaled_to_budget(steps.detach().cpu(), self.goal.budget, self._sample, self._held_out)
+        self._compute.broadcast([found])
+        return found
 
     def _new_learner(self, first_steps: Tensor) -> TableLearner:
         assert isinstance(self.goal, LearnedGoal)
-        steps = self._batches * self.recipe.tables.learning_epochs
-        return TableLearner(first_steps, self.goal.budget, self.recipe.tables, steps, self._sample)
-
-    def _order(self) -> Iterator[Tensor]:
-        """Rows of each batch of this epoch; the same whenever this epoch of this recipe runs."""
-        generator = torch.Generator().manual_seed(self.recipe.seed * 100_003 + self.next_epoch)
-        order = torch.randperm(len(self.dataset.train), generator=generator)
-        return iter(order[: self._batches * self.recipe.optimiser.batch].chunk(self._batches))
+        steps = len(self._batches) * self.recipe.tables.learning_epochs
+        return TableLearner(first_steps, self.goal.budget, self.recipe.tables, steps, self._sample, self._compute)
 
     def _use(self, tables: TableSet) -> None:
         self.tables = tables
         self._train = streams.quantise(tables, self.dataset.train)
         self._validation = streams.quantise(tables, self.dataset.validation)
 
-    def _epoch(self, phase: Phase, loss: float, began: float) -> Epoch:
+    def _epoch(self, phase: Phase) -> Epoch:
         held_out = self.held_out()
         learner = self._learner if phase is Phase.LEARN else None
         return Epoch(
             data=self.dataset.name,
-            epoch=self.next_epoch,
+            epoch=self.next_epoch + 1,
             phase=phase,
-            loss=loss,
+            loss=float(np.mean(self._losses)),
             n=len(self.dataset.validation),
             validation_accuracy=held_out.accuracy,
             scan_bytes=held_out.scan_bytes,
-            seconds=time.perf_counter() - began,
+            seconds=time.perf_counter() - self._began,
+            learning_rate=self._fitter.learning_rate,
             price=learner.price if learner else None,
             rate_error=learner.last_fit.median_error if learner else None,
         )
 
 
 @torch.no_grad()
-def accuracy(net: DctNet, levels: Levels, steps: Tensor) -> float:
-    """Share of frames whose label the net finds, float32."""
+def accuracy(net: nn.Module, levels: Levels, steps: Tensor, compute: Compute) -> float:
+    """Share of frames whose label the net finds, float32; each process looks at some of them."""
     net.eval()
+    steps = steps.to(compute.device)
     right = 0
-    for start in range(0, len(levels), EVALUATION_BATCH):
+    for start in range(compute.rank * EVALUATION_BATCH, len(levels), compute.world * EVALUATION_BATCH):
         rows = slice(start, start + EVALUATION_BATCH)
-        logits = net(dequantised(levels.planes(rows), steps))
-        right += int((logits.argmax(1) == levels.labels[rows]).sum())
-    return right / len(levels)
+        logits = net(dequantised(levels.planes(rows).to(compute.device), steps))
+        right += int((logits.argmax(1).cpu() == levels.labels[rows]).sum())
+    return compute.sum(right) / len(levels)
 
 
-def _parts(split: Split) -> Iterator[Split]:
-    for start in range(0, len(split), EVALUATION_BATCH):
-        rows = slice(start, start + EVALUATION_BATCH)
-        yield Split(split.pixels[rows], split.labels[rows])
+def _parts(split: Split) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pixels and labels, batch by batch."""
+    for rows in np.array_split(np.arange(len(split)), -(-len(split) // EVALUATION_BATCH)):
+        yield torch.from_numpy(split.pixels[rows]), torch.from_numpy(split.labels[rows])
 
 
 def _check_reachable(budget: float, fit_on: Split, measure_on: Split) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from trainer import streams
+from trainer.compute import Compute
 from trainer.data import Dataset, Split, SplitName, synthetic
 from trainer.errors import BudgetError, DivergedError, RecipeError, RunError
 from trainer.goals import LearnedGoal, StandardGoal
@@ -41,7 +42,7 @@ def _run(training: Training) -> list:
 
 @pytest.mark.parametrize("budget", [60, 120])
 def test_learned_tables_land_on_the_budget_in_real_held_out_scans(dataset, budget):
-    training = Training(_recipe(), dataset, LearnedGoal(budget=budget), torch.float32)
+    training = Training(_recipe(), dataset, LearnedGoal(budget=budget), Compute())
     epochs = _run(training)
     tables = training.finished_tables()
     scans = streams.scan_bytes(tables, dataset.validation.pixels)
@@ -55,7 +56,7 @@ def test_learned_tables_land_on_the_budget_in_real_held_out_scans(dataset, budge
 def test_learning_moves_the_tables_away_from_where_the_sensitivities_put_them(dataset):
     moved = []
     for learning_rate in (1e-9, 0.05):
-        training = Training(_recipe({"learning_rate": learning_rate}), dataset, LearnedGoal(budget=90), torch.float32)
+        training = Training(_recipe({"learning_rate": learning_rate}), dataset, LearnedGoal(budget=90), Compute())
         training.run_epoch()
         training.run_epoch()
         moved.append(np.array([list(table) for table in training.tables.quant]))
@@ -65,7 +66,7 @@ def test_learning_moves_the_tables_away_from_where_the_sensitivities_put_them(da
 
 
 def test_standard_tables_stay_what_ordinary_cameras_use(dataset):
-    training = Training(_recipe(), dataset, StandardGoal(quality=50), torch.float32)
+    training = Training(_recipe(), dataset, StandardGoal(quality=50), Compute())
     epochs = _run(training)
     ordinary = streams.TableSet.standard(50)
     assert training.finished_tables() == ordinary
@@ -76,7 +77,7 @@ def test_standard_tables_stay_what_ordinary_cameras_use(dataset):
 def test_both_kinds_of_tables_take_the_same_number_of_steps(dataset):
     steps = []
     for goal in (StandardGoal(quality=50), LearnedGoal(budget=90)):
-        training, taken = Training(_recipe(), dataset, goal, torch.float32), []
+        training, taken = Training(_recipe(), dataset, goal, Compute()), []
         while not training.is_done:
             training.run_epoch(lambda done, total, taken=taken: taken.append((done, total)))
         steps.append(taken)
@@ -88,13 +89,13 @@ def test_both_kinds_of_tables_take_the_same_number_of_steps(dataset):
 @pytest.mark.parametrize("stop_after", [1, 2, 3])
 def test_a_resumed_run_ends_like_one_that_was_never_interrupted(dataset, goal, stop_after, tmp_path):
     recipe = _recipe({"learning_epochs": 2}, epochs=4)  # 2: in the middle of learning
-    whole = Training(recipe, dataset, goal, torch.float32)
+    whole = Training(recipe, dataset, goal, Compute())
     _run(whole)
-    first = Training(recipe, dataset, goal, torch.float32)
+    first = Training(recipe, dataset, goal, Compute())
     for _ in range(stop_after):
         first.run_epoch()
     torch.save(first.state(), tmp_path / "state.pt")
-    second = Training(recipe, dataset, goal, torch.float32)
+    second = Training(recipe, dataset, goal, Compute())
     second.restore(torch.load(tmp_path / "state.pt", weights_only=True))
     _run(second)
     assert second.finished_tables() == whole.finished_tables()
@@ -103,7 +104,7 @@ def test_a_resumed_run_ends_like_one_that_was_never_interrupted(dataset, goal, s
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_says_when(dataset):
-    training = Training(_recipe(learning_rate=10.0), dataset, StandardGoal(quality=50), torch.float32)
+    training = Training(_recipe(learning_rate=10.0), dataset, StandardGoal(quality=50), Compute())
     with torch.no_grad():
         training.net.head.weight.fill_(float("nan"))
     with pytest.raises(DivergedError, match="nan at step 0: lower"):
@@ -113,7 +114,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_says_when(dataset):
 @pytest.mark.parametrize("budget", [3, 5000])
 def test_a_budget_out_of_reach_is_refused_before_any_training(dataset, budget):
     with pytest.raises(BudgetError) as caught:
-        Training(_recipe(), dataset, LearnedGoal(budget=budget), torch.float32)
+        Training(_recipe(), dataset, LearnedGoal(budget=budget), Compute())
     assert caught.value.lowest < 40
     assert caught.value.highest > 500
 
@@ -125,22 +126,22 @@ def test_a_budget_out_of_reach_is_refused_before_any_training(dataset, budget):
 )
 def test_a_recipe_that_does_not_fit_the_data_is_refused_before_any_training(dataset, recipe, message):
     with pytest.raises(RecipeError, match=message):
-        Training(recipe, dataset, StandardGoal(quality=50), torch.float32)
+        Training(recipe, dataset, StandardGoal(quality=50), Compute())
 
 
 def test_a_checkpoint_of_something_else_is_refused(dataset):
-    training = Training(_recipe(), dataset, StandardGoal(quality=50), torch.float32)
+    training = Training(_recipe(), dataset, StandardGoal(quality=50), Compute())
     state = training.state()
-    other = Training(_recipe(widths=(8, 8)), dataset, StandardGoal(quality=50), torch.float32).state()
+    other = Training(_recipe(widths=(8, 8)), dataset, StandardGoal(quality=50), Compute()).state()
     for wrong in ({**state, "net": other["net"]}, {key: state[key] for key in state if key != "fitter"}):
         with pytest.raises(RunError, match="does not fit this version"):
             training.restore(wrong)
 
 
 def test_a_run_may_start_from_another_ones_net(dataset):
-    first = Training(_recipe(), dataset, StandardGoal(quality=75), torch.float32)
+    first = Training(_recipe(), dataset, StandardGoal(quality=75), Compute())
     _run(first)
-    second = Training(_recipe(), dataset, LearnedGoal(budget=90), torch.float32, start=first.net.state_dict())
+    second = Training(_recipe(), dataset, LearnedGoal(budget=90), Compute(), start=first.net.state_dict())
     assert torch.equal(second.net.head.weight, first.net.head.weight)
 
 
@@ -148,7 +149,7 @@ def test_the_test_split_does_not_matter_to_training(dataset):
     nothing = Split(np.zeros_like(dataset.test.pixels), np.zeros_like(dataset.test.labels))
     ends = []
     for data in (dataset, replace(dataset, test=nothing)):
-        training = Training(_recipe(), data, LearnedGoal(budget=90), torch.float32)
+        training = Training(_recipe(), data, LearnedGoal(budget=90), Compute())
         ends.append([(epoch.loss, epoch.scan_bytes, epoch.validation_accuracy) for epoch in _run(training)])
     assert ends[0] == ends[1]
 
@@ -157,7 +158,7 @@ def test_validation_steers_only_the_budgets_scale(dataset):
     others = replace(dataset, validation=Split(dataset.validation.pixels, dataset.validation.labels[::-1].copy()))
     ends = []
     for data in (dataset, others):
-        training = Training(_recipe(), data, LearnedGoal(budget=90), torch.float32)
+        training = Training(_recipe(), data, LearnedGoal(budget=90), Compute())
         losses = [epoch.loss for epoch in _run(training)]
         ends.append((losses, training.finished_tables()))
     assert ends[0] == ends[1]

@@ -27,6 +27,10 @@ class Planes:
     y: Tensor
     c: Tensor
 
+    def to(self, device: torch.device) -> "Planes":
+        """The same on another device."""
+        return Planes(self.y.to(device), self.c.to(device))
+
 
 def coefficients(pixels: Tensor, colour: Callable[[Tensor], Tensor] = to_ycbcr) -> Planes:
     """Unquantised DCT coefficients of RGB pixels.

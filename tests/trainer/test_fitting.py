@@ -1,0 +1,145 @@
+"""The optimiser step: the loss in closed form, averaged weights, shortened gradients, cycles, and going on."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from trainer.compute import Compute
+from trainer.diff_jpeg import Planes
+from trainer.errors import DivergedError
+from trainer.fitting import NetFitter, distillation, weight_average
+from trainer.recipe import Optimiser
+
+LABELS = torch.tensor([0, 2, 1, 2])
+PLANES = Planes(torch.randn(4, 64, 2, 2, generator=torch.Generator().manual_seed(1)), torch.zeros(4, 128, 1, 1))
+
+
+class Linear(nn.Module):
+    """Three logits of the luma's means."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.norm = nn.BatchNorm1d(64)
+        self.head = nn.Linear(64, 3)
+
+    def forward(self, planes: Planes) -> Tensor:
+        logits: Tensor = self.head(self.norm(planes.y.mean((2, 3))))
+        return logits
+
+
+def _fitter(net: nn.Module, steps: int = 20, **settings: float) -> NetFitter:
+    return NetFitter(net, Optimiser.model_validate({"epochs": 1, **settings}), steps, Compute())
+
+
+def test_the_loss_is_cross_entropy_against_smoothed_labels():
+    net = Linear().eval()
+    log_probabilities = net(PLANES).log_softmax(1)
+    smoothed = torch.full((4, 3), 0.3 / 3)
+    smoothed[range(4), LABELS] += 0.7
+    expected = -(smoothed * log_probabilities).sum(1).mean()
+    assert _fitter(net, label_smoothing=0.3).task_loss(PLANES, LABELS).item() == pytest.approx(
+        expected.item(), rel=1e-5
+    )
+
+
+def test_a_teacher_adds_its_divergence_weighted_and_at_its_temperature():
+    net, teacher = Linear().eval(), torch.randn(4, 3, generator=torch.Generator().manual_seed(3)) * 4
+    fitter = _fitter(net, distillation_weight=0.3, distillation_temperature=4.0)
+    soft_teacher, soft_student = (teacher / 4).softmax(1), (net(PLANES) / 4).softmax(1)
+    divergence = (soft_teacher * (soft_teacher.log() - soft_student.log())).sum(1).mean()
+    expected = 0.7 * nn.functional.cross_entropy(net(PLANES), LABELS) + 0.3 * 16 * divergence
+    assert fitter.task_loss(PLANES, LABELS, teacher).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_distillations_gradient_is_the_difference_of_soft_probabilities_times_the_temperature():
+    logits = torch.randn(5, 7, dtype=torch.float64, requires_grad=True)
+    teacher = torch.randn(5, 7, dtype=torch.float64)
+    (gradient,) = torch.autograd.grad(distillation(logits, teacher, 3.0), logits)
+    expected = 3 * ((logits / 3).softmax(1) - (teacher / 3).softmax(1)) / 5
+    assert torch.allclose(gradient, expected, atol=1e-6)
+
+
+def test_a_student_who_agrees_has_nothing_to_learn_from_the_teacher():
+    logits = torch.randn(5, 7)
+    assert distillation(logits, logits, 2.0).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_a_long_gradient_is_shortened_and_a_short_one_is_not():
+    lengths = {}
+    for limit in (0.0, 1e-3, 1e6):
+        net = Linear()
+        fitter = _fitter(net, gradient_norm=limit)
+        fitter.step(fitter.task_loss(PLANES, LABELS))
+        lengths[limit] = torch.cat([parameter.grad.flatten() for parameter in net.parameters()]).norm().item()
+    assert lengths[1e-3] == pytest.approx(1e-3, rel=1e-3)
+    assert lengths[0.0] == lengths[1e6] > 0.01
+
+
+def test_the_average_follows_the_closed_form_statistics_included():
+    net = Linear()
+    average = weight_average(net, decay=0.25)
+    weight, statistics = None, None
+    for update in range(6):
+        with torch.no_grad():
+            net.head.weight.add_(1.0)
+        net.train()(PLANES)
+        average.update_parameters(net)
+        keep = min(0.25, (1 + update) / (10 + update)) if update else 0.0
+        weight = net.head.weight * (1 - keep) + (weight * keep if update else 0)
+        statistics = net.norm.running_mean * (1 - keep) + (statistics * keep if update else 0)
+    assert torch.allclose(average.module.head.weight, weight)
+    assert torch.allclose(average.module.norm.running_mean, statistics)
+    assert average.module.norm.num_batches_tracked == net.norm.num_batches_tracked == 6
+
+
+def test_the_averaged_net_is_the_one_to_export_where_that_is_asked_for():
+    plain, averaged = Linear(), Linear()
+    assert _fitter(plain).fitted is plain
+    fitter = _fitter(averaged, average_decay=0.9)
+    for _ in range(3):
+        fitter.step(fitter.task_loss(PLANES, LABELS))
+    assert fitter.fitted is not averaged
+    assert not torch.equal(fitter.fitted.head.weight, averaged.head.weight)
+
+
+def test_the_learning_rate_climbs_and_falls_within_a_cycle_and_a_new_one_may_begin():
+    fitter, rates = _fitter(Linear(), steps=10, learning_rate=0.01, warm_share=0.5), []
+    for step in range(16):
+        if step == 8:
+            fitter.begin_cycle(8, 0.002)
+        rates.append(fitter.learning_rate)
+        fitter.step(fitter.task_loss(PLANES, LABELS))
+    assert max(rates[:8]) == pytest.approx(0.01)
+    assert max(rates[8:]) == pytest.approx(0.002)
+    assert rates.index(max(rates)) == 4
+    assert rates[-1] < rates[0]
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.9])
+def test_a_fitter_goes_on_from_its_state_in_the_middle_of_a_later_cycle(decay):
+    ends = []
+    for stop in (None, 7):
+        net = Linear()
+        fitter = _fitter(net, learning_rate=0.01, average_decay=decay)
+        for step in range(12):
+            if step == 5:
+                fitter.begin_cycle(7, 0.1)
+            if step == stop:
+                net_state, state = net.state_dict(), fitter.state()
+                net = Linear()
+                net.load_state_dict(net_state)
+                fitter = _fitter(net, learning_rate=0.01, average_decay=decay)
+                fitter.restore(state)
+            fitter.step(fitter.task_loss(PLANES, LABELS))
+        ends.append([*net.state_dict().values(), *fitter.fitted.state_dict().values()])
+    for whole, resumed in zip(*ends, strict=True):
+        assert torch.equal(whole, resumed)
+
+
+def test_a_loss_that_is_no_number_changes_nothing_and_says_how_to_go_on():
+    net = Linear()
+    fitter, before = _fitter(net), net.head.weight.clone()
+    with pytest.raises(DivergedError, match="gradient_norm"):
+        fitter.step(fitter.task_loss(PLANES, LABELS) * float("inf"))
+    assert torch.equal(net.head.weight, before)
