@@ -32,11 +32,12 @@ class OnnxClassifier:
     def logits(self, frames: Levels | Planes) -> NDArray[np.float32]:
         """float32 (n, classes)."""
         y, c = frames.y.numpy(), frames.c.numpy()
-        parts = [self._run(y[start : start + BATCH], c[start : start + BATCH]) for start in range(0, len(y), BATCH)]
-        return np.concatenate(parts)
+        slices = [slice(start, start + BATCH) for start in range(0, len(y), BATCH)]
+        return np.concatenate([self.run({"y": y[rows], "c": c[rows]}) for rows in slices])
 
-    def _run(self, y: NDArray[Any], c: NDArray[Any]) -> NDArray[np.float32]:
-        (logits,) = self._session.run(("logits",), {"y": y, "c": c})
+    def run(self, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """float32 (n, classes) of one call; inputs by name."""
+        (logits,) = self._session.run(("logits",), inputs)
         return np.asarray(logits, np.float32)
 
 

@@ -32,7 +32,7 @@ def to_onnx(net: DctNet, steps: Tensor | None, height: int, width: int) -> bytes
     chroma = _spread(writer, c, net.chroma_stem, factors[1:].reshape(-1), 2 * net.config.expansion)
     cells = writer.relu(writer.conv_norm(writer.node("Concat", [luma, chroma], axis=1), net.merge))
     for layer in net.body:
-        cells = _layer(writer, cells, layer)
+        cells = write_layer(writer, cells, layer)
     writer.linear(writer.means(cells, part), net.head, output="logits")
     dtype = "float32" if steps is None else "int16"
     return writer.model(
@@ -44,14 +44,8 @@ def to_onnx(net: DctNet, steps: Tensor | None, height: int, width: int) -> bytes
     )
 
 
-def _spread(writer: GraphWriter, blocks: str, stem: nn.Conv2d, factors: Weights, cells: int) -> str:
-    """Blocks to cells; `factors` (channels,) are multiplied onto what goes in."""
-    assert stem.bias is not None
-    weight = numbers(stem.weight) * factors[None, :, None, None]
-    return writer.pixel_shuffle(writer.conv(blocks, weight, numbers(stem.bias), stem), cells)
-
-
-def _layer(writer: GraphWriter, cells: str, layer: nn.Module) -> str:
+def write_layer(writer: GraphWriter, cells: str, layer: nn.Module) -> str:
+    """A block of a body, an activation, or a convolution and its batch norm."""
     match layer:
         case Residual():
             return _residual(writer, cells, layer)
@@ -60,6 +54,13 @@ def _layer(writer: GraphWriter, cells: str, layer: nn.Module) -> str:
         case nn.ReLU():
             return writer.relu(cells)
     return writer.conv_norm(cells, layer)
+
+
+def _spread(writer: GraphWriter, blocks: str, stem: nn.Conv2d, factors: Weights, cells: int) -> str:
+    """Blocks to cells; `factors` (channels,) are multiplied onto what goes in."""
+    assert stem.bias is not None
+    weight = numbers(stem.weight) * factors[None, :, None, None]
+    return writer.pixel_shuffle(writer.conv(blocks, weight, numbers(stem.bias), stem), cells)
 
 
 def _residual(writer: GraphWriter, cells: str, block: Residual) -> str:
