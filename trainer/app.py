@@ -174,7 +174,7 @@ def export(
         selftest_seed=selftest_seed,
     )
     console.print(
-        f"[bold]{bundle.name}[/] in {escape(str(out))}: {finished.summary.tables}, tables {parts.tables.tables_id}, "
+        f"[bold]{bundle.name}[/] in {escape(str(out))}: {finished.summary.tables}, tables {bundle.tables.tables_id}, "
         f"accuracy {expected.accuracy:.1%} (95 % interval {expected.low:.1%} to {expected.high:.1%}) "
         f"at {expected.scan.mean:.1f} scan bytes on {expected.data} (validation, n = {expected.n})"
     )
@@ -320,7 +320,7 @@ def _finish(training: Training, run: RunDir, seconds: float) -> None:
         parameters=parameter_count(training.net),
         seconds=sum(row["seconds"] for row in run.logged()),
     )
-    run.finish(summary, training.finished_tables(), training.net.state_dict())
+    run.finish(summary, training.finished_encoding(), training.net.state_dict())
     console.print(f"finished in {seconds:.1f} s: {escape(str(run.folder))}")
 
 
@@ -341,4 +341,4 @@ def _titled(source: Path) -> tuple[str, TableSet, str]:
         bundle, _ = exporting.read_bundle(source)
         return bundle.name, bundle.tables, bundle.expected.data
     run = RunDir(source).finished()
-    return run.summary.tables, run.tables, run.summary.data
+    return run.summary.tables, run.encoding.tables, run.summary.data

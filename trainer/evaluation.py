@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shared.jpeg import Decoder, Encoder, Stream, TableSet
+from shared.jpeg import Decoder, Stream, TableSet
 from trainer import streams
 from trainer.classifier import OnnxClassifier
 from trainer.data import Split
+from trainer.encoding import Encoding
 from trainer.streams import Levels
 
 Z95 = 1.959964  # two-sided 95 % of the normal distribution
@@ -57,25 +58,25 @@ class Evaluation:
 
 
 def evaluate(
-    tables: TableSet, classifier: OnnxClassifier, split: Split, *, data: str, split_name: str, description: str
+    encoding: Encoding, classifier: OnnxClassifier, split: Split, *, data: str, split_name: str, description: str
 ) -> Evaluation:
     """Encode, decode and classify every picture of a split."""
-    encoder = Encoder(tables)
+    encoder = encoding.encoder()
     frames = encoder.encode_batch(split.pixels, Stream.ABBREVIATED)
     files = encoder.encode_batch(split.pixels, Stream.INTERCHANGE)
-    logits = classifier.logits(decode(tables, frames, split))
+    logits = classifier.logits(decode(encoding.tables, frames, split))
     right = int((logits.argmax(1) == split.labels).sum())
     low, high = wilson_interval(right, len(split))
     return Evaluation(
         data=data,
         split=split_name,
         tables=description,
-        tables_id=tables.tables_id,
+        tables_id=encoding.tables.tables_id,
         n=len(split),
         accuracy=right / len(split),
         low=low,
         high=high,
-        scan=_bytes(streams.scan_bytes(tables, split.pixels)),
+        scan=_bytes(streams.scan_bytes(encoding, split.pixels)),
         file=_bytes(np.array([len(file) for file in files], np.int64)),
         wire=_bytes(np.array([len(frame) for frame in frames], np.int64)),
     )

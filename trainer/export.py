@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from shared.bundle import Bundle, ClassifierRef, Expected, InputGeometry, Selftest, selftest_sha256
 from shared.errors import PeerError
-from shared.jpeg import TableSet
 from trainer import streams
 from trainer.classifier import OnnxClassifier, check_parity
 from trainer.data import Dataset, SplitName
+from trainer.encoding import Encoding
 from trainer.errors import RecipeError, RunError
 from trainer.evaluation import Evaluation, evaluate
 from trainer.onnx_graph import to_onnx
@@ -32,7 +32,7 @@ PARITY_FRAMES = 512
 class Exportable:
     """A run's two halves, not yet on disk."""
 
-    tables: TableSet
+    encoding: Encoding
     model: bytes
     labels: tuple[str, ...]
     height: int
@@ -40,7 +40,7 @@ class Exportable:
 
 
 def exportable(run: Finished, dataset: Dataset) -> Exportable:
-    """Tables and classifier of a run; torch and ONNX Runtime must agree on held-out frames.
+    """Encoding and classifier of a run; torch and ONNX Runtime must agree on held-out frames.
 
     Raises:
         RunError: the run's net does not fit its recipe.
@@ -53,19 +53,19 @@ def exportable(run: Finished, dataset: Dataset) -> Exportable:
         raise RunError(f"net.pt does not fit the run's recipe: {error}") from error
     net.eval()
     height, width = dataset.size
-    steps = steps_of(run.tables)
+    steps = steps_of(run.encoding.tables)
     model = to_onnx(net, steps, height, width)
-    levels = streams.quantise(run.tables, dataset.validation.head(PARITY_FRAMES))
+    levels = streams.quantise(run.encoding, dataset.validation.head(PARITY_FRAMES))
     with torch.no_grad():
         expected = net(dequantised(levels.planes(slice(None)), steps)).numpy()
     check_parity(expected, OnnxClassifier(model).logits(levels), PARITY_TOLERANCE)
-    return Exportable(run.tables, model, dataset.classes, height, width)
+    return Exportable(run.encoding, model, dataset.classes, height, width)
 
 
 def measure(parts: Exportable, dataset: Dataset, split: SplitName, description: str) -> Evaluation:
     """The run's figures on a split, through the real codec and the exported classifier."""
     return evaluate(
-        parts.tables,
+        parts.encoding,
         OnnxClassifier(parts.model),
         dataset.split(split),
         data=dataset.name,
@@ -98,7 +98,7 @@ def write_bundle(
             min_counter=min_counter,
             created_at=created_at,
             input=InputGeometry(width=parts.width, height=parts.height),
-            tables=parts.tables,
+            tables=parts.encoding.tables,
             classifier=ClassifierRef(sha256=_sha256(parts.model), labels_sha256=_sha256(labels)),
             expected=Expected(
                 bytes_p50=expected.scan.p50,
@@ -109,7 +109,7 @@ def write_bundle(
             ),
             selftest=Selftest(
                 seed=selftest_seed,
-                sha256=selftest_sha256(parts.tables, parts.width, parts.height, selftest_seed),
+                sha256=selftest_sha256(parts.encoding.tables, parts.width, parts.height, selftest_seed),
             ),
         )
     except ValidationError as error:
@@ -141,7 +141,7 @@ def read_bundle(folder: Path) -> tuple[Bundle, Exportable]:
         if _sha256(content) != digest:
             raise RunError(f"{folder / name} is not the file that bundle.json names")
     names = tuple(json.loads(labels))
-    return bundle, Exportable(bundle.tables, model, names, bundle.input.height, bundle.input.width)
+    return bundle, Exportable(Encoding(bundle.tables), model, names, bundle.input.height, bundle.input.width)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""A training run on disk: what was asked, one JSON line an epoch, a checkpoint, and the finished tables and net."""
+"""A training run on disk: what was asked, one JSON line an epoch, a checkpoint, and the finished encoding and net."""
 
 import fcntl
 import json
@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from shared.errors import PeerError
-from shared.jpeg import TableSet
+from trainer.encoding import Encoding, read_encoding, write_encoding
 from trainer.errors import RunError
 from trainer.goals import Goal
 from trainer.recipe import Recipe
@@ -60,7 +59,7 @@ class Finished:
 
     asked: Asked
     summary: Summary
-    tables: TableSet
+    encoding: Encoding
     net_state: dict[str, Any]
 
 
@@ -131,10 +130,10 @@ class RunDir:
         path = self.folder / "checkpoint.pt"
         return _load_tensors(path) if path.exists() else None
 
-    def finish(self, summary: Summary, tables: TableSet, net_state: dict[str, Any]) -> None:
+    def finish(self, summary: Summary, encoding: Encoding, net_state: dict[str, Any]) -> None:
         """Write the results; the summary comes last and marks the run as finished."""
         write_whole(self.folder / "net.pt", lambda file: torch.save(net_state, file))
-        write_whole(self.folder / "tables.jpg", lambda file: file.write(tables.to_stream()))
+        write_encoding(encoding, self.folder)
         _write_text(self.folder / "summary.json", summary.model_dump_json(indent=2))
 
     @property
@@ -150,12 +149,9 @@ class RunDir:
         """
         if not self.is_finished:
             raise RunError(f"{self.folder} holds no finished run: train it first (the same command resumes one)")
-        try:
-            tables = TableSet.from_stream((self.folder / "tables.jpg").read_bytes())
-        except (OSError, PeerError) as error:
-            raise RunError(f"{self.folder / 'tables.jpg'}: {error}") from error
+        encoding = read_encoding(self.folder)
         summary = _read_model(Summary, self.folder / "summary.json")
-        return Finished(self.asked(), summary, tables, _load_tensors(self.folder / "net.pt"))
+        return Finished(self.asked(), summary, encoding, _load_tensors(self.folder / "net.pt"))
 
     def _lock(self) -> None:
         """Until this process ends, by flock(2) on the folder."""

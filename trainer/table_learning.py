@@ -15,6 +15,7 @@ from trainer.data import Split
 from trainer.diff_jpeg import Planes, QuantTables, RateModel, coefficients
 from trainer.diff_jpeg.quantise import LARGEST, rounded
 from trainer.diff_jpeg.rate import features
+from trainer.encoding import Encoding
 from trainer.fitting import NetFitter
 from trainer.recipe import Tables
 
@@ -83,9 +84,9 @@ class TableLearner:
 
     def refit(self) -> RateFit:
         """Fit the rate model to true bits of today's tables; error measured on the half that the fit did not see."""
-        table_set = table_set_of(self.tables.steps.cpu())
-        levels = streams.quantise(table_set, self._sample)
-        fitted = streams.with_fitted_huffman(table_set, levels)
+        encoding = Encoding(table_set_of(self.tables.steps.cpu()))
+        levels = streams.quantise(encoding, self._sample)
+        fitted = streams.with_fitted_huffman(encoding, self._sample)
         true_bits = torch.from_numpy(8.0 * streams.scan_bytes(fitted, self._sample.pixels)).float()
         with torch.no_grad():
             terms = features(levels.planes(slice(None)))
@@ -146,8 +147,7 @@ def scaled_to_budget(steps: Tensor, budget: float, fit_on: Split, measure_on: Sp
     """
 
     def bytes_at(factor: float) -> float:
-        table_set = table_set_of(integer_steps(steps * factor))
-        fitted = streams.with_fitted_huffman(table_set, streams.quantise(table_set, fit_on))
+        fitted = streams.with_fitted_huffman(Encoding(table_set_of(integer_steps(steps * factor))), fit_on)
         return float(np.mean(streams.scan_bytes(fitted, measure_on.pixels)))
 
     return integer_steps(steps * bisect_scale(bytes_at, budget, BUDGET_TOLERANCE))

@@ -21,6 +21,7 @@ from trainer.batches import Batches
 from trainer.compute import Compute
 from trainer.data import Dataset, Split
 from trainer.diff_jpeg import coefficients
+from trainer.encoding import Encoding
 from trainer.errors import BudgetError, RunError
 from trainer.fitting import NetFitter
 from trainer.goals import LearnedGoal, StandardGoal
@@ -176,15 +177,16 @@ class Training:
 
     def held_out(self) -> HeldOut:
         """Accuracy and true bytes on validation as things stand."""
-        sizes = streams.scan_bytes(self.finished_tables(), self.dataset.validation.pixels)
+        sizes = streams.scan_bytes(self.finished_encoding(), self.dataset.validation.pixels)
         right = accuracy(self.net, self._validation, steps_of(self.tables), self._compute)
         return HeldOut(right, float(sizes.mean()))
 
-    def finished_tables(self) -> TableSet:
-        """The tables as cameras will use them: learned ones with Huffman codes fitted to all training levels."""
+    def finished_encoding(self) -> Encoding:
+        """What cameras will do with pixels: learned tables get Huffman codes fitted to all training pictures."""
+        encoding = Encoding(self.tables)
         if isinstance(self.goal, StandardGoal):
-            return self.tables
-        return streams.with_fitted_huffman(self.tables, self._train)
+            return encoding
+        return streams.with_fitted_huffman(encoding, self.dataset.train)
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint must hold to go on, after any step; every process must ask for it."""
@@ -274,8 +276,8 @@ class Training:
 
     def _use(self, tables: TableSet) -> None:
         self.tables = tables
-        self._train = streams.quantise(tables, self.dataset.train)
-        self._validation = streams.quantise(tables, self.dataset.validation)
+        self._train = streams.quantise(Encoding(tables), self.dataset.train)
+        self._validation = streams.quantise(Encoding(tables), self.dataset.validation)
 
     def _epoch(self, phase: Phase) -> Epoch:
         held_out = self.held_out()
@@ -318,8 +320,7 @@ def _check_reachable(budget: float, fit_on: Split, measure_on: Split) -> None:
     """Refuse a budget that not even the coarsest (all 255) or the finest tables (all 1) can reach."""
     sizes = []
     for step in (1.0, 255.0):
-        tables = table_set_of(torch.full((3, 64), step))
-        fitted = streams.with_fitted_huffman(tables, streams.quantise(tables, fit_on))
+        fitted = streams.with_fitted_huffman(Encoding(table_set_of(torch.full((3, 64), step))), fit_on)
         sizes.append(float(streams.scan_bytes(fitted, measure_on.pixels).mean()))
     highest, lowest = sizes
     if not lowest <= budget <= highest:

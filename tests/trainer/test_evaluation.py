@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from shared.jpeg import Encoder, Stream, TableSet
+from shared.jpeg import Stream, TableSet
 from trainer import streams
 from trainer.data import SplitName, synthetic
+from trainer.encoding import Encoding
 from trainer.evaluation import decode, wilson_interval
 
 
@@ -20,17 +21,17 @@ def test_wilson_interval_has_its_published_values(right, n, low, high):
 
 def test_decoded_frames_are_the_levels_that_training_saw():
     split = synthetic.generate(32, 4, SplitName.TEST, 50)
-    levels = streams.quantise(TableSet.standard(50), split)
-    tables = streams.with_fitted_huffman(TableSet.standard(50), levels)
-    decoded = decode(tables, Encoder(tables).encode_batch(split.pixels, Stream.ABBREVIATED), split)
+    levels = streams.quantise(Encoding(TableSet.standard(50)), split)
+    encoding = streams.with_fitted_huffman(Encoding(TableSet.standard(50)), split)
+    decoded = decode(encoding.tables, encoding.encoder().encode_batch(split.pixels, Stream.ABBREVIATED), split)
     assert np.array_equal(decoded.y, levels.y)
     assert np.array_equal(decoded.c, levels.c)
 
 
 def test_fitted_huffman_tables_save_bytes_and_still_encode_pictures_never_seen():
     train = synthetic.generate(32, 4, SplitName.TRAIN, 1000)
-    annex_k = TableSet.standard(50)
-    fitted = streams.with_fitted_huffman(annex_k, streams.quantise(annex_k, train))
+    annex_k = Encoding(TableSet.standard(50))
+    fitted = streams.with_fitted_huffman(annex_k, train)
     test = synthetic.generate(32, 4, SplitName.TEST, 256)
     noise = np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
     assert streams.scan_bytes(fitted, test.pixels).mean() < streams.scan_bytes(annex_k, test.pixels).mean()

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from shared.jpeg import TableSet
+from trainer.encoding import Encoding
 from trainer.errors import RunError
 from trainer.goals import StandardGoal
 from trainer.recipe import Recipe
@@ -51,7 +52,7 @@ def test_nothing_to_forget_in_a_new_folder(tmp_path):
 def test_a_flipped_bit_anywhere_in_the_tensors_is_noticed(tmp_path):
     run, state = RunDir(tmp_path), {"weight": torch.randn(40, 40)}
     run.begin(ASKED)
-    run.finish(SUMMARY, TableSet.standard(50), state)
+    run.finish(SUMMARY, Encoding(TableSet.standard(50)), state)
     whole, chance = (tmp_path / "net.pt").read_bytes(), random.Random(1)
     refused = 0
     for _ in range(300):

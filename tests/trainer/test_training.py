@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from shared.jpeg import TableSet
 from trainer import streams
 from trainer.compute import Compute
 from trainer.data import Dataset, Split, SplitName, synthetic
+from trainer.encoding import Encoding
 from trainer.errors import BudgetError, DivergedError, RecipeError, RunError
 from trainer.goals import LearnedGoal, StandardGoal
 from trainer.recipe import Recipe
@@ -44,8 +46,7 @@ def _run(training: Training) -> list:
 def test_learned_tables_land_on_the_budget_in_real_held_out_scans(dataset, budget):
     training = Training(_recipe(), dataset, LearnedGoal(budget=budget), Compute())
     epochs = _run(training)
-    tables = training.finished_tables()
-    scans = streams.scan_bytes(tables, dataset.validation.pixels)
+    scans = streams.scan_bytes(training.finished_encoding(), dataset.validation.pixels)
     assert abs(scans.mean() / budget - 1) < 0.02
     assert epochs[-1].scan_bytes == scans.mean()
     assert [epoch.phase for epoch in epochs] == [Phase.WARM_UP, Phase.LEARN, Phase.SETTLE]
@@ -68,8 +69,8 @@ def test_learning_moves_the_tables_away_from_where_the_sensitivities_put_them(da
 def test_standard_tables_stay_what_ordinary_cameras_use(dataset):
     training = Training(_recipe(), dataset, StandardGoal(quality=50), Compute())
     epochs = _run(training)
-    ordinary = streams.TableSet.standard(50)
-    assert training.finished_tables() == ordinary
+    ordinary = Encoding(TableSet.standard(50))
+    assert training.finished_encoding() == ordinary
     assert {epoch.phase for epoch in epochs} == {Phase.FIT}
     assert epochs[-1].loss < epochs[0].loss
 
@@ -98,7 +99,7 @@ def test_a_resumed_run_ends_like_one_that_was_never_interrupted(dataset, goal, s
     second = Training(recipe, dataset, goal, Compute())
     second.restore(torch.load(tmp_path / "state.pt", weights_only=True))
     _run(second)
-    assert second.finished_tables() == whole.finished_tables()
+    assert second.finished_encoding() == whole.finished_encoding()
     for name, value in whole.net.state_dict().items():
         assert torch.equal(value, second.net.state_dict()[name]), name
 
@@ -160,5 +161,5 @@ def test_validation_steers_only_the_budgets_scale(dataset):
     for data in (dataset, others):
         training = Training(_recipe(), data, LearnedGoal(budget=90), Compute())
         losses = [epoch.loss for epoch in _run(training)]
-        ends.append((losses, training.finished_tables()))
+        ends.append((losses, training.finished_encoding()))
     assert ends[0] == ends[1]

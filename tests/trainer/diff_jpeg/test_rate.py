@@ -7,6 +7,7 @@ from trainer import streams
 from trainer.data import SplitName, synthetic
 from trainer.diff_jpeg import Planes, QuantTables, RateModel, coefficients
 from trainer.diff_jpeg.rate import features
+from trainer.encoding import Encoding
 
 
 def test_terms_of_a_frame_counted_by_hand():
@@ -44,9 +45,9 @@ def test_coarser_steps_are_predicted_to_cost_less_and_the_gradient_says_so():
 
 def test_fitted_to_true_huffman_bits_it_predicts_held_out_frames_within_four_percent():
     split = synthetic.generate(32, 5, SplitName.TRAIN, 2048)
-    tables = TableSet.standard(50)
-    levels = streams.quantise(tables, split)
-    bits = 8.0 * torch.from_numpy(streams.scan_bytes(streams.with_fitted_huffman(tables, levels), split.pixels))
+    encoding = Encoding(TableSet.standard(50))
+    levels = streams.quantise(encoding, split)
+    bits = 8.0 * torch.from_numpy(streams.scan_bytes(streams.with_fitted_huffman(encoding, split), split.pixels))
     terms, rate = features(levels.planes(slice(None))), RateModel()
     before = rate.median_error(terms[1024:], bits[1024:].float())
     rate.fit(terms[:1024], bits[:1024].float())
