@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
@@ -18,15 +18,16 @@ from shared.jpeg import TableSet
 from trainer import export as exporting
 from trainer import recipe as recipes
 from trainer.compute import Compute
-from trainer.data import Dataset, SplitName, cifar, synthetic
+from trainer.data import Dataset, SplitName
 from trainer.data.cache import ArrayCache
+from trainer.data.catalogue import Catalogue
 from trainer.errors import RecipeError, RunError
 from trainer.evaluation import Evaluation
 from trainer.fitting import parameter_count
 from trainer.frames import write_description, write_frames
 from trainer.goals import LearnedGoal, StandardGoal
 from trainer.plot import TitledTables, draw_points, draw_tables, read_points
-from trainer.recipe import CifarData, Recipe, SyntheticData
+from trainer.recipe import Recipe
 from trainer.report import epoch_line, evaluation_table, progress_bar
 from trainer.run_dir import Asked, Finished, RunDir, Summary
 from trainer.training import Training
@@ -59,7 +60,9 @@ ThreadsOption = Annotated[
 DataOption = Annotated[
     Path | None,
     typer.Option(
-        "--data-dir", envvar="DCTWIRE_DATA", help="Folder that holds cifar-100-python; `synthetic` needs none."
+        "--data-dir",
+        envvar="DCTWIRE_DATA",
+        help="Folder that holds data sets; `synthetic` needs none.",
     ),
 ]
 CacheOption = Annotated[
@@ -67,7 +70,7 @@ CacheOption = Annotated[
     typer.Option(
         "--cache-dir",
         envvar="DCTWIRE_CACHE",
-        help="Folder for generated data (at most 2 GiB are kept). Default: ~/.cache/dctwire",
+        help="Folder for generated and decoded pictures (at most 2 GiB are kept). Default: ~/.cache/dctwire",
     ),
 ]
 
@@ -184,7 +187,7 @@ def export(
 def frames(
     out: Annotated[Path, typer.Option(help="Folder to write <label>/<index>.png into.")],
     count: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many pictures.")] = 256,
-    data: Annotated[str, typer.Option(help="`synthetic` or `cifar-100-python`.")] = "synthetic",
+    data: Annotated[str, typer.Option(help="`synthetic`, `cifar-100-python` or `tiny-imagenet-200`.")] = "synthetic",
     split: Annotated[SplitName, typer.Option(help="Which pictures; `test` is held out.")] = SplitName.TEST,
     size: Annotated[int, typer.Option(help="Synthetic only: 32 or 64 pixels a side.")] = 32,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the data set.")] = 1,
@@ -194,7 +197,7 @@ def frames(
     settings = recipes.parse_data({"name": data, "seed": seed} | ({"size": size} if data == "synthetic" else {}))
     with progress_bar(console) as progress:
         task = progress.add_task(f"{data}: {split} pictures", total=count)
-        pictures, classes, name = _pictures(settings, split, count, data_dir)
+        pictures, classes, name = _catalogue(data_dir, None, lambda *_: None).pictures(settings, split, count)
         if len(pictures) < count:
             raise RecipeError(f"the {split} split of {name} has {len(pictures)} pictures, not {count}")
         write_description(out, data=name, split=split, count=count)
@@ -255,31 +258,15 @@ def _goal(
 
 
 def _dataset(recipe: Recipe, data_dir: Path | None, cache_dir: Path | None) -> Dataset:
-    if isinstance(recipe.data, CifarData):
-        return _cifar(recipe.data, data_dir)
-    settings = recipe.data
-    config = synthetic.SyntheticConfig(settings.size, settings.seed, settings.train, settings.validation, settings.test)
-    cache = ArrayCache(cache_dir or Path("~/.cache/dctwire").expanduser())
     with progress_bar(console) as progress:
-        task = progress.add_task(f"data set {config.name}", total=None)
-        return synthetic.load(config, cache, lambda done, total: progress.update(task, completed=done, total=total))
+        task = progress.add_task(f"data set {recipe.data.name}", total=None)
+        return _catalogue(
+            data_dir, cache_dir, lambda done, total: progress.update(task, completed=done, total=total)
+        ).load(recipe.data)
 
 
-def _cifar(settings: CifarData, data_dir: Path | None) -> Dataset:
-    if data_dir is None:
-        raise RecipeError("this recipe's data set needs --data-dir (or DCTWIRE_DATA): a folder with cifar-100-python")
-    return cifar.load(data_dir, settings.seed, settings.validation)
-
-
-def _pictures(
-    settings: SyntheticData | CifarData, split: SplitName, count: int, data_dir: Path | None
-) -> tuple[Any, tuple[str, ...], str]:
-    if isinstance(settings, CifarData):
-        dataset = _cifar(settings, data_dir)
-        return dataset.split(split).head(count), dataset.classes, dataset.name
-    config = synthetic.SyntheticConfig(settings.size, settings.seed)
-    pictures = synthetic.generate(settings.size, settings.seed, split, count)
-    return pictures, synthetic.CLASSES, config.name
+def _catalogue(data_dir: Path | None, cache_dir: Path | None, progress: Callable[[int, int], None]) -> Catalogue:
+    return Catalogue(data_dir, ArrayCache(cache_dir or Path("~/.cache/dctwire").expanduser()), progress)
 
 
 def _training(recipe: Recipe, dataset: Dataset, goal: StandardGoal | LearnedGoal, start: Finished | None) -> Training:

@@ -20,26 +20,79 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Pad = Annotated[int, Field(ge=0, lt=16)]
+
+
 class SyntheticData(_Section):
-    """The embedded, generated data set."""
+    """The embedded, generated data set; its characters must not be mirrored."""
 
     name: Literal["synthetic"]
     size: Literal[32, 64] = 32
-    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 1
+    seed: Seed = 1
     train: Count = 32_768
     validation: Count = 4_096
     test: Count = 4_096
+    pad: Pad = 0
+    flip: Literal[False] = False
 
 
 class CifarData(_Section):
     """CIFAR-100 from the data folder."""
 
     name: Literal["cifar-100-python"]
-    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 1
+    seed: Seed = 1
     validation: Count = 5_000
+    pad: Pad = 4
+    flip: bool = True
 
 
-DataSection = Annotated[SyntheticData | CifarData, Field(discriminator="name")]
+class TinyImageNetData(_Section):
+    """Tiny ImageNet from the data folder."""
+
+    name: Literal["tiny-imagenet-200"]
+    seed: Seed = 1
+    validation: Count = 10_000
+    pad: Pad = 8
+    flip: bool = True
+
+
+class FolderData(_Section):
+    """Pictures of one's own; see `trainer.data.folder`.
+
+    Args:
+        path: the folder with train/ in it, from the data folder on.
+        size: pixels that pictures are scaled to, each way.
+        validation: how many pictures of train are set aside, where there is no folder for them; else a tenth.
+        crops: whether pictures stay in their files and each epoch shows some part of each; `pad` is not used then.
+    """
+
+    name: Literal["folder"]
+    path: Annotated[str, Field(min_length=1)]
+    size: Annotated[int, Field(ge=16, le=1024, multiple_of=16)]
+    seed: Seed = 1
+    validation: Count | None = None
+    crops: bool = False
+    pad: Pad = 4
+    flip: bool = True
+
+
+class ImageNetData(_Section):
+    """ImageNet in its usual folders, train/<wnid>/*.JPEG and val/<wnid>/*.JPEG; the latter is measured on."""
+
+    name: Literal["imagenet"]
+    path: Annotated[str, Field(min_length=1)] = "imagenet"
+    size: Annotated[int, Field(ge=16, le=1024, multiple_of=16)] = 224
+    seed: Seed = 1
+    validation: Count | None = 10_000
+    crops: Literal[True] = True
+    pad: Literal[0] = 0
+    flip: bool = True
+
+
+DataSection = Annotated[
+    SyntheticData | CifarData | TinyImageNetData | FolderData | ImageNetData, Field(discriminator="name")
+]
 
 
 class Net(_Section):
@@ -133,7 +186,7 @@ def load(name_or_path: str) -> Recipe:
         raise RecipeError(f"{name_or_path} is no recipe:\n{_faults(error)}") from error
 
 
-def parse_data(section: dict[str, object]) -> SyntheticData | CifarData:
+def parse_data(section: dict[str, object]) -> DataSection:
     """A recipe's [data] section on its own.
 
     Raises:

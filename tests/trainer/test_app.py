@@ -169,7 +169,7 @@ def test_help_teaches_by_example(trained):
         (("train", "cifar100-cpu", "--tables", "standard", "--quality", "50", "--out", "x"), "needs --data-dir"),
         (("export", "nowhere", "--counter", "1", "--family", "gate", "--out", "x"), "no finished run"),
         (("evaluate", "b2", "--recipe", "synthetic-64.toml"), "synthetic-64.toml"),
-        (("frames", "--data", "imagenet", "--out", "x"), "no such data"),
+        (("frames", "--data", "mnist", "--out", "x"), "no such data"),
         (("plot", "points", "tiny.toml", "--out", "x.png"), "holds no rate-accuracy points"),
     ],
 )

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from trainer.data.dataset import Dataset, Split
+from trainer.data.dataset import Dataset, Split, set_aside
 from trainer.errors import DatasetError
 
 FOLDER = "cifar-100-python"
@@ -36,20 +35,14 @@ def load(data: Path, seed: int, validation: int = 5_000, md5: Mapping[str, str] 
     """
     folder = data / FOLDER if (data / FOLDER).is_dir() else data
     published = _pictures(folder / "train", md5["train"])
-    if not 0 < validation < len(published):
-        raise DatasetError(folder / "train", f"cannot set {validation} of {len(published)} pictures aside")
-    order = np.random.default_rng(seed).permutation(len(published))
+    train, drawn = set_aside(published, validation, seed, folder / "train")
     return Dataset(
         name=f"cifar-100/seed{seed}/validation{validation}",  # another draw would mix train and validation
         classes=_class_names(folder / "meta", md5["meta"]),
-        train=_take(published, order[validation:]),
-        validation=_take(published, order[:validation]),
+        train=train,
+        validation=drawn,
         test=_pictures(folder / "test", md5["test"]),
     )
-
-
-def _take(split: Split, rows: NDArray[np.int64]) -> Split:
-    return Split(split.pixels[rows], split.labels[rows])
 
 
 def _pictures(path: Path, md5: str) -> Split:

@@ -1,10 +1,19 @@
-"""What every data set is: a name, class names, and three splits of RGB pictures."""
+"""What every data set is: a name, class names, and three splits of RGB pictures, in memory or in files."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trainer.data.augment import augmented
+from trainer.data.picture_files import PictureFiles
+from trainer.errors import DatasetError
+
+Rows = NDArray[np.int64]
+Progress = Callable[[int, int], None]  # pictures done, and in all
 
 
 class SplitName(StrEnum):
@@ -16,23 +25,61 @@ class SplitName(StrEnum):
 
 
 @dataclass(frozen=True)
+class Augmentation:
+    """How training pictures vary from epoch to epoch; see `trainer.data.augment`.
+
+    Args:
+        pad: pixels that a picture in memory is shifted by at most; from a file a crop of random size is shown instead.
+        flip: whether half of them are mirrored left to right; wrong for letters and digits.
+    """
+
+    pad: int = 0
+    flip: bool = False
+
+
+@dataclass(frozen=True)
 class Split:
     """Labelled pictures.
 
     Args:
-        pixels: uint8 (n, h, w, 3), RGB.
+        pictures: uint8 (n, h, w, 3), RGB; files decode what they are indexed with.
         labels: int64 (n,), indices into the data set's classes.
     """
 
-    pixels: NDArray[np.uint8]
+    pictures: NDArray[np.uint8] | PictureFiles
     labels: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """All pictures, uint8 (n, h, w, 3); where they lie in files, decoded anew at each call: rather `take` some."""
+        return self.pictures[:]
+
+    def take(self, rows: Rows | slice) -> "Split":
+        """Some pictures, in memory."""
+        return Split(self.pictures[rows], self.labels[rows])
+
+    def only(self, rows: Rows) -> "Split":
+        """Some pictures; those in files stay there."""
+        pictures = self.pictures.only(rows) if isinstance(self.pictures, PictureFiles) else self.pictures[rows]
+        return Split(pictures, self.labels[rows])
+
     def head(self, count: int) -> "Split":
-        """The first `count` pictures (all, where there are fewer)."""
-        return Split(self.pixels[:count], self.labels[:count])
+        """The first `count` pictures (all, where there are fewer), in memory."""
+        return self.take(slice(count))
+
+    def varied(self, rows: Rows, how: Augmentation, *, seed: int, epoch: int) -> "Split":
+        """Some pictures as an epoch shows them: a function of (seed, epoch, row) alone, whoever asks for which rows."""
+        if isinstance(self.pictures, PictureFiles):
+            pixels = self.pictures.random_crops(rows, seed=seed, epoch=epoch, flip=how.flip)
+        else:
+            pixels = augmented(self.pictures[rows], rows, seed=seed, epoch=epoch, pad=how.pad, flip=how.flip)
+        return Split(pixels, self.labels[rows])
+
+
+Splits = Mapping[SplitName, Split]
 
 
 @dataclass(frozen=True)
@@ -42,6 +89,7 @@ class Dataset:
     Args:
         name: as it must appear in every metric, report, plot and bundle.
         classes: one name a label.
+        augmentation: how its training pictures may vary and still show their class.
     """
 
     name: str
@@ -49,6 +97,13 @@ class Dataset:
     train: Split
     validation: Split
     test: Split
+    augmentation: Augmentation = Augmentation()
+
+    @classmethod
+    def of(cls, name: str, classes: tuple[str, ...], splits: Splits) -> "Dataset":
+        """The data set of all three splits."""
+        train, validation, test = (splits[which] for which in SplitName)
+        return cls(name, classes, train, validation, test)
 
     def split(self, name: SplitName) -> Split:
         """The split of that name."""
@@ -57,5 +112,17 @@ class Dataset:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of every picture, in pixels."""
-        _, height, width, _ = self.train.pixels.shape
+        _, height, width, _ = self.train.pictures.shape
         return height, width
+
+
+def set_aside(split: Split, count: int, seed: int, path: Path) -> tuple[Split, Split]:
+    """The rest, and `count` pictures drawn by the seed; both in an order drawn as well.
+
+    Raises:
+        DatasetError: there are no more pictures than that; names `path`.
+    """
+    if not 0 < count < len(split):
+        raise DatasetError(path, f"cannot set {count} of {len(split)} pictures aside for validation")
+    order = np.random.default_rng(seed).permutation(len(split))
+    return split.only(order[count:]), split.only(order[:count])

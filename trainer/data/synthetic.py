@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from trainer.data import glyphs, scenes
 from trainer.data.cache import ArrayCache, Arrays
-from trainer.data.dataset import Dataset, Split, SplitName
+from trainer.data.dataset import Dataset, Progress, Split, SplitName
+from trainer.data.decoded import as_splits
 
 CLASSES = glyphs.ALPHABET
 VERSION = 1  # change it with anything that changes a pixel
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,7 @@ def load(config: SyntheticConfig, cache: ArrayCache, progress: Progress = lambda
         progress: called with pictures done and in all, while generating.
     """
     arrays = cache.get(config.key, lambda: _generate_all(config, progress))
-    splits = {name: _as_split(arrays, name) for name in SplitName}
-    return Dataset(config.name, CLASSES, **splits)
+    return Dataset.of(config.name, CLASSES, as_splits(arrays))
 
 
 def generate(
@@ -90,8 +88,3 @@ def _generate_all(config: SyntheticConfig, progress: Progress) -> Arrays:
         arrays |= {f"{name}_pixels": split.pixels, f"{name}_labels": split.labels}
         before += count
     return arrays
-
-
-def _as_split(arrays: Arrays, name: SplitName) -> Split:
-    pixels, labels = arrays[f"{name}_pixels"], arrays[f"{name}_labels"]
-    return Split(cast(NDArray[np.uint8], pixels), cast(NDArray[np.int64], labels))

@@ -1,0 +1,149 @@
+"""Pictures in files: decoded like an array is indexed, cropped and scaled, whatever kind they are; damage is named."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.trainer.data.picture_trees import picture
+from trainer.data import crops
+from trainer.data.crops import Box
+from trainer.data.picture_files import PictureFiles
+from trainer.errors import DatasetError
+
+SIZE = 32
+
+
+@pytest.fixture
+def files(tmp_path) -> PictureFiles:
+    """Ten PNG pictures of several sizes."""
+    names = [f"{seed}.png" for seed in range(10)]
+    for seed, name in enumerate(names):
+        picture(seed, 40 + seed, 50).save(tmp_path / name)
+    return PictureFiles(tmp_path, names, SIZE)
+
+
+def test_files_are_indexed_like_an_array(files):
+    every = files[:]
+    assert files.shape == every.shape == (10, SIZE, SIZE, 3)
+    assert every.dtype == np.uint8
+    assert np.array_equal(files[3:6], every[3:6])
+    assert np.array_equal(files[np.array([7, 0, 7])], every[[7, 0, 7]])
+    assert np.array_equal(files.only(np.array([4, 2]))[:], every[[4, 2]])
+
+
+def test_a_picture_of_the_asked_size_comes_out_untouched(tmp_path):
+    picture(1, SIZE, SIZE).save(tmp_path / "a.png")
+    assert np.array_equal(PictureFiles(tmp_path, ["a.png"], SIZE)[:][0], np.asarray(picture(1, SIZE, SIZE)))
+
+
+def test_the_middle_of_the_longer_side_is_shown(tmp_path):
+    wide = np.zeros((SIZE, 3 * SIZE, 3), np.uint8)
+    wide[:, SIZE : 2 * SIZE] = np.asarray(picture(1, SIZE, SIZE))
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    assert np.array_equal(PictureFiles(tmp_path, ["wide.png"], SIZE)[:][0], np.asarray(picture(1, SIZE, SIZE)))
+
+
+def test_a_share_of_the_shorter_side_may_be_shown():
+    assert crops.centre(0.5)(80, 40) == Box(30, 10, 50, 30)
+
+
+def test_large_jpeg_files_are_scaled_by_their_decoder_and_look_the_same(tmp_path):
+    picture(3, 1200, 1600).save(tmp_path / "large.jpg", quality=95)
+    by_files = PictureFiles(tmp_path, ["large.jpg"], SIZE)[:][0].astype(int)
+    whole = picture(3, 1200, 1600).resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=(200, 0, 1400, 1200))
+    assert np.abs(by_files - np.asarray(whole)).max() <= 3
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "1", "LA", "RGBA", "PA"])
+def test_other_kinds_of_samples_become_rgb(tmp_path, mode):
+    name = "a.tiff" if mode == "PA" else "a.png"
+    picture(2, SIZE, SIZE).convert("P" if mode == "PA" else mode).save(tmp_path / name)
+    pixels = PictureFiles(tmp_path, [name], SIZE)[:][0]
+    with Image.open(tmp_path / name) as image:
+        assert np.array_equal(pixels, np.asarray(image.convert("RGB")))
+
+
+def test_cmyk_jpeg_files_become_rgb(tmp_path):
+    picture(2, SIZE, SIZE).convert("CMYK").save(tmp_path / "a.jpg", quality=95)
+    error = np.abs(PictureFiles(tmp_path, ["a.jpg"], SIZE)[:][0].astype(int) - np.asarray(picture(2, SIZE, SIZE)))
+    assert error.mean() < 3
+
+
+def test_a_palette_with_transparency_gives_no_warning(tmp_path):
+    picture(2).quantize(8).save(tmp_path / "a.png", transparency=b"\x00\x80\xff")
+    assert PictureFiles(tmp_path, ["a.png"], SIZE)[:].std() > 0
+
+
+def test_random_crops_depend_on_seed_epoch_and_row_alone(files):
+    rows = np.arange(10)
+    every = files.random_crops(rows, seed=1, epoch=2, flip=True)
+    assert np.array_equal(files.random_crops(rows[[8, 3]], seed=1, epoch=2, flip=True), every[[8, 3]])
+    for other in ({"seed": 2, "epoch": 2}, {"seed": 1, "epoch": 3}):
+        assert (files.random_crops(rows, **other, flip=True) != every).any(axis=(1, 2, 3)).all()
+
+
+def test_half_of_the_random_crops_are_mirrored_if_they_may_be(files):
+    rows = np.arange(10)
+    plain = files.random_crops(rows, seed=1, epoch=2, flip=False)
+    flipped = files.random_crops(rows, seed=1, epoch=2, flip=True)
+    as_is = (plain == flipped).all(axis=(1, 2, 3))
+    mirrored = (plain[:, :, ::-1] == flipped).all(axis=(1, 2, 3))
+    assert (as_is ^ mirrored).all()
+    assert 0 < mirrored.sum() < 10
+
+
+def test_random_crops_have_the_usual_areas_and_shapes_and_lie_inside():
+    draws = np.random.default_rng(1).random((500, 4)).tolist()
+    boxes = [crops.anywhere(*draw)(640, 480) for draw in draws]
+    assert all(0 <= box.left < box.right <= 640.001 and 0 <= box.top < box.bottom <= 480.001 for box in boxes)
+    areas = [(box.right - box.left) * (box.bottom - box.top) / (640 * 480) for box in boxes]
+    assert min(areas) == pytest.approx(0.08, abs=0.02)
+    assert max(areas) == pytest.approx(0.97, abs=0.03)
+    uncut = [box for box, area in zip(boxes, areas, strict=True) if area < 0.5]
+    ratios = [(box.right - box.left) / (box.bottom - box.top) for box in uncut]
+    assert (min(ratios), max(ratios)) == pytest.approx((3 / 4, 4 / 3), abs=0.01)
+
+
+def truncated(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def encoded(kind: str) -> bytes:
+    file = io.BytesIO()
+    picture(1, 300, 300).save(file, kind)
+    return file.getvalue()
+
+
+DAMAGED = {
+    **{f"half a {kind}": truncated(encoded(kind)) for kind in ("JPEG", "PNG", "WEBP")},
+    "nothing": b"",
+    "text": b"no picture",
+    "markers only": b"\xff\xd8\xff\xd9",
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_picture_is_named(tmp_path, content):
+    picture(1).save(tmp_path / "good.png")
+    (tmp_path / "bad.jpg").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"bad\.jpg: cannot be decoded.*replace or remove it"):
+        PictureFiles(tmp_path, ["good.png", "bad.jpg"], SIZE)[:]
+
+
+def test_a_missing_picture_is_named(tmp_path):
+    with pytest.raises(DatasetError, match=r"gone\.png: cannot be read: No such file"):
+        PictureFiles(tmp_path, ["gone.png"], SIZE)[:]
+
+
+def test_sixteen_bits_a_sample_are_refused(tmp_path):
+    Image.fromarray(np.zeros((32, 32), np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(DatasetError, match="more than 8 bits a sample"):
+        PictureFiles(tmp_path, ["deep.png"], SIZE)[:]
+
+
+def test_a_picture_that_would_fill_memory_is_refused(tmp_path):
+    (tmp_path / "bomb.ppm").write_bytes(b"P6 20000 20000 255\n")
+    with pytest.raises(DatasetError, match=r"bomb\.ppm: cannot be decoded: .*exceeds limit"):
+        PictureFiles(tmp_path, ["bomb.ppm"], SIZE)[:]

@@ -1,0 +1,120 @@
+"""Pictures that stay in their files, and are decoded, cropped and scaled when they are asked for.
+
+The data path's only door to Pillow. Pillow lets go of the interpreter lock, so threads share the work.
+"""
+
+import io
+import math
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from trainer.data import crops
+from trainer.data.augment import uniform
+from trainer.data.crops import Crop
+from trainer.errors import DatasetError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm"})
+SPARE = 2  # a JPEG decoder's own scaling, by 2, 4 or 8, leaves at least this many times the pixels that are needed
+
+
+class PictureFiles:
+    """Indexed like an array uint8 (n, size, size, 3) of RGB pictures: crops of the middle.
+
+    Args:
+        folder: where the names start.
+        names: one file each.
+        centre_share: how much of the shorter side such a crop shows.
+    """
+
+    def __init__(self, folder: Path, names: Sequence[str], size: int, centre_share: float = 1.0) -> None:
+        self._folder = folder
+        self._names = names
+        self._centre_share = centre_share
+        self.shape = (len(names), size, size, 3)
+
+    def __getitem__(self, rows: slice | NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Some pictures.
+
+        Raises:
+            DatasetError: a file is missing, damaged or of an unknown kind; names it.
+        """
+        middle = crops.centre(self._centre_share)
+        return self._decoded(np.arange(len(self._names))[rows], lambda _: middle)
+
+    def only(self, rows: NDArray[np.int64]) -> "PictureFiles":
+        """Some of the files, as they are."""
+        names = [self._names[row] for row in rows]
+        return PictureFiles(self._folder, names, self.shape[1], self._centre_share)
+
+    def random_crops(self, rows: NDArray[np.int64], *, seed: int, epoch: int, flip: bool) -> NDArray[np.uint8]:
+        """Some pictures, each showing a part that depends on (seed, epoch, row) alone; mirrored or not, if they may be.
+
+        Raises:
+            DatasetError: as above.
+        """
+        *parts, mirror = uniform(rows, seed, epoch, 5)
+        places = np.stack(parts, axis=1).tolist()
+        pixels = self._decoded(rows, lambda index: crops.anywhere(*places[index]))
+        if flip:
+            mirrored = mirror < 0.5
+            pixels[mirrored] = pixels[mirrored, :, ::-1]
+        return pixels
+
+    def _decoded(self, rows: NDArray[np.int64], crop_of: Callable[[int], Crop]) -> NDArray[np.uint8]:
+        pixels = np.empty((len(rows), *self.shape[1:]), np.uint8)
+
+        def decode(index: int) -> None:
+            path = self._folder / self._names[rows[index]]
+            pixels[index] = decoded(path, self.shape[1], crop_of(index))
+
+        for _ in self._threads.map(decode, range(len(rows))):
+            pass
+        return pixels
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
+
+
+def decoded(path: Path, size: int, crop: Crop) -> NDArray[np.uint8]:
+    """Part of one picture, scaled to uint8 (size, size, 3).
+
+    Grey and palette pictures become RGB, transparency is dropped; what Exif says about turning is not looked at.
+
+    Raises:
+        DatasetError: the file is missing, damaged or of an unknown kind.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DatasetError(path, f"cannot be read: {error.strerror}") from error
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return np.asarray(_scaled(image, size, crop))
+    except Exception as error:  # a damaged picture may fail in any way
+        raise DatasetError(path, f"cannot be decoded: {error}; mend, replace or remove it") from error
+
+
+def _scaled(image: Image.Image, size: int, crop: Crop) -> Image.Image:
+    width, height = image.size
+    box = crop(width, height)
+    shrink = min(box.right - box.left, box.bottom - box.top) / (SPARE * size)
+    if shrink > 1:
+        image.draft(None, (math.ceil(width / shrink), math.ceil(height / shrink)))
+    box = box.scaled(image.width / width, image.height / height)
+    return _rgb(image).resize((size, size), Image.Resampling.BILINEAR, box=box)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        raise ValueError("more than 8 bits a sample")  # Pillow would cut off, not scale
+    if "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image if image.mode == "RGB" else image.convert("RGB")
