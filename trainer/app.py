@@ -1,6 +1,7 @@
 """`dctwire-trainer`: the composition root. Only this module reads the clock and the environment and joins the parts."""
 
 import json
+import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -28,8 +29,9 @@ from trainer.frames import write_description, write_frames
 from trainer.goals import LearnedGoal, StandardGoal
 from trainer.plot import TitledTables, draw_points, draw_tables, read_points
 from trainer.recipe import Recipe
-from trainer.report import epoch_line, evaluation_table, progress_bar
-from trainer.run_dir import Asked, Finished, RunDir, Summary
+from trainer.report import evaluation_table, progress_bar, recipe_table
+from trainer.run_dir import Asked, Finished, RunDir
+from trainer.running import Trainable, run_to_end
 from trainer.training import Training
 
 app = typer.Typer(
@@ -84,9 +86,11 @@ def train(
     budget: Annotated[
         float | None, typer.Option(help="With learned tables: scan bytes a frame (mean) to spend.")
     ] = None,
-    init: Annotated[
-        Path | None, typer.Option(help="With learned tables: a finished run whose net to start from.")
+    init: Annotated[Path | None, typer.Option(help="A finished run whose net to start from.")] = None,
+    variant: Annotated[
+        list[str] | None, typer.Option(help="A variant of the recipe (see `recipes`); may be given again.")
     ] = None,
+    device: Annotated[str, typer.Option(help="`auto`: a GPU where there is one. Or cpu, cuda, cuda:1.")] = "auto",
     threads: ThreadsOption = 1,
     data_dir: DataOption = None,
     cache_dir: CacheOption = None,
@@ -98,11 +102,15 @@ def train(
     [bold]Learned:[/] dctwire-trainer train synthetic-32 --tables learned --budget 90 --out runs/v2
 
     Both take the same number of epochs of the same recipe, so that their figures compare.
+
+    [bold]Stopped, killed, out of power:[/] the same command again goes on from the last checkpoint and ends as it
+    would have. [bold]Several processes[/] share every batch: torchrun --nproc-per-node 2 -m trainer.app train ...
     """
     began = time.perf_counter()
-    goal = _goal(tables, quality, budget, init)
-    settings = recipes.load(recipe)
+    goal = _goal(tables, quality, budget)
+    settings = recipes.load(recipe, variant or [])
     torch.set_num_threads(threads)
+    compute = _compute(device)
     start = RunDir(init).finished() if init else None
     dataset = _dataset(settings, data_dir, cache_dir)
     run = RunDir(out)
@@ -111,15 +119,17 @@ def train(
     if run.is_finished:
         console.print(f"{escape(str(out))} is finished already")
         return
-    training = _training(settings, dataset, goal, start)
-    run.begin(asked)
+    training = _training(settings, dataset, goal, compute, start)
+    if compute.is_first:
+        run.begin(asked)
     console.print(f"[bold]{goal.describe()}[/] on {dataset.name}, {parameter_count(training.net):,} parameters")
     try:
-        _run_epochs(training, run)
+        run_to_end(training, run, compute, console)
     except KeyboardInterrupt:
-        console.print("stopped; the same command resumes after the last whole epoch")
+        console.print("stopped; the same command resumes after the last checkpoint")
         raise
-    _finish(training, run, time.perf_counter() - began)
+    console.print(f"finished in {time.perf_counter() - began:.1f} s: {escape(str(out))}")
+    compute.leave()
 
 
 @app.command()
@@ -205,6 +215,13 @@ def frames(
     console.print(f"{count} {split} pictures of {name} in {escape(str(out))}")
 
 
+@app.command("recipes")
+def list_recipes() -> None:
+    """The recipes that come with dctwire, and their variants."""
+    rows = [(name, recipes.load(name), recipes.variants_of(name)) for name in recipes.shipped_names()]
+    Console().print(recipe_table(rows))
+
+
 @plots.command("tables")
 def plot_tables(
     sources: Annotated[list[Path], typer.Argument(help="Runs or bundle folders, one row of the picture each.")],
@@ -237,16 +254,15 @@ def main() -> None:
     try:
         app()
     except (DctwireError, OSError) as error:
+        console.quiet = False
         console.print(f"[bold red]error:[/] {escape(str(error))}")
         raise SystemExit(1) from None
 
 
-def _goal(
-    tables: TablesKind, quality: float | None, budget: float | None, init: Path | None
-) -> StandardGoal | LearnedGoal:
+def _goal(tables: TablesKind, quality: float | None, budget: float | None) -> StandardGoal | LearnedGoal:
     if tables is TablesKind.STANDARD:
-        if budget is not None or init is not None:
-            raise RecipeError("--budget and --init belong to --tables learned")
+        if budget is not None:
+            raise RecipeError("--budget belongs to --tables learned")
         if quality is None or not 1 <= quality <= 100:
             raise RecipeError("--tables standard needs --quality from 1 to 100")
         return StandardGoal(quality=quality)
@@ -269,46 +285,23 @@ def _catalogue(data_dir: Path | None, cache_dir: Path | None, progress: Callable
     return Catalogue(data_dir, ArrayCache(cache_dir or Path("~/.cache/dctwire").expanduser()), progress)
 
 
-def _training(recipe: Recipe, dataset: Dataset, goal: StandardGoal | LearnedGoal, start: Finished | None) -> Training:
+def _compute(device: str) -> Compute:
+    """This process alone, or one of those that torchrun started, of which only the first one speaks."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return Compute.local(device)
+    compute = Compute.from_torchrun(os.environ, device)
+    console.quiet = not compute.is_first
+    return compute
+
+
+def _training(
+    recipe: Recipe, dataset: Dataset, goal: StandardGoal | LearnedGoal, compute: Compute, start: Finished | None
+) -> Trainable:
     if start is not None and (start.asked.recipe.net != recipe.net or start.asked.data != dataset.name):
         raise RecipeError("--init must be a run of the same net and data set")
-    return Training(recipe, dataset, goal, Compute.local(), start.net_state if start else None)
-
-
-def _run_epochs(training: Training, run: RunDir) -> None:
-    checkpoint = run.checkpoint()
-    if checkpoint is not None:
-        training.restore(checkpoint)
-        console.print(f"resumed after epoch {training.next_epoch}")
-    run.forget_epochs_after(training.next_epoch)
-    epochs = training.recipe.optimiser.epochs
-    with progress_bar(console) as progress:
-        while not training.is_done:
-            task = progress.add_task(f"epoch {training.next_epoch + 1}/{epochs}", total=None)
-            on_step: Callable[[int, int], None] = lambda done, total, task=task: progress.update(  # type: ignore[misc] # noqa: E731
-                task, completed=done, total=total
-            )
-            epoch = training.run_epoch(on_step)
-            progress.remove_task(task)
-            run.log(epoch.as_json())
-            run.save_checkpoint(training.state())
-            console.print(epoch_line(epoch, epochs))
-
-
-def _finish(training: Training, run: RunDir, seconds: float) -> None:
-    held_out = training.held_out()
-    summary = Summary(
-        data=training.dataset.name,
-        tables=training.goal.describe(),
-        validation_accuracy=held_out.accuracy,
-        scan_bytes=held_out.scan_bytes,
-        n=len(training.dataset.validation),
-        epochs=training.next_epoch,
-        parameters=parameter_count(training.net),
-        seconds=sum(row["seconds"] for row in run.logged()),
-    )
-    run.finish(summary, training.finished_encoding(), training.net.state_dict())
-    console.print(f"finished in {seconds:.1f} s: {escape(str(run.folder))}")
+    if recipe.method == "paper":
+        raise RecipeError('method = "paper" cannot be trained yet')
+    return Training(recipe, dataset, goal, compute, start.net_state if start else None)
 
 
 def _evaluate(source: Path, split: SplitName, recipe: str, data_dir: Path | None, cache_dir: Path | None) -> Evaluation:
@@ -329,3 +322,7 @@ def _titled(source: Path) -> tuple[str, TableSet, str]:
         return bundle.name, bundle.tables, bundle.expected.data
     run = RunDir(source).finished()
     return run.summary.tables, run.encoding.tables, run.summary.data
+
+
+if __name__ == "__main__":
+    main()

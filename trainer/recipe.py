@@ -1,14 +1,18 @@
 """Recipes: TOML files that say which data, net and schedule; checked to the last key before anything runs."""
 
 import tomllib
+from collections.abc import Sequence
+from functools import reduce
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from trainer.errors import RecipeError
 from trainer.models import BodyKind
+
+_Keys = dict[str, Any]  # TOML, not checked yet
 
 RECIPE_LIMIT_BYTES = 64 * 1024
 
@@ -153,6 +157,7 @@ class Tables(_Section):
 class Recipe(_Section):
     """Everything a training run needs besides its goal (which tables, which budget)."""
 
+    method: Literal["improved", "paper"] = "improved"
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     data: DataSection
     net: Net
@@ -170,20 +175,30 @@ class Recipe(_Section):
         return self
 
 
-def load(name_or_path: str) -> Recipe:
+def load(name_or_path: str, variants: Sequence[str] = ()) -> Recipe:
     """A recipe by path, or by the name of a shipped one (`synthetic-32`).
 
+    Args:
+        variants: names of its [variants.NAME] sections, whose keys replace those above, one after the other.
+
     Raises:
-        RecipeError: it is missing, not TOML, or asks for something unknown or out of range; names every fault.
+        RecipeError: it is missing, not TOML, has no such variant, or it or any of its variants asks for something
+            unknown or out of range; names every fault.
     """
-    path = Path(name_or_path)
-    text = _text(path if path.suffix == ".toml" else _shipped(name_or_path))
-    try:
-        return Recipe.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{name_or_path} is not TOML: {error}") from error
-    except ValidationError as error:
-        raise RecipeError(f"{name_or_path} is no recipe:\n{_faults(error)}") from error
+    plain, by_name = _read(name_or_path)
+    for variant in variants:
+        if variant not in by_name:
+            known = ", ".join(by_name) or "none"
+            raise RecipeError(f"{name_or_path} has no variant {variant!r}; it has: {known}")
+    chosen = _checked(reduce(_overridden, (by_name[variant] for variant in variants), plain), name_or_path)
+    for variant, changes in by_name.items():
+        _checked(_overridden(plain, changes), f"variant {variant} of {name_or_path}")
+    return chosen
+
+
+def variants_of(name_or_path: str) -> list[str]:
+    """Names of a recipe's variants."""
+    return list(_read(name_or_path)[1])
 
 
 def parse_data(section: dict[str, object]) -> DataSection:
@@ -201,6 +216,36 @@ def parse_data(section: dict[str, object]) -> DataSection:
 def shipped_names() -> list[str]:
     """Names of the recipes that come with dctwire."""
     return sorted(path.name.removesuffix(".toml") for path in _folder().iterdir() if path.suffix == ".toml")
+
+
+def _read(name_or_path: str) -> tuple[_Keys, dict[str, _Keys]]:
+    """The keys above all variants, and each variant's."""
+    path = Path(name_or_path)
+    text = _text(path if path.suffix == ".toml" else _shipped(name_or_path))
+    try:
+        keys = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{name_or_path} is not TOML: {error}") from error
+    variants = keys.pop("variants", {})
+    if not isinstance(variants, dict) or not all(isinstance(changes, dict) for changes in variants.values()):
+        raise RecipeError(f"{name_or_path}: variants must be sections, [variants.NAME]")
+    return keys, variants
+
+
+def _overridden(keys: _Keys, changes: _Keys) -> _Keys:
+    """Sections key by key, everything else as a whole."""
+    merged = dict(keys)
+    for key, change in changes.items():
+        old = merged.get(key)
+        merged[key] = _overridden(old, change) if isinstance(old, dict) and isinstance(change, dict) else change
+    return merged
+
+
+def _checked(keys: _Keys, name: str) -> Recipe:
+    try:
+        return Recipe.model_validate(keys)
+    except ValidationError as error:
+        raise RecipeError(f"{name} is no recipe:\n{_faults(error)}") from error
 
 
 def _folder() -> Path:

@@ -1,6 +1,6 @@
 """What a person sees at the terminal: progress bars, one line an epoch, tables of figures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from trainer.evaluation import Bytes, Evaluation
+from trainer.recipe import Recipe
 from trainer.training import Epoch
 
 
@@ -49,6 +50,17 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     _row(table, "scan only (entropy-coded)", evaluation.scan)
     _row(table, "on the wire (abbreviated JPEG)", evaluation.wire)
     _row(table, "whole JFIF file", evaluation.file)
+    return table
+
+
+def recipe_table(rows: Sequence[tuple[str, Recipe, Sequence[str]]]) -> Table:
+    """Shipped recipes: name, what is in it, names of its variants."""
+    table = Table(title="Recipes that come with dctwire")
+    for heading in ("name", "method", "data set", "net", "epochs", "variants"):
+        table.add_column(heading)
+    for name, recipe, variants in rows:
+        net = f"{recipe.net.kind} {'-'.join(map(str, recipe.net.widths))}"
+        table.add_row(name, recipe.method, recipe.data.name, net, str(recipe.optimiser.epochs), ", ".join(variants))
     return table
 
 

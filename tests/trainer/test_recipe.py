@@ -16,9 +16,48 @@ epochs = 3
 """
 
 
+VARIANTS = """
+[variants.short.optimiser]
+epochs = 2
+[variants.short.tables]
+warm_up_epochs = 0
+[variants.wide]
+seed = 4
+net = { widths = [32, 32, 32] }
+"""
+
+
 @pytest.mark.parametrize("name", recipe.shipped_names())
-def test_a_shipped_recipe_loads(name):
-    assert recipe.load(name).optimiser.epochs >= 3
+def test_a_shipped_recipe_loads_with_each_of_its_variants(name):
+    for variants in ([], *([variant] for variant in recipe.variants_of(name))):
+        assert recipe.load(name, variants).optimiser.epochs >= 3
+
+
+def test_a_variant_replaces_single_keys_and_leaves_the_rest(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD + VARIANTS)
+    plain, short, both = (recipe.load(str(path), names) for names in ([], ["short"], ["short", "wide"]))
+    assert (plain.optimiser.epochs, plain.tables.warm_up_epochs, plain.net.widths) == (3, 1, [8, 16])
+    assert (short.optimiser.epochs, short.tables.warm_up_epochs, short.net.widths) == (2, 0, [8, 16])
+    assert (both.optimiser.epochs, both.seed, both.net.widths) == (2, 4, [32, 32, 32])
+    assert recipe.variants_of(str(path)) == ["short", "wide"]
+
+
+@pytest.mark.parametrize(
+    ("variants", "message"),
+    [
+        ("[variants.short.optimiser]\nepoch = 2", "variant short of .*optimiser.epoch: Extra inputs"),
+        ("[variants.short.optimiser]\nepochs = 2", "variant short of .*must exceed"),
+        ("[variants]\nshort = 3", r"variants must be sections, \[variants.NAME\]"),
+        ("[variants.wide.net]\nblocks = 2", "no variant 'short'; it has: wide"),
+        ("", "no variant 'short'; it has: none"),
+    ],
+)
+def test_a_fault_of_a_variant_is_named_whichever_is_asked_for(tmp_path, variants, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(f"{GOOD}\n{variants}")
+    with pytest.raises(RecipeError, match=f"(?s){message}"):
+        recipe.load(str(path), [] if "short of" in message else ["short"])
 
 
 def test_the_demos_recipe_is_shipped():
