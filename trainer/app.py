@@ -1,6 +1,5 @@
 """`dctwire-trainer`: the composition root. Only this module reads the clock and the environment and joins the parts."""
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -23,7 +22,8 @@ from trainer.data import Dataset, SplitName
 from trainer.data.cache import ArrayCache
 from trainer.data.catalogue import Catalogue
 from trainer.errors import RecipeError, RunError
-from trainer.evaluation import Evaluation
+from trainer.evaluation import Evaluated
+from trainer.evaluation_files import write_evaluation
 from trainer.fitting import parameter_count
 from trainer.frames import write_description, write_frames
 from trainer.goals import LearnedGoal, StandardGoal
@@ -146,16 +146,17 @@ def evaluate(
 ) -> None:
     """Measure what will happen in the field: real codec, real streams, exported classifier.
 
-    Prints accuracy with its 95 % interval and bytes a frame in three units: scan only, whole JFIF file, and the
-    abbreviated frame as sent.
+    Prints accuracy, PSNR and SSIM with their 95 % intervals, and bytes a frame in three units: scan only, whole JFIF
+    file, and the abbreviated frame as sent. A run keeps them as evaluation-SPLIT.json, and each frame's outcome beside
+    it, for `compare`.
     """
     torch.set_num_threads(threads)
-    evaluation = _evaluate(source, split, recipe, data_dir, cache_dir)
-    console.print(evaluation_table(evaluation))
+    evaluated = _evaluate(source, split, recipe, data_dir, cache_dir)
+    console.print(evaluation_table(evaluated.evaluation))
     if json_out is not None:
-        json_out.write_text(json.dumps(evaluation.as_json(), indent=2) + "\n")
+        json_out.write_text(evaluated.evaluation.model_dump_json(indent=2) + "\n")
     else:
-        print(json.dumps(evaluation.as_json()))
+        print(evaluated.evaluation.model_dump_json())
 
 
 @app.command()
@@ -175,7 +176,7 @@ def export(
     finished = RunDir(run).finished()
     dataset = _dataset(finished.asked.recipe, data_dir, cache_dir)
     parts = exporting.exportable(finished, dataset)
-    expected = exporting.measure(parts, dataset, SplitName.VALIDATION, finished.summary.tables)
+    expected = exporting.measure(parts, dataset, SplitName.VALIDATION, finished.summary.tables).evaluation
     bundle = exporting.write_bundle(
         parts,
         expected,
@@ -304,11 +305,13 @@ def _training(
     return Training(recipe, dataset, goal, compute, start.net_state if start else None)
 
 
-def _evaluate(source: Path, split: SplitName, recipe: str, data_dir: Path | None, cache_dir: Path | None) -> Evaluation:
+def _evaluate(source: Path, split: SplitName, recipe: str, data_dir: Path | None, cache_dir: Path | None) -> Evaluated:
     if not (source / "bundle.json").exists():
         run = RunDir(source).finished()
         dataset = _dataset(run.asked.recipe, data_dir, cache_dir)
-        return exporting.measure(exporting.exportable(run, dataset), dataset, split, run.summary.tables)
+        evaluated = exporting.measure(exporting.exportable(run, dataset), dataset, split, run.summary.tables)
+        write_evaluation(source, evaluated)
+        return evaluated
     bundle, parts = exporting.read_bundle(source)
     dataset = _dataset(recipes.load(recipe), data_dir, cache_dir)
     if dataset.name != bundle.expected.data:

@@ -16,7 +16,7 @@ from trainer.classifier import OnnxClassifier, check_parity
 from trainer.data import Dataset, SplitName
 from trainer.encoding import Encoding
 from trainer.errors import RecipeError, RunError
-from trainer.evaluation import Evaluation, evaluate
+from trainer.evaluation import Evaluated, Evaluation, evaluate
 from trainer.onnx_graph import to_onnx
 from trainer.run_dir import Finished
 from trainer.table_learning import dequantised, steps_of
@@ -62,7 +62,7 @@ def exportable(run: Finished, dataset: Dataset) -> Exportable:
     return Exportable(run.encoding, model, dataset.classes, height, width)
 
 
-def measure(parts: Exportable, dataset: Dataset, split: SplitName, description: str) -> Evaluation:
+def measure(parts: Exportable, dataset: Dataset, split: SplitName, description: str) -> Evaluated:
     """The run's figures on a split, through the real codec and the exported classifier."""
     return evaluate(
         parts.encoding,

@@ -38,18 +38,20 @@ def epoch_line(epoch: Epoch, epochs: int) -> str:
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
-    """Accuracy and bytes in three units."""
+    """Bytes in three units, and below them accuracy and likeness."""
+    likeness = f"PSNR {evaluation.psnr_db.value:.2f} dB, SSIM {evaluation.ssim.value:.4f}"
     table = Table(
         title=f"{evaluation.tables} on {evaluation.data} ({evaluation.split}, n = {evaluation.n})",
         caption=f"accuracy {evaluation.accuracy:.2%}, 95 % interval {evaluation.low:.2%} to {evaluation.high:.2%}; "
-        f"tables {evaluation.tables_id}",
+        f"among the first five {evaluation.top5.value:.2%}; {likeness}; tables {evaluation.tables_id}",
     )
     table.add_column("bytes a frame")
-    for heading in ("mean", "median", "95th percentile"):
+    for heading in ("mean", "95 % interval", "median", "95th percentile"):
         table.add_column(heading, justify="right")
     _row(table, "scan only (entropy-coded)", evaluation.scan)
     _row(table, "on the wire (abbreviated JPEG)", evaluation.wire)
     _row(table, "whole JFIF file", evaluation.file)
+    table.add_row("in full batches on the wire", f"{evaluation.batched:.1f}")
     return table
 
 
@@ -65,4 +67,5 @@ def recipe_table(rows: Sequence[tuple[str, Recipe, Sequence[str]]]) -> Table:
 
 
 def _row(table: Table, unit: str, size: Bytes) -> None:
-    table.add_row(unit, f"{size.mean:.1f}", f"{size.p50:.0f}", f"{size.p95:.0f}")
+    interval = f"{size.low:.1f} to {size.high:.1f}"
+    table.add_row(unit, f"{size.mean:.1f}", interval, f"{size.p50:.0f}", f"{size.p95:.0f}")

@@ -34,6 +34,8 @@ DOORS = {
     ("trainer", "onnx"): {"trainer.onnx_writer"},
     ("trainer", "onnxruntime"): None,
     ("trainer", "matplotlib"): None,
+    ("trainer", "scipy"): None,
+    ("trainer", "skimage"): None,
 }
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 
