@@ -33,6 +33,7 @@ from trainer.report import evaluation_table, progress_bar, recipe_table
 from trainer.run_dir import Asked, Finished, RunDir
 from trainer.running import Trainable, run_to_end
 from trainer.training import Training
+from trainer.zoo import commands as zoo_commands
 
 app = typer.Typer(
     help="Learn JPEG tables together with the classifier that will read them, measure both, export bundles.",
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 plots = typer.Typer(help="Draw tables or rate-accuracy points as a PNG picture.", no_args_is_help=True)
 app.add_typer(plots, name="plot")
+app.add_typer(zoo_commands.app, name="zoo")
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 

@@ -1,0 +1,184 @@
+"""The zoo: what it holds proves itself, a damaged entry is refused, and anyone's pictures go through an entry."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+import trainer.zoo
+from shared.bundle import SelftestError
+from shared.jpeg import Stream, TableSet
+from trainer import export, zoo
+from trainer.data import Dataset, SplitName, synthetic
+from trainer.encoding import Encoding
+from trainer.errors import DatasetError, ParityError, RunError
+from trainer.models import DctNet, DctNetConfig
+from trainer.onnx_graph import to_onnx
+from trainer.table_learning import steps_of
+from trainer.zoo import commands
+from trainer.zoo.entry import BUDGET_BYTES, size_bytes
+
+SHIPPED = Path(trainer.zoo.__file__).parent
+PROGRAM = Path(sys.executable).with_name("dctwire-trainer")
+MADE_BY = ("dctwire-trainer train tiny --out run", "dctwire-trainer export run --out bundle")
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    splits = {name: synthetic.generate(32, 3, name, 64) for name in SplitName}
+    return Dataset("synthetic-32/v1/seed3", synthetic.CLASSES, *splits.values())
+
+
+@pytest.fixture(scope="module")
+def bundle_folder(tmp_path_factory, dataset) -> Path:
+    """An exported bundle of a net that was not trained, with its evaluation beside it."""
+    torch.manual_seed(0)
+    net = DctNet(DctNetConfig(len(dataset.classes), (8, 12)), torch.full((3, 64), 0.02)).eval()
+    encoding = Encoding(TableSet.standard(40))
+    model = to_onnx(net, steps_of(encoding.tables), 32, 32)
+    parts = export.Exportable(encoding, model, dataset.classes, 32, 32)
+    evaluation = export.measure(parts, dataset, SplitName.TEST, "standard, quality 40").evaluation
+    folder = tmp_path_factory.mktemp("bundle")
+    made = {"family": "gate", "counter": 1, "min_counter": 1, "created_at": datetime(2026, 1, 1, tzinfo=UTC)}
+    export.write_bundle(parts, evaluation, folder, **made, selftest_seed=1)
+    (folder / "evaluation.json").write_text(evaluation.model_dump_json())
+    return folder
+
+
+@pytest.fixture
+def entry(tmp_path, bundle_folder) -> zoo.Entry:
+    """The bundle as the only entry of a zoo."""
+    return zoo.add(tmp_path / "zoo", "gate-40", bundle_folder, _evaluation(bundle_folder), MADE_BY)
+
+
+def _evaluation(folder: Path) -> export.Evaluation:
+    return export.Evaluation.model_validate_json((folder / "evaluation.json").read_bytes())
+
+
+def _zoo_command(*arguments: str | Path) -> str:
+    """What a command of `dctwire-trainer zoo` prints."""
+    done = CliRunner().invoke(commands.app, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_every_shipped_entry_proves_itself_and_together_they_stay_small():
+    for entry in zoo.entries(SHIPPED):
+        assert zoo.check(entry) <= export.PARITY_TOLERANCE
+    assert size_bytes(SHIPPED) <= BUDGET_BYTES
+
+
+def test_an_entry_proves_itself(entry):
+    assert zoo.check(entry) < export.PARITY_TOLERANCE / 10
+    assert (entry.name, entry.origin.made_by, len(entry.origin.frames)) == ("gate-40", MADE_BY, 8)
+
+
+def test_golden_frames_are_what_the_bundles_encoder_makes_of_generated_pictures(entry):
+    pictures = synthetic.generate(32, 0, SplitName.TEST, 8).pixels
+    assert list(entry.origin.frames) == entry.parts.encoding.encoder().encode_batch(pictures, Stream.ABBREVIATED)
+    assert len(set(entry.origin.frames)) == 8
+
+
+@pytest.mark.parametrize("file", ["classifier.onnx", "labels.json", "evaluation.json", "origin.json"])
+def test_an_entry_with_a_damaged_or_missing_file_is_refused_by_name(entry, file):
+    path = entry.folder / file
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(RunError, match="gate-40"):
+        zoo.read(entry.folder.parent, "gate-40")
+    path.unlink()
+    with pytest.raises(RunError, match="gate-40"):
+        zoo.entries(entry.folder.parent)
+
+
+def test_logits_that_are_not_reproduced_are_noticed(entry):
+    path = entry.folder / "origin.json"
+    origin = json.loads(path.read_text())
+    origin["logits"][3][0] += 0.1
+    path.write_text(json.dumps(origin))
+    with pytest.raises(ParityError):
+        zoo.check(zoo.read(entry.folder.parent, "gate-40"))
+
+
+def test_an_encoder_that_makes_other_bytes_is_noticed(entry):
+    path = entry.folder / "bundle.json"
+    promised = entry.bundle.selftest.sha256
+    path.write_bytes(path.read_bytes().replace(promised.encode(), promised[::-1].encode()))
+    with pytest.raises(SelftestError):
+        zoo.check(zoo.read(entry.folder.parent, "gate-40"))
+
+
+@pytest.mark.parametrize("change", [{"split": "validation"}, {"data": "other"}, {"tables_id": "0" * 16}])
+def test_figures_of_something_else_do_not_become_an_entry(tmp_path, bundle_folder, change):
+    other = _evaluation(bundle_folder).model_copy(update=change)
+    with pytest.raises(RunError, match=next(iter(change.values()))):
+        zoo.add(tmp_path, "gate-40", bundle_folder, other, MADE_BY)
+    assert not (tmp_path / "gate-40").exists()
+
+
+def test_an_entry_is_not_written_over(entry, bundle_folder):
+    with pytest.raises(RunError, match="is there already"):
+        zoo.add(entry.folder.parent, "gate-40", bundle_folder, entry.evaluation, MADE_BY)
+
+
+def test_a_zoo_does_not_outgrow_its_budget(tmp_path, bundle_folder):
+    (tmp_path / "large").mkdir()
+    (tmp_path / "large" / "bundle.json").write_bytes(bytes(BUDGET_BYTES))
+    with pytest.raises(RunError, match="over 20"):
+        zoo.add(tmp_path, "gate-40", bundle_folder, _evaluation(bundle_folder), MADE_BY)
+
+
+def test_a_picture_of_ones_own_costs_what_a_camera_would_send_and_gets_the_classifiers_labels(entry, tmp_path, dataset):
+    pixels = dataset.test.pixels[:2]
+    for index, picture in enumerate(pixels):
+        Image.fromarray(picture).save(tmp_path / f"{index}.png")
+    first, second = zoo.classify(entry.parts, [tmp_path / "0.png", tmp_path / "1.png"])
+    frames = entry.parts.encoding.encoder().encode_batch(pixels, Stream.ABBREVIATED)
+    assert [first.wire_bytes, second.wire_bytes] == [len(frame) for frame in frames]
+    assert first.scan_bytes < first.wire_bytes < first.file_bytes
+    odds = [share for _, share in first.likeliest]
+    assert len(odds) == 5
+    assert odds == sorted(odds, reverse=True)
+    assert first.likeliest[0][0] in dataset.classes
+    assert sum(odds) <= 1
+
+
+def test_pictures_of_any_shape_are_cut_and_scaled_and_other_files_refused(entry, tmp_path):
+    wide = np.zeros((64, 200, 3), np.uint8)
+    wide[:, 60:140] = 200  # all that is left of it
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    Image.fromarray(np.full((32, 32, 3), 200, np.uint8)).save(tmp_path / "plain.png")
+    one, other = zoo.classify(entry.parts, [tmp_path / "wide.png", tmp_path / "plain.png"])
+    assert one.likeliest == other.likeliest
+    (tmp_path / "no.png").write_bytes(b"no picture")
+    with pytest.raises(DatasetError, match=r"no\.png"):
+        zoo.classify(entry.parts, [tmp_path / "no.png"])
+
+
+def test_entries_are_added_listed_and_tried_from_the_command_line(tmp_path, bundle_folder, dataset):
+    Image.fromarray(dataset.test.pixels[0]).save(tmp_path / "mine.png")
+    folder = ("--folder", tmp_path / "zoo")
+    made = ("--made-by", MADE_BY[0], "--made-by", MADE_BY[1])
+    added = _zoo_command(
+        "add", "gate-40", bundle_folder, "--evaluation", bundle_folder / "evaluation.json", *made, *folder
+    )
+    listed = subprocess.run([PROGRAM, "zoo", "list", *folder], capture_output=True, text=True, timeout=120, check=True)
+    tried = _zoo_command("try", "gate-40", tmp_path / "mine.png", *folder)
+    assert added.startswith("gate-40: synthetic-32/v1/seed3, 32 x 32, 32 labels; accuracy")
+    assert listed.stdout == added
+    first, *labels = tried.splitlines()
+    assert first.startswith(f"{tmp_path / 'mine.png'}: ")
+    assert "bytes on the wire" in first
+    assert len(labels) == 5
+
+
+def test_what_is_not_there_is_said_with_what_is(tmp_path, entry):
+    with pytest.raises(RunError, match=r"no entry 'gate-50' in .*there: gate-40"):
+        zoo.read(entry.folder.parent, "gate-50")
+    assert "only the repository has them" in _zoo_command("list", "--folder", tmp_path / "nowhere")

@@ -1,0 +1,70 @@
+"""Pictures of a user's own through a bundle: what a camera would send, and what the classifier says of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from shared.jpeg import Stream
+from trainer.errors import DatasetError
+from trainer.export import Exportable
+from trainer.zoo.entry import logits_of
+
+TOP = 5
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One picture.
+
+    Args:
+        scan_bytes, wire_bytes, file_bytes: entropy-coded; as a camera posts it; as a whole JFIF file.
+        likeliest: labels with their softmax, the likeliest first, five at most.
+    """
+
+    picture: Path
+    scan_bytes: int
+    wire_bytes: int
+    file_bytes: int
+    likeliest: tuple[tuple[str, float], ...]
+
+
+def classify(parts: Exportable, pictures: Sequence[Path]) -> list[Trial]:
+    """Encode pictures as the bundle's cameras would, decode the frames, classify what came out.
+
+    Raises:
+        DatasetError: a file is no picture.
+    """
+    pixels = np.stack([_pixels(picture, parts.width, parts.height) for picture in pictures])
+    encoder = parts.encoding.encoder()
+    scans, frames, files = (
+        encoder.encode_batch(pixels, stream) for stream in (Stream.SCAN, Stream.ABBREVIATED, Stream.INTERCHANGE)
+    )
+    odds = _softmax(logits_of(parts, frames))
+    return [
+        Trial(picture, len(scan), len(frame), len(file), _likeliest(of_picture, parts.labels))
+        for picture, scan, frame, file, of_picture in zip(pictures, scans, frames, files, odds, strict=True)
+    ]
+
+
+def _pixels(picture: Path, width: int, height: int) -> NDArray[np.uint8]:
+    """Upright, cut in the middle to the shape of the bundle's frames and scaled to them, as a camera does it."""
+    try:
+        with Image.open(picture) as image:
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+    except (OSError, Image.DecompressionBombError) as error:
+        raise DatasetError(picture, str(error)) from error
+    return np.asarray(ImageOps.fit(upright, (width, height), Image.Resampling.LANCZOS))
+
+
+def _likeliest(odds: NDArray[np.float32], labels: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+    return tuple((labels[index], float(odds[index])) for index in np.argsort(-odds)[:TOP].tolist())
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    powers: NDArray[np.float32] = np.exp(logits - logits.max(axis=1, keepdims=True))
+    odds: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
+    return odds
