@@ -173,7 +173,7 @@ def encode(
     pictures = encode_pictures(images, recipe, Stream(stream), out)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         rows = list(progress.track(pictures, total=len(images), description="encoding"))
-    Console().print(report.encoded_table(rows, recipe.tables, Stream(stream)))
+    Console().print(report.encoded_table(rows, recipe.encoding.tables, Stream(stream)))
 
 
 @app.command()

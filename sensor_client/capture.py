@@ -1,4 +1,4 @@
-"""Camera to spool: take a picture, encode it with the tables of the moment, store it."""
+"""Camera to spool: take a picture, encode it with the bundle of the moment, store it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ class Capture:
             self._due_seconds = now + period_seconds
 
     def _take(self, shot: Shot) -> None:
-        bundle, encoder = self._tables_of_the_moment()
+        bundle, encoder = self._bundle_of_the_moment()
         captured_at_ms = self._clock.wall_ms()
         try:
             pixels = shot.pixels(bundle.input.width, bundle.input.height, bundle.tables.sampling)
@@ -100,12 +100,12 @@ class Capture:
         self._unreadable_in_a_row = 0
         self._store(encoder.encode(pixels, self._settings.stream), captured_at_ms, bundle, shot.label)
 
-    def _tables_of_the_moment(self) -> tuple[Bundle, Encoder]:
+    def _bundle_of_the_moment(self) -> tuple[Bundle, Encoder]:
         bundle = self._active.bundle
         assert bundle is not None, "run() waits for one, and none is ever taken away"
         if self._encoder is None or bundle is not self._bundle:
             self._spool.keep_tables(bundle.tables.tables_id, bundle.tables.to_stream())
-            self._bundle, self._encoder = bundle, Encoder(bundle.tables)
+            self._bundle, self._encoder = bundle, bundle.encoding.encoder()
             _log.info("encoding_with", bundle=bundle.name, tables=bundle.tables.tables_id)
         return bundle, self._encoder
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sensor_client.camera import load_pixels
-from shared.bundle import Bundle
-from shared.jpeg import Encoder, Stream, TableSet, inspect
+from shared.bundle import Bundle, Encoding
+from shared.jpeg import Stream, TableSet, inspect
 
 SUFFIX_BY_STREAM = {Stream.INTERCHANGE: ".jpg", Stream.ABBREVIATED: ".dwj"}
 TABLES_SUFFIX = ".tables.jpg"
@@ -26,19 +26,19 @@ class EncodedPicture:
 
 @dataclass(frozen=True)
 class Recipe:
-    """With which tables, and at what size; None keeps each picture's own."""
+    """How to encode, and at what size; None keeps each picture's own."""
 
-    tables: TableSet
+    encoding: Encoding
     size: tuple[int, int] | None
 
     @classmethod
     def of_bundle(cls, bundle: Bundle) -> "Recipe":
-        return cls(bundle.tables, (bundle.input.width, bundle.input.height))
+        return cls(bundle.encoding, (bundle.input.width, bundle.input.height))
 
     @classmethod
     def of_quality(cls, quality: float) -> "Recipe":
         """Standard tables, scaled as the IJG does, 4:2:0."""
-        return cls(TableSet.standard(quality), None)
+        return cls(Encoding(TableSet.standard(quality)), None)
 
 
 def encode_pictures(
@@ -50,13 +50,13 @@ def encode_pictures(
         PictureError: a file cannot be read; those before it are done.
         OSError: `out` cannot be written.
     """
-    encoder = Encoder(recipe.tables)
+    encoder = recipe.encoding.encoder()
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         if stream is not Stream.INTERCHANGE:
-            (out / f"{recipe.tables.tables_id}{TABLES_SUFFIX}").write_bytes(recipe.tables.to_stream())
+            (out / f"{encoder.tables.tables_id}{TABLES_SUFFIX}").write_bytes(encoder.tables.to_stream())
     for path in paths:
-        pixels = load_pixels(path, recipe.tables.sampling, recipe.size)
+        pixels = load_pixels(path, encoder.tables.sampling, recipe.size)
         body = encoder.encode(pixels, stream)
         if out is not None:
             (out / f"{path.stem}{SUFFIX_BY_STREAM[stream]}").write_bytes(body)

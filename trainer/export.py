@@ -99,6 +99,7 @@ def write_bundle(
             created_at=created_at,
             input=InputGeometry(width=parts.width, height=parts.height),
             tables=parts.encoding.tables,
+            settings=parts.encoding.settings,
             classifier=ClassifierRef(sha256=_sha256(parts.model), labels_sha256=_sha256(labels)),
             expected=Expected(
                 bytes_p50=expected.scan.p50,
@@ -109,7 +110,7 @@ def write_bundle(
             ),
             selftest=Selftest(
                 seed=selftest_seed,
-                sha256=selftest_sha256(parts.encoding.tables, parts.width, parts.height, selftest_seed),
+                sha256=selftest_sha256(parts.encoding, parts.width, parts.height, selftest_seed),
             ),
         )
     except ValidationError as error:
@@ -141,7 +142,7 @@ def read_bundle(folder: Path) -> tuple[Bundle, Exportable]:
         if _sha256(content) != digest:
             raise RunError(f"{folder / name} is not the file that bundle.json names")
     names = tuple(json.loads(labels))
-    return bundle, Exportable(Encoding(bundle.tables), model, names, bundle.input.height, bundle.input.width)
+    return bundle, Exportable(bundle.encoding, model, names, bundle.input.height, bundle.input.width)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from shared.bundle.encoding import EncoderSettings, Encoding
 from shared.bundle.selftest import selftest_sha256
 from shared.errors import PeerError
 from shared.jpeg import Sampling, TableSet
@@ -57,10 +58,17 @@ def _tables_to_json(tables: TableSet) -> str:
     return base64.b64encode(tables.to_stream()).decode()
 
 
+def _settings_from_json(value: object) -> EncoderSettings:
+    return value if isinstance(value, EncoderSettings) else EncoderSettings.from_json(value)
+
+
 Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Family = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Counter = Annotated[int, Field(ge=1, le=2**31 - 1)]
 TablesField = Annotated[TableSet, PlainValidator(_tables_from_json), PlainSerializer(_tables_to_json)]
+SettingsField = Annotated[
+    EncoderSettings, PlainValidator(_settings_from_json), PlainSerializer(EncoderSettings.to_json)
+]
 
 
 class _Part(BaseModel):
@@ -88,7 +96,7 @@ class Expected(_Part):
     bytes_p50: Annotated[float, Field(ge=0)]
     bytes_p95: Annotated[float, Field(ge=0)]
     accuracy: Annotated[float, Field(ge=0, le=1)]
-    n: Annotated[int, Field(ge=1)]
+    n: Annotated[int, Field(ge=1, le=2**31 - 1)]
     data: Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
@@ -109,6 +117,7 @@ class Bundle(_Part):
     created_at: AwareDatetime
     input: InputGeometry
     tables: TablesField
+    settings: SettingsField
     classifier: ClassifierRef
     expected: Expected
     selftest: Selftest
@@ -131,6 +140,11 @@ class Bundle(_Part):
     def name(self) -> str:
         """`family/counter`, as people and metrics call it."""
         return f"{self.family}/{self.counter}"
+
+    @property
+    def encoding(self) -> Encoding:
+        """What its cameras do with pixels."""
+        return Encoding(self.tables, self.settings)
 
     @property
     def target_path(self) -> str:
@@ -175,7 +189,7 @@ class Bundle(_Part):
         Raises:
             SelftestError: the bytes differ from what the bundle promises.
         """
-        made = selftest_sha256(self.tables, self.input.width, self.input.height, self.selftest.seed)
+        made = selftest_sha256(self.encoding, self.input.width, self.input.height, self.selftest.seed)
         if made != self.selftest.sha256:
             raise SelftestError(f"{self.name}: this encoder makes {made}, the bundle says {self.selftest.sha256}")
 

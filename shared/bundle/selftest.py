@@ -4,16 +4,17 @@ import hashlib
 
 import numpy as np
 
-from shared.jpeg import Encoder, Stream, TableSet
+from shared.bundle.encoding import Encoding
+from shared.jpeg import Stream
 
 
-def selftest_sha256(tables: TableSet, width: int, height: int, seed: int) -> str:
-    """SHA-256, in hex, of the interchange JPEG that `tables` make of the self-test picture.
+def selftest_sha256(encoding: Encoding, width: int, height: int, seed: int) -> str:
+    """SHA-256, in hex, of the interchange JPEG that `encoding` makes of the self-test picture.
 
     The picture is SHAKE-256 over the seed's decimal digits, read as uint8 RGB (height, width, 3): noise, so that
-    every frequency of every block is used. The encoder is integer arithmetic throughout, so that the same
-    tables give the same bytes on every machine.
+    every frequency of every block is used. The same encoding gives the same bytes on every machine: the encoder
+    is integer arithmetic, and where bits are weighed, sums and products of doubles in a fixed order.
     """
     noise = hashlib.shake_256(str(seed).encode()).digest(height * width * 3)
     pixels = np.frombuffer(noise, np.uint8).reshape(height, width, 3)
-    return hashlib.sha256(Encoder(tables).encode(pixels, Stream.INTERCHANGE)).hexdigest()
+    return hashlib.sha256(encoding.encoder().encode(pixels, Stream.INTERCHANGE)).hexdigest()

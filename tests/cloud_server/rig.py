@@ -27,7 +27,16 @@ from cloud_server.app import System
 from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.publishing import BundleFolder, initialise_trust, publish_folder
 from cloud_server.settings import ServerSettings
-from shared.bundle import Bundle, ClassifierRef, Expected, InputGeometry, Selftest, selftest_sha256
+from shared.bundle import (
+    Bundle,
+    ClassifierRef,
+    EncoderSettings,
+    Encoding,
+    Expected,
+    InputGeometry,
+    Selftest,
+    selftest_sha256,
+)
 from shared.jpeg import Encoder, Sampling, Stream, TableSet
 from shared.wire import PROBLEM_MEDIA_TYPE, Batch, BatchItem, ProblemCode
 
@@ -59,9 +68,14 @@ def write_classifier(path: Path, *, seed: int = 0, side: int = SIDE, classes: in
     onnx.save(model, path)
 
 
-def expected_label(seed: int, tables: TableSet, pixels: Pixels) -> str:
-    """What `write_classifier(seed=seed)` says of a picture (h, w, 3) encoded with `tables`, worked out in numpy."""
-    y, c = Encoder(tables).quantise_batch(pixels[None])
+def expected_label(
+    seed: int,
+    tables: TableSet,
+    pixels: Pixels,
+    settings: EncoderSettings = EncoderSettings(),  # noqa: B008 (frozen)
+) -> str:
+    """What `write_classifier(seed=seed)` says of a picture (h, w, 3) encoded like this, worked out in numpy."""
+    y, c = Encoding(tables, settings).encoder().quantise_batch(pixels[None])
     assert c is not None
     rng = np.random.default_rng(seed)
     weights, bias = rng.normal(0, 1, (192, len(LABELS))), rng.normal(0, 1, len(LABELS))
@@ -70,7 +84,15 @@ def expected_label(seed: int, tables: TableSet, pixels: Pixels) -> str:
 
 
 def write_bundle(
-    folder: Path, family: str, counter: int, tables: TableSet, *, seed: int = 0, side: int = SIDE, min_counter: int = 1
+    folder: Path,
+    family: str,
+    counter: int,
+    tables: TableSet,
+    *,
+    settings: EncoderSettings = EncoderSettings(),  # noqa: B008 (frozen)
+    seed: int = 0,
+    side: int = SIDE,
+    min_counter: int = 1,
 ) -> Bundle:
     """A bundle folder as the trainer exports it."""
     folder.mkdir(parents=True)
@@ -83,12 +105,13 @@ def write_bundle(
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
         input=InputGeometry(width=side, height=side),
         tables=tables,
+        settings=settings,
         classifier=ClassifierRef(
             sha256=hashlib.sha256((folder / "classifier.onnx").read_bytes()).hexdigest(),
             labels_sha256=hashlib.sha256((folder / "labels.json").read_bytes()).hexdigest(),
         ),
         expected=Expected(bytes_p50=200, bytes_p95=300, accuracy=0.5, n=10, data="noise"),
-        selftest=Selftest(seed=1, sha256=selftest_sha256(tables, side, side, 1)),
+        selftest=Selftest(seed=1, sha256=selftest_sha256(Encoding(tables, settings), side, side, 1)),
     )
     (folder / "bundle.json").write_bytes(bundle.to_bytes())
     return bundle

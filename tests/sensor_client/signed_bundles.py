@@ -5,7 +5,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shared.bundle import Bundle, ClassifierRef, Expected, InputGeometry, Selftest, selftest_sha256
+import numpy as np
+
+from shared.bundle import (
+    Bundle,
+    ClassifierRef,
+    EncoderSettings,
+    Encoding,
+    Expected,
+    InputGeometry,
+    Selftest,
+    selftest_sha256,
+)
 from shared.jpeg import TableSet
 from shared.trust import (
     OFFLINE_ROLES,
@@ -19,6 +30,7 @@ from shared.trust import (
 )
 
 NOW = datetime.now(UTC)
+THRIFTY = EncoderSettings.nearest(rounding=0.375, mask=np.arange(64) > 50, weights=1 / (0.3 * 20**2))
 
 
 def make_bundle(
@@ -27,20 +39,22 @@ def make_bundle(
     quality: float = 50,
     min_counter: int = 1,
     side: int = 32,
+    settings: EncoderSettings = EncoderSettings(),  # noqa: B008 (frozen)
     selftest: str | None = None,
 ) -> Bundle:
     """A bundle with standard tables; `selftest` replaces the true digest."""
-    tables = TableSet.standard(quality)
+    encoding = Encoding(TableSet.standard(quality), settings)
     return Bundle(
         family=family,
         counter=counter,
         min_counter=min_counter,
         created_at=datetime(2025, 1, 1, tzinfo=UTC),
         input=InputGeometry(width=side, height=side),
-        tables=tables,
+        tables=encoding.tables,
+        settings=settings,
         classifier=ClassifierRef(sha256="1" * 64, labels_sha256="2" * 64),
         expected=Expected(bytes_p50=100, bytes_p95=200, accuracy=0.5, n=10, data="synthetic"),
-        selftest=Selftest(seed=7, sha256=selftest or selftest_sha256(tables, side, side, 7)),
+        selftest=Selftest(seed=7, sha256=selftest or selftest_sha256(encoding, side, side, 7)),
     )
 
 

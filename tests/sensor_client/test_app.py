@@ -8,6 +8,7 @@ import stat
 import pytest
 from PIL import Image
 
+from sensor_client.camera import load_pixels
 from sensor_client.enrolment import enrol
 from sensor_client.spool.spool import FAR_SEQUENCE
 from sensor_client.state_directory import StateDirectory
@@ -16,7 +17,7 @@ from shared.wire import Enrolment, ProblemCode
 from tests.sensor_client.device_plane import CLAIM, DEVICE_ID, TOKEN, problem
 from tests.sensor_client.pictures import write_pictures
 from tests.sensor_client.program import events, sensor, start_sensor, status
-from tests.sensor_client.signed_bundles import Publisher, make_bundle
+from tests.sensor_client.signed_bundles import THRIFTY, Publisher, make_bundle
 
 V1 = make_bundle(1)
 
@@ -264,12 +265,15 @@ def test_pictures_are_encoded_without_a_server(tmp_path, source):
 
 
 def test_pictures_are_encoded_as_a_bundle_says(tmp_path, source):
-    (tmp_path / "bundle.json").write_bytes(make_bundle(side=16, quality=80).to_bytes())
+    bundle = make_bundle(side=16, quality=80, settings=THRIFTY)
+    (tmp_path / "bundle.json").write_bytes(bundle.to_bytes())
     picture = source / "A" / "0.png"
 
     told = sensor("encode", picture, "--bundle", tmp_path / "bundle.json", "--out", tmp_path, "--stream", "interchange")
 
     assert told.returncode == 0, told.stderr
+    pixels = load_pixels(picture, bundle.tables.sampling, (16, 16))
+    assert (tmp_path / "0.jpg").read_bytes() == bundle.encoding.encoder().encode(pixels, Stream.INTERCHANGE)
     assert Image.open(io.BytesIO((tmp_path / "0.jpg").read_bytes())).size == (16, 16)
 
 

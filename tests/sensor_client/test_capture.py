@@ -13,7 +13,7 @@ from sensor_client.interchange import to_interchange
 from sensor_client.spool import Spool, SpoolLimits
 from shared.jpeg import Encoder, Sampling, Stream, inspect
 from tests.sensor_client.pictures import write_pictures
-from tests.sensor_client.signed_bundles import make_bundle
+from tests.sensor_client.signed_bundles import THRIFTY, make_bundle
 
 V1 = make_bundle(1)
 V2 = make_bundle(2, quality=90)
@@ -56,6 +56,19 @@ def test_a_spooled_frame_is_the_picture_once_its_tables_are_back(source, spool, 
     assert whole == Encoder(V1.tables).encode(original, Stream.INTERCHANGE)
     read = np.asarray(Image.open(io.BytesIO(whole)).convert("RGB")).astype(int)
     assert np.abs(read - original).mean() < 12
+
+
+def test_the_bundles_settings_shape_its_frames_though_the_tables_are_the_same(source, spool, clock, signals):
+    thrifty = make_bundle(2, settings=THRIFTY)
+    rig = Rig(source, spool, clock, signals, frames_per_second=1)
+    clock.on_wait = lambda seconds: rig.active.replace(thrifty) if len(spool.oldest(9)) == 3 else None
+
+    rig.capture.run()
+
+    pictures = [shot.pixels(32, 32, Sampling.YUV420) for shot in FolderCamera(source, False).shots()]
+    plain, optimised = ([bundle.encoding.encoder().encode(each) for each in pictures] for bundle in (V1, thrifty))
+    assert [frame.body for frame in spool.oldest(9)] == plain[:3] + optimised[3:]
+    assert all(len(less) < len(more) for less, more in zip(optimised, plain, strict=True))
 
 
 def test_interchange_frames_need_no_tables(source, spool, clock, signals):

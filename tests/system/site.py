@@ -12,6 +12,7 @@ from PIL import Image
 from deploy import commands
 from deploy.measurement import Measured, Samples, measured
 from deploy.processes import Running, run
+from shared.bundle import EncoderSettings
 from tests.cloud_server.rig import LABELS, picture, tables, write_bundle
 
 FAMILY = commands.FAMILY
@@ -42,9 +43,16 @@ class Site:
             server.wait_for((self.data / "addresses.json").exists, WAIT_SECONDS, "server that is ready")
             yield server
 
-    def publish(self, counter: int, quality: float, *, assign: bool = True) -> None:
+    def publish(
+        self,
+        counter: int,
+        quality: float,
+        *,
+        settings: EncoderSettings = EncoderSettings(),  # noqa: B008 (frozen)
+        assign: bool = True,
+    ) -> None:
         bundle = self.folder / f"v{counter}"
-        write_bundle(bundle, FAMILY, counter, tables(quality), seed=counter)
+        write_bundle(bundle, FAMILY, counter, tables(quality), settings=settings, seed=counter)
         command = commands.publish(bundle, self.keys)
         run(command if assign else [word for word in command if word != "--assign"], **self._as_operator())
 

@@ -4,14 +4,18 @@ import sqlite3
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pytest
 
 from deploy import commands
 from deploy.processes import ProgramError, run
-from tests.cloud_server.rig import tables, write_bundle, write_classifier
+from shared.bundle import EncoderSettings, Encoding
+from shared.jpeg import Stream
+from tests.cloud_server.rig import expected_label, picture, tables, write_bundle, write_classifier
 from tests.system.site import WAIT_SECONDS, Site
 
 PICTURES = 60
+THRIFTY = EncoderSettings.nearest(rounding=0.375, mask=np.arange(64) > 50, weights=1 / (0.3 * 50**2))
 
 
 @pytest.fixture
@@ -25,6 +29,12 @@ def counters(site: Site, state: Path) -> dict[str, int]:
     return cast("dict[str, int]", site.status(state)["counters"])
 
 
+def answers(site: Site, tables_name: str) -> dict[int, str]:
+    """Labels by sequence of the frames with these tables."""
+    with sqlite3.connect(site.data / "dctwire.sqlite3") as database:
+        return dict(database.execute("SELECT sequence, label FROM results WHERE tables = ?", (tables_name,)))
+
+
 def answered_sequences(site: Site) -> list[int]:
     with sqlite3.connect(site.data / "dctwire.sqlite3") as database:
         return [row[0] for row in database.execute("SELECT sequence FROM results ORDER BY sequence")]
@@ -36,14 +46,19 @@ def test_a_running_camera_is_updated_over_the_air_and_no_frame_is_lost(site: Sit
         state = site.enrol("camera")
         with site.camera(state, "--count", "600", "--exit-when-drained") as camera:
             camera.wait_for(lambda: site.measured("v1").frames >= PICTURES, WAIT_SECONDS, "frames with v1")
-            site.publish(2, quality=20)
+            site.publish(2, quality=20, settings=THRIFTY)
             camera.wait_for(lambda: site.measured("v2").frames >= PICTURES, WAIT_SECONDS, "frames with v2")
             camera.wait(WAIT_SECONDS)
         v1, v2 = site.measured("v1"), site.measured("v2")
     assert v1.frames + v2.frames == 600
     assert v1.labelled == v1.frames
     assert v2.labelled == v2.frames
-    assert v2.scan_bytes < v1.scan_bytes
+    shown = {sequence: picture((sequence - 1) % PICTURES) for sequence in answers(site, "v2")}
+    assert answers(site, "v2") == {
+        sequence: expected_label(2, tables(20), pixels, THRIFTY) for sequence, pixels in shown.items()
+    }
+    scans = Encoding(tables(20), THRIFTY).encoder().encode_batch(np.stack(list(shown.values())), Stream.SCAN)
+    assert v2.scan_bytes == pytest.approx(np.mean([len(scan) for scan in scans]))
     assert answered_sequences(site) == sorted(set(answered_sequences(site)))
     status = site.status(state)
     assert (status["active_bundle"], status["previous_bundle"]) == ("doorbell/2", "doorbell/1")

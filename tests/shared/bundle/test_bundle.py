@@ -1,10 +1,12 @@
 """A bundle's bytes: canonical, bounded, and refused when anything in them is not as it should be."""
 
+import base64
 import dataclasses
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import numpy as np
 import pytest
 
 from shared.bundle import (
@@ -12,16 +14,20 @@ from shared.bundle import (
     Bundle,
     BundleError,
     ClassifierRef,
+    EncoderSettings,
+    Encoding,
     Expected,
     InputGeometry,
     Selftest,
     SelftestError,
     selftest_sha256,
 )
-from shared.jpeg import Sampling, TableSet
+from shared.jpeg import Sampling, SymbolCounts, TableSet
+from tests.vectors.bundle_vectors import FOLDER, bundles
 
 TABLES = TableSet.standard(50)
-GOLDEN_SELFTEST = "89eaf88417ef98209099b558d3679600fae57b928c771f353123e48b84306ad2"
+STEPS = np.array([list(table) for table in TABLES.quant], float)
+SETTINGS = EncoderSettings.nearest(rounding=0.4, mask=np.arange(64) > 55, weights=1 / (0.15 * STEPS**2))
 
 
 def make(**changes: Any) -> Bundle:
@@ -32,9 +38,10 @@ def make(**changes: Any) -> Bundle:
         "created_at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         "input": InputGeometry(width=32, height=32),
         "tables": TABLES,
+        "settings": SETTINGS,
         "classifier": ClassifierRef(sha256="a" * 64, labels_sha256="b" * 64),
         "expected": Expected(bytes_p50=80.0, bytes_p95=120.0, accuracy=0.9, n=1000, data="synthetic"),
-        "selftest": Selftest(seed=7, sha256=selftest_sha256(TABLES, 32, 32, 7)),
+        "selftest": Selftest(seed=7, sha256=selftest_sha256(Encoding(TABLES, SETTINGS), 32, 32, 7)),
     }
     return Bundle(**(fields | changes))
 
@@ -49,14 +56,48 @@ def test_a_bundle_comes_back_as_it_was_and_fits() -> None:
     assert len(data) < BUNDLE_LIMIT_BYTES
     bundle = Bundle.from_bytes(data)
     assert bundle == make()
-    assert bundle.tables.tables_id == TABLES.tables_id
+    assert bundle.encoding == Encoding(TABLES, SETTINGS)
     assert (bundle.name, bundle.target_path) == ("doorbell/2", "doorbell/2.json")
 
 
-def test_the_standard_bundle_keeps_its_self_test_on_every_machine() -> None:
-    # Golden: other bytes here would make every fielded device refuse every published bundle.
-    assert make().selftest.sha256 == GOLDEN_SELFTEST
-    make().check_selftest()
+@pytest.mark.parametrize("name", bundles())
+def test_golden_bundles_keep_their_bytes_and_their_self_test_on_every_machine(name: str) -> None:
+    # Other bytes or digests here would make every fielded device refuse every published bundle.
+    golden = (FOLDER / name).read_bytes()
+    assert bundles()[name].to_bytes() == golden
+    Bundle.from_bytes(golden).check_selftest()
+
+
+def test_the_largest_bundle_fits() -> None:
+    noise = np.random.default_rng(1)
+    counts = SymbolCounts()
+    counts.add(noise.integers(-99, 99, (9, 64, 4, 4), np.int16), noise.integers(-9, 9, (9, 128, 2, 2), np.int16))
+    quant = noise.integers(1, 256, (3, 64), np.uint8)
+    tables = TABLES.with_quant(quant).with_huffman(counts.tables())
+    settings = EncoderSettings(*noise.integers(0, 65, (1, 3, 64), np.uint8), quant > 128, quant)
+    most, long_float = 2**31 - 1, 1.7976931348623157e308
+    bundle = make(
+        family="d" * 63,
+        counter=most,
+        min_counter=most,
+        created_at=datetime(2026, 1, 2, 3, 4, 5, 678901, timezone(timedelta(hours=-9, minutes=-30))),
+        input=InputGeometry(width=4096, height=4096),
+        tables=tables,
+        settings=settings,
+        expected=Expected(
+            bytes_p50=long_float, bytes_p95=long_float, accuracy=1.2345678901234567e-300, n=most, data="\U0001f4f7" * 64
+        ),
+        selftest=Selftest(seed=2**63 - 1, sha256="c" * 64),
+    )
+    assert Bundle.from_bytes(bundle.to_bytes()) == bundle
+
+
+@pytest.mark.parametrize("forgotten", ["dead_zone", "zero_mask", "rdo_weights"])
+def test_an_encoder_that_leaves_out_a_setting_fails_the_self_test(forgotten: str) -> None:
+    default = getattr(EncoderSettings(), forgotten)
+    made = make(settings=dataclasses.replace(SETTINGS, **{forgotten: default}))
+    with pytest.raises(SelftestError):
+        made.check_selftest()
 
 
 def test_a_self_test_that_this_encoder_fails_is_refused() -> None:
@@ -80,6 +121,14 @@ def test_a_self_test_that_this_encoder_fails_is_refused() -> None:
         ({"tables": 7}, "tables"),
         ({"tables": "!"}, "tables"),
         ({"tables": "AAAA"}, "tables"),
+        ({"settings": None}, "settings"),
+        ({"settings": {}}, "settings"),
+        ({"settings": SETTINGS.to_json() | {"dead_zone": "AAAA"}}, "settings: .*dead_zone has 3 bytes"),
+        (
+            {"settings": SETTINGS.to_json() | {"dead_zone": base64.b64encode(b"A" * 192).decode()}},
+            "settings: .*up to 64",
+        ),
+        ({"settings": SETTINGS.to_json() | {"more": None}}, "settings"),
         ({"classifier": {"sha256": "x", "labels_sha256": "b" * 64}}, "classifier.sha256"),
     ],
 )

@@ -1,0 +1,87 @@
+"""Bundle folders: cameras get the tables and settings that the classifier was measured with."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.bundle import Bundle
+from shared.jpeg import Stream, TableSet
+from trainer import export as exporting
+from trainer.data import Dataset, SplitName, synthetic
+from trainer.encoding import EncoderSettings, Encoding
+from trainer.errors import RunError
+from trainer.export import Exportable
+from trainer.goals import StandardGoal
+from trainer.recipe import Recipe
+from trainer.run_dir import Asked, Finished, Summary
+from trainer.training import new_net
+
+RECIPE = Recipe.model_validate(
+    {"data": {"name": "synthetic"}, "net": {"widths": [8, 8]}, "optimiser": {"epochs": 3}},
+)
+SUMMARY = Summary(data="none", tables="", validation_accuracy=0.5, scan_bytes=1, n=2, epochs=3, parameters=4, seconds=5)
+TABLES = TableSet.standard(30)
+STEPS = np.array([list(table) for table in TABLES.quant], float)
+THRIFTY = Encoding(TABLES, EncoderSettings.nearest(0.4, np.arange(64) > 50, 1 / (0.2 * STEPS**2)))
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    splits = {name: synthetic.generate(32, 11, name, 64) for name in SplitName}
+    return Dataset("synthetic-32/test", synthetic.CLASSES, **splits)
+
+
+@pytest.fixture(scope="module")
+def parts(dataset: Dataset) -> Exportable:
+    asked = Asked(recipe=RECIPE, goal=StandardGoal(quality=30), data=dataset.name)
+    return exporting.exportable(Finished(asked, SUMMARY, THRIFTY, new_net(RECIPE, dataset).state_dict()), dataset)
+
+
+@pytest.fixture(scope="module")
+def folder(parts: Exportable, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("bundle")
+    exporting.write_bundle(
+        parts,
+        exporting.measure(parts, dataset, SplitName.VALIDATION, "thrifty").evaluation,
+        out,
+        family="gate",
+        counter=3,
+        min_counter=1,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        selftest_seed=1,
+    )
+    return out
+
+
+def test_a_bundle_folder_comes_back_as_it_was_exported(parts: Exportable, folder: Path) -> None:
+    bundle, again = exporting.read_bundle(folder)
+    assert again == parts
+    assert bundle.encoding == THRIFTY
+    bundle.check_selftest()
+
+
+def test_what_a_bundle_promises_is_what_its_own_encoder_takes(dataset: Dataset, folder: Path) -> None:
+    bundle = Bundle.from_bytes((folder / "bundle.json").read_bytes())
+    sizes = [len(scan) for scan in bundle.encoding.encoder().encode_batch(dataset.validation.pixels, Stream.SCAN)]
+    assert bundle.expected.bytes_p50 == np.percentile(sizes, 50)
+    plain = [len(scan) for scan in Encoding(TABLES).encoder().encode_batch(dataset.validation.pixels, Stream.SCAN)]
+    assert bundle.expected.bytes_p50 < np.percentile(plain, 50)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("classifier.onnx", "classifier.onnx is not the file"),
+        ("labels.json", "labels.json is not the file"),
+        ("bundle.json", "canonical"),
+    ],
+)
+def test_a_folder_with_another_file_than_was_exported_is_refused(
+    folder: Path, tmp_path: Path, name: str, words: str
+) -> None:
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes() + b" " * (path.name == name))
+    with pytest.raises(RunError, match=words):
+        exporting.read_bundle(tmp_path)

@@ -1,0 +1,62 @@
+"""Makes the golden bundles; `python -m tests.vectors.bundle_vectors` writes them anew."""
+
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from shared.bundle import (
+    Bundle,
+    ClassifierRef,
+    EncoderSettings,
+    Encoding,
+    Expected,
+    InputGeometry,
+    Selftest,
+    selftest_sha256,
+)
+from shared.jpeg import TableSet
+
+FOLDER = Path(__file__).parent / "bundle"
+
+
+@cache
+def bundles() -> dict[str, Bundle]:
+    """File name to bundle: standard tables and plain rounding, and learned tables with all that settings can say."""
+    learned = TableSet.standard(12.5).with_quant([bytes(range(1, 65)), b"\xff" * 64, bytes(range(64, 0, -1))])
+    settings = EncoderSettings(
+        dead_zone=np.tile(np.arange(64, 0, -1, dtype=np.uint8), (3, 1)),
+        zero_mask=np.add.outer(np.zeros(3, int), np.arange(64)) % 7 == 6,
+        rdo_weights=np.arange(192, dtype=np.uint8).reshape(3, 64),
+    )
+    return {
+        "standard-50.json": _bundle(1, Encoding(TableSet.standard(50))),
+        "learned.json": _bundle(2, Encoding(learned, settings)),
+    }
+
+
+def _bundle(counter: int, encoding: Encoding) -> Bundle:
+    return Bundle(
+        family="doorbell",
+        counter=counter,
+        min_counter=1,
+        created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        input=InputGeometry(width=32, height=32),
+        tables=encoding.tables,
+        settings=encoding.settings,
+        classifier=ClassifierRef(sha256="a" * 64, labels_sha256="b" * 64),
+        expected=Expected(bytes_p50=80.0, bytes_p95=120.0, accuracy=0.9, n=1000, data="synthetic"),
+        selftest=Selftest(seed=7, sha256=selftest_sha256(encoding, 32, 32, 7)),
+    )
+
+
+def main() -> None:
+    """Write all of them."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, bundle in bundles().items():
+        (FOLDER / name).write_bytes(bundle.to_bytes())
+
+
+if __name__ == "__main__":
+    main()
