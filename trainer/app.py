@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +22,7 @@ from trainer.compute import Compute
 from trainer.data import Dataset, SplitName
 from trainer.data.cache import ArrayCache
 from trainer.data.catalogue import Catalogue
+from trainer.data.fetch import PUBLISHED, fetch
 from trainer.errors import RecipeError, RunError
 from trainer.evaluation import Evaluated
 from trainer.evaluation_files import write_evaluation
@@ -45,6 +47,8 @@ app = typer.Typer(
 plots = typer.Typer(help="Draw tables or rate-accuracy points as a PNG picture.", no_args_is_help=True)
 app.add_typer(plots, name="plot")
 app.add_typer(zoo_commands.app, name="zoo")
+data_sets = typer.Typer(help="Published data sets.", no_args_is_help=True)
+app.add_typer(data_sets, name="data")
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -223,6 +227,23 @@ def list_recipes() -> None:
     """The recipes that come with dctwire, and their variants."""
     rows = [(name, recipes.load(name), recipes.variants_of(name)) for name in recipes.shipped_names()]
     Console().print(recipe_table(rows))
+
+
+@data_sets.command("fetch")
+def fetch_data(
+    name: Annotated[str, typer.Argument(help="`cifar-100-python` or `tiny-imagenet-200`.")],
+    data_dir: Annotated[Path, typer.Option(envvar="DCTWIRE_DATA", help="Folder to put the data set's folder in.")],
+    mirror: Annotated[str | None, typer.Option(help="Another URL of the same archive.")] = None,
+) -> None:
+    """Download a data set from its authors, check it against its published SHA-256, and unpack it."""
+    if name not in PUBLISHED:
+        raise RecipeError(f"no data set {name!r} to fetch; there are {', '.join(PUBLISHED)}")
+    published = replace(PUBLISHED[name], url=mirror or PUBLISHED[name].url)
+    with progress_bar(console) as progress:
+        task = progress.add_task(f"{name} (bytes)", total=None)
+        on_bytes: Callable[[int, int], None] = lambda here, total: progress.update(task, completed=here, total=total)  # noqa: E731
+        folder = fetch(name, published, data_dir, time.monotonic, on_bytes)
+    console.print(f"{name} is in {escape(str(folder))}")
 
 
 @plots.command("tables")

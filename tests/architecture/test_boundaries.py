@@ -33,6 +33,7 @@ DOORS = {
     ("cloud_server", "onnxruntime"): None,
     ("trainer", "onnx"): {"trainer.onnx_writer"},
     ("trainer", "onnxruntime"): None,
+    ("trainer", "httpx"): {"trainer.data.download"},
     ("trainer", "matplotlib"): None,
     ("trainer", "scipy"): None,
     ("trainer", "skimage"): None,

@@ -170,6 +170,11 @@ def test_help_teaches_by_example(trained):
         (("export", "nowhere", "--counter", "1", "--family", "gate", "--out", "x"), "no finished run"),
         (("evaluate", "b2", "--recipe", "synthetic-64.toml"), "synthetic-64.toml"),
         (("frames", "--data", "mnist", "--out", "x"), "no such data"),
+        (("data", "fetch", "mnist", "--data-dir", "d"), "no data set 'mnist' to fetch"),
+        (
+            ("data", "fetch", "cifar-100-python", "--data-dir", "d", "--mirror", "http://127.0.0.1:9/"),
+            "cannot be fetched",
+        ),
         (("plot", "points", "tiny.toml", "--out", "x.png"), "holds no rate-accuracy points"),
     ],
 )

@@ -1,6 +1,6 @@
 """Pictures that stay in their files, and are decoded, cropped and scaled when they are asked for.
 
-The data path's only door to Pillow. Pillow lets go of the interpreter lock, so threads share the work.
+Pillow lets go of the interpreter lock, so threads share the work.
 """
 
 import io

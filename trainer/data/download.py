@@ -1,0 +1,123 @@
+"""The trainer's one door to httpx: a published file comes whole and as published, or a DatasetError says why not."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import httpx
+
+from trainer.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Published:
+    """A file that anybody may fetch, and how to know it."""
+
+    file_name: str
+    url: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait: for a connection, for the next byte, for all of them."""
+
+    connect_seconds: float = 15
+    silence_seconds: float = 60
+    deadline_seconds: float = 6 * 3600
+
+
+PATIENT = Patience()
+
+
+def download(
+    published: Published,
+    path: Path,
+    clock: Callable[[], float],
+    progress: Callable[[int, int], None] = lambda *_: None,
+    patience: Patience = PATIENT,
+) -> None:
+    """Put the file at `path`, where it appears whole. What came of it before is kept beside it, and gone on from.
+
+    Args:
+        clock: seconds, monotonic.
+        progress: called with bytes that are here and bytes in all.
+
+    Raises:
+        DatasetError: it did not come, not whole, not in time, or is another file than the published one.
+    """
+    part = path.with_name(f"{path.name}.part")
+    _Transfer(published, part, clock, progress, patience).run()
+    _check(published, part)
+    part.replace(path)
+
+
+def is_published(published: Published, path: Path) -> bool:
+    """Whether that very file lies there."""
+    if not path.is_file() or path.stat().st_size != published.size_bytes:
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == published.sha256
+
+
+@dataclass(frozen=True)
+class _Transfer:
+    published: Published
+    part: Path
+    clock: Callable[[], float]
+    progress: Callable[[int, int], None]
+    patience: Patience
+
+    def run(self) -> None:
+        """Ask for what is missing, and write it down as it comes."""
+        here = self.part.stat().st_size if self.part.exists() else 0
+        if here == self.published.size_bytes:
+            return
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={here}-"} if here else {})
+        timeout = httpx.Timeout(self.patience.silence_seconds, connect=self.patience.connect_seconds)
+        try:
+            with httpx.stream(
+                "GET", self.published.url, headers=headers, timeout=timeout, follow_redirects=True
+            ) as response:
+                self._receive(response, here)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._fault(f"{error or type(error).__name__}") from error
+
+    def _receive(self, response: httpx.Response, here: int) -> None:
+        goes_on = response.status_code == httpx.codes.PARTIAL_CONTENT
+        if not goes_on and response.status_code != httpx.codes.OK:
+            self.part.unlink(missing_ok=True)
+            raise self._fault(f"the server answers {response.status_code} {response.reason_phrase}")
+        with self.part.open("ab" if goes_on else "wb") as file:
+            self._write(response, file, here if goes_on else 0)
+
+    def _write(self, response: httpx.Response, file: IO[bytes], here: int) -> None:
+        deadline = self.clock() + self.patience.deadline_seconds
+        for chunk in response.iter_raw():
+            here += len(chunk)
+            if here > self.published.size_bytes:
+                self.part.unlink()
+                raise self._fault(f"more bytes come than the published {self.published.size_bytes}")
+            file.write(chunk)
+            self.progress(here, self.published.size_bytes)
+            if self.clock() > deadline:
+                raise self._fault(f"not whole within {self.patience.deadline_seconds:g} s")
+        if here < self.published.size_bytes:
+            raise self._fault(f"only {here} of {self.published.size_bytes} bytes came")
+
+    def _fault(self, detail: str) -> DatasetError:
+        advice = "the same command goes on from there, or put the file there by other means"
+        path = self.part.with_suffix("")
+        return DatasetError(path, f"cannot be fetched from {self.published.url}: {detail}; {advice}")
+
+
+def _check(published: Published, part: Path) -> None:
+    if not is_published(published, part):
+        part.unlink()
+        raise DatasetError(
+            part.with_suffix(""),
+            f"what {published.url} sends is not the published file (its SHA-256 is not {published.sha256})",
+        )
