@@ -30,6 +30,7 @@ from trainer.fitting import parameter_count
 from trainer.frames import write_description, write_frames
 from trainer.goals import LearnedGoal, StandardGoal
 from trainer.plot import TitledTables, draw_points, draw_tables, read_points
+from trainer.provenance import provenance
 from trainer.recipe import Recipe
 from trainer.report import evaluation_table, progress_bar, recipe_table
 from trainer.run_dir import Asked, Finished, RunDir
@@ -128,6 +129,7 @@ def train(
     training = _training(settings, dataset, goal, compute, start)
     if compute.is_first:
         run.begin(asked)
+        run.note_provenance(provenance(compute, threads))
     console.print(f"[bold]{goal.describe()}[/] on {dataset.name}, {parameter_count(training.net):,} parameters")
     try:
         run_to_end(training, run, compute, console)

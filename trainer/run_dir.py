@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,8 @@ from trainer.errors import RunError
 from trainer.goals import Goal
 from trainer.recipe import Recipe
 from trainer.whole_file import write_whole
+
+CHECKPOINT_FORMAT = 1  # to be raised when a state no longer means what it meant
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -75,8 +78,9 @@ class RunDir:
         Raises:
             RunError: another run lives here.
         """
-        if (self.folder / "asked.json").exists() and self.asked() != asked:
-            raise RunError(f"{self.folder} holds another run (see asked.json): choose another --out or remove it")
+        if (self.folder / "asked.json").exists() and (there := self.asked()) != asked:
+            differences = ", ".join(_differences(there.model_dump(), asked.model_dump()))
+            raise RunError(f"{self.folder} holds another run ({differences}): choose another --out or remove it")
 
     def begin(self, asked: Asked) -> None:
         """Create the folder, or recognise the run in it; from here on it is this process's alone.
@@ -93,10 +97,13 @@ class RunDir:
         """What this run was asked for."""
         return _read_model(Asked, self.folder / "asked.json")
 
+    def note_provenance(self, row: dict[str, Any]) -> None:
+        """Append one line to provenance.jsonl: each start of the run, the first one and every resumption."""
+        _append(self.folder / "provenance.jsonl", row)
+
     def log(self, row: dict[str, Any]) -> None:
-        """Append one line to metrics.jsonl."""
-        with (self.folder / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        """Append one line to metrics.jsonl; on disk when this returns."""
+        _append(self.folder / "metrics.jsonl", row)
 
     def logged(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl.
@@ -118,21 +125,34 @@ class RunDir:
             write_whole(path, lambda file: file.writelines(kept))
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
-        """Replace the checkpoint."""
-        write_whole(self.folder / "checkpoint.pt", lambda file: torch.save(state, file))
+        """Replace the checkpoint.
+
+        Raises:
+            RunError: the disk is full or broken; the checkpoint before this one stays.
+        """
+        _save_tensors({"format": CHECKPOINT_FORMAT, "state": state}, self.folder / "checkpoint.pt")
 
     def checkpoint(self) -> dict[str, Any] | None:
         """The last checkpoint, or None where there is none yet.
 
         Raises:
-            RunError: it is damaged.
+            RunError: it is damaged, or another version of the trainer wrote it.
         """
         path = self.folder / "checkpoint.pt"
-        return _load_tensors(path) if path.exists() else None
+        if not path.exists():
+            return None
+        numbered = _load_tensors(path)
+        if numbered.get("format") != CHECKPOINT_FORMAT or not isinstance(numbered.get("state"), dict):
+            raise RunError(
+                f"{path} was written by another version of the trainer: finish the run with that one, "
+                "or train into another --out"
+            )
+        state: dict[str, Any] = numbered["state"]
+        return state
 
     def finish(self, summary: Summary, encoding: Encoding, net_state: dict[str, Any]) -> None:
         """Write the results; the summary comes last and marks the run as finished."""
-        write_whole(self.folder / "net.pt", lambda file: torch.save(net_state, file))
+        _save_tensors(net_state, self.folder / "net.pt")
         write_encoding(encoding, self.folder)
         _write_text(self.folder / "summary.json", summary.model_dump_json(indent=2))
 
@@ -162,11 +182,38 @@ class RunDir:
             raise RunError(f"another training is at work in {self.folder}") from error
 
 
+def _differences(there: dict[str, Any], asked: dict[str, Any], place: str = "") -> Iterator[str]:
+    for key in there.keys() | asked.keys():
+        old, new = there.get(key), asked.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _differences(old, new, f"{place}{key}.")
+        elif old != new:
+            yield f"{place}{key} is {old} there, {new} here"
+
+
+def _append(path: Path, row: dict[str, Any]) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps(row) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _read_model(model: type[_Model], path: Path) -> _Model:
     try:
         return model.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise RunError(f"{path} cannot be read: {error}") from error
+
+
+def _save_tensors(state: dict[str, Any], path: Path) -> None:
+    try:
+        write_whole(path, lambda file: torch.save(state, file))
+    except (OSError, RuntimeError) as error:  # torch wraps what the file raised
+        reason = str(error.__context__ or error).splitlines()[0]
+        raise RunError(
+            f"{path} cannot be written ({reason}); what was there before stays, and the same command resumes from the "
+            "last checkpoint"
+        ) from error
 
 
 def _load_tensors(path: Path) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def _fit_linear(compute: Compute) -> dict[str, Any]:
     chance = torch.Generator().manual_seed(1)
     y, labels = torch.randn(96, 64, 2, 2, generator=chance), torch.randint(3, (96,), generator=chance)
     net, seen, values = Linear(), [], []
-    fitter = NetFitter(net, Optimiser(epochs=2, gradient_norm=0.1), 12, compute)
+    fitter = NetFitter(net, Optimiser(epochs=2), 12, compute)
     for epoch in range(2):
         for rows in map(compute.share, Batches(96, 16, seed=5).of(epoch)):
             seen.append(rows)
@@ -108,10 +108,23 @@ def _fit_linear(compute: Compute) -> dict[str, Any]:
     return {"seen": torch.stack(seen), "loss": values, "weight": net.head.weight.detach()}
 
 
+def _mean_gradient(compute: Compute) -> torch.Tensor:
+    """Of gradients that are 1 in the first process and 2 in the second; Adam would not see a sum for a mean."""
+    parameters = [nn.Parameter(torch.zeros(2, 3)), nn.Parameter(torch.zeros(4))]
+    for parameter in parameters:
+        parameter.grad = torch.full_like(parameter, compute.rank + 1.0)
+    compute.average_gradients([*parameters, nn.Parameter(torch.zeros(5))])
+    return torch.cat([parameter.grad.flatten() for parameter in parameters])
+
+
 def _work(rank: int, port: int, folder: Path) -> None:
     torch.set_num_threads(1)
     compute = _join(rank, port, GENEROUS)
-    found = {"linear": _fit_linear(replace(compute, dtype=torch.float32)), "training": _train(compute)}
+    found = {
+        "gradient": _mean_gradient(compute),
+        "linear": _fit_linear(replace(compute, dtype=torch.float32)),
+        "training": _train(compute),
+    }
     torch.save(found, folder / f"{rank}.pt")
     compute.leave()
 
@@ -162,6 +175,11 @@ def test_together_they_show_the_batches_that_one_process_would(ranks):
     together = torch.cat([rank["linear"]["seen"] for rank in ranks], dim=1)
     assert torch.equal(together, alone["seen"])
     assert ranks[0]["linear"]["seen"].shape == (12, 8)
+
+
+def test_a_gradient_becomes_its_mean(ranks):
+    for rank in ranks:
+        assert torch.equal(rank["gradient"], torch.full((10,), 1.5))
 
 
 def test_without_batch_normalisation_they_end_where_one_process_would(ranks):

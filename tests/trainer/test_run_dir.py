@@ -22,7 +22,7 @@ SUMMARY = Summary(data="none", tables="", validation_accuracy=0.5, scan_bytes=1,
 def test_another_run_is_refused_and_the_same_one_recognised(tmp_path):
     RunDir(tmp_path / "run").begin(ASKED)
     RunDir(tmp_path / "run").refuse_another(ASKED)
-    with pytest.raises(RunError, match="holds another run"):
+    with pytest.raises(RunError, match=r"holds another run \(data is none there, other here\)"):
         RunDir(tmp_path / "run").refuse_another(ASKED.model_copy(update={"data": "other"}))
 
 
@@ -73,3 +73,32 @@ def test_what_a_killed_writer_left_is_taken_over_by_the_next(tmp_path):
     run.save_checkpoint({"next_epoch": 1})
     assert run.checkpoint() == {"next_epoch": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"PK\x03\x04 no more than this", "missing or damaged"),
+        ({"next_epoch": 1}, "another version of the trainer"),
+        ({"format": 0, "state": {}}, "another version of the trainer"),
+    ],
+    ids=["damaged", "from before formats were numbered", "older"],
+)
+def test_a_checkpoint_that_cannot_be_used_is_refused_by_name(tmp_path, content, message):
+    path = tmp_path / "checkpoint.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    with pytest.raises(RunError, match=rf"checkpoint\.pt .*{message}"):
+        RunDir(tmp_path).checkpoint()
+
+
+def test_every_key_that_differs_is_named_with_its_place(tmp_path):
+    run = RunDir(tmp_path)
+    run.begin(ASKED)
+    optimiser = RECIPE.optimiser.model_copy(update={"epochs": 4, "batch": 32})
+    with pytest.raises(RunError) as caught:
+        run.refuse_another(ASKED.model_copy(update={"recipe": RECIPE.model_copy(update={"optimiser": optimiser})}))
+    assert "recipe.optimiser.epochs is 3 there, 4 here" in str(caught.value)
+    assert "recipe.optimiser.batch is 128 there, 32 here" in str(caught.value)
