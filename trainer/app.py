@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from shared.errors import DctwireError
 from shared.jpeg import TableSet
+from trainer import comparison as comparing
 from trainer import export as exporting
 from trainer import recipe as recipes
 from trainer.compute import Compute
@@ -165,6 +166,25 @@ def evaluate(
         json_out.write_text(evaluated.evaluation.model_dump_json(indent=2) + "\n")
     else:
         print(evaluated.evaluation.model_dump_json())
+
+
+@app.command()
+def compare(
+    ladder: Annotated[Path, typer.Argument(metavar="LADDER", help="Folder with ladder.json and evaluated runs.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for figures and plots. Default: LADDER/comparison")] = None,
+    split: Annotated[SplitName, typer.Option(help="Which pictures the runs were evaluated on.")] = SplitName.TEST,
+) -> None:
+    """Say what learned tables gain: accuracy at equal bytes, BD-rate, bytes at equal accuracy, what each part is worth.
+
+    Reads evaluations only. Writes comparison.json, rate-accuracy.png, wire.png and tables.png.
+    """
+    results = comparing.read_results(ladder, split)
+    comparison = comparing.compare(results)
+    comparing.write_comparison(comparison, results, ladder, out or ladder / "comparison")
+    for table in comparing.comparison_tables(comparison):
+        console.print(table)
+    for words in comparison.missing:
+        console.print(f"[yellow]missing:[/] {escape(words)}")
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """Pictures: quantisation tables as heat maps, and rate-accuracy points."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
@@ -11,10 +11,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from shared.jpeg import TableSet
 from trainer.errors import RecipeError, RunError
+from trainer.evaluation import Figure as Interval
 
 COMPONENTS = ("Y", "Cb", "Cr")
 COLOURS = ("#33658a", "#d1495b", "#66a182", "#edae49", "#7768ae", "#5c6b73")
@@ -49,10 +51,29 @@ _Points = Annotated[list[Point], Field(min_length=1)]
 
 @dataclass(frozen=True)
 class TitledTables:
-    """A table set under the title of its row in the picture."""
+    """A table set under the title of its row in the picture.
+
+    Args:
+        dropped: bool (3, 64), natural frequency order, where levels are always zero; None: nowhere.
+    """
 
     title: str
     tables: TableSet
+    dropped: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line that goes through every panel of a picture.
+
+    Args:
+        sizes: bytes of each point.
+        panels: by the panel's axis label, a figure with its interval a point.
+    """
+
+    name: str
+    sizes: Sequence[float]
+    panels: Mapping[str, Sequence[Interval]]
 
 
 def read_points(path: Path) -> list[Point]:
@@ -72,9 +93,13 @@ def draw_tables(rows: Sequence[TitledTables], path: Path, subtitle: str) -> None
     figure = Figure(figsize=(12.6, 4.2 * len(rows) + 1.0), facecolor="white", layout="constrained")
     grid = figure.subplots(len(rows), 3, squeeze=False)
     for row, axes in zip(rows, grid, strict=True):
-        for component, table, ax in zip(COMPONENTS, row.tables.quant, axes, strict=True):
-            _heat_map(ax, np.frombuffer(table, np.uint8).reshape(8, 8), f"{row.title}: {component}")
-    figure.suptitle(f"Quantisation steps (low frequencies top left)\n{subtitle}", color=INK, fontsize=13)
+        dropped = np.zeros((3, 64), np.bool_) if row.dropped is None else row.dropped
+        for component, table, zeros, ax in zip(COMPONENTS, row.tables.quant, dropped, axes, strict=True):
+            steps = np.frombuffer(table, np.uint8).reshape(8, 8)
+            _heat_map(ax, steps, zeros.reshape(8, 8), f"{row.title}: {component}")
+    figure.suptitle(
+        f"Quantisation steps (low frequencies top left; –: always zero)\n{subtitle}", color=INK, fontsize=13
+    )
     scale = figure.colorbar(grid[0][0].images[0], ax=grid, shrink=0.7, pad=0.01, aspect=30)
     scale.set_ticks([1, 3, 10, 30, 100, 255], labels=["1 (keep all)", "3", "10", "30", "100", "255 (drop)"])
     scale.outline.set_visible(False)
@@ -95,11 +120,41 @@ def draw_points(points: Sequence[Point], path: Path, subtitle: str, unit: str = 
     _save(figure, path)
 
 
-def _heat_map(ax: Axes, table: np.ndarray[tuple[int, int], np.dtype[np.uint8]], title: str) -> None:
-    ax.imshow(table, cmap="viridis_r", norm=LogNorm(1, 255))
+def draw_curves(curves: Sequence[Curve], path: Path, subtitle: str, unit: str = "bytes a frame") -> None:
+    """A panel for each figure over bytes (the paper's Figs. 3 and 4), bytes on a logarithmic axis."""
+    labels = list(curves[0].panels)
+    figure = Figure(figsize=(2.0 + 4.8 * len(labels), 5.0), facecolor="white", layout="constrained")
+    for label, ax in zip(labels, figure.subplots(1, len(labels), squeeze=False)[0], strict=True):
+        for index, curve in enumerate(curves):
+            _line(ax, curve, label, COLOURS[index % len(COLOURS)])
+        _axes(ax, [size for curve in curves for size in curve.sizes], unit)
+        ax.set_ylabel(label, color=INK)
+    figure.suptitle(subtitle, color=INK, fontsize=12)
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=2 if len(labels) == 1 else 4, frameon=False)
+    _save(figure, path)
+
+
+def _line(ax: Axes, curve: Curve, label: str, colour: str) -> None:
+    figures = [figure for _, figure in sorted(zip(curve.sizes, curve.panels[label], strict=True), key=_size)]
+    values = [figure.value for figure in figures]
+    bars = [[figure.value - figure.low for figure in figures], [figure.high - figure.value for figure in figures]]
+    ax.errorbar(
+        sorted(curve.sizes), values, yerr=bars, fmt="o-", ms=5, capsize=3, lw=1.6, color=colour, label=curve.name
+    )
+
+
+def _size(point: tuple[float, Interval]) -> float:
+    return point[0]
+
+
+def _heat_map(ax: Axes, table: NDArray[np.uint8], dropped: NDArray[np.bool_], title: str) -> None:
+    """Steps printed on their colours; a dash on the coarsest colour where levels are always zero."""
+    ax.imshow(np.where(dropped, 255, table), cmap="viridis_r", norm=LogNorm(1, 255))
     for (row, column), step in np.ndenumerate(table):
-        light = step > 20
-        ax.text(column, row, str(step), ha="center", va="center", fontsize=8.5, color="white" if light else INK)
+        zero = dropped[row, column]
+        light, words = zero or step > 20, "–" if zero else str(step)
+        ax.text(column, row, words, ha="center", va="center", fontsize=8.5, color="white" if light else INK)
     ax.set_title(title, color=INK, fontsize=10.5)
     ax.set_xticks([])
     ax.set_yticks([])
@@ -137,14 +192,18 @@ def _curve(ax: Axes, points: Sequence[Point], colour: str, series: str | None, i
 
 
 def _frame(ax: Axes, sizes: Sequence[float], unit: str) -> None:
-    ax.set_xscale("log")
-    ax.set_xlim(0.62 * min(sizes), 1.6 * max(sizes))  # room for the labels over the outermost points
     ax.margins(y=0.3)
+    _axes(ax, sizes, unit, room=1.6)  # for the labels over the outermost points
+    ax.set_ylabel("accuracy, % (bars: 95 % interval)", color=INK)
+
+
+def _axes(ax: Axes, sizes: Sequence[float], unit: str, room: float = 1.15) -> None:
+    ax.set_xscale("log")
+    ax.set_xlim(min(sizes) / room, room * max(sizes))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xticks(_ticks(ax.get_xlim()))
     ax.set_xlabel(f"{unit} (logarithmic)", color=INK)
-    ax.set_ylabel("accuracy, % (bars: 95 % interval)", color=INK)
     ax.grid(color=FAINT, lw=0.8)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)

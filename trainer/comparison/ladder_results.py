@@ -1,0 +1,157 @@
+"""A ladder of runs as `compare` finds it: which runs there are, and what became of each frame in them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from trainer.data import SplitName
+from trainer.errors import RunError
+from trainer.evaluation import Evaluated, Evaluation
+from trainer.evaluation_files import evaluation_path, read_evaluation
+
+LADDER_NAME = "ladder.json"
+
+
+class Kind(StrEnum):
+    """Where a run's tables come from; each kind has nets trained alike, Huffman tables and wire format alike."""
+
+    JPEG = "jpeg"
+    JPEG_RDO = "jpeg-rdo"
+    SENSITIVITY = "sensitivity"
+    IMPROVED = "improved"
+    ABLATION = "ablation"
+
+
+BASELINES = (Kind.JPEG, Kind.JPEG_RDO, Kind.SENSITIVITY)
+FITTED = (Kind.SENSITIVITY, Kind.IMPROVED, Kind.ABLATION)  # whose tables are made for a byte budget
+
+
+class LadderPoint(BaseModel):
+    """One run of a ladder.
+
+    Args:
+        label: in words; tells ablations apart.
+        budget: scan bytes a frame that were asked for.
+        run: its folder, relative to the ladder's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    kind: Kind
+    label: str
+    budget: Annotated[float, Field(gt=0)]
+    seed: int
+    run: str
+
+
+class Ladder(BaseModel):
+    """ladder.json: runs of one data set and recipe at several budgets."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    data: str
+    recipe: str
+    variant: str | None
+    points: list[LadderPoint]
+
+
+class Cell(NamedTuple):
+    """What differs in nothing but the seed."""
+
+    kind: Kind
+    label: str
+    budget: float
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """A run with the frames it was evaluated on."""
+
+    point: LadderPoint
+    evaluated: Evaluated
+
+    @property
+    def cell(self) -> Cell:
+        """Runs with the same cell are the same but for the seed."""
+        label = self.point.label if self.point.kind is Kind.ABLATION else ""
+        return Cell(self.point.kind, label, self.point.budget)
+
+
+@dataclass(frozen=True)
+class LadderResults:
+    """The runs that were evaluated, all on the same frames, and in words those that were not."""
+
+    ladder: Ladder
+    split: SplitName
+    runs: tuple[MeasuredRun, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def n(self) -> int:
+        """Frames of the split."""
+        return self.runs[0].evaluated.evaluation.n
+
+    @cached_property
+    def cells(self) -> Mapping[Cell, Sequence[MeasuredRun]]:
+        """The runs of each cell, one a seed."""
+        return {
+            cell: [run for run in self.runs if run.cell == cell] for cell in sorted({run.cell for run in self.runs})
+        }
+
+    def evaluations(self, cell: Cell) -> list[Evaluation]:
+        """Of a cell's runs."""
+        return [run.evaluated.evaluation for run in self.cells[cell]]
+
+    def wire_overhead(self, cell: Cell) -> float:
+        """Bytes of the abbreviated frame around the scan."""
+        return fmean(each.wire.mean - each.scan.mean for each in self.evaluations(cell))
+
+    def file_overhead(self, cell: Cell) -> float:
+        """Bytes of the whole JFIF file around the scan."""
+        return fmean(each.file.mean - each.scan.mean for each in self.evaluations(cell))
+
+
+def read_ladder(folder: Path) -> Ladder:
+    """What a ladder's folder says of itself.
+
+    Raises:
+        RunError: ladder.json is missing or no ladder.
+    """
+    path = folder / LADDER_NAME
+    try:
+        return Ladder.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise RunError(f"{path} is no ladder: {error}") from error
+
+
+def read_results(folder: Path, split: SplitName) -> LadderResults:
+    """A ladder's runs with their evaluations.
+
+    Raises:
+        RunError: ladder.json or an evaluation is damaged, no run was evaluated, or runs saw different frames.
+    """
+    ladder = read_ladder(folder)
+    runs, missing = [], []
+    for point in ladder.points:
+        if evaluation_path(folder / point.run, split).exists():
+            runs.append(MeasuredRun(point, read_evaluation(folder / point.run, split)))
+        else:
+            missing.append(f"{point.name}: {point.run} was not evaluated on {split}")
+    if not runs:
+        raise RunError(f"{folder}: no run was evaluated on {split} (`evaluate` does it)")
+    _check_same_frames(runs)
+    return LadderResults(ladder, split, tuple(runs), tuple(missing))
+
+
+def _check_same_frames(runs: Sequence[MeasuredRun]) -> None:
+    frames = {(run.evaluated.evaluation.data, run.evaluated.evaluation.n) for run in runs}
+    if len(frames) > 1:
+        words = " and ".join(f"{n} of {data}" for data, n in sorted(frames))
+        raise RunError(f"runs of one ladder must be evaluated on the same frames, not {words}")
