@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from shared.jpeg import TableSet
+from shared.jpeg import SymbolCounts, TableSet
 from trainer import streams
 from trainer.data import Split, SplitName, synthetic
 from trainer.encoding import EncoderSettings, Encoding
@@ -45,6 +45,14 @@ def test_codes_fitted_to_optimised_levels_beat_those_fitted_to_plain_ones(split:
     of_plain = streams.with_fitted_huffman(Encoding(TABLES), split)
     fitted = streams.with_fitted_huffman(Encoding(TABLES, THRIFTY), split)
     assert mean_bytes(fitted, split) < mean_bytes(replace(of_plain, settings=THRIFTY), split)
+
+
+def test_codes_are_fitted_again_to_the_levels_that_fitted_codes_make(split: Split) -> None:
+    encoding = Encoding(TABLES, THRIFTY)
+    levels, counts = streams.quantise(encoding, split), SymbolCounts()
+    counts.add(levels.y.numpy(), levels.c.numpy())
+    once = replace(encoding, tables=TABLES.with_huffman(counts.tables()))
+    assert mean_bytes(streams.with_fitted_huffman(encoding, split), split) < mean_bytes(once, split)
 
 
 def test_more_fits_would_bring_less_than_half_a_percent(split: Split) -> None:
