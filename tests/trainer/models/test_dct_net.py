@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from trainer import recipe
 from trainer.diff_jpeg import Planes, coefficients
 from trainer.errors import RecipeError
 from trainer.fitting import parameter_count
@@ -58,15 +59,17 @@ def test_gradients_reach_every_parameter(config):
 
 
 @pytest.mark.parametrize(
-    ("config", "parameters"),
+    ("name", "side", "classes", "parameters"),
     [
-        (DctNetConfig(100, (96, 192)), 846_628),
-        (DctNetConfig(200, (64, 128, 256)), 1_483_080),
-        (DctNetConfig(1000, (64, 128, 256), 3, 1, INVERTED), 3_024_232),
+        ("cifar100-cpu", 32, 100, 846_628),
+        ("tiny-imagenet-improved", 64, 200, 1_483_080),
+        ("imagenet-improved", 224, 1000, 3_024_232),
     ],
-    ids=["32 px", "64 px", "224 px"],
 )
-def test_the_serving_nets_have_the_sizes_that_the_docs_state(config, parameters):
+def test_the_serving_nets_of_the_recipes_have_the_sizes_that_the_docs_state(name, side, classes, parameters):
+    asked = recipe.load(name).net
+    config = DctNetConfig(classes, tuple(asked.widths), asked.blocks, asked.expansion, asked.kind)
+    assert config.part(side, side) in {(2, 2), (7, 7)}
     assert parameter_count(DctNet(config, torch.ones(3, 64))) == parameters
 
 

@@ -13,8 +13,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import trainer.zoo
-from shared.bundle import SelftestError
-from shared.jpeg import Stream, TableSet
+from shared.bundle import EncoderSettings, SelftestError
+from shared.jpeg import Encoder, Stream, TableSet
 from trainer import export, zoo
 from trainer.data import Dataset, SplitName, synthetic
 from trainer.encoding import Encoding
@@ -41,7 +41,7 @@ def bundle_folder(tmp_path_factory, dataset) -> Path:
     """An exported bundle of a net that was not trained, with its evaluation beside it."""
     torch.manual_seed(0)
     net = DctNet(DctNetConfig(len(dataset.classes), (8, 12)), torch.full((3, 64), 0.02)).eval()
-    encoding = Encoding(TableSet.standard(40))
+    encoding = Encoding(TableSet.standard(40), EncoderSettings.nearest(rounding=0.4))
     model = to_onnx(net, steps_of(encoding.tables), 32, 32)
     parts = export.Exportable(encoding, model, dataset.classes, 32, 32)
     evaluation = export.measure(parts, dataset, SplitName.TEST, "standard, quality 40").evaluation
@@ -141,6 +141,7 @@ def test_a_picture_of_ones_own_costs_what_a_camera_would_send_and_gets_the_class
     first, second = zoo.classify(entry.parts, [tmp_path / "0.png", tmp_path / "1.png"])
     frames = entry.parts.encoding.encoder().encode_batch(pixels, Stream.ABBREVIATED)
     assert [first.wire_bytes, second.wire_bytes] == [len(frame) for frame in frames]
+    assert frames != Encoder(entry.bundle.tables).encode_batch(pixels, Stream.ABBREVIATED)  # its dead zone counts
     assert first.scan_bytes < first.wire_bytes < first.file_bytes
     odds = [share for _, share in first.likeliest]
     assert len(odds) == 5
