@@ -40,6 +40,15 @@ ABOUT = {
         "Counts are by entry point and outcome; `peak_mib_above_start` is the most memory that a process used beyond "
         "what it held at its start, with 512 MiB of address space to go.",
     ),
+    "data_path": (
+        "Training: what pictures cost to load, against one training step on them",
+        "Per size, in one run and in turns, by processor time. `step`: forward, backward and optimiser of the serving "
+        "net for that size, fp32. `coefficients`: augmentation of pictures in memory, and their DCT in torch. "
+        "`levels`: the same augmentation, and the codec's levels. `files`: random crops of 500 x 375 JPEG files, "
+        "decoded anew, and the codec's levels. `_per_second`: pictures a second of one core, the best round; "
+        "`_vs_step`: how many times faster than the step, the median over the rounds. Above 1, loading in one thread "
+        "beside the steps never lets a net on one core wait.",
+    ),
     "demo": (
         "The demo: ordinary JPEG, v1, v2",
         "`make demo`, cold and then warm, in a fresh clone. n counts the different held-out pictures; each was sent at "

@@ -54,6 +54,11 @@ def on_processor(work: Callable[[], object]) -> Side:
     return _timed(work, time.thread_time)
 
 
+def on_processors(work: Callable[[], object]) -> Side:
+    """A side that is timed by the processor time of all the program's threads."""
+    return _timed(work, time.process_time)
+
+
 def on_clock(work: Callable[[], object]) -> Side:
     """A side that is timed by the clock: for work of several threads."""
     return _timed(work, time.perf_counter)
