@@ -29,10 +29,11 @@ from trainer.evaluation import Evaluated
 from trainer.evaluation_files import write_evaluation
 from trainer.fitting import parameter_count
 from trainer.frames import write_description, write_frames
-from trainer.goals import LearnedGoal, StandardGoal
+from trainer.goals import Goal, LearnedGoal, PenalisedGoal, StandardGoal
+from trainer.paper.training import PaperTraining
 from trainer.plot import TitledTables, draw_points, draw_tables, read_points
 from trainer.provenance import provenance
-from trainer.recipe import Recipe
+from trainer.recipe import PaperRecipe, Recipe
 from trainer.report import evaluation_table, progress_bar, recipe_table
 from trainer.run_dir import Asked, Finished, RunDir
 from trainer.running import Trainable, run_to_end
@@ -94,6 +95,10 @@ def train(
     budget: Annotated[
         float | None, typer.Option(help="With learned tables: scan bytes a frame (mean) to spend.")
     ] = None,
+    weight: Annotated[
+        float | None,
+        typer.Option("--lambda", min=1e-12, max=1e6, help="With learned tables and the paper's method: its lambda."),
+    ] = None,
     init: Annotated[Path | None, typer.Option(help="A finished run whose net to start from.")] = None,
     variant: Annotated[
         list[str] | None, typer.Option(help="A variant of the recipe (see `recipes`); may be given again.")
@@ -115,8 +120,8 @@ def train(
     would have. [bold]Several processes[/] share every batch: torchrun --nproc-per-node 2 -m trainer.app train ...
     """
     began = time.perf_counter()
-    goal = _goal(tables, quality, budget)
     settings = recipes.load(recipe, variant or [])
+    goal = _goal(settings, tables, quality, budget, weight)
     torch.set_num_threads(threads)
     compute = _compute(device)
     start = RunDir(init).finished() if init else None
@@ -305,21 +310,29 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-def _goal(tables: TablesKind, quality: float | None, budget: float | None) -> StandardGoal | LearnedGoal:
+def _goal(
+    recipe: Recipe | PaperRecipe, tables: TablesKind, quality: float | None, budget: float | None, weight: float | None
+) -> Goal:
     if tables is TablesKind.STANDARD:
-        if budget is not None:
-            raise RecipeError("--budget belongs to --tables learned")
+        if budget is not None or weight is not None:
+            raise RecipeError("--budget and --lambda belong to --tables learned")
         if quality is None or not 1 <= quality <= 100:
             raise RecipeError("--tables standard needs --quality from 1 to 100")
         return StandardGoal(quality=quality)
     if quality is not None:
         raise RecipeError("--quality belongs to --tables standard")
+    if isinstance(recipe, PaperRecipe):
+        if budget is not None:
+            raise RecipeError("the paper's method has no --budget: bytes come out of --lambda")
+        return PenalisedGoal(weight=recipe.penalty.weight if weight is None else weight)
+    if weight is not None:
+        raise RecipeError("--lambda belongs to the paper's method; here --budget says how many bytes to spend")
     if budget is None or not 0 < budget <= 1e6:
         raise RecipeError("--tables learned needs --budget, scan bytes a frame above 0")
     return LearnedGoal(budget=budget)
 
 
-def _dataset(recipe: Recipe, data_dir: Path | None, cache_dir: Path | None) -> Dataset:
+def _dataset(recipe: Recipe | PaperRecipe, data_dir: Path | None, cache_dir: Path | None) -> Dataset:
     with progress_bar(console) as progress:
         task = progress.add_task(f"data set {recipe.data.name}", total=None)
         return _catalogue(
@@ -341,12 +354,16 @@ def _compute(device: str) -> Compute:
 
 
 def _training(
-    recipe: Recipe, dataset: Dataset, goal: StandardGoal | LearnedGoal, compute: Compute, start: Finished | None
+    recipe: Recipe | PaperRecipe, dataset: Dataset, goal: Goal, compute: Compute, start: Finished | None
 ) -> Trainable:
+    if isinstance(recipe, PaperRecipe):
+        if start is not None:
+            raise RecipeError("the paper's method starts from random weights, without --init")
+        assert not isinstance(goal, LearnedGoal)
+        return PaperTraining(recipe, dataset, goal, compute)
     if start is not None and (start.asked.recipe.net != recipe.net or start.asked.data != dataset.name):
         raise RecipeError("--init must be a run of the same net and data set")
-    if recipe.method == "paper":
-        raise RecipeError('method = "paper" cannot be trained yet')
+    assert not isinstance(goal, PenalisedGoal)
     return Training(recipe, dataset, goal, compute, start.net_state if start else None)
 
 

@@ -18,6 +18,7 @@ from trainer.encoding import Encoding
 from trainer.errors import RecipeError, RunError
 from trainer.evaluation import Evaluated, Evaluation, evaluate
 from trainer.onnx_graph import to_onnx
+from trainer.recipe import PaperRecipe
 from trainer.run_dir import Finished
 from trainer.table_learning import dequantised, steps_of
 from trainer.training import new_net
@@ -46,7 +47,10 @@ def exportable(run: Finished, dataset: Dataset) -> Exportable:
         RunError: the run's net does not fit its recipe.
         ParityError: torch and ONNX Runtime differ.
     """
-    net = new_net(run.asked.recipe, dataset)
+    recipe = run.asked.recipe
+    if isinstance(recipe, PaperRecipe):
+        raise RunError("nets of the paper's method are evaluated, not exported: they are too large to serve")
+    net = new_net(recipe, dataset)
     try:
         net.load_state_dict(run.net_state)
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""What a run is for: a classifier for ordinary JPEG, or tables and classifier for a byte budget."""
+"""What a run is for: a classifier for ordinary JPEG, or tables and classifier for a byte budget or under a penalty."""
 
 from typing import Annotated, Literal
 
@@ -31,4 +31,17 @@ class LearnedGoal(BaseModel):
         return f"learned, budget {self.budget:g} scan bytes"
 
 
-Goal = Annotated[StandardGoal | LearnedGoal, Field(discriminator="tables")]
+class PenalisedGoal(BaseModel):
+    """The paper's: tables learned under a penalty of weight lambda; which bytes come of it shows afterwards."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tables: Literal["penalised"] = "penalised"
+    weight: Annotated[float, Field(gt=0, le=1e6)]
+
+    def describe(self) -> str:
+        """In words, for tables and plots."""
+        return f"JCC, lambda {self.weight:g}"
+
+
+Goal = Annotated[StandardGoal | LearnedGoal | PenalisedGoal, Field(discriminator="tables")]

@@ -7,28 +7,24 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from trainer.errors import RecipeError
 from trainer.models import BodyKind
+from trainer.paper.schedule import turns
+from trainer.paper.sections import Jpeg, PaperNet, Penalty, Schedule, Sweep
+from trainer.section import Count, Rate, Section
 
 _Keys = dict[str, Any]  # TOML, not checked yet
 
 RECIPE_LIMIT_BYTES = 64 * 1024
-
-Count = Annotated[int, Field(ge=1, le=10_000_000)]
-Rate = Annotated[float, Field(gt=0, le=10)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Pad = Annotated[int, Field(ge=0, lt=16)]
 
 
-class SyntheticData(_Section):
+class SyntheticData(Section):
     """The embedded, generated data set; its characters must not be mirrored."""
 
     name: Literal["synthetic"]
@@ -41,7 +37,7 @@ class SyntheticData(_Section):
     flip: Literal[False] = False
 
 
-class CifarData(_Section):
+class CifarData(Section):
     """CIFAR-100 from the data folder."""
 
     name: Literal["cifar-100-python"]
@@ -51,7 +47,7 @@ class CifarData(_Section):
     flip: bool = True
 
 
-class TinyImageNetData(_Section):
+class TinyImageNetData(Section):
     """Tiny ImageNet from the data folder."""
 
     name: Literal["tiny-imagenet-200"]
@@ -61,7 +57,7 @@ class TinyImageNetData(_Section):
     flip: bool = True
 
 
-class FolderData(_Section):
+class FolderData(Section):
     """Pictures of one's own; see `trainer.data.folder`.
 
     Args:
@@ -81,7 +77,7 @@ class FolderData(_Section):
     flip: bool = True
 
 
-class ImageNetData(_Section):
+class ImageNetData(Section):
     """ImageNet in its usual folders, train/<wnid>/*.JPEG and val/<wnid>/*.JPEG; the latter is measured on."""
 
     name: Literal["imagenet"]
@@ -99,7 +95,7 @@ DataSection = Annotated[
 ]
 
 
-class Net(_Section):
+class Net(Section):
     """See `trainer.models.DctNetConfig`."""
 
     kind: Annotated[BodyKind, Field(strict=False)] = BodyKind.RESIDUAL  # a text in the file
@@ -112,7 +108,7 @@ Epochs = Annotated[int, Field(ge=1, le=10_000)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Optimiser(_Section):
+class Optimiser(Section):
     """AdamW with a one-cycle learning rate, the same for standard and learned tables.
 
     Args:
@@ -139,7 +135,7 @@ class Optimiser(_Section):
     checkpoint_steps: Annotated[int, Field(ge=0)] = 0
 
 
-class Tables(_Section):
+class Tables(Section):
     """How learned tables come about; `--tables standard` does not look at this.
 
     The net first warms up on ordinary JPEG, then tables and net learn together, then the net settles on the finished
@@ -154,15 +150,20 @@ class Tables(_Section):
     rate_frames: Annotated[int, Field(ge=64)] = 2_048
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """Everything a training run needs besides its goal (which tables, which budget)."""
 
-    method: Literal["improved", "paper"] = "improved"
+    method: Literal["improved"] = "improved"
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     data: DataSection
     net: Net
     optimiser: Optimiser
     tables: Tables = Tables()
+
+    @property
+    def epochs(self) -> int:
+        """Of any run."""
+        return self.optimiser.epochs
 
     @model_validator(mode="after")
     def _leaves_epochs_to_settle(self) -> Self:
@@ -175,7 +176,25 @@ class Recipe(_Section):
         return self
 
 
-def load(name_or_path: str, variants: Sequence[str] = ()) -> Recipe:
+class PaperRecipe(Section):
+    """Everything a run of the paper's method needs besides its goal (which tables, which lambda); `docs/paper.md`."""
+
+    method: Literal["paper"]
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    data: DataSection
+    net: PaperNet
+    jpeg: Jpeg = Jpeg()
+    penalty: Penalty
+    schedule: Schedule
+    sweep: Sweep
+
+    @property
+    def epochs(self) -> int:
+        """Of a run with learned tables."""
+        return len(turns(self.schedule, learns_tables=True))
+
+
+def load(name_or_path: str, variants: Sequence[str] = ()) -> Recipe | PaperRecipe:
     """A recipe by path, or by the name of a shipped one (`synthetic-32`).
 
     Args:
@@ -241,9 +260,9 @@ def _overridden(keys: _Keys, changes: _Keys) -> _Keys:
     return merged
 
 
-def _checked(keys: _Keys, name: str) -> Recipe:
+def _checked(keys: _Keys, name: str) -> Recipe | PaperRecipe:
     try:
-        return Recipe.model_validate(keys)
+        return (PaperRecipe if keys.get("method") == "paper" else Recipe).model_validate(keys)
     except ValidationError as error:
         raise RecipeError(f"{name} is no recipe:\n{_faults(error)}") from error
 

@@ -8,7 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from trainer.evaluation import Bytes, Evaluation
-from trainer.recipe import Recipe
+from trainer.paper.sections import DeconvolutionRfaSection, WideResNetSection
+from trainer.recipe import Net, PaperRecipe, Recipe
 from trainer.training import Epoch
 
 
@@ -55,15 +56,21 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     return table
 
 
-def recipe_table(rows: Sequence[tuple[str, Recipe, Sequence[str]]]) -> Table:
+def recipe_table(rows: Sequence[tuple[str, Recipe | PaperRecipe, Sequence[str]]]) -> Table:
     """Shipped recipes: name, what is in it, names of its variants."""
     table = Table(title="Recipes that come with dctwire")
     for heading in ("name", "method", "data set", "net", "epochs", "variants"):
         table.add_column(heading)
     for name, recipe, variants in rows:
-        net = f"{recipe.net.kind} {'-'.join(map(str, recipe.net.widths))}"
-        table.add_row(name, recipe.method, recipe.data.name, net, str(recipe.optimiser.epochs), ", ".join(variants))
+        net = f"{recipe.net.kind} {_size(recipe.net)}"
+        table.add_row(name, recipe.method, recipe.data.name, net, str(recipe.epochs), ", ".join(variants))
     return table
+
+
+def _size(net: Net | WideResNetSection | DeconvolutionRfaSection) -> str:
+    if isinstance(net, Net):
+        return "-".join(map(str, net.widths))
+    return f"{net.depth}-{net.width}" if isinstance(net, WideResNetSection) else str(net.width)
 
 
 def _row(table: Table, unit: str, size: Bytes) -> None:

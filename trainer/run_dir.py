@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from trainer.encoding import Encoding, read_encoding, write_encoding
 from trainer.errors import RunError
 from trainer.goals import Goal
-from trainer.recipe import Recipe
+from trainer.recipe import PaperRecipe, Recipe
 from trainer.whole_file import write_whole
 
 CHECKPOINT_FORMAT = 1  # to be raised when a state no longer means what it meant
@@ -28,7 +28,7 @@ class Asked(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    recipe: Recipe
+    recipe: Recipe | PaperRecipe
     goal: Goal
     data: str
     start: str | None = None

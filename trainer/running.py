@@ -13,8 +13,7 @@ from trainer.compute import Compute
 from trainer.data import Dataset
 from trainer.encoding import Encoding
 from trainer.fitting import parameter_count
-from trainer.goals import LearnedGoal, StandardGoal
-from trainer.recipe import Recipe
+from trainer.goals import Goal
 from trainer.report import epoch_line, progress_bar
 from trainer.run_dir import RunDir, Summary
 from trainer.training import Epoch, HeldOut
@@ -23,10 +22,20 @@ from trainer.training import Epoch, HeldOut
 class Trainable(Protocol):
     """What is trained: its state after a step and another process's `restore` of it end in the same result."""
 
-    recipe: Recipe
     dataset: Dataset
-    goal: StandardGoal | LearnedGoal
     next_epoch: int
+
+    @property
+    def goal(self) -> Goal:
+        """What the run is for."""
+
+    @property
+    def epochs(self) -> int:
+        """How many there are in all."""
+
+    @property
+    def checkpoint_steps(self) -> int:
+        """A checkpoint every so many steps inside an epoch; 0: only after epochs."""
 
     @property
     def net(self) -> nn.Module:
@@ -55,14 +64,13 @@ class Trainable(Protocol):
 def run_to_end(training: Trainable, run: RunDir, compute: Compute, console: Console) -> None:
     """Resume, run what is left, write the results."""
     _resume(training, run, compute, console)
-    epochs = training.recipe.optimiser.epochs
     with progress_bar(console) as progress:
         while not training.is_done:
-            task = progress.add_task(f"epoch {training.next_epoch + 1}/{epochs}", total=None)
+            task = progress.add_task(f"epoch {training.next_epoch + 1}/{training.epochs}", total=None)
 
             def stepped(done: int, total: int, task: Any = task) -> None:
                 progress.update(task, completed=done, total=total)
-                every = training.recipe.optimiser.checkpoint_steps
+                every = training.checkpoint_steps
                 if every and done % every == 0 and done < total:
                     _keep(training, run, compute)
 
@@ -71,7 +79,7 @@ def run_to_end(training: Trainable, run: RunDir, compute: Compute, console: Cons
             if compute.is_first:
                 run.log(epoch.as_json())
             _keep(training, run, compute)
-            console.print(epoch_line(epoch, epochs))
+            console.print(epoch_line(epoch, training.epochs))
     _finish(training, run, compute)
 
 

@@ -150,9 +150,19 @@ class Training:
         return self._fitter.fitted
 
     @property
+    def epochs(self) -> int:
+        """How many there are in all."""
+        return self.recipe.optimiser.epochs
+
+    @property
+    def checkpoint_steps(self) -> int:
+        """A checkpoint every so many steps inside an epoch; 0: only after epochs."""
+        return self.recipe.optimiser.checkpoint_steps
+
+    @property
     def is_done(self) -> bool:
         """Whether every epoch has run."""
-        return self.next_epoch >= self.recipe.optimiser.epochs
+        return self.next_epoch >= self.epochs
 
     def run_epoch(self, step_done: StepDone = lambda *_: None) -> Epoch:
         """The next epoch, or what is left of it.

@@ -68,8 +68,10 @@ class WideResNet(nn.Module):
         self.deviation.copy_(ycbcr.std((0, 2, 3)).clamp(min=1))
 
     def forward(self, dequantised: Planes) -> Tensor:
-        """Logits (n, classes) of coefficients, through IDCT and bilinear chroma."""
-        return self.of_ycbcr(reconstruct(dequantised))
+        """Logits (n, classes) of coefficients, through IDCT and bilinear chroma, which no autocast makes coarser."""
+        with torch.autocast(dequantised.y.device.type, enabled=False):
+            ycbcr = reconstruct(dequantised)
+        return self.of_ycbcr(ycbcr)
 
     def of_ycbcr(self, ycbcr: Tensor) -> Tensor:
         """Logits of float (n, 3, h, w): Y 0..255, Cb and Cr around 0."""

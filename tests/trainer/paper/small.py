@@ -1,0 +1,59 @@
+"""A small recipe of the paper's method and pictures to run it on."""
+
+from typing import Any
+
+import torch
+
+from trainer.compute import Compute
+from trainer.data import Dataset, SplitName, synthetic
+from trainer.goals import PenalisedGoal, StandardGoal
+from trainer.paper.training import PaperTraining
+from trainer.recipe import PaperRecipe
+
+CPU = Compute(torch.device("cpu"), torch.float32)
+ALTERNATING = {
+    "kind": "alternating",
+    "alternations": 2,
+    "batch": 32,
+    "scaled_from": [1],
+    "scales": [0.1],
+    "classifier_rate": 0.01,
+}
+END_TO_END = {"kind": "end-to-end", "epochs": 3, "batch": 32, "scaled_from": [2], "scales": [0.1]}
+
+
+def recipe(**sections: Any) -> PaperRecipe:
+    """Two alternations of a WRN-10-1; sections replace others whole."""
+    return PaperRecipe.model_validate(
+        {
+            "method": "paper",
+            "data": {"name": "synthetic", "train": 128, "validation": 64, "test": 64},
+            "net": {"kind": "wide-resnet", "depth": 10, "width": 1},
+            "penalty": {"kind": "hinge-l1", "weight": 0.01},
+            "schedule": ALTERNATING,
+            "sweep": {"weights": [0.01], "qualities": [50.0]},
+            **sections,
+        }
+    )
+
+
+def dataset(train: int = 128) -> Dataset:
+    """Synthetic 32x32 characters."""
+    sizes = {SplitName.TRAIN: train, SplitName.VALIDATION: 64, SplitName.TEST: 64}
+    splits = {name: synthetic.generate(32, 11, name, count) for name, count in sizes.items()}
+    return Dataset("synthetic-32/test", synthetic.CLASSES, **splits)
+
+
+def training(
+    goal: StandardGoal | PenalisedGoal | None = None, data: Dataset | None = None, **sections: Any
+) -> PaperTraining:
+    """With learned tables unless the goal says otherwise."""
+    return PaperTraining(recipe(**sections), data or dataset(), goal or PenalisedGoal(weight=0.01), CPU)
+
+
+def run(of: PaperTraining) -> list[Any]:
+    """All epochs that are left."""
+    epochs = []
+    while not of.is_done:
+        epochs.append(of.run_epoch())
+    return epochs

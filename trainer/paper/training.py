@@ -1,0 +1,204 @@
+"""A run of the paper's method, from first epoch to finished tables and classifier.
+
+An epoch shows every training picture once, augmented, to the layers whose turn it is. Figures come in two kinds:
+*literal*, with real steps 1/q as the paper computes, and *compliant*, with the integer tables and the real streams that
+a camera would send.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from trainer import streams
+from trainer.batches import Batches
+from trainer.compute import Compute
+from trainer.data import Dataset, Split
+from trainer.encoding import Encoding
+from trainer.errors import DivergedError, RunError
+from trainer.goals import PenalisedGoal, StandardGoal
+from trainer.paper.compliance import encoding_of
+from trainer.paper.joint_model import new_model
+from trainer.paper.learning import Learning
+from trainer.paper.literal import literal_accuracy
+from trainer.paper.loss import weighted_penalty
+from trainer.paper.schedule import Part, Turn, turns
+from trainer.recipe import PaperRecipe
+from trainer.table_learning import steps_of
+from trainer.training import Epoch, HeldOut, StepDone, accuracy
+
+EPOCH_PICTURES = 4_096  # whose Huffman codes an epoch's bytes are counted with; the finished ones see all
+
+
+@dataclass(frozen=True)
+class PaperEpoch(Epoch):
+    """Accuracy and bytes are compliant.
+
+    Args:
+        literal_accuracy: with real steps 1/q.
+        penalty: lambda * L_quan, the kernels' part of the loss.
+        dead: how many of the 192 kernels count as 0.
+    """
+
+    literal_accuracy: float = math.nan
+    penalty: float = 0.0
+    dead: int = 0
+
+
+class PaperTraining:
+    """State and steps of one run.
+
+    Raises:
+        RecipeError: the batch does not fit the data set or the processes.
+    """
+
+    def __init__(
+        self, recipe: PaperRecipe, dataset: Dataset, goal: StandardGoal | PenalisedGoal, compute: Compute
+    ) -> None:
+        self.recipe, self.dataset, self.goal = recipe, dataset, goal
+        self._compute = compute
+        compute.check_batch(recipe.schedule.batch)
+        self._batches = Batches(len(dataset.train), recipe.schedule.batch, recipe.seed)
+        self._turns = turns(recipe.schedule, learns_tables=isinstance(goal, PenalisedGoal))
+        self.net = new_model(recipe, dataset, goal).to(compute.device)
+        self.net.classifier.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        compute.broadcast(self.net.state_dict().values())
+        self._learning = Learning(self.net, recipe.schedule, compute)
+        self.next_epoch, self._seconds = 0, 0.0
+        self._losses: list[float] = []  # of the steps that this epoch has taken
+
+    @property
+    def epochs(self) -> int:
+        """How many there are in all."""
+        return len(self._turns)
+
+    @property
+    def checkpoint_steps(self) -> int:
+        """A checkpoint every so many steps inside an epoch; 0: only after epochs."""
+        return self.recipe.schedule.checkpoint_steps
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every epoch has run."""
+        return self.next_epoch >= self.epochs
+
+    def run_epoch(self, step_done: StepDone = lambda *_: None) -> PaperEpoch:
+        """The next epoch, or what is left of it.
+
+        Args:
+            step_done: called after every step with steps done and steps an epoch; `state()` may be taken there.
+
+        Raises:
+            DivergedError: the loss is no longer a number.
+        """
+        self._began = time.perf_counter() - self._seconds
+        turn = self._turns[self.next_epoch]
+        self._learning.begin(turn)
+        for rows in self._batches.of(self.next_epoch, len(self._losses)):
+            torch.manual_seed(self._dropout_seed())
+            self._losses.append(self._step(self._compute.share(rows), turn))
+            self._seconds = time.perf_counter() - self._began
+            step_done(len(self._losses), len(self._batches))
+        self._compute.average_buffers(self.net)
+        epoch = self._epoch(turn)
+        self.next_epoch, self._seconds, self._losses = self.next_epoch + 1, 0.0, []
+        return epoch
+
+    def held_out(self) -> HeldOut:
+        """Compliant accuracy and true bytes on validation as things stand."""
+        return self._held_out(self.finished_encoding())
+
+    def finished_encoding(self) -> Encoding:
+        """What cameras will use: integer tables, dead entries left out, Huffman codes fitted to training pictures."""
+        return encoding_of(self.net.kernels, self._huffman_pictures(self.recipe.jpeg.huffman_pictures))
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must hold to go on, after any step; every process must ask for it."""
+        self._compute.average_buffers(self.net)
+        return {
+            "next_epoch": self.next_epoch,
+            "losses": list(self._losses),
+            "seconds": self._seconds,
+            "net": self.net.state_dict(),
+            "learning": self._learning.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state()`.
+
+        Raises:
+            RunError: it is the state of something else, such as another version's.
+        """
+        try:
+            self.next_epoch, self._losses, self._seconds = state["next_epoch"], list(state["losses"]), state["seconds"]
+            self.net.load_state_dict(state["net"])
+            self._learning.restore(state["learning"])
+        except (KeyError, ValueError, RuntimeError, TypeError) as error:
+            raise RunError(f"the checkpoint does not fit this version of the trainer: {error!r}") from error
+
+    def _step(self, rows: Tensor, turn: Turn) -> float:
+        """One batch; returns the task loss."""
+        pixels, labels = self._shown(rows)
+        with torch.set_grad_enabled(turn.part is not Part.CLASSIFIER):
+            planes = self.net.dequantised(pixels)
+        with self._compute.autocast():
+            logits = self.net.classifier(planes)
+        task_loss = functional.cross_entropy(logits.float(), labels)
+        loss = task_loss if turn.part is Part.CLASSIFIER else task_loss + self._penalty()
+        value = self._compute.mean(loss.item())
+        if not math.isfinite(value):
+            raise DivergedError(self.next_epoch * len(self._batches) + len(self._losses), value)
+        self._learning.step(loss)
+        return self._compute.mean(task_loss.item())
+
+    def _dropout_seed(self) -> int:
+        """Of this step in this process alone, so that a resumed run drops what it would have dropped."""
+        place = (self.recipe.seed, self.next_epoch, len(self._losses), self._compute.rank + 1)
+        (seed,) = np.random.SeedSequence(place).generate_state(1, np.uint64)
+        return int(seed)
+
+    def _shown(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixels and labels of training pictures as this epoch shows them."""
+        shown = self.dataset.train.varied(
+            rows.numpy(), self.dataset.augmentation, seed=self.recipe.seed, epoch=self.next_epoch
+        )
+        device = self._compute.device
+        return torch.from_numpy(shown.pixels).to(device), torch.from_numpy(shown.labels).to(device)
+
+    def _penalty(self) -> Tensor:
+        assert isinstance(self.goal, PenalisedGoal)
+        return weighted_penalty(self.net.kernels.q, self.recipe.penalty, self.goal.weight)
+
+    def _huffman_pictures(self, count: int) -> Split:
+        """Training pictures, drawn at random where there are more."""
+        order = np.random.default_rng(self.recipe.seed).permutation(len(self.dataset.train))
+        return self.dataset.train.take(np.sort(order[:count]))
+
+    def _held_out(self, encoding: Encoding) -> HeldOut:
+        validation = self.dataset.validation
+        levels = streams.quantise(encoding, validation)
+        right = accuracy(self.net.classifier, levels, steps_of(encoding.tables), self._compute)
+        return HeldOut(right, float(streams.scan_bytes(encoding, validation.pixels).mean()))
+
+    @torch.no_grad()
+    def _epoch(self, turn: Turn) -> PaperEpoch:
+        held_out = self._held_out(encoding_of(self.net.kernels, self._huffman_pictures(EPOCH_PICTURES)))
+        return PaperEpoch(
+            data=self.dataset.name,
+            epoch=self.next_epoch + 1,
+            phase=turn.part,
+            loss=float(np.mean(self._losses)),
+            n=len(self.dataset.validation),
+            validation_accuracy=held_out.accuracy,
+            scan_bytes=held_out.scan_bytes,
+            seconds=time.perf_counter() - self._began,
+            learning_rate=self._learning.learning_rate,
+            literal_accuracy=literal_accuracy(self.net, self.dataset.validation, self._compute),
+            penalty=float(self._penalty()) if isinstance(self.goal, PenalisedGoal) else 0.0,
+            dead=self.net.kernels.dead,
+        )

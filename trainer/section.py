@@ -1,0 +1,14 @@
+"""What all sections of a recipe are: frozen, without unknown keys, without silent conversions."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+Rate = Annotated[float, Field(gt=0, le=10)]
+
+
+class Section(BaseModel):
+    """A section of a recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
