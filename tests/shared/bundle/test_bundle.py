@@ -92,6 +92,18 @@ def test_the_largest_bundle_fits() -> None:
     assert Bundle.from_bytes(bundle.to_bytes()) == bundle
 
 
+@pytest.mark.parametrize("component", range(3))
+def test_tables_for_few_bytes_do_not_hide_that_a_component_is_not_optimised(component: int) -> None:
+    coarse = TableSet.standard(5)
+    steps = np.array([list(table) for table in coarse.quant], float)
+    settings = EncoderSettings.nearest(weights=1 / (0.15 * steps**2))
+    codes = settings.rdo_weights.copy()
+    codes[component] = 255  # an error of any level is worth more than all bits
+    careless = dataclasses.replace(settings, rdo_weights=codes)
+    digests = {selftest_sha256(Encoding(coarse, each), 32, 32, 7) for each in (settings, careless)}
+    assert len(digests) == 2
+
+
 @pytest.mark.parametrize("forgotten", ["dead_zone", "zero_mask", "rdo_weights"])
 def test_an_encoder_that_leaves_out_a_setting_fails_the_self_test(forgotten: str) -> None:
     default = getattr(EncoderSettings(), forgotten)
