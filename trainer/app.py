@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from shared.errors import DctwireError
-from shared.jpeg import TableSet
 from trainer import comparison as comparing
 from trainer import export as exporting
+from trainer import plot_commands
 from trainer import recipe as recipes
 from trainer.compute import Compute
 from trainer.data import Dataset, SplitName
@@ -31,7 +31,7 @@ from trainer.fitting import parameter_count
 from trainer.frames import write_description, write_frames
 from trainer.goals import Goal, LearnedGoal, PenalisedGoal, StandardGoal
 from trainer.paper.training import PaperTraining
-from trainer.plot import TitledTables, draw_points, draw_tables, read_points
+from trainer.plot_commands import CURVES, draw_curves
 from trainer.provenance import provenance
 from trainer.recipe import PaperRecipe, Recipe
 from trainer.report import evaluation_table, progress_bar, recipe_table
@@ -47,8 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-plots = typer.Typer(help="Draw tables or rate-accuracy points as a PNG picture.", no_args_is_help=True)
-app.add_typer(plots, name="plot")
+app.add_typer(plot_commands.app, name="plot")
 app.add_typer(zoo_commands.app, name="zoo")
 data_sets = typer.Typer(help="Published data sets.", no_args_is_help=True)
 app.add_typer(data_sets, name="data")
@@ -142,6 +141,8 @@ def train(
     except KeyboardInterrupt:
         console.print("stopped; the same command resumes after the last checkpoint")
         raise
+    if compute.is_first:
+        draw_curves(run, run.folder / CURVES)
     console.print(f"finished in {time.perf_counter() - began:.1f} s: {escape(str(out))}")
     compute.leave()
 
@@ -273,33 +274,6 @@ def fetch_data(
     console.print(f"{name} is in {escape(str(folder))}")
 
 
-@plots.command("tables")
-def plot_tables(
-    sources: Annotated[list[Path], typer.Argument(help="Runs or bundle folders, one row of the picture each.")],
-    out: Annotated[Path, typer.Option(help="PNG file to write.")],
-) -> None:
-    """Heat maps of quantisation tables (Y, Cb, Cr), one row a run or bundle, every step printed."""
-    rows, names = [], set()
-    for source in sources:
-        title, tables, data = _titled(source)
-        rows.append(TitledTables(title, tables))
-        names.add(data)
-    draw_tables(rows, out, f"data set: {', '.join(sorted(names))}")
-    console.print(f"tables drawn in {escape(str(out))}")
-
-
-@plots.command("points")
-def plot_points(
-    points: Annotated[Path, typer.Argument(help="JSON list of {name, bytes, accuracy, low, high}; accuracies 0 to 1.")],
-    out: Annotated[Path, typer.Option(help="PNG file to write.")],
-    data: Annotated[str, typer.Option(help="The data set's name, for the picture's title.")] = "synthetic",
-    unit: Annotated[str, typer.Option(help="Which bytes they are, for the axis.")] = "bytes a frame",
-) -> None:
-    """Accuracy over bytes a frame, with 95 % intervals."""
-    draw_points(read_points(points), out, f"data set: {data}", unit)
-    console.print(f"points drawn in {escape(str(out))}")
-
-
 def main() -> None:
     """Entry point: our errors, and the disk's, become one message and exit status 1."""
     try:
@@ -379,14 +353,6 @@ def _evaluate(source: Path, split: SplitName, recipe: str, data_dir: Path | None
     if dataset.name != bundle.expected.data:
         raise RunError(f"{source} was made for {bundle.expected.data}, --recipe {recipe} is {dataset.name}")
     return exporting.measure(parts, dataset, split, bundle.name)
-
-
-def _titled(source: Path) -> tuple[str, TableSet, str]:
-    if (source / "bundle.json").exists():
-        bundle, _ = exporting.read_bundle(source)
-        return bundle.name, bundle.tables, bundle.expected.data
-    run = RunDir(source).finished()
-    return run.summary.tables, run.encoding.tables, run.summary.data
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
-"""Pictures: quantisation tables as heat maps, and rate-accuracy points."""
+"""Pictures: quantisation tables as heat maps, rate-accuracy points, and a run's figures over its epochs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -22,6 +24,11 @@ COMPONENTS = ("Y", "Cb", "Cr")
 COLOURS = ("#33658a", "#d1495b", "#66a182", "#edae49", "#7768ae", "#5c6b73")
 INK, FAINT = "#22303c", "#d9dee2"
 DPI = 150
+RUN_FIGURES = (  # key of metrics.jsonl, what stands at the axis, factor
+    ("loss", "training loss", 1),
+    ("validation_accuracy", "validation accuracy, %", 100),
+    ("scan_bytes", "scan bytes a frame", 1),
+)
 
 
 class Point(BaseModel):
@@ -146,6 +153,49 @@ def _line(ax: Axes, curve: Curve, label: str, colour: str) -> None:
 
 def _size(point: tuple[float, Interval]) -> float:
     return point[0]
+
+
+def draw_run(rows: Sequence[Mapping[str, Any]], path: Path, title: str) -> None:
+    """Loss, validation accuracy and scan bytes over epochs, one above the other; phases are told apart.
+
+    Args:
+        rows: of metrics.jsonl.
+
+    Raises:
+        RunError: there are none, or they lack figures.
+    """
+    if not rows or any(
+        key not in row for row in rows for key in ("epoch", "phase", *(key for key, _, _ in RUN_FIGURES))
+    ):
+        raise RunError(f"{title}: no epoch has been logged whose figures could be drawn")
+    figure = Figure(figsize=(8.4, 7.2), facecolor="white", layout="constrained")
+    panels = figure.subplots(len(RUN_FIGURES), sharex=True)
+    epochs = [row["epoch"] for row in rows]
+    for ax, (key, label, scale), colour in zip(panels, RUN_FIGURES, COLOURS, strict=False):
+        _phases(ax, rows, named=ax is panels[0])
+        ax.plot(epochs, [scale * row[key] for row in rows], "o-", color=colour, lw=1.8, ms=4)
+        ax.set_ylabel(label, color=INK)
+        ax.grid(color=FAINT, lw=0.8)
+        ax.set_axisbelow(True)
+        ax.margins(y=0.12)
+        ax.spines[["top", "right"]].set_visible(False)
+    panels[-1].set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
+    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[-1].set_xlabel("epoch", color=INK)
+    figure.suptitle(title, color=INK, fontsize=12)
+    _save(figure, path)
+
+
+def _phases(ax: Axes, rows: Sequence[Mapping[str, Any]], *, named: bool) -> None:
+    """A band a phase, every other one tinted, its name above."""
+    for index, (phase, group) in enumerate(groupby(rows, key=itemgetter("phase"))):
+        epochs = [row["epoch"] for row in group]
+        first, last = epochs[0] - 0.5, epochs[-1] + 0.5
+        if index % 2:
+            ax.axvspan(first, last, color=FAINT, alpha=0.45, lw=0)
+        if named:
+            place = ((first + last) / 2, 1.02)
+            ax.annotate(phase, place, xycoords=("data", "axes fraction"), ha="center", va="bottom", color=INK)
 
 
 def _heat_map(ax: Axes, table: NDArray[np.uint8], dropped: NDArray[np.bool_], title: str) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,11 +40,11 @@ class Workplace:
         self.folder = folder
         (folder / "tiny.toml").write_text(TINY)
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, program: Sequence[str | Path] = (PROGRAM,)) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "DCTWIRE_CACHE": str(self.folder / "cache"), "COLUMNS": "200"}
         environment.pop("DCTWIRE_DATA", None)
         return subprocess.run(
-            [PROGRAM, *arguments],
+            [*program, *arguments],
             cwd=self.folder,
             env=environment,
             capture_output=True,
@@ -127,6 +128,35 @@ def test_learned_tables_may_start_from_another_runs_net(trained):
         "train", "tiny.toml", "--tables", "learned", "--budget", "90", "--init", "v1", "--out", "started"
     )
     assert "finished in" in done.stderr
+
+
+def test_two_processes_of_torchrun_write_one_run_that_differs_by_noise_only(trained):
+    arguments = ("train", "tiny.toml", "--tables", "standard", "--quality", "75", "--device", "cpu", "--out", "shared")
+    program = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = trained.run(*arguments, program=[*program, "-m", "trainer.app"])
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("finished in") == 1
+    together, alone = (
+        [json.loads(line) for line in (trained.folder / run / "metrics.jsonl").read_text().splitlines()]
+        for run in ("shared", "v1")
+    )
+    assert [row["loss"] for row in together] == pytest.approx([row["loss"] for row in alone], rel=0.02)
+    noted = json.loads((trained.folder / "shared" / "provenance.jsonl").read_text())
+    assert (noted["processes"], noted["device"]) == (2, "cpu")
+
+
+def test_a_run_draws_its_curves_and_draws_them_again(trained):
+    curves = trained.folder / "v2" / "curves.png"
+    trained.must("plot", "run", "v2", "--out", "again.png")
+    for path in (curves, trained.folder / "again.png"):
+        with Image.open(path) as picture:
+            assert picture.format == "PNG"
+
+
+def test_recipes_are_listed_with_their_data_sets(trained):
+    listed = trained.must("recipes").stdout
+    assert "synthetic-32" in listed
+    assert "cifar-100-python" in listed
 
 
 def test_pictures_of_tables_and_points_are_drawn(trained):

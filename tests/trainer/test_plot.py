@@ -9,7 +9,7 @@ from PIL import Image
 
 from shared.jpeg import TableSet
 from trainer.errors import RunError
-from trainer.plot import Point, TitledTables, draw_points, draw_tables, read_points
+from trainer.plot import Point, TitledTables, draw_points, draw_run, draw_tables, read_points
 
 POINT = {"name": "v1", "bytes": 200.0, "accuracy": 0.9, "low": 0.88, "high": 0.92}
 
@@ -67,3 +67,14 @@ def test_points_of_one_series_are_drawn_together(tmp_path):
     draw_points(alone, tmp_path / "alone.png", "")
     draw_points(together, tmp_path / "together.png", "")
     assert (tmp_path / "alone.png").read_bytes() != (tmp_path / "together.png").read_bytes()
+
+
+def test_curves_follow_the_figures_and_a_run_without_any_is_refused(tmp_path):
+    row = {"phase": "warm-up", "loss": 3.0, "validation_accuracy": 0.1, "scan_bytes": 200.0}
+    rows = [row | {"epoch": 1}, row | {"epoch": 2, "phase": "learn", "loss": 1.0}]
+    draw_run(rows, tmp_path / "falling.png", "run")
+    draw_run([rows[0], rows[1] | {"loss": 3.0}], tmp_path / "level.png", "run")
+    assert (_pixels(tmp_path / "falling.png") != _pixels(tmp_path / "level.png")).any()
+    for nothing in ([], [{"epoch": 1}]):
+        with pytest.raises(RunError, match="no epoch has been logged"):
+            draw_run(nothing, tmp_path / "none.png", "run")
