@@ -78,3 +78,13 @@ def test_curves_follow_the_figures_and_a_run_without_any_is_refused(tmp_path):
     for nothing in ([], [{"epoch": 1}]):
         with pytest.raises(RunError, match="no epoch has been logged"):
             draw_run(nothing, tmp_path / "none.png", "run")
+
+
+def test_frequencies_that_are_always_zero_look_like_the_coarsest_step(tmp_path):
+    tables, nowhere = TableSet.standard(75), np.zeros((3, 64), np.bool_)
+    dark = {}
+    for name, dropped in (("none", None), ("nowhere", nowhere), ("everywhere", ~nowhere)):
+        draw_tables([TitledTables("q75", tables, dropped)], tmp_path / f"{name}.png", "data set: none")
+        dark[name] = (_pixels(tmp_path / f"{name}.png")[..., :3].sum(2) < 200).mean()
+    assert dark["none"] == dark["nowhere"]
+    assert dark["everywhere"] > dark["none"] + 0.3
