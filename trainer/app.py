@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -26,18 +25,18 @@ from trainer.data.catalogue import Catalogue
 from trainer.data.fetch import PUBLISHED, fetch
 from trainer.errors import RecipeError, RunError
 from trainer.evaluation import Evaluated
-from trainer.evaluation_files import write_evaluation
+from trainer.evaluation_files import evaluation_path, write_evaluation
 from trainer.fitting import parameter_count
 from trainer.frames import write_description, write_frames
-from trainer.goals import Goal, LearnedGoal, PenalisedGoal, StandardGoal
-from trainer.paper.training import PaperTraining
+from trainer.goal_choice import TablesKind, chosen_goal
+from trainer.methods import measured, new_training
+from trainer.paper import sweep as sweeping
 from trainer.plot_commands import CURVES, draw_curves
 from trainer.provenance import provenance
 from trainer.recipe import PaperRecipe, Recipe
 from trainer.report import evaluation_table, progress_bar, recipe_table
-from trainer.run_dir import Asked, Finished, RunDir
-from trainer.running import Trainable, run_to_end
-from trainer.training import Training
+from trainer.run_dir import Asked, RunDir
+from trainer.running import run_to_end
 from trainer.zoo import commands as zoo_commands
 
 app = typer.Typer(
@@ -55,18 +54,15 @@ app.add_typer(data_sets, name="data")
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-class TablesKind(StrEnum):
-    """Which tables to train for."""
-
-    STANDARD = "standard"
-    LEARNED = "learned"
-
-
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
 ThreadsOption = Annotated[
     int,
     typer.Option(min=1, help="CPU threads of this run; several runs side by side want few each."),
 ]
+VariantOption = Annotated[
+    list[str] | None, typer.Option(help="A variant of the recipe (see `recipes`); may be given again.")
+]
+DeviceOption = Annotated[str, typer.Option(help="`auto`: a GPU where there is one. Or cpu, cuda, cuda:1.")]
 DataOption = Annotated[
     Path | None,
     typer.Option(
@@ -99,10 +95,8 @@ def train(
         typer.Option("--lambda", min=1e-12, max=1e6, help="With learned tables and the paper's method: its lambda."),
     ] = None,
     init: Annotated[Path | None, typer.Option(help="A finished run whose net to start from.")] = None,
-    variant: Annotated[
-        list[str] | None, typer.Option(help="A variant of the recipe (see `recipes`); may be given again.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="`auto`: a GPU where there is one. Or cpu, cuda, cuda:1.")] = "auto",
+    variant: VariantOption = None,
+    device: DeviceOption = "auto",
     threads: ThreadsOption = 1,
     data_dir: DataOption = None,
     cache_dir: CacheOption = None,
@@ -120,7 +114,7 @@ def train(
     """
     began = time.perf_counter()
     settings = recipes.load(recipe, variant or [])
-    goal = _goal(settings, tables, quality, budget, weight)
+    goal = chosen_goal(settings, tables, quality=quality, budget=budget, weight=weight)
     torch.set_num_threads(threads)
     compute = _compute(device)
     start = RunDir(init).finished() if init else None
@@ -131,7 +125,7 @@ def train(
     if run.is_finished:
         console.print(f"{escape(str(out))} is finished already")
         return
-    training = _training(settings, dataset, goal, compute, start)
+    training = new_training(settings, dataset, goal, compute, start)
     if compute.is_first:
         run.begin(asked)
         run.note_provenance(provenance(compute, threads))
@@ -145,6 +139,31 @@ def train(
         draw_curves(run, run.folder / CURVES)
     console.print(f"finished in {time.perf_counter() - began:.1f} s: {escape(str(out))}")
     compute.leave()
+
+
+@app.command()
+def sweep(
+    recipe: Annotated[str, typer.Argument(help="A recipe of the paper's method: cifar100-faithful or a TOML file.")],
+    out: Annotated[Path, typer.Option(help="Folder for the runs, one each, and their pictures.")],
+    variant: VariantOption = None,
+    device: DeviceOption = "auto",
+    threads: ThreadsOption = 1,
+    data_dir: DataOption = None,
+    cache_dir: CacheOption = None,
+) -> None:
+    """Train and evaluate every point of the paper's curves, lambdas and JPEG qualities; the same command resumes."""
+    settings = recipes.load(recipe, variant or [])
+    if not isinstance(settings, PaperRecipe):
+        raise RecipeError(f"{recipe} lists no points to sweep: only recipes of the paper's method do")
+    points = sweeping.points_of(settings)
+    for point in points:
+        folder = out / point.name
+        tables, quality, weight = sweeping.options_of(point)
+        train(recipe, folder, tables, quality, None, weight, None, variant, device, threads, data_dir, cache_dir)
+        if not evaluation_path(folder, SplitName.TEST).exists():
+            _evaluate(folder, SplitName.TEST, recipe, data_dir, cache_dir)
+    sweeping.draw_sweep(points, out, SplitName.TEST)
+    console.print(f"{len(points)} points in {escape(str(out))}, drawn in file.png and scan.png")
 
 
 @app.command()
@@ -284,28 +303,6 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-def _goal(
-    recipe: Recipe | PaperRecipe, tables: TablesKind, quality: float | None, budget: float | None, weight: float | None
-) -> Goal:
-    if tables is TablesKind.STANDARD:
-        if budget is not None or weight is not None:
-            raise RecipeError("--budget and --lambda belong to --tables learned")
-        if quality is None or not 1 <= quality <= 100:
-            raise RecipeError("--tables standard needs --quality from 1 to 100")
-        return StandardGoal(quality=quality)
-    if quality is not None:
-        raise RecipeError("--quality belongs to --tables standard")
-    if isinstance(recipe, PaperRecipe):
-        if budget is not None:
-            raise RecipeError("the paper's method has no --budget: bytes come out of --lambda")
-        return PenalisedGoal(weight=recipe.penalty.weight if weight is None else weight)
-    if weight is not None:
-        raise RecipeError("--lambda belongs to the paper's method; here --budget says how many bytes to spend")
-    if budget is None or not 0 < budget <= 1e6:
-        raise RecipeError("--tables learned needs --budget, scan bytes a frame above 0")
-    return LearnedGoal(budget=budget)
-
-
 def _dataset(recipe: Recipe | PaperRecipe, data_dir: Path | None, cache_dir: Path | None) -> Dataset:
     with progress_bar(console) as progress:
         task = progress.add_task(f"data set {recipe.data.name}", total=None)
@@ -327,25 +324,11 @@ def _compute(device: str) -> Compute:
     return compute
 
 
-def _training(
-    recipe: Recipe | PaperRecipe, dataset: Dataset, goal: Goal, compute: Compute, start: Finished | None
-) -> Trainable:
-    if isinstance(recipe, PaperRecipe):
-        if start is not None:
-            raise RecipeError("the paper's method starts from random weights, without --init")
-        assert not isinstance(goal, LearnedGoal)
-        return PaperTraining(recipe, dataset, goal, compute)
-    if start is not None and (start.asked.recipe.net != recipe.net or start.asked.data != dataset.name):
-        raise RecipeError("--init must be a run of the same net and data set")
-    assert not isinstance(goal, PenalisedGoal)
-    return Training(recipe, dataset, goal, compute, start.net_state if start else None)
-
-
 def _evaluate(source: Path, split: SplitName, recipe: str, data_dir: Path | None, cache_dir: Path | None) -> Evaluated:
     if not (source / "bundle.json").exists():
         run = RunDir(source).finished()
         dataset = _dataset(run.asked.recipe, data_dir, cache_dir)
-        evaluated = exporting.measure(exporting.exportable(run, dataset), dataset, split, run.summary.tables)
+        evaluated = measured(run, source, dataset, split)
         write_evaluation(source, evaluated)
         return evaluated
     bundle, parts = exporting.read_bundle(source)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -10,7 +11,6 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.jpeg import Decoder, Stream, TableSet
 from shared.wire import BATCH_MAX_FRAMES, Batch, BatchItem
-from trainer.classifier import OnnxClassifier
 from trainer.data import Split
 from trainer.encoding import Encoding
 from trainer.fidelity import fidelity
@@ -100,8 +100,15 @@ class Evaluated:
     outcomes: FrameOutcomes
 
 
+class Classifier(Protocol):
+    """What `evaluate` asks for its opinion."""
+
+    def logits(self, levels: Levels, /) -> NDArray[np.float32]:
+        """float32 (n, classes)."""
+
+
 def evaluate(
-    encoding: Encoding, classifier: OnnxClassifier, split: Split, *, data: str, split_name: str, description: str
+    encoding: Encoding, classifier: Classifier, split: Split, *, data: str, split_name: str, description: str
 ) -> Evaluated:
     """Encode, decode and classify every picture of a split."""
     encoder = encoding.encoder()

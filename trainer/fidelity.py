@@ -36,12 +36,23 @@ def fidelity(files: Sequence[bytes], pixels: NDArray[np.uint8]) -> Fidelity:
     """
     chunks = [slice(start, start + CHUNK) for start in range(0, len(files), CHUNK)]
     parts = [_of_chunk(files[chunk], pixels[chunk]) for chunk in chunks]
-    return Fidelity(np.concatenate([part.psnr_db for part in parts]), np.concatenate([part.ssim for part in parts]))
+    return _joined(parts)
+
+
+def likeness(pixels: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> Fidelity:
+    """The same for pictures that were decoded otherwise; both uint8 (n, h, w, 3), RGB."""
+    chunks = [slice(start, start + CHUNK) for start in range(0, len(pixels), CHUNK)]
+    return _joined(
+        [Fidelity(_psnr_db(pixels[rows], decoded[rows]), _ssim(pixels[rows], decoded[rows])) for rows in chunks]
+    )
 
 
 def _of_chunk(files: Sequence[bytes], pixels: NDArray[np.uint8]) -> Fidelity:
-    decoded = np.stack([np.asarray(Image.open(BytesIO(file)).convert("RGB")) for file in files])
-    return Fidelity(_psnr_db(pixels, decoded), _ssim(pixels, decoded))
+    return likeness(pixels, np.stack([np.asarray(Image.open(BytesIO(file)).convert("RGB")) for file in files]))
+
+
+def _joined(parts: Sequence[Fidelity]) -> Fidelity:
+    return Fidelity(np.concatenate([part.psnr_db for part in parts]), np.concatenate([part.ssim for part in parts]))
 
 
 def _psnr_db(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -113,6 +113,23 @@ def draw_tables(rows: Sequence[TitledTables], path: Path, subtitle: str) -> None
     _save(figure, path)
 
 
+def draw_kernels(rows: Mapping[str, NDArray[np.float32]], path: Path, subtitle: str) -> None:
+    """The paper's Fig. 5: |q| of Y, Cb and Cr, darker where steps are finer; zeros are dashes.
+
+    Args:
+        rows: by title, kernels (3, 64) in natural frequency order.
+    """
+    figure = Figure(figsize=(12.6, 4.2 * len(rows) + 1.0), facecolor="white", layout="constrained")
+    grid = figure.subplots(len(rows), 3, squeeze=False)
+    for (title, kernels), axes in zip(rows.items(), grid, strict=True):
+        for component, kernel, ax in zip(COMPONENTS, np.abs(kernels), axes, strict=True):
+            _grey_map(ax, kernel.reshape(8, 8), float(np.abs(kernels).max()), f"{title}: {component}")
+    figure.suptitle(
+        f"Compression kernels |q| = 1 / step (low frequencies top left)\n{subtitle}", color=INK, fontsize=13
+    )
+    _save(figure, path)
+
+
 def draw_points(points: Sequence[Point], path: Path, subtitle: str, unit: str = "bytes a frame") -> None:
     """Accuracy over bytes, with intervals; bytes on a logarithmic axis; `unit` says which bytes they are."""
     figure = Figure(figsize=(8.4, 5.2), facecolor="white", layout="constrained")
@@ -209,6 +226,16 @@ def _heat_map(ax: Axes, table: NDArray[np.uint8], dropped: NDArray[np.bool_], ti
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
+
+
+def _grey_map(ax: Axes, kernel: NDArray[np.float32], darkest: float, title: str) -> None:
+    ax.imshow(kernel, cmap="Greys", vmin=0, vmax=max(darkest, 1e-9))
+    for (row, column), q in np.ndenumerate(kernel):
+        words = f"{q:.2g}" if q else "–"
+        ax.text(column, row, words, ha="center", va="center", fontsize=7.5, color="white" if q > darkest / 2 else INK)
+    ax.set_title(title, color=INK, fontsize=10.5)
+    ax.set_xticks([])
+    ax.set_yticks([])
 
 
 def _by_series(points: Sequence[Point]) -> dict[str, list[Point]]:

@@ -7,7 +7,8 @@ import typer
 
 from shared.jpeg import TableSet
 from trainer import export as exporting
-from trainer.plot import TitledTables, draw_points, draw_run, draw_tables, read_points
+from trainer.paper.evaluation import kernels_of
+from trainer.plot import TitledTables, draw_kernels, draw_points, draw_run, draw_tables, read_points
 from trainer.run_dir import RunDir
 
 app = typer.Typer(help="Draw tables, rate-accuracy points or a run's curves as a PNG picture.", no_args_is_help=True)
@@ -28,6 +29,18 @@ def plot_tables(
         names.add(data)
     draw_tables(rows, out, f"data set: {', '.join(sorted(names))}")
     typer.echo(f"tables drawn in {out}", err=True)
+
+
+@app.command("kernels")
+def plot_kernels(
+    runs: Annotated[list[Path], typer.Argument(help="Runs of the paper's method, one row of the picture each.")],
+    out: Annotated[Path, typer.Option(help="PNG file to write.")],
+) -> None:
+    """The paper's Fig. 5: compression kernels, darker where steps are finer."""
+    finished = [RunDir(run).finished() for run in runs]
+    rows = {run.summary.tables: kernels_of(run) for run in finished}
+    draw_kernels(rows, out, f"data set: {', '.join(sorted({run.summary.data for run in finished}))}")
+    typer.echo(f"kernels drawn in {out}", err=True)
 
 
 @app.command("points")

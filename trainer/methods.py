@@ -1,0 +1,48 @@
+"""The two methods behind one door: what trains for a recipe, and how a finished run is measured."""
+
+from pathlib import Path
+
+from trainer import export as exporting
+from trainer.compute import Compute
+from trainer.data import Dataset, SplitName
+from trainer.errors import RecipeError
+from trainer.evaluation import Evaluated
+from trainer.goals import Goal, LearnedGoal, PenalisedGoal
+from trainer.paper import evaluation as paper_evaluation
+from trainer.paper.training import PaperTraining
+from trainer.recipe import PaperRecipe, Recipe
+from trainer.run_dir import Finished
+from trainer.running import Trainable
+from trainer.training import Training
+
+
+def new_training(
+    recipe: Recipe | PaperRecipe, dataset: Dataset, goal: Goal, compute: Compute, start: Finished | None
+) -> Trainable:
+    """A training at its beginning.
+
+    Args:
+        start: a finished run whose net to start from.
+
+    Raises:
+        RecipeError: recipe, data set and start do not fit together.
+        BudgetError: no tables reach the goal's budget.
+    """
+    if isinstance(recipe, PaperRecipe):
+        if start is not None:
+            raise RecipeError("the paper's method starts from random weights, without --init")
+        assert not isinstance(goal, LearnedGoal)
+        return PaperTraining(recipe, dataset, goal, compute)
+    if start is not None and (start.asked.recipe.net != recipe.net or start.asked.data != dataset.name):
+        raise RecipeError("--init must be a run of the same net and data set")
+    assert not isinstance(goal, PenalisedGoal)
+    return Training(recipe, dataset, goal, compute, start.net_state if start else None)
+
+
+def measured(run: Finished, folder: Path, dataset: Dataset, split: SplitName) -> Evaluated:
+    """Figures of a split; a run of the paper's method also keeps its literal ones in `folder`."""
+    if not isinstance(run.asked.recipe, PaperRecipe):
+        return exporting.measure(exporting.exportable(run, dataset), dataset, split, run.summary.tables)
+    model = paper_evaluation.finished_model(run, dataset)
+    paper_evaluation.write_literal(folder, paper_evaluation.measure_literal(run, model, dataset, split))
+    return paper_evaluation.measure_compliant(run, model, dataset, split)
