@@ -7,6 +7,7 @@ a camera would send.
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from trainer import streams
 from trainer.batches import Batches
 from trainer.compute import Compute
 from trainer.data import Dataset, Split
+from trainer.data.loading import training_batches
 from trainer.encoding import Encoding
 from trainer.errors import DivergedError, RunError
 from trainer.goals import PenalisedGoal, StandardGoal
@@ -99,9 +101,9 @@ class PaperTraining:
         self._began = time.perf_counter() - self._seconds
         turn = self._turns[self.next_epoch]
         self._learning.begin(turn)
-        for rows in self._batches.of(self.next_epoch, len(self._losses)):
+        for pixels, labels in self._shown():
             torch.manual_seed(self._dropout_seed())
-            self._losses.append(self._step(self._compute.share(rows), turn))
+            self._losses.append(self._step(pixels.to(self._compute.device), labels.to(self._compute.device), turn))
             self._seconds = time.perf_counter() - self._began
             step_done(len(self._losses), len(self._batches))
         self._compute.average_buffers(self.net)
@@ -141,9 +143,8 @@ class PaperTraining:
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
             raise RunError(f"the checkpoint does not fit this version of the trainer: {error!r}") from error
 
-    def _step(self, rows: Tensor, turn: Turn) -> float:
+    def _step(self, pixels: Tensor, labels: Tensor, turn: Turn) -> float:
         """One batch; returns the task loss."""
-        pixels, labels = self._shown(rows)
         with torch.set_grad_enabled(turn.part is not Part.CLASSIFIER):
             planes = self.net.dequantised(pixels)
         with self._compute.autocast():
@@ -162,13 +163,11 @@ class PaperTraining:
         (seed,) = np.random.SeedSequence(place).generate_state(1, np.uint64)
         return int(seed)
 
-    def _shown(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Pixels and labels of training pictures as this epoch shows them."""
-        shown = self.dataset.train.varied(
-            rows.numpy(), self.dataset.augmentation, seed=self.recipe.seed, epoch=self.next_epoch
-        )
-        device = self._compute.device
-        return torch.from_numpy(shown.pixels).to(device), torch.from_numpy(shown.labels).to(device)
+    def _shown(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Pixels and labels of this process's part of the batches that this epoch has not shown yet."""
+        batches = self._batches.of(self.next_epoch, len(self._losses))
+        order = (self._compute.share(rows).numpy() for rows in batches)
+        return training_batches(self.dataset, order, _tensors, seed=self.recipe.seed, epoch=self.next_epoch)
 
     def _penalty(self) -> Tensor:
         assert isinstance(self.goal, PenalisedGoal)
@@ -202,3 +201,7 @@ class PaperTraining:
             penalty=float(self._penalty()) if isinstance(self.goal, PenalisedGoal) else 0.0,
             dead=self.net.kernels.dead,
         )
+
+
+def _tensors(shown: Split) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(shown.pixels), torch.from_numpy(shown.labels)
