@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,13 +15,13 @@ from rich.markup import escape
 from shared.errors import DctwireError
 from trainer import comparison as comparing
 from trainer import export as exporting
-from trainer import plot_commands
+from trainer import ladder_command, plot_commands
 from trainer import recipe as recipes
 from trainer.compute import Compute
 from trainer.data import Dataset, SplitName
+from trainer.data import commands as data_commands
 from trainer.data.cache import ArrayCache
 from trainer.data.catalogue import Catalogue
-from trainer.data.fetch import PUBLISHED, fetch
 from trainer.errors import RecipeError, RunError
 from trainer.evaluation import Evaluated
 from trainer.evaluation_files import evaluation_path, write_evaluation
@@ -48,16 +47,14 @@ app = typer.Typer(
 )
 app.add_typer(plot_commands.app, name="plot")
 app.add_typer(zoo_commands.app, name="zoo")
-data_sets = typer.Typer(help="Published data sets.", no_args_is_help=True)
-app.add_typer(data_sets, name="data")
+app.add_typer(data_commands.app, name="data")
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
 ThreadsOption = Annotated[
-    int,
-    typer.Option(min=1, help="CPU threads of this run; several runs side by side want few each."),
+    int, typer.Option(min=1, help="CPU threads of this run; several runs side by side want few each.")
 ]
 VariantOption = Annotated[
     list[str] | None, typer.Option(help="A variant of the recipe (see `recipes`); may be given again.")
@@ -65,11 +62,7 @@ VariantOption = Annotated[
 DeviceOption = Annotated[str, typer.Option(help="`auto`: a GPU where there is one. Or cpu, cuda, cuda:1.")]
 DataOption = Annotated[
     Path | None,
-    typer.Option(
-        "--data-dir",
-        envvar="DCTWIRE_DATA",
-        help="Folder that holds data sets; `synthetic` needs none.",
-    ),
+    typer.Option("--data-dir", envvar="DCTWIRE_DATA", help="Folder that holds data sets; `synthetic` needs none."),
 ]
 CacheOption = Annotated[
     Path | None,
@@ -85,16 +78,29 @@ CacheOption = Annotated[
 def train(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe (synthetic-32, cifar100-cpu) or a TOML file.")],
     out: Annotated[Path, typer.Option(help="Folder for the run; the same command again resumes it.")],
-    tables: Annotated[TablesKind, typer.Option(help="`standard`: ordinary JPEG. `learned`: tables of its own.")],
+    tables: Annotated[
+        TablesKind,
+        typer.Option(
+            help="`standard`: ordinary JPEG. `learned`: tables of its own. `sensitivity`: made once from the net's "
+            "gradients. `any`: a classifier for all tables, which others can start from."
+        ),
+    ],
     quality: Annotated[float | None, typer.Option(help="With standard tables: IJG quality, 1 to 100.")] = None,
     budget: Annotated[
-        float | None, typer.Option(help="With learned tables: scan bytes a frame (mean) to spend.")
+        float | None,
+        typer.Option(help="Scan bytes a frame (mean) to spend; with standard tables instead of --quality."),
     ] = None,
     weight: Annotated[
         float | None,
         typer.Option("--lambda", min=1e-12, max=1e6, help="With learned tables and the paper's method: its lambda."),
     ] = None,
-    init: Annotated[Path | None, typer.Option(help="A finished run whose net to start from.")] = None,
+    rdo: Annotated[
+        float | None, typer.Option(help="With standard tables: squared steps a bit is worth in RDO quantisation.")
+    ] = None,
+    init: Annotated[
+        Path | None, typer.Option(help="A finished run whose net to start from, and to learn from ([branch]).")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="In place of the recipe's.")] = None,
     variant: VariantOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = 1,
@@ -107,19 +113,25 @@ def train(
 
     [bold]Learned:[/] dctwire-trainer train synthetic-32 --tables learned --budget 90 --out runs/v2
 
-    Both take the same number of epochs of the same recipe, so that their figures compare.
+    [bold]Many budgets:[/] train --tables any once, then each budget briefly with --init (see `ladder`).
+
+    All take the same number of epochs of the same recipe, so that their figures compare.
 
     [bold]Stopped, killed, out of power:[/] the same command again goes on from the last checkpoint and ends as it
     would have. [bold]Several processes[/] share every batch: torchrun --nproc-per-node 2 -m trainer.app train ...
     """
     began = time.perf_counter()
     settings = recipes.load(recipe, variant or [])
-    goal = chosen_goal(settings, tables, quality=quality, budget=budget, weight=weight)
+    if seed is not None:
+        settings = settings.model_copy(update={"seed": seed})
+    goal = chosen_goal(settings, tables, quality=quality, budget=budget, rdo_multiplier=rdo, weight=weight)
     torch.set_num_threads(threads)
     compute = _compute(device)
     start = RunDir(init).finished() if init else None
     dataset = _dataset(settings, data_dir, cache_dir)
     run = RunDir(out)
+    if isinstance(settings, Recipe):
+        settings = settings.of_run(goal, is_branch=init is not None)
     asked = Asked(recipe=settings, goal=goal, data=dataset.name, start=str(init) if init else None)
     run.refuse_another(asked)
     if run.is_finished:
@@ -141,6 +153,9 @@ def train(
     compute.leave()
 
 
+app.command("ladder")(ladder_command.ladder)
+
+
 @app.command()
 def sweep(
     recipe: Annotated[str, typer.Argument(help="A recipe of the paper's method: cifar100-faithful or a TOML file.")],
@@ -159,7 +174,18 @@ def sweep(
     for point in points:
         folder = out / point.name
         tables, quality, weight = sweeping.options_of(point)
-        train(recipe, folder, tables, quality, None, weight, None, variant, device, threads, data_dir, cache_dir)
+        train(
+            recipe,
+            folder,
+            tables,
+            quality,
+            weight=weight,
+            variant=variant,
+            device=device,
+            threads=threads,
+            data_dir=data_dir,
+            cache_dir=cache_dir,
+        )
         if not evaluation_path(folder, SplitName.TEST).exists():
             _evaluate(folder, SplitName.TEST, recipe, data_dir, cache_dir)
     sweeping.draw_sweep(points, out, SplitName.TEST)
@@ -274,23 +300,6 @@ def list_recipes() -> None:
     """The recipes that come with dctwire, and their variants."""
     rows = [(name, recipes.load(name), recipes.variants_of(name)) for name in recipes.shipped_names()]
     Console().print(recipe_table(rows))
-
-
-@data_sets.command("fetch")
-def fetch_data(
-    name: Annotated[str, typer.Argument(help="`cifar-100-python` or `tiny-imagenet-200`.")],
-    data_dir: Annotated[Path, typer.Option(envvar="DCTWIRE_DATA", help="Folder to put the data set's folder in.")],
-    mirror: Annotated[str | None, typer.Option(help="Another URL of the same archive.")] = None,
-) -> None:
-    """Download a data set from its authors, check it against its published SHA-256, and unpack it."""
-    if name not in PUBLISHED:
-        raise RecipeError(f"no data set {name!r} to fetch; there are {', '.join(PUBLISHED)}")
-    published = replace(PUBLISHED[name], url=mirror or PUBLISHED[name].url)
-    with progress_bar(console) as progress:
-        task = progress.add_task(f"{name} (bytes)", total=None)
-        on_bytes: Callable[[int, int], None] = lambda here, total: progress.update(task, completed=here, total=total)  # noqa: E731
-        folder = fetch(name, published, data_dir, time.monotonic, on_bytes)
-    console.print(f"{name} is in {escape(str(folder))}")
 
 
 def main() -> None:

@@ -52,28 +52,27 @@ class DualAscent:
         self.price, self._overshoot = state["price"], state["overshoot"]
 
 
-def bisect_scale(bytes_at: Callable[[float], float], budget: float, tolerance: float) -> float:
-    """The factor on all tables at which frames take `budget` bytes.
+def bisect(bytes_at: Callable[[float], float], low: float, high: float, budget: float, tolerance: float) -> float:
+    """The value of a knob at which frames take `budget` bytes.
 
     Args:
-        bytes_at: bytes a frame when every step is multiplied by a factor; falls as the factor grows.
+        bytes_at: bytes a frame at a value from `low` to `high`; grows with the value.
         tolerance: relative; how near is near enough to stop early.
 
     Raises:
-        BudgetError: even the finest or the coarsest tables cannot reach it.
+        BudgetError: even the ends cannot reach it.
     """
-    low, high = 1 / 256, 256.0
-    most, least = bytes_at(low), bytes_at(high)
+    least, most = bytes_at(low), bytes_at(high)
     if not least <= budget <= most:
         raise BudgetError(budget, least, most)
     best, best_error = low, math.inf
     for _ in range(BISECTIONS):
-        middle = math.sqrt(low * high)
+        middle = (low + high) / 2
         measured = bytes_at(middle)
         error = abs(measured / budget - 1)
         if error < best_error:
             best, best_error = middle, error
         if error <= tolerance:
             break
-        low, high = (middle, high) if measured > budget else (low, middle)
+        low, high = (low, middle) if measured > budget else (middle, high)
     return best

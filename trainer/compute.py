@@ -12,13 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Self
+from typing import Self, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 
 from trainer.errors import LostProcessError, RecipeError
 
+_Value = TypeVar("_Value")
 DEADLINE = timedelta(minutes=15)  # for the slowest process to reach the same step
 
 
@@ -133,6 +134,15 @@ class Compute:
                     held = tensor.detach().to(self.device).contiguous()
                     distributed.broadcast(held, src=0)
                     tensor.copy_(held)
+
+    def agreed(self, value: _Value) -> _Value:
+        """The first process's value, in all of them; of plain types."""
+        if self.world == 1:
+            return value
+        held = [value]
+        with _others_needed():
+            distributed.broadcast_object_list(held, src=0)
+        return held[0]
 
     def leave(self) -> None:
         """Say goodbye to the other processes, at the end of the program."""

@@ -15,12 +15,12 @@ from trainer import streams
 from trainer.classifier import OnnxClassifier, check_parity
 from trainer.data import Dataset, SplitName
 from trainer.encoding import Encoding
+from trainer.encodings import dequantised, steps_of
 from trainer.errors import RecipeError, RunError
 from trainer.evaluation import Evaluated, Evaluation, evaluate
 from trainer.onnx_graph import to_onnx
 from trainer.recipe import PaperRecipe
 from trainer.run_dir import Finished
-from trainer.table_learning import dequantised, steps_of
 from trainer.training import new_net
 from trainer.whole_file import write_whole
 
@@ -57,7 +57,7 @@ def exportable(run: Finished, dataset: Dataset) -> Exportable:
         raise RunError(f"net.pt does not fit the run's recipe: {error}") from error
     net.eval()
     height, width = dataset.size
-    steps = steps_of(run.encoding.tables)
+    steps = steps_of(run.encoding)
     model = to_onnx(net, steps, height, width)
     levels = streams.quantise(run.encoding, dataset.validation.head(PARITY_FRAMES))
     with torch.no_grad():

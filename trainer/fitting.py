@@ -1,6 +1,7 @@
 """One optimiser step of the classifier, the same for standard and learned tables."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -11,11 +12,12 @@ from torch.optim.swa_utils import AveragedModel
 from trainer.compute import Compute
 from trainer.diff_jpeg import Planes
 from trainer.errors import DivergedError
+from trainer.muon import Muon
 from trainer.recipe import Optimiser
 
 
 class NetFitter:
-    """AdamW with a one-cycle learning rate, autocast, and a check that the loss stays a number.
+    """Optimisers with one-cycle learning rates, autocast, and a check that the loss stays a number.
 
     Args:
         net: on `compute`'s device already; takes `Planes`, gives logits (n, classes).
@@ -26,23 +28,15 @@ class NetFitter:
         self._net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._settings = settings
         self._compute = compute
-        self._optimiser = torch.optim.AdamW(
-            net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
+        self._optimisers = optimisers(net, settings, compute)
         self._average = weight_average(net, settings.average_decay) if settings.average_decay else None
         self.steps_taken = 0
-        self.begin_cycle(steps, settings.learning_rate)
-
-    def begin_cycle(self, steps: int, learning_rate: float) -> None:
-        """From here on the learning rate climbs to `learning_rate` and falls to almost nothing within `steps`."""
-        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimiser, learning_rate, total_steps=max(steps, 2), pct_start=self._settings.warm_share
-        )
+        self._schedules = [self._one_cycle(optimiser, steps) for optimiser in self._optimisers]
 
     @property
     def learning_rate(self) -> float:
         """What the next step will use."""
-        return float(self._optimiser.param_groups[0]["lr"])
+        return float(self._optimisers[0].param_groups[0]["lr"])
 
     @property
     def fitted(self) -> nn.Module:
@@ -78,16 +72,17 @@ class NetFitter:
         value = self._compute.mean(loss.item())
         if not math.isfinite(value):
             raise DivergedError(self.steps_taken, value)
-        optimisers = (self._optimiser, *others)
-        for optimiser in optimisers:
+        together = (*self._optimisers, *others)
+        for optimiser in together:
             optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        self._compute.average_gradients(parameter for one in optimisers for parameter in _parameters(one))
+        self._compute.average_gradients(parameter for one in together for parameter in _parameters(one))
         if self._settings.gradient_norm:
             nn.utils.clip_grad_norm_(self._net.parameters(), self._settings.gradient_norm)
-        for optimiser in optimisers:
+        for optimiser in together:
             optimiser.step()
-        self._schedule.step()
+        for schedule in self._schedules:
+            schedule.step()
         if self._average:
             self._average.update_parameters(self._net)
         self.steps_taken += 1
@@ -102,19 +97,39 @@ class NetFitter:
     def state(self) -> dict[str, Any]:
         """What a checkpoint must hold to go on, besides the net's own state."""
         return {
-            "optimiser": self._optimiser.state_dict(),
-            "schedule": self._schedule.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
+            "schedules": [schedule.state_dict() for schedule in self._schedules],
             "average": self._average.state_dict() if self._average else None,
             "steps_taken": self.steps_taken,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state()`."""
-        self._optimiser.load_state_dict(state["optimiser"])
-        self._schedule.load_state_dict(state["schedule"])
+        for optimiser, its_state in zip(self._optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(its_state)
+        for schedule, its_state in zip(self._schedules, state["schedules"], strict=True):
+            schedule.load_state_dict(its_state)
         if self._average:
             self._average.load_state_dict(state["average"])
         self.steps_taken = state["steps_taken"]
+
+    def _one_cycle(self, optimiser: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.OneCycleLR:
+        """The learning rate climbs to the optimiser's own and falls to almost nothing within `steps`."""
+        peak = optimiser.param_groups[0]["lr"]
+        return torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, peak, total_steps=max(steps, 2), pct_start=self._settings.warm_share, cycle_momentum=False
+        )
+
+
+def optimisers(net: nn.Module, settings: Optimiser, compute: Compute) -> list[torch.optim.Optimizer]:
+    """AdamW for all; or, where it is asked for, Muon for the convolutions behind the stem and AdamW for the rest."""
+    mixing = [weight for name, weight in net.named_parameters() if weight.ndim == 4 and "stem" not in name]
+    if not settings.muon_learning_rate or not mixing:
+        return [_adamw(net.parameters(), settings)]
+    chosen = set(mixing)
+    others = [weight for weight in net.parameters() if weight not in chosen]
+    muon = Muon(mixing, settings.muon_learning_rate, settings.muon_weight_decay, compute.dtype)
+    return [_adamw(others, settings), muon]
 
 
 def distillation(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
@@ -144,6 +159,10 @@ def weight_average(net: nn.Module, decay: float) -> AveragedModel:
 def parameter_count(net: nn.Module) -> int:
     """Trainable numbers of a net."""
     return sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad)
+
+
+def _adamw(parameters: Iterable[nn.Parameter], settings: Optimiser) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
 def _parameters(optimiser: torch.optim.Optimizer) -> list[nn.Parameter]:

@@ -2,15 +2,21 @@
 
 from enum import StrEnum
 
+from pydantic import TypeAdapter, ValidationError
+
 from trainer.errors import RecipeError
-from trainer.goals import Goal, LearnedGoal, PenalisedGoal, StandardGoal
+from trainer.goals import Goal, ImprovedGoal, PaperGoal
 from trainer.recipe import PaperRecipe, Recipe
+
+FLAGS = {"rdo_multiplier": "--rdo", "weight": "--lambda"}  # where the flag is called otherwise than the goal's field
 
 
 class TablesKind(StrEnum):
     """Which tables to train for."""
 
+    ANY = "any"
     STANDARD = "standard"
+    SENSITIVITY = "sensitivity"
     LEARNED = "learned"
 
 
@@ -20,34 +26,33 @@ def chosen_goal(
     *,
     quality: float | None = None,
     budget: float | None = None,
+    rdo_multiplier: float | None = None,
     weight: float | None = None,
 ) -> Goal:
     """The goal that these flags ask for.
 
     Args:
-        weight: `--lambda`.
+        weight: `--lambda`; with the paper's method the recipe's own unless it is given.
 
     Raises:
         RecipeError: one is missing, out of range, or belongs to other tables or another method.
     """
-    if tables is TablesKind.STANDARD:
-        if budget is not None or weight is not None:
-            raise RecipeError("--budget and --lambda belong to --tables learned")
-        if quality is None or not 1 <= quality <= 100:
-            raise RecipeError("--tables standard needs --quality from 1 to 100")
-        return StandardGoal(quality=quality)
-    if quality is not None:
-        raise RecipeError("--quality belongs to --tables standard")
-    if isinstance(recipe, PaperRecipe):
-        return _penalised(recipe, budget, weight)
-    if weight is not None:
-        raise RecipeError("--lambda belongs to the paper's method; here --budget says how many bytes to spend")
-    if budget is None or not 0 < budget <= 1e6:
-        raise RecipeError("--tables learned needs --budget, scan bytes a frame above 0")
-    return LearnedGoal(budget=budget)
+    kind, is_paper = str(tables), isinstance(recipe, PaperRecipe)
+    if isinstance(recipe, PaperRecipe) and tables is TablesKind.LEARNED:
+        kind, weight = "penalised", recipe.penalty.weight if weight is None else weight
+    fields = {"quality": quality, "budget": budget, "rdo_multiplier": rdo_multiplier, "weight": weight}
+    given = {name: value for name, value in fields.items() if value is not None}
+    try:
+        goal = TypeAdapter[Goal](Goal).validate_python({"tables": kind, **given})
+    except ValidationError as error:
+        raise RecipeError(f"--tables {tables}{' by the paper' * is_paper}: {_faults(error)}") from error
+    if not isinstance(goal, PaperGoal if is_paper else ImprovedGoal):
+        raise RecipeError(f"the paper's method knows no --tables {tables}: standard or learned")
+    return goal
 
 
-def _penalised(recipe: PaperRecipe, budget: float | None, weight: float | None) -> PenalisedGoal:
-    if budget is not None:
-        raise RecipeError("the paper's method has no --budget: bytes come out of --lambda")
-    return PenalisedGoal(weight=recipe.penalty.weight if weight is None else weight)
+def _faults(error: ValidationError) -> str:
+    faults = [(fault["loc"][1:], fault["msg"].removeprefix("Value error, ")) for fault in error.errors()]
+    return "; ".join(
+        f"{FLAGS.get(str(place[0]), f'--{place[0]}')}: {text}" if place else text for place, text in faults
+    )

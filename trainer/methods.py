@@ -7,7 +7,7 @@ from trainer.compute import Compute
 from trainer.data import Dataset, SplitName
 from trainer.errors import RecipeError
 from trainer.evaluation import Evaluated
-from trainer.goals import Goal, LearnedGoal, PenalisedGoal
+from trainer.goals import Goal, ImprovedGoal, PaperGoal
 from trainer.paper import evaluation as paper_evaluation
 from trainer.paper.training import PaperTraining
 from trainer.recipe import PaperRecipe, Recipe
@@ -31,11 +31,11 @@ def new_training(
     if isinstance(recipe, PaperRecipe):
         if start is not None:
             raise RecipeError("the paper's method starts from random weights, without --init")
-        assert not isinstance(goal, LearnedGoal)
+        assert isinstance(goal, PaperGoal)
         return PaperTraining(recipe, dataset, goal, compute)
     if start is not None and (start.asked.recipe.net != recipe.net or start.asked.data != dataset.name):
         raise RecipeError("--init must be a run of the same net and data set")
-    assert not isinstance(goal, PenalisedGoal)
+    assert isinstance(goal, ImprovedGoal)
     return Training(recipe, dataset, goal, compute, start.net_state if start else None)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from trainer.errors import RecipeError
+from trainer.goals import Goal, LearnedGoal
 from trainer.models import BodyKind
 from trainer.paper.schedule import turns
 from trainer.paper.sections import Jpeg, PaperNet, Penalty, Schedule, Sweep
@@ -109,11 +110,12 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Optimiser(Section):
-    """AdamW with a one-cycle learning rate, the same for standard and learned tables.
+    """AdamW with a one-cycle learning rate, the same for every kind of tables.
 
     Args:
         batch: pictures a step, however many processes share them.
         learning_rate: at the cycle's peak.
+        muon_learning_rate, muon_weight_decay: Muon's, for the convolutions behind the stem; 0: AdamW for all weights.
         warm_share: part of all steps until the peak.
         label_smoothing: probability taken from the right label and spread over all.
         distillation_weight, distillation_temperature: of a teacher's loss, where there is a teacher.
@@ -126,6 +128,8 @@ class Optimiser(Section):
     batch: Annotated[int, Field(ge=2, le=65_536)] = 128
     learning_rate: Rate = 0.02
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.05
+    muon_learning_rate: Annotated[float, Field(ge=0, le=10)] = 0.0
+    muon_weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.05
     warm_share: Share = 0.2
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     distillation_weight: Share = 0.5
@@ -135,19 +139,82 @@ class Optimiser(Section):
     checkpoint_steps: Annotated[int, Field(ge=0)] = 0
 
 
-class Tables(Section):
-    """How learned tables come about; `--tables standard` does not look at this.
+class Branch(Section):
+    """What a run that starts from another's net does differently: it is short, and the other net teaches it.
 
-    The net first warms up on ordinary JPEG, then tables and net learn together, then the net settles on the finished
-    tables. All three phases count as epochs of the optimiser.
+    Args:
+        epochs, learning_rate, muon_learning_rate, warm_share, distillation_weight: in place of [optimiser]'s.
+    """
+
+    epochs: Epochs = 4
+    learning_rate: Rate = 0.002
+    muon_learning_rate: Annotated[float, Field(ge=0, le=10)] = 0.0
+    warm_share: Share = 0.2
+    distillation_weight: Share = 0.5
+
+
+class Tables(Section):
+    """How learned tables come about.
+
+    The net first warms up on ordinary JPEG (not where it starts from another run's), then tables and net learn
+    together, then the net settles on the finished tables. All three phases count as epochs.
+
+    Args:
+        start: first tables: from `sensitivity` of the warm net, or `flat` ones.
+        learning_rate: of log steps.
+        refit_steps: how often the rate model is fitted to true Huffman bits.
+        rate_frames: how many frames it is fitted to, and on how many held-out ones bytes are measured.
     """
 
     warm_up_quality: Annotated[float, Field(ge=1, le=100)] = 75
     warm_up_epochs: Annotated[int, Field(ge=0)] = 1
     learning_epochs: Annotated[int, Field(ge=1)] = 1
+    start: Literal["sensitivity", "flat"] = "sensitivity"
     learning_rate: Rate = 0.02
     refit_steps: Annotated[int, Field(ge=1)] = 64
     rate_frames: Annotated[int, Field(ge=64)] = 2_048
+
+
+class Rules(Section):
+    """What encoders of learned tables do beside quantising; the net settles on frames made so.
+
+    Args:
+        rdo_multiplier: how many mean worths of a squared step a bit is worth in rate-distortion optimised
+            quantisation; 0: none. A frequency's worth is the task's gradient energy there.
+        dead_zone: how far below half a step rounding may be shifted, most where the task feels least; 0: nearest.
+        mask_share: frequencies that fewer than this share of blocks would code are never coded.
+    """
+
+    rdo_multiplier: Annotated[float, Field(ge=0, le=10)] = 0.0
+    dead_zone: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    mask_share: Share = 0.0
+
+
+Bytes = Annotated[float, Field(gt=0, le=1e6)]
+
+
+class Ablation(Section):
+    """What learned tables bring without one of their parts: a variant of the recipe, at one budget."""
+
+    variant: str
+    label: str
+    budget: Bytes
+
+
+class Ladder(Section):
+    """What `ladder` compares: kinds of tables at budgets, all branches of one base training.
+
+    Args:
+        budgets: scan bytes a frame.
+        rdo_multiplier: of ordinary JPEG with rate-distortion optimised quantisation, in squared steps a bit.
+        again: the budget that ordinary JPEG and learned tables are trained at with a second seed.
+    """
+
+    budgets: Annotated[list[Bytes], Field(min_length=1, max_length=64)] = [60.0, 100.0, 150.0, 200.0, 300.0]  # noqa: RUF012
+    kinds: list[Literal["jpeg", "jpeg-rdo", "sensitivity", "improved"]] = ["jpeg", "improved"]  # noqa: RUF012
+    rdo_multiplier: Annotated[float, Field(gt=0, le=10)] = 0.12
+    again: Bytes | None = None
+    ablations: list[Ablation] = []  # noqa: RUF012 - pydantic copies defaults
 
 
 class Recipe(Section):
@@ -158,7 +225,22 @@ class Recipe(Section):
     data: DataSection
     net: Net
     optimiser: Optimiser
+    branch: Branch | None = None
     tables: Tables = Tables()
+    encoder: Rules = Rules()
+    ladder: Ladder = Ladder()
+
+    @property
+    def branch_optimiser(self) -> Optimiser:
+        """[optimiser] as a run has it that starts from another's net."""
+        return self.optimiser.model_copy(update=self.branch.model_dump() if self.branch else {})
+
+    def of_run(self, goal: Goal, *, is_branch: bool) -> "Recipe":
+        """The recipe without what such a run does not look at: changing that does not make another run of it."""
+        ignored: dict[str, Section | None] = {"ladder": Ladder()}
+        ignored |= {} if is_branch else {"branch": None}
+        ignored |= {} if isinstance(goal, LearnedGoal) else {"encoder": Rules()}
+        return self.model_copy(update=ignored)
 
     @property
     def epochs(self) -> int:
@@ -167,11 +249,16 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _leaves_epochs_to_settle(self) -> Self:
-        before = self.tables.warm_up_epochs + self.tables.learning_epochs
-        if before >= self.optimiser.epochs:
+        learning, warm_up = self.tables.learning_epochs, self.tables.warm_up_epochs
+        if warm_up + learning >= self.optimiser.epochs:
             raise ValueError(
                 f"optimiser.epochs = {self.optimiser.epochs} must exceed tables.warm_up_epochs + "
-                f"tables.learning_epochs = {before}: the net must settle on the finished tables"
+                f"tables.learning_epochs = {warm_up + learning}: the net must settle on the finished tables"
+            )
+        if self.branch and learning >= self.branch.epochs:
+            raise ValueError(
+                f"branch.epochs = {self.branch.epochs} must exceed tables.learning_epochs = {learning}: "
+                f"the net must settle on the finished tables"
             )
         return self
 

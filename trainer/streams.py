@@ -12,6 +12,7 @@ from trainer.data.dataset import Split
 from trainer.diff_jpeg import Planes
 from trainer.encoding import Encoding
 
+PART = 1_024  # pictures at a time, however many there are
 HUFFMAN_FITS = 3  # where codes and levels depend on each other; more bring less than half a percent of the bytes
 
 
@@ -51,9 +52,10 @@ def with_fitted_huffman(encoding: Encoding, split: Split) -> Encoding:
     with: codes are fitted to the levels that the codes before made, `HUFFMAN_FITS` times from those at hand.
     """
     for _ in range(1 if encoding.settings.rdo_weights is None else HUFFMAN_FITS):
-        levels = quantise(encoding, split)
         counts = SymbolCounts()
-        counts.add(levels.y.numpy(), levels.c.numpy())
+        for start in range(0, len(split), PART):
+            levels = quantise(encoding, split.take(slice(start, start + PART)))
+            counts.add(levels.y.numpy(), levels.c.numpy())
         encoding = replace(encoding, tables=encoding.tables.with_huffman(counts.tables()))
     return encoding
 

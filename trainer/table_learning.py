@@ -3,23 +3,19 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from shared.jpeg import TableSet
 from trainer import streams
-from trainer.budget import DualAscent, bisect_scale
+from trainer.budget import DualAscent
 from trainer.compute import Compute
 from trainer.data import Split
-from trainer.diff_jpeg import Planes, QuantTables, RateModel, coefficients
-from trainer.diff_jpeg.quantise import LARGEST, rounded
+from trainer.diff_jpeg import Planes, QuantTables, RateModel
+from trainer.diff_jpeg.quantise import rounded
 from trainer.diff_jpeg.rate import features
-from trainer.encoding import Encoding
+from trainer.encodings import of_steps
 from trainer.fitting import NetFitter
 from trainer.recipe import Tables
-
-BUDGET_TOLERANCE = 0.004  # relative; the promise is 2 %, the rest is left to the difference between splits
 
 
 @dataclass(frozen=True)
@@ -66,13 +62,20 @@ class TableLearner:
         """Lambda: loss a byte."""
         return self._ascent.price
 
-    def step(self, fitter: NetFitter, pixels: Tensor, labels: Tensor) -> float:
+    @property
+    def steps(self) -> Tensor:
+        """Today's steps, float (3, 64), not rounded."""
+        return self.tables.log_steps.detach().exp()
+
+    def step(
+        self, fitter: NetFitter, coefficients: Planes, labels: Tensor, teacher_logits: Tensor | None = None
+    ) -> float:
         """One batch, or this process's part of it; returns the task loss of the whole."""
         if self._taken and self._taken % self._settings.refit_steps == 0:
             self.last_fit = self.refit()
-        scaled = self.tables.scaled(coefficients(pixels))
+        scaled = self.tables.scaled(coefficients)
         frame_bytes = self.rate(scaled).mean() / 8
-        task_loss = fitter.task_loss(self.tables.dequantise(rounded(scaled)), labels)
+        task_loss = fitter.task_loss(self.tables.dequantise(rounded(scaled)), labels, teacher_logits)
         if not self._taken:
             self._ascent.price = self._first_price(task_loss, frame_bytes)
         fitter.step(task_loss + self._ascent.price * frame_bytes, self._optimiser)
@@ -84,10 +87,9 @@ class TableLearner:
 
     def refit(self) -> RateFit:
         """Fit the rate model to true bits of today's tables; error measured on the half that the fit did not see."""
-        encoding = Encoding(table_set_of(self.tables.steps.cpu()))
+        encoding = streams.with_fitted_huffman(of_steps(self.tables.steps), self._sample)
         levels = streams.quantise(encoding, self._sample)
-        fitted = streams.with_fitted_huffman(encoding, self._sample)
-        true_bits = torch.from_numpy(8.0 * streams.scan_bytes(fitted, self._sample.pixels)).float()
+        true_bits = torch.from_numpy(8.0 * streams.scan_bytes(encoding, self._sample.pixels)).float()
         with torch.no_grad():
             terms = features(levels.planes(slice(None)))
         half = len(levels) // 2
@@ -133,42 +135,3 @@ class TableLearner:
         rate_energy = of_rate.square().sum().clamp(min=1e-12)
         along = -(of_task * of_rate).sum() / rate_energy
         return float(along.maximum(0.1 * of_task.norm() / rate_energy.sqrt()))
-
-
-def scaled_to_budget(steps: Tensor, budget: float, fit_on: Split, measure_on: Split) -> Tensor:
-    """Integer steps (3, 64), a common multiple of `steps` whose true scans take `budget` bytes a frame.
-
-    Args:
-        fit_on: training pictures the Huffman tables are fitted to.
-        measure_on: held-out pictures whose bytes count.
-
-    Raises:
-        BudgetError: no multiple reaches it.
-    """
-
-    def bytes_at(factor: float) -> float:
-        fitted = streams.with_fitted_huffman(Encoding(table_set_of(integer_steps(steps * factor))), fit_on)
-        return float(np.mean(streams.scan_bytes(fitted, measure_on.pixels)))
-
-    return integer_steps(steps * bisect_scale(bytes_at, budget, BUDGET_TOLERANCE))
-
-
-def integer_steps(steps: Tensor) -> Tensor:
-    """The nearest steps the wire can carry."""
-    return steps.detach().round().clamp(1, LARGEST)
-
-
-def table_set_of(steps: Tensor) -> TableSet:
-    """Integer steps (3, 64) as 4:2:0 tables, with Annex K's Huffman tables until fitted ones come."""
-    quant = tuple(bytes(table) for table in steps.detach().to(torch.uint8).tolist())
-    return TableSet.standard().with_quant(quant)
-
-
-def steps_of(tables: TableSet) -> Tensor:
-    """A table set's steps, float (3, 64)."""
-    return torch.tensor([list(table) for table in tables.quant], dtype=torch.float32)
-
-
-def dequantised(levels: Planes, steps: Tensor) -> Planes:
-    """Levels times fixed steps (3, 64)."""
-    return Planes(levels.y * steps[0].view(-1, 1, 1), levels.c * steps[1:].reshape(-1, 1, 1))

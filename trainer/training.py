@@ -1,55 +1,56 @@
-"""A run from first epoch to finished tables and net; both kinds of tables go the same way, so figures compare.
+"""A run from first epoch to finished encoding and net; all kinds of tables go the same way, so that figures compare.
 
-Every epoch shows the net every training picture once. With standard tables all epochs use the codec's levels of these
-tables. With learned tables the same number of epochs divides into warm-up (ordinary JPEG), learning (tables and net
-together) and settling (the codec's levels of the finished tables).
+Every epoch shows the net every training picture once, varied anew, as the codec's levels. With learned tables the
+epochs divide into warm-up (ordinary JPEG; left out where the run starts from another's net), learning (tables and net
+together) and settling (the finished tables). With other tables a run has as many epochs.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from shared.errors import PeerError
 from shared.jpeg import TableSet
 from trainer import streams
 from trainer.batches import Batches
 from trainer.compute import Compute
 from trainer.data import Dataset, Split
-from trainer.diff_jpeg import coefficients
-from trainer.encoding import Encoding
-from trainer.errors import BudgetError, RunError
+from trainer.diff_jpeg import Planes, coefficients
+from trainer.encoding import EncoderSettings, Encoding
+from trainer.encodings import dequantised, steps_of
+from trainer.errors import RunError
 from trainer.fitting import NetFitter
-from trainer.goals import LearnedGoal, StandardGoal
+from trainer.goal_encodings import EncodingFinder
+from trainer.goals import AnyTablesGoal, ImprovedGoal, LearnedGoal, StandardGoal
 from trainer.models import DctNet, DctNetConfig
-from trainer.recipe import Recipe
-from trainer.sensitivity import sensitive_steps
+from trainer.random_tables import RandomTables, quantised
+from trainer.recipe import Recipe, Tables
+from trainer.sensitivity import gradient_energy
 from trainer.streams import Levels
-from trainer.table_learning import (
-    TableLearner,
-    dequantised,
-    scaled_to_budget,
-    steps_of,
-    table_set_of,
-)
+from trainer.table_learning import TableLearner
 
 STATISTICS_FRAMES = 4_096  # enough for spreads and sensitivities of 192 frequencies
 EVALUATION_BATCH = 512
 
 StepDone = Callable[[int, int], None]
+Rows = NDArray[np.int64]
+Pixels = NDArray[np.uint8]
 
 
 class Phase(StrEnum):
     """What an epoch is for."""
 
-    FIT = "fit"  # standard tables
     WARM_UP = "warm-up"
     LEARN = "learn"
     SETTLE = "settle"
+    FIT = "fit"  # to tables that are there from the start
 
 
 @dataclass(frozen=True)
@@ -96,20 +97,21 @@ def new_net(recipe: Recipe, dataset: Dataset) -> DctNet:
     return DctNet(config, 1 / spread.clamp(min=0.5))
 
 
-def phase_of(epoch: int, goal: StandardGoal | LearnedGoal, warm_up_epochs: int, learning_epochs: int) -> Phase:
-    """Which phase an epoch (from 0) belongs to."""
-    if isinstance(goal, StandardGoal):
-        return Phase.FIT
-    if epoch < warm_up_epochs:
-        return Phase.WARM_UP
-    return Phase.LEARN if epoch < warm_up_epochs + learning_epochs else Phase.SETTLE
+def phases(goal: ImprovedGoal, epochs: int, settings: Tables, *, is_branch: bool) -> list[Phase]:
+    """What each epoch is for."""
+    if isinstance(goal, StandardGoal | AnyTablesGoal):
+        return [Phase.FIT] * epochs
+    warm_up = [] if is_branch else [Phase.WARM_UP] * settings.warm_up_epochs
+    learn = [Phase.LEARN] * settings.learning_epochs if isinstance(goal, LearnedGoal) else []
+    before = [*warm_up, *learn]
+    return before + [Phase.SETTLE] * (epochs - len(before))
 
 
 class Training:
     """State and steps of one run.
 
     Args:
-        start: a net's state to begin with instead of random weights; phases and epochs stay the same.
+        start: a net's state to begin with instead of random weights: a branch of that run, and its pupil.
 
     Raises:
         RecipeError: the net or the batch does not fit the data set or the processes.
@@ -120,29 +122,26 @@ class Training:
         self,
         recipe: Recipe,
         dataset: Dataset,
-        goal: StandardGoal | LearnedGoal,
+        goal: ImprovedGoal,
         compute: Compute,
         start: dict[str, Any] | None = None,
     ) -> None:
         self.recipe, self.dataset, self.goal = recipe, dataset, goal
-        self.next_epoch = 0
         self._compute = compute
-        compute.check_batch(recipe.optimiser.batch)
-        self._batches = Batches(len(dataset.train), recipe.optimiser.batch, recipe.seed)
-        self._net = new_net(recipe, dataset).to(compute.device)
-        if start is not None:
-            self._net.load_state_dict(start)
-        compute.broadcast(self._net.state_dict().values())
-        self._fitter = NetFitter(self._net, recipe.optimiser, len(self._batches) * recipe.optimiser.epochs, compute)
+        self._settings = recipe.optimiser if start is None else recipe.branch_optimiser
+        compute.check_batch(self._settings.batch)
+        self._batches = Batches(len(dataset.train), self._settings.batch, recipe.seed)
+        self._phases = phases(goal, self._settings.epochs, recipe.tables, is_branch=start is not None)
+        self._net = self._new_net(start)
+        self._teacher = self._new_net(start) if start and self._settings.distillation_weight else None
+        self._fitter = NetFitter(self._net, self._settings, len(self._batches) * len(self._phases), compute)
+        self._random_tables = RandomTables(recipe.seed)
         self._learner: TableLearner | None = None
+        self.next_epoch, self._seconds = 0, 0.0
         self._losses: list[float] = []  # of the steps that this epoch has taken
-        self._begin_epoch(0)
-        self._sample = dataset.train.head(recipe.tables.rate_frames)
-        self._held_out = dataset.validation.head(recipe.tables.rate_frames)
-        quality = goal.quality if isinstance(goal, StandardGoal) else recipe.tables.warm_up_quality
-        self._use(TableSet.standard(quality))
-        if isinstance(goal, LearnedGoal):
-            _check_reachable(goal.budget, self._sample, self._held_out)
+        self._finder = EncodingFinder(goal, recipe, dataset, compute)
+        warms_up = self._phases[0] is Phase.WARM_UP
+        self._use(self._finder.before_training() if warms_up or not self._finder.needs_net else self._by_sensitivity())
 
     @property
     def net(self) -> nn.Module:
@@ -152,7 +151,7 @@ class Training:
     @property
     def epochs(self) -> int:
         """How many there are in all."""
-        return self.recipe.optimiser.epochs
+        return len(self._phases)
 
     @property
     def checkpoint_steps(self) -> int:
@@ -174,29 +173,28 @@ class Training:
             DivergedError: the loss is no longer a number.
         """
         self._began = time.perf_counter() - self._seconds
-        settings = self.recipe.tables
-        phase = phase_of(self.next_epoch, self.goal, settings.warm_up_epochs, settings.learning_epochs)
+        phase = self._phases[self.next_epoch]
+        if self._is_warm:
+            self._use(self._by_sensitivity())
+        self._net.train()
         if phase is Phase.LEARN:
             self._learn(step_done)
         else:
             self._fit(step_done)
         self._fitter.agree()
         epoch = self._epoch(phase)
-        self._begin_epoch(self.next_epoch + 1)
+        self.next_epoch, self._losses, self._seconds = self.next_epoch + 1, [], 0.0
         return epoch
 
     def held_out(self) -> HeldOut:
         """Accuracy and true bytes on validation as things stand."""
-        sizes = streams.scan_bytes(self.finished_encoding(), self.dataset.validation.pixels)
-        right = accuracy(self.net, self._validation, steps_of(self.tables), self._compute)
+        sizes = streams.scan_bytes(self.encoding, self.dataset.validation.pixels)
+        right = accuracy(self.net, self._validation, steps_of(self.encoding), self._compute)
         return HeldOut(right, float(sizes.mean()))
 
     def finished_encoding(self) -> Encoding:
-        """What cameras will do with pixels: learned tables get Huffman codes fitted to all training pictures."""
-        encoding = Encoding(self.tables)
-        if isinstance(self.goal, StandardGoal):
-            return encoding
-        return streams.with_fitted_huffman(encoding, self.dataset.train)
+        """What cameras will do with pixels."""
+        return self.encoding
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint must hold to go on, after any step; every process must ask for it."""
@@ -207,7 +205,8 @@ class Training:
             "seconds": self._seconds,
             "net": self._net.state_dict(),
             "fitter": self._fitter.state(),
-            "steps": steps_of(self.tables),
+            "tables": self.encoding.tables.to_stream(),
+            "settings": self.encoding.settings.to_json(),
             "learner": self._learner.state() if self._learner else None,
         }
 
@@ -219,75 +218,101 @@ class Training:
         """
         try:
             self._restore(state)
-        except (KeyError, ValueError, RuntimeError, TypeError) as error:
+        except (KeyError, ValueError, RuntimeError, TypeError, PeerError) as error:
             raise RunError(f"the checkpoint does not fit this version of the trainer: {error!r}") from error
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.next_epoch, self._losses, self._seconds = state["next_epoch"], list(state["losses"]), state["seconds"]
         self._net.load_state_dict(state["net"])
         self._fitter.restore(state["fitter"])
-        self._use(table_set_of(state["steps"]))
+        settings = EncoderSettings.from_json(state["settings"])
+        self._use(Encoding(TableSet.from_stream(state["tables"]), settings))
         if state["learner"] is not None:
-            self._learner = self._new_learner(state["steps"])
+            self._learner = self._new_learner()
             self._learner.restore(state["learner"])
 
-    def _begin_epoch(self, epoch: int) -> None:
-        self.next_epoch, self._seconds = epoch, 0.0
-        self._losses = []
+    def _new_net(self, start: dict[str, Any] | None) -> DctNet:
+        net = new_net(self.recipe, self.dataset).to(self._compute.device)
+        if start is not None:
+            net.load_state_dict(start)
+        self._compute.broadcast(net.state_dict().values())
+        return net.eval()
 
     def _fit(self, step_done: StepDone) -> None:
-        """The rest of an epoch on the codec's levels."""
-        self._net.train()
-        steps = steps_of(self.tables).to(self._compute.device)
-        for rows in self._rows():
-            planes = dequantised(self._train.planes(rows).to(self._compute.device), steps)
-            loss = self._fitter.task_loss(planes, self._train.labels[rows].to(self._compute.device))
+        """The rest of an epoch on frames of the encoding at hand, or of any tables."""
+        as_decoded = self._of_any_tables if isinstance(self.goal, AnyTablesGoal) else self._of_encoding
+        for rows, pixels, labels in self._shown():
+            loss = self._fitter.task_loss(as_decoded(rows, pixels), labels, self._taught(pixels))
             self._stepped(self._fitter.step(loss), step_done)
 
     def _learn(self, step_done: StepDone) -> None:
-        """The rest of an epoch on tables and net together; its end makes the tables final."""
-        learner = self._learner = self._learner or self._new_learner(self._first_steps())
-        self._net.train()
-        pixels = torch.from_numpy(self.dataset.train.pixels)
-        for rows in self._rows():
-            here = pixels[rows].to(self._compute.device), self._train.labels[rows].to(self._compute.device)
-            self._stepped(learner.step(self._fitter, *here), step_done)
-        self._use(table_set_of(self._to_budget(learner.tables.log_steps.exp())))
+        """The rest of an epoch on tables and net together; its end makes tables of what was learned so far."""
+        learner = self._learner = self._learner or self._new_learner()
+        for _, pixels, labels in self._shown():
+            planes = coefficients(torch.from_numpy(pixels).to(self._compute.device))
+            self._stepped(learner.step(self._fitter, planes, labels, self._taught(pixels)), step_done)
+        self._use(self._finder.of_learned(learner.steps, self._energy))
+
+    def _shown(self) -> Iterator[tuple[Rows, Pixels, Tensor]]:
+        """Rows, varied pixels and labels of this process's part of each batch that this epoch has not seen yet."""
+        train, epoch = self.dataset.train, self.next_epoch
+        for batch in self._batches.of(epoch, len(self._losses)):
+            rows = self._compute.share(batch).numpy()
+            split = train.varied(rows, self.dataset.augmentation, seed=self.recipe.seed, epoch=epoch)
+            yield rows, split.pixels, torch.from_numpy(split.labels).to(self._compute.device)
+
+    def _of_encoding(self, _rows: Rows, pixels: Pixels) -> Planes:
+        """The server's view of pictures, dequantised."""
+        y, c = self._encoder.quantise_batch(pixels)
+        assert c is not None  # tables are 4:2:0 throughout the trainer
+        levels = Planes(torch.from_numpy(y).float(), torch.from_numpy(c).float())
+        return dequantised(levels, steps_of(self.encoding)).to(self._compute.device)
+
+    def _of_any_tables(self, rows: Rows, pixels: Pixels) -> Planes:
+        planes = coefficients(torch.from_numpy(pixels))
+        return quantised(planes, self._random_tables.steps(rows, self.next_epoch)).to(self._compute.device)
+
+    @torch.no_grad()
+    def _taught(self, pixels: Pixels) -> Tensor | None:
+        """The teacher's logits of what the encoder has not touched."""
+        if self._teacher is None:
+            return None
+        with self._compute.autocast():
+            logits: Tensor = self._teacher(coefficients(torch.from_numpy(pixels).to(self._compute.device)))
+        return logits.float()
 
     def _stepped(self, loss: float, step_done: StepDone) -> None:
         self._losses.append(loss)
         self._seconds = time.perf_counter() - self._began
         step_done(len(self._losses), len(self._batches))
 
-    def _rows(self) -> Iterator[Tensor]:
-        """This process's rows of the batches that this epoch has not seen yet."""
-        return map(self._compute.share, self._batches.of(self.next_epoch, len(self._losses)))
+    @property
+    def _is_warm(self) -> bool:
+        """Whether warm-up has just ended, so that sensitivities mean something."""
+        last, now = self._phases[max(self.next_epoch - 1, 0)], self._phases[self.next_epoch]
+        return last is Phase.WARM_UP is not now and not self._losses
 
-    def _first_steps(self) -> Tensor:
+    def _by_sensitivity(self) -> Encoding:
+        return self._finder.of_energy(self._energy())
+
+    def _energy(self) -> Tensor:
+        """Of the task's gradient, on coefficients that nothing has quantised."""
         self._fitter.agree()
-        sample = self.dataset.train.head(STATISTICS_FRAMES)
-        batches = (
-            (coefficients(pixels.to(self._compute.device)), labels.to(self._compute.device))
-            for pixels, labels in _parts(sample)
-        )
-        return self._to_budget(sensitive_steps(self._net, batches).cpu())
+        sample, device = self.dataset.train.head(STATISTICS_FRAMES), self._compute.device
+        energy = gradient_energy(self.net, _parts(sample, device))
+        self._net.train()
+        return energy
 
-    def _to_budget(self, steps: Tensor) -> Tensor:
-        """What the first process finds: roundings may fall otherwise in the others."""
+    def _new_learner(self) -> TableLearner:
         assert isinstance(self.goal, LearnedGoal)
-        found = scaled_to_budget(steps.detach().cpu(), self.goal.budget, self._sample, self._held_out)
-        self._compute.broadcast([found])
-        return found
+        steps = len(self._batches) * self._phases.count(Phase.LEARN)
+        first, sample = steps_of(self.encoding), self._finder.pictures.fit_on
+        return TableLearner(first, self.goal.budget, self.recipe.tables, steps, sample, self._compute)
 
-    def _new_learner(self, first_steps: Tensor) -> TableLearner:
-        assert isinstance(self.goal, LearnedGoal)
-        steps = len(self._batches) * self.recipe.tables.learning_epochs
-        return TableLearner(first_steps, self.goal.budget, self.recipe.tables, steps, self._sample, self._compute)
-
-    def _use(self, tables: TableSet) -> None:
-        self.tables = tables
-        self._train = streams.quantise(Encoding(tables), self.dataset.train)
-        self._validation = streams.quantise(Encoding(tables), self.dataset.validation)
+    def _use(self, encoding: Encoding) -> None:
+        self.encoding = encoding
+        self._encoder = encoding.encoder()
+        self._validation = streams.quantise(encoding, self.dataset.validation)
 
     def _epoch(self, phase: Phase) -> Epoch:
         held_out = self.held_out()
@@ -320,18 +345,8 @@ def accuracy(net: nn.Module, levels: Levels, steps: Tensor, compute: Compute) ->
     return compute.sum(right) / len(levels)
 
 
-def _parts(split: Split) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pixels and labels, batch by batch."""
+def _parts(split: Split, device: torch.device) -> Iterable[tuple[Planes, Tensor]]:
+    """Coefficients and labels, batch by batch."""
     for rows in np.array_split(np.arange(len(split)), -(-len(split) // EVALUATION_BATCH)):
-        yield torch.from_numpy(split.pixels[rows]), torch.from_numpy(split.labels[rows])
-
-
-def _check_reachable(budget: float, fit_on: Split, measure_on: Split) -> None:
-    """Refuse a budget that not even the coarsest (all 255) or the finest tables (all 1) can reach."""
-    sizes = []
-    for step in (1.0, 255.0):
-        fitted = streams.with_fitted_huffman(Encoding(table_set_of(torch.full((3, 64), step))), fit_on)
-        sizes.append(float(streams.scan_bytes(fitted, measure_on.pixels).mean()))
-    highest, lowest = sizes
-    if not lowest <= budget <= highest:
-        raise BudgetError(budget, lowest, highest)
+        some = split.take(rows)
+        yield coefficients(torch.from_numpy(some.pixels).to(device)), torch.from_numpy(some.labels).to(device)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.budget import DualAscent, bisect_scale
+from trainer.budget import DualAscent, bisect
 from trainer.errors import BudgetError
 
 
@@ -41,17 +41,17 @@ def test_one_wild_batch_moves_the_price_by_at_most_a_fifth():
 
 
 @given(st.floats(45, 7000))
-def test_bisection_finds_the_scale_of_any_reachable_budget(budget):
-    def bytes_at(factor: float) -> float:
-        return 10 + 500 / math.sqrt(factor)
+def test_bisection_finds_the_knob_of_any_reachable_budget(budget):
+    def bytes_at(knob: float) -> float:
+        return 10 + 500 * math.exp(knob / 2)
 
-    scale = bisect_scale(bytes_at, budget, tolerance=0.005)
-    assert bytes_at(scale) == pytest.approx(budget, rel=0.01)
+    knob = bisect(bytes_at, -6, 6, budget, tolerance=0.005)
+    assert bytes_at(knob) == pytest.approx(budget, rel=0.01)
 
 
 @pytest.mark.parametrize("budget", [5, 9e4])
-def test_a_budget_that_no_scale_reaches_is_refused_with_what_can_be_reached(budget):
+def test_a_budget_that_no_knob_reaches_is_refused_with_what_can_be_reached(budget):
     with pytest.raises(BudgetError) as caught:
-        bisect_scale(lambda factor: 10 + 500 / math.sqrt(factor), budget, tolerance=0.005)
-    assert caught.value.lowest == pytest.approx(41.25)
-    assert caught.value.highest == pytest.approx(8010)
+        bisect(lambda knob: 10 + 500 * math.exp(knob / 2), -4, 4, budget, tolerance=0.005)
+    assert caught.value.lowest == pytest.approx(10 + 500 * math.exp(-2))
+    assert caught.value.highest == pytest.approx(10 + 500 * math.exp(2))

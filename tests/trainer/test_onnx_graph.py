@@ -7,12 +7,12 @@ import torch
 from onnx import TensorProto
 
 from trainer.classifier import OnnxClassifier, check_parity
+from trainer.encodings import dequantised
 from trainer.errors import ParityError, RecipeError
 from trainer.export import PARITY_TOLERANCE
 from trainer.models import BodyKind, DctNet, DctNetConfig
 from trainer.onnx_graph import to_onnx
 from trainer.streams import Levels
-from trainer.table_learning import dequantised
 
 
 def _trained_net(height: int, width: int, **config) -> tuple[DctNet, torch.Tensor]:

@@ -5,7 +5,7 @@ from torch import nn
 
 from trainer.diff_jpeg import Planes
 from trainer.models import DctNet, DctNetConfig
-from trainer.sensitivity import sensitive_steps
+from trainer.sensitivity import gradient_energy, steps_from
 
 
 def _batches(n: int = 3):
@@ -23,7 +23,7 @@ def _net_that_feels(scale: torch.Tensor) -> DctNet:
 
 
 def test_steps_have_geometric_mean_one():
-    steps = sensitive_steps(_net_that_feels(torch.ones(3, 64)), _batches())
+    steps = steps_from(gradient_energy(_net_that_feels(torch.ones(3, 64)), _batches()))
     assert steps.shape == (3, 64)
     assert abs(float(steps.log().mean())) < 1e-5
 
@@ -43,7 +43,7 @@ def test_a_frequency_felt_twice_as_strongly_gets_half_the_step():
     weights = torch.ones(192)
     weights[3], weights[70] = 2.0, 4.0
     batches = [(planes, labels % 2) for planes, labels in _batches()]
-    steps = sensitive_steps(Linear(weights), batches).flatten()
+    steps = steps_from(gradient_energy(Linear(weights), batches)).flatten()
     assert abs(float(steps[5] / steps[3]) - 2) < 0.01
     assert abs(float(steps[80] / steps[70]) - 4) < 0.02
 
@@ -51,6 +51,6 @@ def test_a_frequency_felt_twice_as_strongly_gets_half_the_step():
 def test_a_frequency_that_nobody_looks_at_gets_a_finite_step():
     scale = torch.ones(3, 64)
     scale[2] = 0
-    steps = sensitive_steps(_net_that_feels(scale), _batches())
+    steps = steps_from(gradient_energy(_net_that_feels(scale), _batches()))
     assert torch.isfinite(steps).all()
     assert steps[2].min() > 10 * steps[:2].median()

@@ -60,7 +60,7 @@ def test_learning_moves_the_tables_away_from_where_the_sensitivities_put_them(da
         training = Training(_recipe({"learning_rate": learning_rate}), dataset, LearnedGoal(budget=90), Compute())
         training.run_epoch()
         training.run_epoch()
-        moved.append(np.array([list(table) for table in training.tables.quant]))
+        moved.append(np.array([list(table) for table in training.encoding.tables.quant]))
     still, learned = moved
     assert (still != learned).mean() > 0.5
     assert learned.min() >= 1

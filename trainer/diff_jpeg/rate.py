@@ -1,49 +1,50 @@
-"""How many bits a frame's scan takes: a three-term proxy, differentiable, fitted to true Huffman bits.
+"""How many bits a frame's scan takes: a linear proxy, differentiable, fitted to true Huffman bits.
 
-bits = a * (nonzero AC levels) + b * sum log2(1 + |AC|) + c * sum log2(1 + |DC difference|) + constant. The first two
-terms stand for AC codes and their extra bits, the third for DC (T.81 F.1.2), the constant for end-of-block codes.
+A level that is not zero costs its run and size code (T.81 F.1.2.2), which differs by frequency, and its extra bits; DC
+costs by its difference to the block before (F.1.2.1); a block that is not empty ends with a code more; the constant
+stands for all other ends of blocks. Luma and chroma have Huffman tables of their own, and so coefficients of their own.
 """
 
 import torch
 from torch import Tensor, nn
 
 from trainer.diff_jpeg.surrogates import staircase, straight_through
-from trainer.diff_jpeg.transform import Planes, by_component
+from trainer.diff_jpeg.transform import FREQUENCIES, Planes, by_component
 
-# Fitted on 32x32 4:2:0 photographs; where training starts before its first refit.
-FIRST_COEFFICIENTS = (3.605, 0.974, 2.297, 69.0)
+AC = FREQUENCIES - 1
+KINDS = ("count", "logarithm", "difference", "nonempty", "constant")
+SIZES = (2 * AC, 2, 2, 2, 1)  # terms of each kind: luma's, then chroma's
+FIRST = (3.605, 0.974, 2.297, 0.0, 69.0)  # on 32x32 4:2:0 photographs; where training starts before its first refit
+RIDGE = 30.0  # frames' worth of trust that terms of a kind cost the same: for frequencies that are hardly ever coded
 
 
 class RateModel(nn.Module):
-    """Predicts scan bits from levels in steps; its four coefficients are fitted, not trained."""
+    """Predicts scan bits from levels in steps; its coefficients are fitted, not trained."""
 
     coefficients: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("coefficients", torch.tensor(FIRST_COEFFICIENTS))
+        self.register_buffer("coefficients", _kinds() @ torch.tensor(FIRST))
 
     def forward(self, scaled: Planes) -> Tensor:
         """Bits a frame (n,) of coefficients in steps (not rounded, so that gradients can flow)."""
         return self.bits(features(scaled))
 
     def bits(self, terms: Tensor) -> Tensor:
-        """Bits a frame (n,) of `features` (n, 3)."""
-        return terms @ self.coefficients[:3] + self.coefficients[3]
+        """Bits a frame (n,) of `features` (n, terms)."""
+        return terms @ self.coefficients[:-1] + self.coefficients[-1]
 
     @torch.no_grad()
     def fit(self, terms: Tensor, true_bits: Tensor) -> None:
-        """Least squares on `features` (n, 3) and true bits (n,); coefficients stay >= 0 (a level never saves bits)."""
+        """Least squares on `features` (n, terms) and true bits (n,), drawn towards one cost for all terms of a kind."""
         design = torch.cat([terms, torch.ones(len(terms), 1)], dim=1).double()
-        used = list(range(design.shape[1]))
-        while True:
-            solution = torch.linalg.lstsq(design[:, used], true_bits.double()[:, None], driver="gelsd").solution[:, 0]
-            negative = [column for column, value in zip(used, solution.tolist(), strict=True) if value < 0]
-            if not negative:
-                break
-            used = [column for column in used if column not in negative]
-        self.coefficients.zero_()
-        self.coefficients[used] = solution.float()
+        bits = true_bits.double()
+        kinds = _kinds().double()
+        shared = kinds @ torch.linalg.lstsq(design @ kinds, bits[:, None], driver="gelsd").solution[:, 0]
+        damped = design.T @ design + RIDGE * torch.eye(design.shape[1], dtype=torch.float64)
+        own = torch.linalg.solve(damped, design.T @ (bits - design @ shared))
+        self.coefficients.copy_(shared + own)
 
     @torch.no_grad()
     def median_error(self, terms: Tensor, true_bits: Tensor) -> float:
@@ -52,16 +53,25 @@ class RateModel(nn.Module):
 
 
 def features(scaled: Planes) -> Tensor:
-    """The proxy's three terms, float (n, 3), differentiable."""
-    luma_dc, luma_ac = scaled.y[:, :1], scaled.y[:, 1:]
+    """The proxy's terms without the constant, float (n, terms), differentiable."""
     chroma = by_component(scaled.c)
-    chroma_dc, chroma_ac = chroma[:, :, 0], chroma[:, :, 1:]
-    luma_count, luma_log = staircase(luma_ac)
-    chroma_count, chroma_log = staircase(chroma_ac)
-    differences = _log_differences(_mcu_order(luma_dc)) + _log_differences(chroma_dc.flatten(2))
-    counts = luma_count.flatten(1).sum(1) + chroma_count.flatten(1).sum(1)
-    logs = luma_log.flatten(1).sum(1) + chroma_log.flatten(1).sum(1)
-    return torch.stack([counts, logs, differences], dim=1)
+    luma_count, luma_log = staircase(scaled.y[:, 1:])
+    chroma_count, chroma_log = staircase(chroma[:, :, 1:])
+    counts = [luma_count.sum((2, 3)), chroma_count.sum((1, 3, 4))]
+    sums = [
+        luma_log.sum((1, 2, 3)),
+        chroma_log.sum((1, 2, 3, 4)),
+        _log_differences(_mcu_order(scaled.y[:, :1])),
+        _log_differences(chroma[:, :, 0].flatten(2)),
+        (1 - (1 - luma_count).prod(1)).sum((1, 2)),
+        (1 - (1 - chroma_count).prod(2)).sum((1, 2, 3)),
+    ]
+    return torch.cat([*counts, torch.stack(sums, dim=1)], dim=1)
+
+
+def _kinds() -> Tensor:
+    """Which terms are of which kind, float (terms and constant, kinds)."""
+    return torch.eye(len(KINDS)).repeat_interleave(torch.tensor(SIZES), dim=0)
 
 
 def _mcu_order(dc: Tensor) -> Tensor:

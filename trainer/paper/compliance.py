@@ -4,7 +4,7 @@ from trainer import streams
 from trainer.data import Split
 from trainer.diff_jpeg import ReciprocalKernels
 from trainer.encoding import EncoderSettings, Encoding
-from trainer.table_learning import table_set_of
+from trainer.encodings import of_steps
 
 
 def encoding_of(kernels: ReciprocalKernels, fit_on: Split) -> Encoding:
@@ -15,4 +15,4 @@ def encoding_of(kernels: ReciprocalKernels, fit_on: Split) -> Encoding:
     """
     tables = kernels.compliant()
     settings = EncoderSettings.nearest(mask=tables.dropped.cpu().numpy())
-    return streams.with_fitted_huffman(Encoding(table_set_of(tables.steps.cpu()), settings), fit_on)
+    return streams.with_fitted_huffman(of_steps(tables.steps, lambda _steps: settings), fit_on)

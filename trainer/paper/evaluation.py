@@ -11,6 +11,7 @@ from torch import Tensor
 
 from trainer.data import Dataset, SplitName
 from trainer.diff_jpeg import ReciprocalKernels
+from trainer.encodings import dequantised, steps_of
 from trainer.errors import RunError
 from trainer.evaluation import TOP, Evaluated, evaluate, wilson_interval
 from trainer.fidelity import likeness
@@ -20,7 +21,6 @@ from trainer.paper.literal import CHUNK, literal_logits, literal_pictures, liter
 from trainer.recipe import PaperRecipe
 from trainer.run_dir import Finished
 from trainer.streams import Levels
-from trainer.table_learning import dequantised, steps_of
 from trainer.whole_file import write_whole
 
 CPU = torch.device("cpu")
@@ -90,7 +90,7 @@ def measure_compliant(run: Finished, model: JointModel, dataset: Dataset, split:
     """What will happen in the field. A trained colour transform stays at home: cameras have JFIF's."""
     return evaluate(
         run.encoding,
-        _OnLevels(model, steps_of(run.encoding.tables)),
+        _OnLevels(model, steps_of(run.encoding)),
         dataset.split(split),
         data=dataset.name,
         split_name=split,

@@ -22,6 +22,7 @@ from trainer.compute import Compute
 from trainer.data import Dataset, Split
 from trainer.data.loading import training_batches
 from trainer.encoding import Encoding
+from trainer.encodings import steps_of
 from trainer.errors import DivergedError, RunError
 from trainer.goals import PenalisedGoal, StandardGoal
 from trainer.paper.compliance import encoding_of
@@ -31,7 +32,6 @@ from trainer.paper.literal import literal_accuracy
 from trainer.paper.loss import weighted_penalty
 from trainer.paper.schedule import Part, Turn, turns
 from trainer.recipe import PaperRecipe
-from trainer.table_learning import steps_of
 from trainer.training import Epoch, HeldOut, StepDone, accuracy
 
 EPOCH_PICTURES = 4_096  # whose Huffman codes an epoch's bytes are counted with; the finished ones see all
@@ -181,7 +181,7 @@ class PaperTraining:
     def _held_out(self, encoding: Encoding) -> HeldOut:
         validation = self.dataset.validation
         levels = streams.quantise(encoding, validation)
-        right = accuracy(self.net.classifier, levels, steps_of(encoding.tables), self._compute)
+        right = accuracy(self.net.classifier, levels, steps_of(encoding), self._compute)
         return HeldOut(right, float(streams.scan_bytes(encoding, validation.pixels).mean()))
 
     @torch.no_grad()

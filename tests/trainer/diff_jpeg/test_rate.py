@@ -6,7 +6,7 @@ from shared.jpeg import TableSet
 from trainer import streams
 from trainer.data import SplitName, synthetic
 from trainer.diff_jpeg import Planes, QuantTables, RateModel, coefficients
-from trainer.diff_jpeg.rate import features
+from trainer.diff_jpeg.rate import AC, features
 from trainer.encoding import Encoding
 
 
@@ -17,16 +17,18 @@ def test_terms_of_a_frame_counted_by_hand():
     y[0, 5, 2, 1], y[0, 63, 0, 0] = -3, 1
     c[0, 64] = torch.tensor([[0.0, 0], [0, 7]])
     c[0, 65, 1, 1] = 15
-    counts, logs, differences = features(Planes(y, c))[0].tolist()
-    assert counts == 3
-    assert logs == torch.log2(torch.tensor([4.0, 2.0, 16.0])).sum()
-    assert differences == torch.log2(torch.tensor([2.0, 4.0, 5.0, 8.0])).sum()
+    counts, sums = features(Planes(y, c))[0].split([2 * AC, 6])
+    assert counts.nonzero().flatten().tolist() == [5 - 1, 63 - 1, AC]  # luma 5 and 63, chroma 1
+    assert counts.sum() == 3
+    log = torch.tensor([2.0, 4, 5, 8, 16]).log2()
+    luma_differences = log[0] + log[1] + log[2]  # 0 to 1, to 4, to 0
+    assert sums.tolist() == [log[1] + log[0], log[4], luma_differences, log[3], 2, 1]
 
 
 def test_only_differences_of_neighbours_in_the_scan_count_for_dc():
     y, c = torch.zeros(1, 64, 4, 4), torch.zeros(1, 128, 2, 2)
     y[0, 0, :, :2] = 3  # MCUs 0 and 2: up, down, up, down
-    assert torch.isclose(features(Planes(y, c))[0, 2], torch.tensor(4.0).log2() * 4)
+    assert torch.isclose(features(Planes(y, c))[0, 2 * AC + 2], torch.tensor(4.0).log2() * 4)
 
 
 def test_coarser_steps_are_predicted_to_cost_less_and_the_gradient_says_so():
@@ -54,9 +56,16 @@ def test_fitted_to_true_huffman_bits_it_predicts_held_out_frames_within_four_per
     assert rate.median_error(terms[1024:], bits[1024:].float()) < min(0.04, before)
 
 
-def test_a_fit_never_makes_a_level_save_bits():
-    terms = torch.rand(200, 3, generator=torch.Generator().manual_seed(0))
+def test_a_frequency_never_coded_is_taken_to_cost_what_others_of_its_kind_do():
+    terms = torch.rand(400, 2 * AC + 6, generator=torch.Generator().manual_seed(0))
+    terms[:, 10] = 0
     rate = RateModel()
-    rate.fit(terms, 5 * terms[:, 0] - 4 * terms[:, 1] + 10)
-    assert rate.coefficients.min() >= 0
-    assert rate.coefficients[0] > 0
+    rate.fit(terms, 5 * terms[:, : 2 * AC].sum(1) + 10)
+    assert abs(float(rate.coefficients[10]) - 5) < 0.1
+
+
+def test_frequencies_that_cost_more_are_told_from_the_others():
+    terms = torch.rand(4000, 2 * AC + 6, generator=torch.Generator().manual_seed(0))
+    rate = RateModel()
+    rate.fit(terms, 5 * terms[:, : 2 * AC].sum(1) + 4 * terms[:, 20])
+    assert float(rate.coefficients[20] - rate.coefficients[21]) > 3
