@@ -60,8 +60,8 @@ LABELS = {
 
 
 def plan(ladder: Ladder, seed: int) -> list[Point]:
-    """All rungs: kinds at budgets, the second seed, then the ablations."""
-    points = [_point(Kind(kind), budget, seed) for budget in ladder.budgets for kind in ladder.kinds]
+    """All rungs: every kind at its budgets, the second seed, then the ablations."""
+    points = [_point(Kind(kind), budget, seed) for kind, budgets in ladder.budgets.items() for budget in budgets]
     if ladder.again is not None:
         points += [_point(kind, ladder.again, seed + 1) for kind in (Kind.JPEG, Kind.IMPROVED)]
     return points + [_ablation(asked, seed) for asked in ladder.ablations]

@@ -202,16 +202,15 @@ class Ablation(Section):
 
 
 class Ladder(Section):
-    """What `ladder` compares: kinds of tables at budgets, all branches of one base training.
+    """What `ladder` compares: kinds of tables at byte budgets, all branches of one base training.
 
     Args:
-        budgets: scan bytes a frame.
+        budgets: scan bytes a frame, by kind (jpeg, jpeg-rdo, sensitivity, improved).
         rdo_multiplier: of ordinary JPEG with rate-distortion optimised quantisation, in squared steps a bit.
         again: the budget that ordinary JPEG and learned tables are trained at with a second seed.
     """
 
-    budgets: Annotated[list[Bytes], Field(min_length=1, max_length=64)] = [60.0, 100.0, 150.0, 200.0, 300.0]  # noqa: RUF012
-    kinds: list[Literal["jpeg", "jpeg-rdo", "sensitivity", "improved"]] = ["jpeg", "improved"]  # noqa: RUF012
+    budgets: dict[Literal["jpeg", "jpeg-rdo", "sensitivity", "improved"], list[Bytes]] = {}  # noqa: RUF012
     rdo_multiplier: Annotated[float, Field(gt=0, le=10)] = 0.12
     again: Bytes | None = None
     ablations: list[Ablation] = []  # noqa: RUF012 - pydantic copies defaults
