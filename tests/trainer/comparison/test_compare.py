@@ -25,7 +25,7 @@ refit_steps = 8
 rate_frames = 256
 """
 RUNS = {
-    "jpeg": [("standard", "--quality", 25), ("standard", "--quality", 60)],
+    "jpeg": [("standard", "--budget", 100), ("standard", "--budget", 170)],
     "improved": [("learned", "--budget", 110), ("learned", "--budget", 150)],
 }
 
