@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from trainer import recipe as recipes
+from trainer.data import SplitName
 from trainer.errors import RecipeError
+from trainer.evaluation_files import evaluation_path
 from trainer.ladder import BASE, Command, arguments, plan, run_commands, write_plan
 from trainer.recipe import PaperRecipe
 from trainer.report import progress_bar
@@ -40,12 +42,8 @@ def ladder(
     if isinstance(settings, PaperRecipe) or not settings.ladder.budgets:
         raise RecipeError(f"{recipe} has no [ladder] with budgets to climb")
     points = plan(settings.ladder, settings.seed)
-    data = [
-        word
-        for flag, path in (("--data-dir", data_dir), ("--cache-dir", cache_dir))
-        if path
-        for word in (flag, str(path))
-    ]
+    data = ["--data-dir", str(data_dir)] if data_dir else []
+    data += ["--cache-dir", str(cache_dir)] if cache_dir else []
     train = ["train", recipe, *(word for name in variant or [] for word in ("--variant", name)), *data]
     base = out / BASE
     with progress_bar(console) as progress:
@@ -60,6 +58,7 @@ def ladder(
         for point in points:
             folder = out / point.run
             training = [*train, "--init", str(base), "--out", str(folder), *arguments(point, settings.ladder)]
-            rungs.append(Command(folder, (training, ["evaluate", str(folder), *data])))
+            is_evaluated = evaluation_path(folder, SplitName.TEST).exists()
+            rungs.append(Command(folder, (training,) if is_evaluated else (training, ["evaluate", str(folder), *data])))
         run_commands(rungs, jobs, done)
     console.print(f"{len(points)} points in {escape(str(out))}; now: dctwire-trainer compare {escape(str(out))}")

@@ -15,7 +15,7 @@ from trainer.encodings import dequantised, steps_of
 from trainer.errors import RunError
 from trainer.evaluation import TOP, Evaluated, evaluate, wilson_interval
 from trainer.fidelity import likeness
-from trainer.goals import LearnedGoal
+from trainer.goals import PaperGoal
 from trainer.paper.joint_model import JointModel, new_model
 from trainer.paper.literal import CHUNK, literal_logits, literal_pictures, literal_scan_bytes
 from trainer.recipe import PaperRecipe
@@ -65,7 +65,7 @@ def finished_model(run: Finished, dataset: Dataset) -> JointModel:
     """
     recipe, goal = run.asked.recipe, run.asked.goal
     assert isinstance(recipe, PaperRecipe)
-    assert not isinstance(goal, LearnedGoal)
+    assert isinstance(goal, PaperGoal)
     model = new_model(recipe, dataset, goal)
     try:
         model.load_state_dict(run.net_state)
