@@ -22,10 +22,12 @@ class RateCurve:
     Args:
         log_bytes: float64 (k,), natural logarithm, growing.
         accuracy: float64 (k,), growing.
+        ends: fewest and most bytes that were measured.
     """
 
     log_bytes: NDArray[np.float64]
     accuracy: NDArray[np.float64]
+    ends: tuple[float, float]
 
     @classmethod
     def through(cls, sizes: Sequence[float], accuracies: Sequence[float]) -> Self:
@@ -40,7 +42,8 @@ class RateCurve:
             while pools and (pool[1] <= pools[-1][1] or pool[0] <= pools[-1][0]):
                 pool = _pooled(pools.pop(), pool)
             pools.append(pool)
-        return cls(np.array([pool[0] for pool in pools]), np.array([pool[1] for pool in pools]))
+        ends = (float(min(sizes)), float(max(sizes)))
+        return cls(np.array([pool[0] for pool in pools]), np.array([pool[1] for pool in pools]), ends)
 
     @property
     def highest(self) -> float:
@@ -48,9 +51,14 @@ class RateCurve:
         return float(self.accuracy[-1])
 
     def accuracy_at(self, size: float, margin: float = MARGIN) -> float | None:
-        """Accuracy at so many bytes; None more than a margin beyond either end."""
-        low, high = np.exp(self.log_bytes[[0, -1]]) * (1 - margin, 1 + margin)
-        return float(self._by_bytes(np.log(size))) if low <= size <= high else None
+        """Accuracy at so many bytes; None more than a margin beyond either end.
+
+        Where an end was pooled with its neighbours, the curve is level beyond them.
+        """
+        if not self.ends[0] * (1 - margin) <= size <= self.ends[1] * (1 + margin):
+            return None
+        low, high = self.log_bytes[0] + np.log(1 - margin), self.log_bytes[-1] + np.log(1 + margin)
+        return float(self._by_bytes(np.clip(np.log(size), low, high)))
 
     def bytes_at(self, accuracy: float) -> float | None:
         """Bytes for such an accuracy; None where no point is as low or as high."""

@@ -51,6 +51,12 @@ def test_pooling_goes_back_as_far_as_it_must():
     assert curve.accuracy == pytest.approx([(0.4 + 0.45 + 0.3) / 3, 0.5])
 
 
+def test_a_curve_is_read_as_far_as_it_was_measured_even_where_its_ends_were_pooled():
+    curve = RateCurve.through((50, 100, 200, 400), (0.4, 0.3, 0.6, 0.5))
+    assert [curve.accuracy_at(size) for size in (50, 400)] == pytest.approx([0.35, 0.55], abs=0.01)
+    assert [curve.accuracy_at(size) for size in (48, 413)] == [None, None]
+
+
 def test_two_points_at_equal_bytes_are_one():
     assert RateCurve.through((50, 50, 100), (0.3, 0.4, 0.5)).accuracy == pytest.approx([0.35, 0.5])
 
