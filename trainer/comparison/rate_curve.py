@@ -57,7 +57,7 @@ class RateCurve:
         """
         if not self.ends[0] * (1 - margin) <= size <= self.ends[1] * (1 + margin):
             return None
-        low, high = self.log_bytes[0] + np.log(1 - margin), self.log_bytes[-1] + np.log(1 + margin)
+        low, high = self.log_bytes[0] - np.log1p(MARGIN), self.log_bytes[-1] + np.log1p(MARGIN)
         return float(self._by_bytes(np.clip(np.log(size), low, high)))
 
     def bytes_at(self, accuracy: float) -> float | None:
