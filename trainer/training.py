@@ -22,6 +22,7 @@ from trainer import streams
 from trainer.batches import Batches
 from trainer.compute import Compute
 from trainer.data import Dataset, Split
+from trainer.data.loading import ahead
 from trainer.diff_jpeg import Planes, coefficients
 from trainer.encoding import EncoderSettings, Encoding
 from trainer.encodings import dequantised, steps_of
@@ -42,6 +43,7 @@ EVALUATION_BATCH = 512
 StepDone = Callable[[int, int], None]
 Rows = NDArray[np.int64]
 Pixels = NDArray[np.uint8]
+FramesOf = Callable[[Rows, Pixels, Planes], Planes]
 
 
 class Phase(StrEnum):
@@ -80,6 +82,21 @@ class Epoch:
     def as_json(self) -> dict[str, Any]:
         """Plain numbers and texts."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some training pictures.
+
+    Args:
+        original: coefficients that nothing has quantised.
+        frames: dequantised coefficients as the server would have them.
+        labels: int64 (n,).
+    """
+
+    original: Planes
+    frames: Planes
+    labels: Tensor
 
 
 def new_net(recipe: Recipe, dataset: Dataset) -> DctNet:
@@ -240,45 +257,48 @@ class Training:
 
     def _fit(self, step_done: StepDone) -> None:
         """The rest of an epoch on frames of the encoding at hand, or of any tables."""
-        as_decoded = self._of_any_tables if isinstance(self.goal, AnyTablesGoal) else self._of_encoding
-        for rows, pixels, labels in self._shown():
-            loss = self._fitter.task_loss(as_decoded(rows, pixels), labels, self._taught(pixels))
+        frames_of = self._of_any_tables if isinstance(self.goal, AnyTablesGoal) else self._of_encoding
+        for batch in self._batches_left(frames_of):
+            loss = self._fitter.task_loss(batch.frames, batch.labels, self._taught(batch.original))
             self._stepped(self._fitter.step(loss), step_done)
 
     def _learn(self, step_done: StepDone) -> None:
         """The rest of an epoch on tables and net together; its end makes tables of what was learned so far."""
         learner = self._learner = self._learner or self._new_learner()
-        for _, pixels, labels in self._shown():
-            planes = coefficients(torch.from_numpy(pixels).to(self._compute.device))
-            self._stepped(learner.step(self._fitter, planes, labels, self._taught(pixels)), step_done)
+        for batch in self._batches_left(lambda _rows, _pixels, original: original):
+            taught = self._taught(batch.original)
+            self._stepped(learner.step(self._fitter, batch.original, batch.labels, taught), step_done)
         self._use(self._finder.of_learned(learner.steps, self._energy))
 
-    def _shown(self) -> Iterator[tuple[Rows, Pixels, Tensor]]:
-        """Rows, varied pixels and labels of this process's part of each batch that this epoch has not seen yet."""
-        train, epoch = self.dataset.train, self.next_epoch
-        for batch in self._batches.of(epoch, len(self._losses)):
-            rows = self._compute.share(batch).numpy()
-            split = train.varied(rows, self.dataset.augmentation, seed=self.recipe.seed, epoch=epoch)
-            yield rows, split.pixels, torch.from_numpy(split.labels).to(self._compute.device)
+    def _batches_left(self, frames_of: FramesOf) -> Iterator[Batch]:
+        """This process's part of each batch that this epoch has not seen yet, on the device, made ahead."""
+        epoch, device = self.next_epoch, self._compute.device
 
-    def _of_encoding(self, _rows: Rows, pixels: Pixels) -> Planes:
-        """The server's view of pictures, dequantised."""
+        def batch_of(rows: Tensor) -> Batch:
+            places = self._compute.share(rows).numpy()
+            split = self.dataset.train.varied(places, self.dataset.augmentation, seed=self.recipe.seed, epoch=epoch)
+            original = coefficients(torch.from_numpy(split.pixels))
+            frames = frames_of(places, split.pixels, original)
+            return Batch(original.to(device), frames.to(device), torch.from_numpy(split.labels).to(device))
+
+        return ahead(batch_of, self._batches.of(epoch, len(self._losses)))
+
+    def _of_encoding(self, _rows: Rows, pixels: Pixels, _original: Planes) -> Planes:
+        """The server's view of pictures."""
         y, c = self._encoder.quantise_batch(pixels)
         assert c is not None  # tables are 4:2:0 throughout the trainer
-        levels = Planes(torch.from_numpy(y).float(), torch.from_numpy(c).float())
-        return dequantised(levels, steps_of(self.encoding)).to(self._compute.device)
+        return dequantised(Planes(torch.from_numpy(y).float(), torch.from_numpy(c).float()), steps_of(self.encoding))
 
-    def _of_any_tables(self, rows: Rows, pixels: Pixels) -> Planes:
-        planes = coefficients(torch.from_numpy(pixels))
-        return quantised(planes, self._random_tables.steps(rows, self.next_epoch)).to(self._compute.device)
+    def _of_any_tables(self, rows: Rows, _pixels: Pixels, original: Planes) -> Planes:
+        return quantised(original, self._random_tables.steps(rows, self.next_epoch))
 
     @torch.no_grad()
-    def _taught(self, pixels: Pixels) -> Tensor | None:
-        """The teacher's logits of what the encoder has not touched."""
+    def _taught(self, original: Planes) -> Tensor | None:
+        """The teacher's logits of what no encoder has touched."""
         if self._teacher is None:
             return None
         with self._compute.autocast():
-            logits: Tensor = self._teacher(coefficients(torch.from_numpy(pixels).to(self._compute.device)))
+            logits: Tensor = self._teacher(original)
         return logits.float()
 
     def _stepped(self, loss: float, step_done: StepDone) -> None:
