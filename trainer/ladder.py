@@ -39,6 +39,7 @@ class Point:
         label: for people.
         budget: scan bytes a frame that were asked for.
         run: its folder, from the ladder's on.
+        tables: what `train --tables` is asked for.
         variants: of the recipe, on top of the ladder's own.
     """
 
@@ -48,9 +49,16 @@ class Point:
     budget: float
     seed: int
     run: str
+    tables: str
     variants: tuple[str, ...] = field(default=())
 
 
+TABLES = {
+    Kind.JPEG: "standard",
+    Kind.JPEG_RDO: "standard",
+    Kind.SENSITIVITY: "sensitivity",
+    Kind.IMPROVED: "learned",
+}
 LABELS = {
     Kind.JPEG: "JPEG",
     Kind.JPEG_RDO: "JPEG with RDO",
@@ -69,8 +77,7 @@ def plan(ladder: Ladder, seed: int) -> list[Point]:
 
 def arguments(point: Point, ladder: Ladder) -> list[str]:
     """What `train` needs to hear besides the recipe and where the base is."""
-    tables = {Kind.JPEG: "standard", Kind.JPEG_RDO: "standard", Kind.SENSITIVITY: "sensitivity"}
-    words = ["--tables", tables.get(point.kind, "learned"), "--budget", f"{point.budget:g}", "--seed", str(point.seed)]
+    words = ["--tables", point.tables, "--budget", f"{point.budget:g}", "--seed", str(point.seed)]
     words += ["--rdo", f"{ladder.rdo_multiplier:g}"] if point.kind is Kind.JPEG_RDO else []
     return words + [word for variant in point.variants for word in ("--variant", variant)]
 
@@ -133,9 +140,10 @@ def _last_lines(log: Path) -> Iterator[str]:
 
 def _point(kind: Kind, budget: float, seed: int) -> Point:
     name = f"{kind}-{budget:g}" + (f"-seed{seed}" if seed else "")
-    return Point(name, kind, LABELS[kind], budget, seed, f"runs/{name}")
+    return Point(name, kind, LABELS[kind], budget, seed, f"runs/{name}", TABLES[kind])
 
 
 def _ablation(asked: Ablation, seed: int) -> Point:
-    name = f"{asked.variant}-{asked.budget:g}"
-    return Point(name, Kind.ABLATION, asked.label, asked.budget, seed, f"runs/{name}", (asked.variant,))
+    of = Kind(asked.of)
+    name = f"{asked.variant}-{asked.budget:g}" if of is Kind.IMPROVED else f"{of}-{asked.variant}-{asked.budget:g}"
+    return Point(name, Kind.ABLATION, asked.label, asked.budget, seed, f"runs/{name}", TABLES[of], (asked.variant,))

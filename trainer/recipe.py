@@ -194,11 +194,12 @@ Bytes = Annotated[float, Field(gt=0, le=1e6)]
 
 
 class Ablation(Section):
-    """What learned tables bring without one of their parts: a variant of the recipe, at one budget."""
+    """What learned tables or ordinary JPEG bring when one part is changed: a variant of the recipe, at one budget."""
 
     variant: str
     label: str
     budget: Bytes
+    of: Literal["improved", "jpeg"] = "improved"
 
 
 class Ladder(Section):
