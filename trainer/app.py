@@ -76,7 +76,7 @@ CacheOption = Annotated[
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="A shipped recipe (synthetic-32, cifar100-cpu) or a TOML file.")],
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe (synthetic-32, cifar100-improved) or a TOML file.")],
     out: Annotated[Path, typer.Option(help="Folder for the run; the same command again resumes it.")],
     tables: Annotated[
         TablesKind,

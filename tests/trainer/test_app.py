@@ -204,7 +204,7 @@ def test_help_teaches_by_example(trained):
         (("evaluate", "b2", "--recipe", "tiny.toml", "--json", "no/such.json"), "no/such.json"),
         (("plot", "tables", "b2", "--out", "x.gif"), "must end in .png"),
         (("train", "none", "--tables", "standard", "--quality", "50", "--out", "x"), "no recipe 'none'"),
-        (("train", "cifar100-cpu", "--tables", "standard", "--quality", "50", "--out", "x"), "needs --data-dir"),
+        (("train", "cifar100-improved", "--tables", "standard", "--quality", "50", "--out", "x"), "needs --data-dir"),
         (("export", "nowhere", "--counter", "1", "--family", "gate", "--out", "x"), "no finished run"),
         (("evaluate", "b2", "--recipe", "synthetic-64.toml"), "synthetic-64.toml"),
         (("frames", "--data", "mnist", "--out", "x"), "no such data"),
