@@ -27,8 +27,12 @@ class Learning:
         if model.colour is not None:
             self._rates["colour"] = schedule.colour_rate
         self._optimisers = {name: self._optimiser(name, schedule) for name in self._rates}
-        self._active: list[str] = []
-        self.learning_rate = 0.0
+        self._active = list(self._rates)
+
+    @property
+    def learning_rate(self) -> float:
+        """What the next step will use, for the classifier or, where that is frozen, for the kernels."""
+        return float(self._optimisers[self._active[0]].param_groups[0]["lr"])
 
     def begin(self, turn: Turn) -> None:
         """Let this epoch's parts learn, at its rates, and freeze the others.
@@ -43,7 +47,10 @@ class Learning:
         for name, rate in self._rates.items():
             self._part(name).requires_grad_(name in self._active)
             self._optimisers[name].param_groups[0]["lr"] = rate * turn.scale
-        self.learning_rate = self._rates[self._active[0]] * turn.scale
+
+    def end(self) -> None:
+        """Leave nothing frozen behind."""
+        self._model.requires_grad_(True)
 
     def step(self, loss: Tensor) -> None:
         """Follow the loss's gradient with the parts that learn."""

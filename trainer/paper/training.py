@@ -106,6 +106,7 @@ class PaperTraining:
             self._losses.append(self._step(pixels.to(self._compute.device), labels.to(self._compute.device), turn))
             self._seconds = time.perf_counter() - self._began
             step_done(len(self._losses), len(self._batches))
+        self._learning.end()
         self._compute.average_buffers(self.net)
         epoch = self._epoch(turn)
         self.next_epoch, self._seconds, self._losses = self.next_epoch + 1, 0.0, []

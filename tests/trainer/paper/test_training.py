@@ -14,6 +14,7 @@ from trainer.data.dataset import Augmentation
 from trainer.diff_jpeg.colour import TO_YCBCR
 from trainer.encoding import Encoding
 from trainer.errors import DivergedError, RecipeError, RunError
+from trainer.fitting import parameter_count
 from trainer.goals import PenalisedGoal, StandardGoal
 from trainer.paper.compliance import encoding_of
 from trainer.paper.schedule import Part
@@ -46,6 +47,13 @@ def test_in_its_turn_each_part_learns_and_the_other_stands_still_to_the_last_bit
 def test_rates_of_each_epoch_are_the_schedules(pictures):
     epochs = run(training(data=pictures))
     assert [epoch.learning_rate for epoch in epochs] == pytest.approx([0.01, 0.01, 0.05, 0.001, 0.001, 0.005])
+
+
+def test_every_parameter_counts_whoever_learned_last(pictures):
+    of = training(data=pictures)
+    before = parameter_count(of.net)
+    assert [epoch.phase for epoch in run(of)][-1] is Part.COMPRESSION
+    assert parameter_count(of.net) == before > 75_000
 
 
 def test_adam_moves_a_kernel_by_its_rate_in_the_first_step(pictures):
