@@ -5,7 +5,7 @@ from enum import StrEnum
 from pydantic import TypeAdapter, ValidationError
 
 from trainer.errors import RecipeError
-from trainer.goals import Goal, ImprovedGoal, PaperGoal
+from trainer.goals import Goal, ImprovedGoal, PaperGoal, StandardGoal
 from trainer.recipe import PaperRecipe, Recipe
 
 FLAGS = {"rdo_multiplier": "--rdo", "weight": "--lambda"}  # where the flag is called otherwise than the goal's field
@@ -48,6 +48,8 @@ def chosen_goal(
         raise RecipeError(f"--tables {tables}{' by the paper' * is_paper}: {_faults(error)}") from error
     if not isinstance(goal, PaperGoal if is_paper else ImprovedGoal):
         raise RecipeError(f"the paper's method knows no --tables {tables}: standard or learned")
+    if is_paper and isinstance(goal, StandardGoal) and (goal.quality is None or goal.rdo_multiplier):
+        raise RecipeError("the paper's method knows no --budget and no --rdo: its standard tables have a --quality")
     return goal
 
 

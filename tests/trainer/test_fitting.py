@@ -3,15 +3,23 @@
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim import AdamW
 
 from trainer.compute import Compute
 from trainer.diff_jpeg import Planes
 from trainer.errors import DivergedError
-from trainer.fitting import NetFitter, distillation, weight_average
+from trainer.fitting import NetFitter, distillation, optimisers, weight_average
+from trainer.models import DctNet, DctNetConfig
+from trainer.muon import Muon
 from trainer.recipe import Optimiser
 
 LABELS = torch.tensor([0, 2, 1, 2])
 PLANES = Planes(torch.randn(4, 64, 2, 2, generator=torch.Generator().manual_seed(1)), torch.zeros(4, 128, 1, 1))
+
+SMALL_PLANES = Planes(
+    torch.randn(4, 64, 4, 4, generator=torch.Generator().manual_seed(1)),
+    torch.randn(4, 128, 2, 2, generator=torch.Generator().manual_seed(2)),
+)
 
 
 class Linear(nn.Module):
@@ -103,35 +111,70 @@ def test_the_averaged_net_is_the_one_to_export_where_that_is_asked_for():
     assert not torch.equal(fitter.fitted.head.weight, averaged.head.weight)
 
 
-def test_the_learning_rate_climbs_and_falls_within_a_cycle_and_a_new_one_may_begin():
+def test_the_learning_rate_climbs_and_falls_to_almost_nothing():
     fitter, rates = _fitter(Linear(), steps=10, learning_rate=0.01, warm_share=0.5), []
-    for step in range(16):
-        if step == 8:
-            fitter.begin_cycle(8, 0.002)
+    for _ in range(10):
         rates.append(fitter.learning_rate)
         fitter.step(fitter.task_loss(PLANES, LABELS))
-    assert max(rates[:8]) == pytest.approx(0.01)
-    assert max(rates[8:]) == pytest.approx(0.002)
     assert rates.index(max(rates)) == 4
-    assert rates[-1] < rates[0]
+    assert max(rates) == pytest.approx(0.01)
+    assert rates[-1] < rates[0] < 0.001
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.9])
-def test_a_fitter_goes_on_from_its_state_in_the_middle_of_a_later_cycle(decay):
+def _small_net() -> DctNet:
+    torch.manual_seed(4)
+    return DctNet(DctNetConfig(classes=3, widths=(4, 8)), torch.ones(3, 64))
+
+
+@pytest.mark.parametrize(("rate", "kinds"), [(0.0, [AdamW]), (0.02, [AdamW, Muon])])
+def test_every_weight_is_in_exactly_one_optimiser_and_muon_has_the_convolutions_behind_the_stem(rate, kinds):
+    net = _small_net()
+    settings = Optimiser.model_validate({"epochs": 1, "muon_learning_rate": rate})
+    chosen = optimisers(net, settings, Compute())
+    names = {weight: name for name, weight in net.named_parameters()}
+    held = [[names[weight] for group in one.param_groups for weight in group["params"]] for one in chosen]
+    assert [type(one) for one in chosen] == kinds
+    assert sorted(name for some in held for name in some) == sorted(names.values())
+    for name in held[1] if rate else []:
+        assert net.get_parameter(name).ndim == 4
+        assert "stem" not in name
+
+
+def test_without_convolutions_there_is_nothing_for_muon():
+    settings = Optimiser.model_validate({"epochs": 1, "muon_learning_rate": 0.02})
+    (only,) = optimisers(Linear(), settings, Compute())
+    assert isinstance(only, AdamW)
+
+
+def test_muons_learning_rate_has_a_cycle_of_its_own():
+    steps = {}
+    for rate in (0.01, 0.02):
+        net = _small_net()
+        fitter = _fitter(net, learning_rate=0.005, muon_learning_rate=rate, muon_weight_decay=0.0, weight_decay=0.0)
+        mixing = {name for name, weight in net.named_parameters() if weight.ndim == 4 and "stem" not in name}
+        before = {name: value.clone() for name, value in net.named_parameters()}
+        fitter.step(fitter.task_loss(SMALL_PLANES, LABELS))
+        steps[rate] = {name: value.detach() - before[name] for name, value in net.named_parameters()}
+    for name, step in steps[0.01].items():
+        factor = 2.0 if name in mixing else 1.0
+        assert torch.allclose(steps[0.02][name], factor * step, rtol=0.01, atol=1e-6), name
+    assert mixing
+
+
+@pytest.mark.parametrize("settings", [{}, {"average_decay": 0.9}, {"muon_learning_rate": 0.02}], ids=str)
+def test_a_fitter_goes_on_from_its_state(settings):
     ends = []
-    for stop in (None, 7):
-        net = Linear()
-        fitter = _fitter(net, learning_rate=0.01, average_decay=decay)
-        for step in range(12):
-            if step == 5:
-                fitter.begin_cycle(7, 0.1)
+    for stop in (None, 5):
+        net = _small_net()
+        fitter = _fitter(net, learning_rate=0.01, **settings)
+        for step in range(8):
             if step == stop:
                 net_state, state = net.state_dict(), fitter.state()
-                net = Linear()
+                net = _small_net()
                 net.load_state_dict(net_state)
-                fitter = _fitter(net, learning_rate=0.01, average_decay=decay)
+                fitter = _fitter(net, learning_rate=0.01, **settings)
                 fitter.restore(state)
-            fitter.step(fitter.task_loss(PLANES, LABELS))
+            fitter.step(fitter.task_loss(SMALL_PLANES, LABELS))
         ends.append([*net.state_dict().values(), *fitter.fitted.state_dict().values()])
     for whole, resumed in zip(*ends, strict=True):
         assert torch.equal(whole, resumed)

@@ -4,6 +4,7 @@ import pytest
 
 from trainer import recipe
 from trainer.errors import RecipeError
+from trainer.goals import AnyTablesGoal, LearnedGoal, SensitivityGoal
 from trainer.models import BodyKind
 
 GOOD = """
@@ -76,6 +77,47 @@ def test_a_recipe_chooses_the_kind_of_net(tmp_path):
     assert recipe.load(str(path)).net.kind is BodyKind.INVERTED
 
 
+MORE = """
+[branch]
+epochs = 2
+learning_rate = 0.003
+distillation_weight = 0.25
+[encoder]
+dead_zone = 0.1
+[ladder]
+budgets = { jpeg = [90.0] }
+"""
+
+
+@pytest.mark.parametrize(
+    ("goal", "is_branch", "looked_at"),
+    [
+        (LearnedGoal(budget=90), True, {"branch", "encoder"}),
+        (LearnedGoal(budget=90), False, {"encoder"}),
+        (SensitivityGoal(budget=90), True, {"branch"}),
+        (AnyTablesGoal(), False, set()),
+    ],
+)
+def test_a_run_is_the_same_whatever_the_sections_say_that_it_does_not_look_at(tmp_path, goal, is_branch, looked_at):
+    path, plain = tmp_path / "more.toml", tmp_path / "plain.toml"
+    path.write_text(GOOD + MORE)
+    plain.write_text(GOOD)
+    of_run, without = (recipe.load(str(one)).of_run(goal, is_branch=is_branch) for one in (path, plain))
+    differs = {name for name, value in of_run if value != getattr(without, name)}
+    assert differs == looked_at
+
+
+def test_a_branch_has_its_own_epochs_and_rates_and_the_optimisers_rest(tmp_path):
+    path, plain = tmp_path / "more.toml", tmp_path / "plain.toml"
+    path.write_text(GOOD.replace("epochs = 3", "epochs = 3\nbatch = 32\nmuon_learning_rate = 0.02") + MORE)
+    plain.write_text(GOOD)
+    branch = recipe.load(str(path)).branch_optimiser
+    assert (branch.epochs, branch.learning_rate, branch.distillation_weight) == (2, 0.003, 0.25)
+    assert (branch.batch, branch.muon_learning_rate) == (32, 0.0)
+    without = recipe.load(str(plain))
+    assert without.branch_optimiser == without.optimiser
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -90,6 +132,8 @@ def test_a_recipe_chooses_the_kind_of_net(tmp_path):
         (('name = "synthetic"', 'name = "synthetic"\nsize = 48'), "data.synthetic.size: Input should be 32 or 64"),
         (("[net]", '[net]\nkind = "transformer"'), "net.kind: Input should be 'residual' or 'inverted-residual'"),
         (("widths = [8, 16]", "widths = []"), "net.widths: List should have at least 1 item"),
+        (("epochs = 3", "epochs = 3\n[branch]\nepochs = 1"), "branch.epochs = 1 must exceed tables.learning_epochs"),
+        (("epochs = 3", "epochs = 3\n[ladder.budgets]\nwebp = [9.0]"), "ladder.budgets.webp"),
         (("[optimiser]", "[optimiser"), "is not TOML"),
     ],
 )
