@@ -55,7 +55,7 @@ def _bd_rates(figures: Figures, name: str) -> str:
 
 def _ablations(figures: Figures, name: str) -> str:
     found = re.findall(rf"^{name}_ablation_(\S+?)B_(\S+)_scan_bytes$", "\n".join(figures), re.MULTILINE)
-    rows = ["| without | budget | accuracy | the part is worth, points |", "|---|---:|---:|---:|"]
+    rows = ["| change | budget | accuracy | loses, points |", "|---|---:|---:|---:|"]
     for budget, label in found:
         key = f"{name}_ablation_{budget}B_{label}"
         accuracy, worth = figures[f"{key}_accuracy"], _points(figures, f"{key}_worth_points")

@@ -100,7 +100,7 @@ def train(
     init: Annotated[
         Path | None, typer.Option(help="A finished run whose net to start from, and to learn from ([branch]).")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="In place of the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**31 - 1, help="In place of the recipe's.")] = None,
     variant: VariantOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = 1,

@@ -115,7 +115,10 @@ def run_commands(commands: Sequence[Command], jobs: int, done: Callable[[Path], 
     """
     with ThreadPoolExecutor(jobs) as pool:
         outcomes = [pool.submit(_run, command, done) for command in commands]
-        failures = [failure for outcome in outcomes if (failure := outcome.result()) is not None]
+        try:
+            failures = [failure for outcome in outcomes if (failure := outcome.result()) is not None]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C: what has not begun stays undone
     if failures:
         raise RunError("\n".join(failures))
 

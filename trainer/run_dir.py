@@ -217,11 +217,11 @@ def _save_tensors(state: dict[str, Any], path: Path) -> None:
 
 
 def _load_tensors(path: Path) -> dict[str, Any]:
-    """Tensors that torch saved; it does not look at their checksums itself."""
+    """Tensors that torch saved, on the CPU wherever they were; it does not look at their checksums itself."""
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-        state = torch.load(path, weights_only=True) if damaged is None else None
+        state = torch.load(path, map_location="cpu", weights_only=True) if damaged is None else None
     except Exception as error:  # a damaged archive may fail in any way
         raise RunError(f"{path} is missing or damaged: {error}") from error
     if damaged is not None:

@@ -1,6 +1,7 @@
 """A run's folder: one run, one process, one line an epoch, and damage that does not go unnoticed."""
 
 import random
+import zipfile
 
 import pytest
 import torch
@@ -102,3 +103,23 @@ def test_every_key_that_differs_is_named_with_its_place(tmp_path):
         run.refuse_another(ASKED.model_copy(update={"recipe": RECIPE.model_copy(update={"optimiser": optimiser})}))
     assert "recipe.optimiser.epochs is 3 there, 4 here" in str(caught.value)
     assert "recipe.optimiser.batch is 128 there, 32 here" in str(caught.value)
+
+
+def test_a_net_that_learned_on_a_gpu_is_read_where_there_is_none(tmp_path):
+    run, weight = RunDir(tmp_path), torch.randn(4, 4)
+    run.begin(ASKED)
+    run.finish(SUMMARY, Encoding(TableSet.standard(50)), {"weight": weight})
+    _say_saved_on(tmp_path / "net.pt", b"cuda:0")
+    read = run.finished().net_state["weight"]
+    assert read.device.type == "cpu"
+    assert torch.equal(read, weight)
+
+
+def _say_saved_on(path, device):
+    """Name another device in every place where torch names the one that a tensor was on."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    text = b"X" + len(device).to_bytes(4, "little") + device
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content.replace(b"X\x03\x00\x00\x00cpu", text))

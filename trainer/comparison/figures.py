@@ -22,7 +22,7 @@ class _What(Enum):
     ACCURACY = auto()  # of a cell
     BASELINE = auto()  # accuracy of a kind at a cell's bytes
     GAIN = auto()  # of a cell over a kind, points
-    WORTH = auto()  # of an ablation: what the whole method gains more, points
+    WORTH = auto()  # of an ablation: what is gained more without it, points
     SAVING = auto()  # of a cell on our wire, against whole files of standard JPEG
     BD_RATE = auto()  # against a kind, percent
 
@@ -78,11 +78,11 @@ class Delta(_Figures):
 
 
 class Ablation(_Figures):
-    """The improved method without one of its parts.
+    """The improved method, or standard JPEG, with one part left out or changed.
 
     Args:
         gain_points: over standard JPEG at equal bytes.
-        worth_points: how much more the whole method gains at that budget.
+        worth_points: how much more is gained at that budget without the change.
     """
 
     label: str
@@ -163,14 +163,15 @@ def _statistics(results: LadderResults, sample: Sample, margin: float) -> _Stati
                 found[_What.GAIN, cell, kind] = 100 * (accuracy - theirs)
         if files and (file_bytes := files.bytes_at(min(accuracy, files.highest))):
             found[_What.SAVING, cell, None] = 1 - (size + results.wire_overhead(cell)) / file_bytes
-    return found | _worth(sample, found) | _bd_rates(sample)
+    return found | _worth(results, sample, found) | _bd_rates(sample)
 
 
-def _worth(sample: Sample, found: _Statistics) -> _Statistics:
-    """What each ablation lacks: the whole method's gain over standard JPEG at that budget, less the ablation's."""
+def _worth(results: LadderResults, sample: Sample, found: _Statistics) -> _Statistics:
+    """What each ablation lacks: the gain of what was changed over standard JPEG at that budget, less the ablation's."""
     worth: _Statistics = {}
     for cell in sample.of(Kind.ABLATION):
-        whole = found.get((_What.GAIN, Cell(Kind.IMPROVED, "", cell.budget), Kind.JPEG))
+        improved = found.get((_What.GAIN, Cell(Kind.IMPROVED, "", cell.budget), Kind.JPEG))
+        whole = 0.0 if results.is_of_jpeg(cell) else improved  # JPEG gains nothing over itself
         without = found.get((_What.GAIN, cell, Kind.JPEG))
         if whole is not None and without is not None:
             worth[_What.WORTH, cell, None] = whole - without

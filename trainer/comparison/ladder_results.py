@@ -39,6 +39,7 @@ class LadderPoint(BaseModel):
         label: in words; tells ablations apart.
         budget: scan bytes a frame that were asked for.
         run: its folder, relative to the ladder's.
+        tables: what it was trained for; tells whether an ablation is the improved method's or standard JPEG's.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -49,6 +50,7 @@ class LadderPoint(BaseModel):
     budget: Annotated[float, Field(gt=0)]
     seed: int
     run: str
+    tables: str = "learned"
 
 
 class Ladder(BaseModel):
@@ -108,6 +110,10 @@ class LadderResults:
     def evaluations(self, cell: Cell) -> list[Evaluation]:
         """Of a cell's runs."""
         return [run.evaluated.evaluation for run in self.cells[cell]]
+
+    def is_of_jpeg(self, ablation: Cell) -> bool:
+        """Whether an ablation changes standard JPEG and not the improved method."""
+        return self.cells[ablation][0].point.tables == "standard"
 
     def wire_overhead(self, cell: Cell) -> float:
         """Bytes of the abbreviated frame around the scan."""

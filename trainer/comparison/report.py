@@ -8,7 +8,7 @@ from trainer.evaluation import Figure
 
 
 def comparison_tables(comparison: Comparison) -> list[Table]:
-    """Gains by budget, BD-rates, and what each part of the method is worth; the last two where there are any."""
+    """Gains by budget, BD-rates, and what each change of a part loses; the last two where there are any."""
     tables = [_gains(comparison)]
     if comparison.bd_rate:
         tables.append(_bd_rates(comparison))
@@ -47,9 +47,9 @@ def _bd_rates(comparison: Comparison) -> Table:
 
 
 def _ablations(rows: list[Ablation]) -> Table:
-    table = Table(title="the method without one of its parts, percentage points of accuracy")
-    for heading in ("without", "budget", "scan bytes", "accuracy", "gain over jpeg", "the part is worth"):
-        table.add_column(heading, justify="left" if heading == "without" else "right")
+    table = Table(title="with one part left out or changed, percentage points of accuracy")
+    for heading in ("change", "budget", "scan bytes", "accuracy", "gain over jpeg", "loses"):
+        table.add_column(heading, justify="left" if heading == "change" else "right")
     for row in rows:
         points = [_interval(figure) if figure else "-" for figure in (row.gain_points, row.worth_points)]
         table.add_row(row.label, f"{row.budget:g}", f"{row.scan_bytes:.1f}", f"{row.accuracy.value:.2%}", *points)

@@ -49,8 +49,8 @@ class Resampler:
     """Draws samples from runs that saw the same frames.
 
     Frames are drawn once for all runs (paired), with replacement. Seeds are drawn likewise, as a whole, since runs of
-    one seed share their base training: a cell takes the mean of its runs by how often their seed was drawn, or of all
-    its runs where none was.
+    one seed see the same batches: a cell takes the mean of its runs by how often their seed was drawn, or of all its
+    runs where none was.
     """
 
     def __init__(self, runs: Sequence[MeasuredRun]) -> None:

@@ -39,11 +39,18 @@ class InventedLadder:
     def __init__(self, folder: Path) -> None:
         self.folder, self.points = folder, []
 
-    def add(self, kind: str, budget: float, seed: int = 0, label: str = "", run: Evaluated | None = None) -> None:
+    def add(
+        self,
+        kind: str,
+        budget: float,
+        seed: int = 0,
+        label: str = "",
+        run: Evaluated | None = None,
+        tables: str = "learned",
+    ) -> None:
         name = f"{kind}{label}-{budget:g}-{seed}".replace(" ", "-")
-        self.points.append(
-            {"name": name, "kind": kind, "label": label or kind, "budget": budget, "seed": seed, "run": f"runs/{name}"}
-        )
+        words = {"kind": kind, "label": label or kind, "budget": budget, "seed": seed, "tables": tables}
+        self.points.append({"name": name, "run": f"runs/{name}", **words})
         (self.folder / "runs" / name).mkdir(parents=True)
         if run is not None:
             write_evaluation(self.folder / "runs" / name, run)
@@ -152,6 +159,12 @@ def test_an_ablation_says_what_the_part_left_out_is_worth(ladder):
     rows = {row.label: row for row in ladder.compared().ablations}
     assert values([rows["no masks"].gain_points, rows["no RDO"].gain_points]) == pytest.approx([7, 5])
     assert values([rows["no masks"].worth_points, rows["no RDO"].worth_points]) == pytest.approx([3, 5])
+
+
+def test_an_ablation_of_jpeg_is_held_against_jpeg(ladder):
+    ladder.add("ablation", 100, label="JPEG untaught", run=evaluated(370, 100), tables="standard")
+    (row,) = ladder.compared().ablations
+    assert values([row.gain_points, row.worth_points]) == pytest.approx([-3, 3])
 
 
 def test_the_budget_error_is_the_worst_of_those_runs_that_have_a_budget(ladder):
