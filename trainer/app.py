@@ -29,11 +29,12 @@ from trainer.fitting import parameter_count
 from trainer.frames import write_description, write_frames
 from trainer.goal_choice import TablesKind, chosen_goal
 from trainer.methods import measured, new_training
+from trainer.options import CacheOption, DataOption, DeviceOption, RunArgument, ThreadsOption, VariantOption
 from trainer.paper import sweep as sweeping
 from trainer.plot_commands import CURVES, draw_curves
 from trainer.provenance import provenance
 from trainer.recipe import PaperRecipe, Recipe
-from trainer.report import evaluation_table, progress_bar, recipe_table
+from trainer.report import console, evaluation_table, progress_bar, recipe_table
 from trainer.run_dir import Asked, RunDir
 from trainer.running import run_to_end
 from trainer.zoo import commands as zoo_commands
@@ -48,30 +49,6 @@ app = typer.Typer(
 app.add_typer(plot_commands.app, name="plot")
 app.add_typer(zoo_commands.app, name="zoo")
 app.add_typer(data_commands.app, name="data")
-
-console = Console(stderr=True, highlight=False, soft_wrap=True)
-
-
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
-ThreadsOption = Annotated[
-    int, typer.Option(min=1, help="CPU threads of this run; several runs side by side want few each.")
-]
-VariantOption = Annotated[
-    list[str] | None, typer.Option(help="A variant of the recipe (see `recipes`); may be given again.")
-]
-DeviceOption = Annotated[str, typer.Option(help="`auto`: a GPU where there is one. Or cpu, cuda, cuda:1.")]
-DataOption = Annotated[
-    Path | None,
-    typer.Option("--data-dir", envvar="DCTWIRE_DATA", help="Folder that holds data sets; `synthetic` needs none."),
-]
-CacheOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--cache-dir",
-        envvar="DCTWIRE_CACHE",
-        help="Folder for generated and decoded pictures (at most 2 GiB are kept). Default: ~/.cache/dctwire",
-    ),
-]
 
 
 @app.command()
@@ -98,7 +75,8 @@ def train(
         float | None, typer.Option(help="With standard tables: squared steps a bit is worth in RDO quantisation.")
     ] = None,
     init: Annotated[
-        Path | None, typer.Option(help="A finished run whose net to start from, and to learn from ([branch]).")
+        Path | None,
+        typer.Option(help="A finished run, whose net to start from and to learn from."),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**31 - 1, help="In place of the recipe's.")] = None,
     variant: VariantOption = None,

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from trainer import recipe as recipes
@@ -12,31 +11,24 @@ from trainer.data import SplitName
 from trainer.errors import RecipeError
 from trainer.evaluation_files import evaluation_path
 from trainer.ladder import BASE, Command, arguments, plan, run_commands, write_plan
+from trainer.options import CacheOption, DataOption, VariantOption
 from trainer.recipe import PaperRecipe
-from trainer.report import progress_bar
+from trainer.report import console, progress_bar
 from trainer.run_dir import RunDir
-
-console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def ladder(
-    recipe: Annotated[str, typer.Argument(help="A shipped recipe (cifar100-improved) or a TOML file with [ladder].")],
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe (cifar100-improved) or a TOML file with budgets.")],
     out: Annotated[Path, typer.Option(help="Folder for all runs; the same command again goes on.")],
-    variant: Annotated[
-        list[str] | None, typer.Option(help="A variant of the recipe (see `recipes`); may be given again.")
-    ] = None,
+    variant: VariantOption = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Runs side by side, one thread each.")] = 1,
-    data_dir: Annotated[
-        Path | None, typer.Option("--data-dir", envvar="DCTWIRE_DATA", help="Folder that holds data sets.")
-    ] = None,
-    cache_dir: Annotated[
-        Path | None, typer.Option("--cache-dir", envvar="DCTWIRE_CACHE", help="Folder for generated pictures.")
-    ] = None,
+    data_dir: DataOption = None,
+    cache_dir: CacheOption = None,
 ) -> None:
     """Train one base, then ordinary JPEG and learned tables at several byte budgets from it; evaluate all.
 
     Every point is a short branch of the same base, with the same number of epochs, so that their figures compare. Each
-    is a run of its own with a log beside it. Then: dctwire-trainer compare DIR
+    is a run of its own with a log beside it. Then: dctwire-trainer compare OUT
     """
     settings = recipes.load(recipe, variant or [])
     if isinstance(settings, PaperRecipe) or not settings.ladder.budgets:

@@ -1,4 +1,4 @@
-"""`dctwire-trainer plot`: tables, rate-accuracy points and a run's curves as PNG pictures."""
+"""`dctwire-trainer plot`: tables, kernels, rate-accuracy points and a run's curves as PNG pictures."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,11 +7,12 @@ import typer
 
 from shared.jpeg import TableSet
 from trainer import export as exporting
+from trainer.options import PictureOption, RunArgument
 from trainer.paper.evaluation import kernels_of
 from trainer.plot import TitledTables, draw_kernels, draw_points, draw_run, draw_tables, read_points
 from trainer.run_dir import RunDir
 
-app = typer.Typer(help="Draw tables, rate-accuracy points or a run's curves as a PNG picture.", no_args_is_help=True)
+app = typer.Typer(help="Draw tables, kernels, points or a run's curves as a PNG picture.", no_args_is_help=True)
 
 CURVES = "curves.png"  # in the run's folder
 
@@ -19,7 +20,7 @@ CURVES = "curves.png"  # in the run's folder
 @app.command("tables")
 def plot_tables(
     sources: Annotated[list[Path], typer.Argument(help="Runs or bundle folders, one row of the picture each.")],
-    out: Annotated[Path, typer.Option(help="PNG file to write.")],
+    out: PictureOption,
 ) -> None:
     """Heat maps of quantisation tables (Y, Cb, Cr), one row a run or bundle, every step printed."""
     rows, names = [], set()
@@ -34,7 +35,7 @@ def plot_tables(
 @app.command("kernels")
 def plot_kernels(
     runs: Annotated[list[Path], typer.Argument(help="Runs of the paper's method, one row of the picture each.")],
-    out: Annotated[Path, typer.Option(help="PNG file to write.")],
+    out: PictureOption,
 ) -> None:
     """The paper's Fig. 5: compression kernels, darker where steps are finer."""
     finished = [RunDir(run).finished() for run in runs]
@@ -46,7 +47,7 @@ def plot_kernels(
 @app.command("points")
 def plot_points(
     points: Annotated[Path, typer.Argument(help="JSON list of {name, bytes, accuracy, low, high}; accuracies 0 to 1.")],
-    out: Annotated[Path, typer.Option(help="PNG file to write.")],
+    out: PictureOption,
     data: Annotated[str, typer.Option(help="The data set's name, for the picture's title.")] = "synthetic",
     unit: Annotated[str, typer.Option(help="Which bytes they are, for the axis.")] = "bytes a frame",
 ) -> None:
@@ -57,7 +58,7 @@ def plot_points(
 
 @app.command("run")
 def plot_run(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` writes.")],
+    run: RunArgument,
     out: Annotated[
         Path | None, typer.Option(help="PNG file to write. Default: curves.png in the run's folder.")
     ] = None,

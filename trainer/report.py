@@ -12,6 +12,8 @@ from trainer.paper.sections import DeconvolutionRfaSection, WideResNetSection
 from trainer.recipe import Net, PaperRecipe, Recipe
 from trainer.training import Epoch
 
+console = Console(stderr=True, highlight=False, soft_wrap=True)  # quiet in all processes of a training but the first
+
 
 @contextmanager
 def progress_bar(console: Console) -> Iterator[Progress]:

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from trainer.data.fetch import PUBLISHED, fetch
 from trainer.errors import RecipeError
-from trainer.report import progress_bar
+from trainer.report import console, progress_bar
 
 app = typer.Typer(help="Published data sets.", no_args_is_help=True)
-console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @app.callback()

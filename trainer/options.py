@@ -1,0 +1,28 @@
+"""What several commands of `dctwire-trainer` take, called and explained the same in all of them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
+PictureOption = Annotated[Path, typer.Option(help="PNG file to write.")]
+VariantOption = Annotated[
+    list[str] | None, typer.Option(help="A variant of the recipe (see `recipes`); may be given again.")
+]
+DeviceOption = Annotated[str, typer.Option(help="`auto`: a GPU where there is one. Or cpu, cuda, cuda:1.")]
+ThreadsOption = Annotated[
+    int, typer.Option(min=1, help="CPU threads of this run; several runs side by side want few each.")
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data-dir", envvar="DCTWIRE_DATA", help="Folder that holds data sets; `synthetic` needs none."),
+]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache-dir",
+        envvar="DCTWIRE_CACHE",
+        help="Folder for generated and decoded pictures (at most 2 GiB are kept). Default: ~/.cache/dctwire",
+    ),
+]
