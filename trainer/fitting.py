@@ -1,4 +1,4 @@
-"""One optimiser step of the classifier, the same for standard and learned tables."""
+"""How a net is fitted: optimisers, learning rates, losses, averaged weights; the same for all kinds of tables."""
 
 import math
 from collections.abc import Iterable

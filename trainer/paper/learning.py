@@ -10,8 +10,6 @@ from trainer.paper.joint_model import JointModel
 from trainer.paper.schedule import Part, Turn
 from trainer.paper.sections import Alternating, EndToEnd
 
-JPEG_LAYERS = ("kernels", "colour")
-
 
 class Learning:
     """One optimiser a part, kept over all alternations.
