@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
+from trainer.comparison import LADDER_NAME, Kind
 from trainer.errors import RunError
 from trainer.recipe import Ablation, Ladder
 from trainer.whole_file import write_whole
@@ -19,16 +19,6 @@ from trainer.whole_file import write_whole
 BASE = "base"
 LOG_NAME = "log.txt"
 LOG_LINES_SHOWN = 5
-
-
-class Kind(StrEnum):
-    """What is compared."""
-
-    JPEG = "jpeg"
-    JPEG_RDO = "jpeg-rdo"
-    SENSITIVITY = "sensitivity"
-    IMPROVED = "improved"
-    ABLATION = "ablation"
 
 
 @dataclass(frozen=True)
@@ -88,7 +78,7 @@ def write_plan(folder: Path, points: Sequence[Point], *, data: str, recipe: str,
     rungs = [asdict(point) for point in points]
     text = json.dumps(content | {"points": rungs}, indent=2) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / "ladder.json", lambda file: file.write(text.encode()))
+    write_whole(folder / LADDER_NAME, lambda file: file.write(text.encode()))
 
 
 @dataclass(frozen=True)
