@@ -1,6 +1,7 @@
-"""The whole chain on a tiny real ladder: train, evaluate, compare, by the commands that a person gives."""
+"""The whole chain on a tiny real ladder: climb it, let it grow, compare, by the commands that a person gives."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,22 +13,28 @@ from trainer.app import app
 RECIPE = """
 [data]
 name = "synthetic"
-train = 512
-validation = 256
+train = 256
+validation = 128
 test = 192
 [net]
 widths = [8]
 [optimiser]
 epochs = 3
 batch = 64
+[branch]
+epochs = 2
 [tables]
 refit_steps = 8
-rate_frames = 256
+rate_frames = 128
+[variants.untaught.branch]
+distillation_weight = 0.0
+[ladder]
 """
-RUNS = {
-    "jpeg": [("standard", "--budget", 100), ("standard", "--budget", 170)],
-    "improved": [("learned", "--budget", 110), ("learned", "--budget", 150)],
-}
+FIRST = "budgets = { jpeg = [100.0] }"
+GROWN = """
+budgets = { jpeg = [100.0, 170.0], improved = [110.0] }
+ablations = [{ variant = "untaught", label = "without a teacher", budget = 110.0 }]
+"""
 
 
 def must(folder: Path, *arguments: str) -> str:
@@ -36,23 +43,52 @@ def must(folder: Path, *arguments: str) -> str:
     return done.output
 
 
+@dataclass(frozen=True)
+class Climbed:
+    """A ladder that grew, and when each of its files had been written before."""
+
+    folder: Path
+    before: dict[Path, int]
+
+
 @pytest.fixture(scope="module")
-def ladder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("ladder")
-    recipe = folder / "tiny.toml"
-    recipe.write_text(RECIPE)
-    points = []
-    for kind, runs in RUNS.items():
-        for tables, option, value in runs:
-            run = f"runs/{kind}-{value}"
-            must(folder, "train", str(recipe), "--tables", tables, option, str(value), "--out", str(folder / run))
-            must(folder, "evaluate", str(folder / run))
-            points.append(
-                {"name": f"{kind}-{value}", "kind": kind, "label": kind, "budget": value, "seed": 0, "run": run}
-            )
-    words = {"data": "synthetic", "recipe": str(recipe), "variant": None, "points": points}
-    (folder / "ladder.json").write_text(json.dumps(words))
-    return folder
+def climbed(tmp_path_factory) -> Climbed:
+    place = tmp_path_factory.mktemp("ladder")
+    recipe, folder = place / "tiny.toml", place / "ladder"
+    before = {}
+    for budgets in (FIRST, GROWN):
+        before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+        recipe.write_text(RECIPE + budgets)
+        must(place, "ladder", str(recipe), "--out", str(folder), "--jobs", "2")
+    return Climbed(folder, before)
+
+
+@pytest.fixture(scope="module")
+def ladder(climbed) -> Path:
+    return climbed.folder
+
+
+def test_every_rung_is_an_evaluated_branch_of_the_base(ladder):
+    points = json.loads((ladder / "ladder.json").read_text())["points"]
+    names = ["jpeg-100", "jpeg-170", "improved-110", "untaught-110"]
+    assert [point["name"] for point in points] == names
+    for point in points:
+        run = ladder / point["run"]
+        asked = json.loads((run / "asked.json").read_text())
+        assert asked["start"] == str(ladder / "base")
+        assert asked["recipe"]["branch"]["distillation_weight"] == (0.0 if point["kind"] == "ablation" else 0.5)
+        assert len((run / "metrics.jsonl").read_text().splitlines()) == 2
+        summary = json.loads((run / "summary.json").read_text())
+        assert summary["scan_bytes"] == pytest.approx(point["budget"], rel=0.02)
+        assert json.loads((run / "evaluation-test.json").read_text())["n"] == 192
+        assert "finished in" in (run / "log.txt").read_text()
+
+
+def test_what_was_finished_is_left_as_it_was_when_the_ladder_is_climbed_again(climbed):
+    rewritten = {path for path, when in climbed.before.items() if path.stat().st_mtime_ns != when}
+    assert len(climbed.before) > 15
+    assert {path.name for path in rewritten} == {"ladder.json", "log.txt"}
+    assert "is finished already" in (climbed.folder / "runs" / "jpeg-100" / "log.txt").read_text()
 
 
 def test_a_ladder_is_compared_without_hand_work(ladder):
@@ -84,3 +120,11 @@ def test_evaluations_of_another_split_are_not_taken_for_those_of_test(ladder):
     done = CliRunner().invoke(app, ["compare", str(ladder), "--split", "validation"])
     assert done.exit_code == 1
     assert "no run was evaluated on validation" in str(done.exception)
+
+
+def test_a_recipe_without_rungs_is_refused(tmp_path):
+    (tmp_path / "flat.toml").write_text(RECIPE)
+    done = CliRunner().invoke(app, ["ladder", str(tmp_path / "flat.toml"), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 1
+    assert "has no [ladder] with budgets to climb" in str(done.exception)
+    assert not (tmp_path / "out").exists()
