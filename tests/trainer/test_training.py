@@ -28,11 +28,21 @@ def _recipe(tables: dict[str, float] | None = None, widths: tuple[int, ...] = (1
     )
 
 
+def _pictures(train: int, validation: int) -> Dataset:
+    sizes = {SplitName.TRAIN: train, SplitName.VALIDATION: validation, SplitName.TEST: 64}
+    splits = {name: synthetic.generate(32, 11, name, count) for name, count in sizes.items()}
+    return Dataset.of("synthetic-32/test", synthetic.CLASSES, splits)
+
+
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    sizes = {SplitName.TRAIN: 1536, SplitName.VALIDATION: 1024, SplitName.TEST: 256}
-    splits = {name: synthetic.generate(32, 11, name, count) for name, count in sizes.items()}
-    return Dataset("synthetic-32/test", synthetic.CLASSES, **splits)
+    return _pictures(1536, 1024)
+
+
+@pytest.fixture(scope="module")
+def few() -> Dataset:
+    """Enough where runs are only compared with each other."""
+    return _pictures(320, 128)
 
 
 def _run(training: Training) -> list:
@@ -75,28 +85,36 @@ def test_standard_tables_stay_what_ordinary_cameras_use(dataset):
     assert epochs[-1].loss < epochs[0].loss
 
 
-def test_both_kinds_of_tables_take_the_same_number_of_steps(dataset):
+def test_both_kinds_of_tables_take_the_same_number_of_steps(few):
     steps = []
     for goal in (StandardGoal(quality=50), LearnedGoal(budget=90)):
-        training, taken = Training(_recipe(), dataset, goal, Compute()), []
+        training, taken = Training(_recipe(), few, goal, Compute()), []
         while not training.is_done:
             training.run_epoch(lambda done, total, taken=taken: taken.append((done, total)))
         steps.append(taken)
     assert steps[0] == steps[1]
-    assert len(steps[0]) == 3 * (1536 // 64)
+    assert len(steps[0]) == 3 * (320 // 64)
 
 
-@pytest.mark.parametrize("goal", [StandardGoal(quality=50), LearnedGoal(budget=90)], ids=["standard", "learned"])
+GOALS = {"standard": StandardGoal(quality=50), "learned": LearnedGoal(budget=90)}
+LONG = _recipe({"learning_epochs": 2}, epochs=4)  # to be stopped in the middle of learning, too
+
+
+@pytest.fixture(scope="module", params=GOALS)
+def whole(request, few) -> Training:
+    """A run that nobody interrupted."""
+    training = Training(LONG, few, GOALS[request.param], Compute())
+    _run(training)
+    return training
+
+
 @pytest.mark.parametrize("stop_after", [1, 2, 3])
-def test_a_resumed_run_ends_like_one_that_was_never_interrupted(dataset, goal, stop_after, tmp_path):
-    recipe = _recipe({"learning_epochs": 2}, epochs=4)  # 2: in the middle of learning
-    whole = Training(recipe, dataset, goal, Compute())
-    _run(whole)
-    first = Training(recipe, dataset, goal, Compute())
+def test_a_resumed_run_ends_like_one_that_was_never_interrupted(few, whole, stop_after, tmp_path):
+    first = Training(LONG, few, whole.goal, Compute())
     for _ in range(stop_after):
         first.run_epoch()
     torch.save(first.state(), tmp_path / "state.pt")
-    second = Training(recipe, dataset, goal, Compute())
+    second = Training(LONG, few, whole.goal, Compute())
     second.restore(torch.load(tmp_path / "state.pt", weights_only=True))
     _run(second)
     assert second.finished_encoding() == whole.finished_encoding()
@@ -104,8 +122,8 @@ def test_a_resumed_run_ends_like_one_that_was_never_interrupted(dataset, goal, s
         assert torch.equal(value, second.net.state_dict()[name]), name
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_says_when(dataset):
-    training = Training(_recipe(learning_rate=10.0), dataset, StandardGoal(quality=50), Compute())
+def test_a_loss_that_is_no_number_stops_the_run_and_says_when(few):
+    training = Training(_recipe(learning_rate=10.0), few, StandardGoal(quality=50), Compute())
     with torch.no_grad():
         training.net.head.weight.fill_(float("nan"))
     with pytest.raises(DivergedError, match="nan at step 0: lower"):
@@ -130,35 +148,28 @@ def test_a_recipe_that_does_not_fit_the_data_is_refused_before_any_training(data
         Training(recipe, dataset, StandardGoal(quality=50), Compute())
 
 
-def test_a_checkpoint_of_something_else_is_refused(dataset):
-    training = Training(_recipe(), dataset, StandardGoal(quality=50), Compute())
+def test_a_checkpoint_of_something_else_is_refused(few):
+    training = Training(_recipe(), few, StandardGoal(quality=50), Compute())
     state = training.state()
-    other = Training(_recipe(widths=(8, 8)), dataset, StandardGoal(quality=50), Compute()).state()
+    other = Training(_recipe(widths=(8, 8)), few, StandardGoal(quality=50), Compute()).state()
     for wrong in ({**state, "net": other["net"]}, {key: state[key] for key in state if key != "fitter"}):
         with pytest.raises(RunError, match="does not fit this version"):
             training.restore(wrong)
 
 
-def test_a_run_may_start_from_another_ones_net(dataset):
-    first = Training(_recipe(), dataset, StandardGoal(quality=75), Compute())
-    _run(first)
-    second = Training(_recipe(), dataset, LearnedGoal(budget=90), Compute(), start=first.net.state_dict())
-    assert torch.equal(second.net.head.weight, first.net.head.weight)
-
-
-def test_the_test_split_does_not_matter_to_training(dataset):
-    nothing = Split(np.zeros_like(dataset.test.pixels), np.zeros_like(dataset.test.labels))
+def test_the_test_split_does_not_matter_to_training(few):
+    nothing = Split(np.zeros_like(few.test.pixels), np.zeros_like(few.test.labels))
     ends = []
-    for data in (dataset, replace(dataset, test=nothing)):
+    for data in (few, replace(few, test=nothing)):
         training = Training(_recipe(), data, LearnedGoal(budget=90), Compute())
         ends.append([(epoch.loss, epoch.scan_bytes, epoch.validation_accuracy) for epoch in _run(training)])
     assert ends[0] == ends[1]
 
 
-def test_validation_steers_only_the_budgets_scale(dataset):
-    others = replace(dataset, validation=Split(dataset.validation.pixels, dataset.validation.labels[::-1].copy()))
+def test_validation_steers_only_the_budgets_scale(few):
+    others = replace(few, validation=Split(few.validation.pixels, few.validation.labels[::-1].copy()))
     ends = []
-    for data in (dataset, others):
+    for data in (few, others):
         training = Training(_recipe(), data, LearnedGoal(budget=90), Compute())
         losses = [epoch.loss for epoch in _run(training)]
         ends.append((losses, training.finished_encoding()))
