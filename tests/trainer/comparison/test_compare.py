@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 from trainer.app import app
 
+pytestmark = pytest.mark.timeout(900)  # eleven programs, each of which imports torch, on whatever machine this is
+
 RECIPE = """
 [data]
 name = "synthetic"
