@@ -14,7 +14,10 @@ LADDER = Ladder.model_validate(
         "budgets": {"jpeg": [50.0, 120.5], "jpeg-rdo": [60.0], "sensitivity": [70.0], "improved": [60.0]},
         "rdo_multiplier": 0.2,
         "again": 60.0,
-        "ablations": [{"variant": "flat-start", "label": "from flat tables", "budget": 60.0}],
+        "ablations": [
+            {"variant": "flat-start", "label": "from flat tables", "budget": 60.0},
+            {"variant": "untaught", "label": "JPEG without a teacher", "budget": 60.0, "of": "jpeg"},
+        ],
     }
 )
 
@@ -29,6 +32,7 @@ def test_a_plan_has_every_kind_at_its_budgets_then_the_second_seed_then_ablation
         "jpeg-60-seed1",
         "improved-60-seed1",
         "flat-start-60",
+        "jpeg-untaught-60",
     ]
 
 
@@ -59,6 +63,7 @@ def test_without_a_second_seed_and_ablations_there_are_budgets_alone():
         ("sensitivity-70", "--tables sensitivity --budget 70 --seed 0"),
         ("improved-60-seed1", "--tables learned --budget 60 --seed 1"),
         ("flat-start-60", "--tables learned --budget 60 --seed 0 --variant flat-start"),
+        ("jpeg-untaught-60", "--tables standard --budget 60 --seed 0 --variant untaught"),
     ],
 )
 def test_each_kind_asks_for_its_tables(name, words):
