@@ -1,8 +1,9 @@
 """A run from first epoch to finished encoding and net; all kinds of tables go the same way, so that figures compare.
 
-Every epoch shows the net every training picture once, varied anew, as the codec's levels. With learned tables the
-epochs divide into warm-up (ordinary JPEG; left out where the run starts from another's net), learning (tables and net
-together) and settling (the finished tables). With other tables a run has as many epochs.
+Every epoch shows the net every training picture once, varied anew, as the codec's levels; quantised in torch while
+tables are learned, or where every frame has tables of its own. With learned tables the epochs divide into warm-up
+(ordinary JPEG; left out where the run starts from another's net), learning (tables and net together) and settling (the
+finished tables). With other tables a run has as many epochs.
 """
 
 import time
