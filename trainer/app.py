@@ -15,7 +15,7 @@ from rich.markup import escape
 from shared.errors import DctwireError
 from trainer import comparison as comparing
 from trainer import export as exporting
-from trainer import ladder_command, plot_commands
+from trainer import fallback, ladder_command, plot_commands
 from trainer import recipe as recipes
 from trainer.compute import Compute
 from trainer.data import Dataset, SplitName
@@ -23,19 +23,21 @@ from trainer.data import commands as data_commands
 from trainer.data.cache import ArrayCache
 from trainer.data.catalogue import Catalogue
 from trainer.errors import RecipeError, RunError
-from trainer.evaluation import Evaluated
-from trainer.evaluation_files import evaluation_path, write_evaluation
+from trainer.evaluation import Evaluation
+from trainer.evaluation_files import evaluation_path
+from trainer.fallback import FallbackEvaluation
 from trainer.fitting import parameter_count
 from trainer.frames import write_description, write_frames
 from trainer.goal_choice import TablesKind, chosen_goal
-from trainer.methods import measured, new_training
+from trainer.goals import AnyTablesGoal
+from trainer.methods import evaluate_run, new_training
 from trainer.options import CacheOption, DataOption, DeviceOption, RunArgument, ThreadsOption, VariantOption
 from trainer.paper import sweep as sweeping
 from trainer.plot_commands import CURVES, draw_curves
 from trainer.provenance import provenance
 from trainer.recipe import PaperRecipe, Recipe
-from trainer.report import console, evaluation_table, progress_bar, recipe_table
-from trainer.run_dir import Asked, RunDir
+from trainer.report import console, evaluation_table, fallback_table, progress_bar, recipe_table
+from trainer.run_dir import Asked, Finished, RunDir
 from trainer.running import run_to_end
 from trainer.zoo import commands as zoo_commands
 
@@ -186,15 +188,15 @@ def evaluate(
 
     Prints accuracy, PSNR and SSIM with their 95 % intervals, and bytes a frame in three units: scan only, whole JFIF
     file, and the abbreviated frame as sent. A run keeps them as evaluation-SPLIT.json, and each frame's outcome beside
-    it, for `compare`.
+    it, for `compare`. A run of any tables is measured at several, ordinary and random: fallback-SPLIT.json.
     """
     torch.set_num_threads(threads)
-    evaluated = _evaluate(source, split, recipe, data_dir, cache_dir)
-    console.print(evaluation_table(evaluated.evaluation))
+    figures = _evaluate(source, split, recipe, data_dir, cache_dir)
+    console.print(fallback_table(figures) if isinstance(figures, FallbackEvaluation) else evaluation_table(figures))
     if json_out is not None:
-        json_out.write_text(evaluated.evaluation.model_dump_json(indent=2) + "\n")
+        json_out.write_text(figures.model_dump_json(indent=2) + "\n")
     else:
-        print(evaluated.evaluation.model_dump_json())
+        print(figures.model_dump_json())
 
 
 @app.command()
@@ -219,19 +221,30 @@ def compare(
 @app.command()
 def export(
     run: RunArgument,
-    counter: Annotated[int, typer.Option(min=1, help="Version of the bundle; must grow within a family.")],
     family: Annotated[str, typer.Option(help="The task's line of bundles, e.g. doorbell.")],
-    out: Annotated[Path, typer.Option(help="Bundle folder to write.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    counter: Annotated[
+        int | None, typer.Option(min=1, help="Version of the bundle; must grow within a family. A fallback has none.")
+    ] = None,
     min_counter: Annotated[int, typer.Option(min=1, help="Oldest version that is still safe to run.")] = 1,
     selftest_seed: Annotated[int, typer.Option(min=0, help="Seed of the devices' self-test picture.")] = 1,
     threads: ThreadsOption = 1,
     data_dir: DataOption = None,
     cache_dir: CacheOption = None,
 ) -> None:
-    """Write a run as a bundle folder: bundle.json for cameras, classifier.onnx and labels.json for the server."""
+    """Write a run as a bundle folder: bundle.json for cameras, classifier.onnx and labels.json for the server.
+
+    A run of any tables has none for cameras: it becomes the server's fallback, fallback.json in place of bundle.json.
+    """
     torch.set_num_threads(threads)
-    finished = RunDir(run).finished()
+    finished, created_at = RunDir(run).finished(), datetime.now(UTC).replace(microsecond=0)
+    is_fallback = isinstance(finished.asked.goal, AnyTablesGoal)
+    if is_fallback != (counter is None):
+        raise RecipeError("a fallback has no versions: no --counter" if is_fallback else "a bundle needs a --counter")
     dataset = _dataset(finished.asked.recipe, data_dir, cache_dir)
+    if counter is None:
+        _export_fallback(finished, dataset, out, family, created_at)
+        return
     parts = exporting.exportable(finished, dataset)
     expected = exporting.measure(parts, dataset, SplitName.VALIDATION, finished.summary.tables).evaluation
     bundle = exporting.write_bundle(
@@ -241,7 +254,7 @@ def export(
         family=family,
         counter=counter,
         min_counter=min_counter,
-        created_at=datetime.now(UTC).replace(microsecond=0),
+        created_at=created_at,
         selftest_seed=selftest_seed,
     )
     console.print(
@@ -311,18 +324,26 @@ def _compute(device: str) -> Compute:
     return compute
 
 
-def _evaluate(source: Path, split: SplitName, recipe: str, data_dir: Path | None, cache_dir: Path | None) -> Evaluated:
+def _export_fallback(run: Finished, dataset: Dataset, out: Path, family: str, created_at: datetime) -> None:
+    parts = fallback.exportable(run, dataset)
+    figures = fallback.measure(parts, dataset, SplitName.VALIDATION)
+    fallback.write_fallback(parts, figures, out, family=family, created_at=created_at)
+    console.print(fallback_table(figures))
+    console.print(f"[bold]fallback of {family}[/] in {escape(str(out))}: for servers, it reads frames of any tables")
+
+
+def _evaluate(
+    source: Path, split: SplitName, recipe: str, data_dir: Path | None, cache_dir: Path | None
+) -> Evaluation | FallbackEvaluation:
     if not (source / "bundle.json").exists():
         run = RunDir(source).finished()
         dataset = _dataset(run.asked.recipe, data_dir, cache_dir)
-        evaluated = measured(run, source, dataset, split)
-        write_evaluation(source, evaluated)
-        return evaluated
+        return evaluate_run(run, source, dataset, split)
     bundle, parts = exporting.read_bundle(source)
     dataset = _dataset(recipes.load(recipe), data_dir, cache_dir)
     if dataset.name != bundle.expected.data:
         raise RunError(f"{source} was made for {bundle.expected.data}, --recipe {recipe} is {dataset.name}")
-    return exporting.measure(parts, dataset, split, bundle.name)
+    return exporting.measure(parts, dataset, split, bundle.name).evaluation
 
 
 if __name__ == "__main__":

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 from trainer import export as exporting
+from trainer import fallback
 from trainer.compute import Compute
 from trainer.data import Dataset, SplitName
 from trainer.errors import RecipeError
-from trainer.evaluation import Evaluated
-from trainer.goals import Goal, ImprovedGoal, PaperGoal
+from trainer.evaluation import Evaluated, Evaluation
+from trainer.evaluation_files import write_evaluation
+from trainer.fallback import FallbackEvaluation
+from trainer.goals import AnyTablesGoal, Goal, ImprovedGoal, PaperGoal
 from trainer.paper import evaluation as paper_evaluation
 from trainer.paper.training import PaperTraining
 from trainer.recipe import PaperRecipe, Recipe
@@ -39,8 +42,18 @@ def new_training(
     return Training(recipe, dataset, goal, compute, start.net_state if start else None)
 
 
-def measured(run: Finished, folder: Path, dataset: Dataset, split: SplitName) -> Evaluated:
-    """Figures of a split; a run of the paper's method also keeps its literal ones in `folder`."""
+def evaluate_run(run: Finished, folder: Path, dataset: Dataset, split: SplitName) -> Evaluation | FallbackEvaluation:
+    """Figures of a split, kept in the run's folder; a run of the paper's method also keeps its literal ones there."""
+    if isinstance(run.asked.goal, AnyTablesGoal):
+        figures = fallback.measure(fallback.exportable(run, dataset), dataset, split)
+        fallback.write_evaluation(folder, figures)
+        return figures
+    evaluated = _evaluated(run, folder, dataset, split)
+    write_evaluation(folder, evaluated)
+    return evaluated.evaluation
+
+
+def _evaluated(run: Finished, folder: Path, dataset: Dataset, split: SplitName) -> Evaluated:
     if not isinstance(run.asked.recipe, PaperRecipe):
         return exporting.measure(exporting.exportable(run, dataset), dataset, split, run.summary.tables)
     model = paper_evaluation.finished_model(run, dataset)

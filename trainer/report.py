@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from trainer.evaluation import Bytes, Evaluation
+from trainer.fallback import FallbackEvaluation
 from trainer.paper.sections import DeconvolutionRfaSection, WideResNetSection
 from trainer.recipe import Net, PaperRecipe, Recipe
 from trainer.training import Epoch
@@ -55,6 +56,17 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     _row(table, "on the wire (abbreviated JPEG)", evaluation.wire)
     _row(table, "whole JFIF file", evaluation.file)
     table.add_row("in full batches on the wire", f"{evaluation.batched:.1f}")
+    return table
+
+
+def fallback_table(figures: FallbackEvaluation) -> Table:
+    """Accuracy and bytes, a line for each of the tables."""
+    table = Table(title=f"any tables on {figures.data} ({figures.split}, n = {figures.n})")
+    for heading in ("tables", "accuracy", "95 % interval", "scan bytes", "PSNR, dB"):
+        table.add_column(heading, justify="left" if heading == "tables" else "right")
+    for of in figures.of_tables:
+        interval = f"{of.low:.1%} to {of.high:.1%}"
+        table.add_row(of.tables, f"{of.accuracy:.1%}", interval, f"{of.scan.mean:.1f}", f"{of.psnr_db.value:.2f}")
     return table
 
 

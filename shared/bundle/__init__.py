@@ -1,6 +1,7 @@
 """The bundle: everything a device needs of one table version, and its identity."""
 
 from shared.bundle.encoding import EncoderSettings, Encoding
+from shared.bundle.fallback import ExpectedOfTables, Fallback
 from shared.bundle.model import (
     BUNDLE_LIMIT_BYTES,
     Bundle,
@@ -21,6 +22,8 @@ __all__ = [
     "EncoderSettings",
     "Encoding",
     "Expected",
+    "ExpectedOfTables",
+    "Fallback",
     "InputGeometry",
     "Selftest",
     "SelftestError",

@@ -178,7 +178,7 @@ class Bundle(_Part):
         try:
             bundle = cls.model_validate_json(data)
         except ValidationError as error:
-            raise BundleError(_first_fault(error)) from error
+            raise BundleError(first_fault(error)) from error
         if bundle.to_bytes() != data:
             raise BundleError("the bundle is not in canonical form (sorted keys, no spaces)")
         return bundle
@@ -199,7 +199,8 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
-def _first_fault(error: ValidationError) -> str:
+def first_fault(error: ValidationError) -> str:
+    """Which field is wrong, and how."""
     fault = error.errors()[0]
     where = ".".join(str(part) for part in fault["loc"]) or "bundle"
     return f"{where}: {fault['msg']}"

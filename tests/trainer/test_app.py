@@ -106,6 +106,21 @@ def test_a_run_and_its_bundle_evaluate_to_the_same_figures_in_three_units(traine
     assert of_run["file"]["mean"] > of_run["scan"]["mean"] + 400
 
 
+def test_a_run_of_any_tables_is_measured_at_several_and_exported_for_servers_alone(trained):
+    trained.must("train", "tiny.toml", "--tables", "any", "--out", "any")
+    shown = json.loads(trained.must("evaluate", "any").stdout)
+    kept = {path.name for path in (trained.folder / "any").iterdir() if "test" in path.name}
+    assert kept == {"fallback-test.json"}
+    assert shown == json.loads((trained.folder / "any" / "fallback-test.json").read_text())
+    assert {(of["data"], of["split"], of["n"]) for of in shown["of_tables"]} == {(NAME, "test", 256)}
+    exporting = ("export", "any", "--family", "gate", "--out", "fallback")
+    assert "a fallback has no versions" in trained.run(*exporting, "--counter", "1").stderr
+    assert "fallback of gate" in trained.must(*exporting).stderr
+    described = json.loads((trained.folder / "fallback" / "fallback.json").read_text())
+    assert (described["family"], described["expected"][0]["n"]) == ("gate", 512)
+    assert not (trained.folder / "fallback" / "bundle.json").exists()
+
+
 def test_a_finished_run_is_left_alone_and_another_one_does_not_overwrite_it(trained):
     again = trained.must("train", "tiny.toml", "--tables", "standard", "--quality", "75", "--out", "v1")
     other = trained.run("train", "tiny.toml", "--tables", "standard", "--quality", "50", "--out", "v1")
@@ -205,6 +220,7 @@ def test_help_teaches_by_example(trained):
         (("plot", "tables", "b2", "--out", "x.gif"), "must end in .png"),
         (("train", "none", "--tables", "standard", "--quality", "50", "--out", "x"), "no recipe 'none'"),
         (("train", "cifar100-improved", "--tables", "standard", "--quality", "50", "--out", "x"), "needs --data-dir"),
+        (("export", "v1", "--family", "gate", "--out", "x"), "a bundle needs a --counter"),
         (("export", "nowhere", "--counter", "1", "--family", "gate", "--out", "x"), "no finished run"),
         (("evaluate", "b2", "--recipe", "synthetic-64.toml"), "synthetic-64.toml"),
         (("frames", "--data", "mnist", "--out", "x"), "no such data"),

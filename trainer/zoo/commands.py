@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
-from trainer.errors import RunError
-from trainer.evaluation import Evaluation
+from trainer.data import SplitName
+from trainer.evaluation_files import read_evaluation
 from trainer.zoo.entry import Entry, add, check, entries, read
 from trainer.zoo.trial import Trial, classify
 
@@ -46,16 +45,13 @@ def try_pictures(
 def add_entry(
     name: Annotated[str, typer.Argument(help="What to call it, e.g. cifar100-60.")],
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE_DIR", help="A folder that `export` wrote.")],
-    evaluation: Annotated[Path, typer.Option(help="What `evaluate --split test --json` wrote for it.")],
+    run: Annotated[Path, typer.Option(help="The run it was exported from, after `evaluate`.")],
     made_by: Annotated[list[str], typer.Option(help="A command that made it; again for each, in order.")],
     folder: FolderOption = None,
 ) -> None:
     """Put an exported bundle into the zoo, with its figures, the commands that made it, and golden frames."""
-    try:
-        figures = Evaluation.model_validate_json(evaluation.read_bytes())
-    except ValidationError as error:
-        raise RunError(f"{evaluation} is no evaluation: {error}") from error
-    print(described(add(_zoo(folder), name, bundle, figures, tuple(made_by))))
+    evaluated = read_evaluation(run, SplitName.TEST)
+    print(described(add(_zoo(folder), name, bundle, evaluated, tuple(made_by))))
 
 
 def described(entry: Entry) -> str:

@@ -13,12 +13,14 @@ from shared.jpeg import Stream
 from trainer.classifier import OnnxClassifier, check_parity
 from trainer.data import Split, SplitName, synthetic
 from trainer.errors import RunError
-from trainer.evaluation import Evaluation, decode
+from trainer.evaluation import Evaluated, Evaluation, decode
+from trainer.evaluation_files import read_evaluation, write_evaluation
 from trainer.export import PARITY_TOLERANCE, Exportable, read_bundle
+from trainer.model_folder import BUNDLE_NAME, LABELS_NAME, MODEL_NAME
 from trainer.whole_file import write_whole
 
 BUDGET_BYTES = 20 * 2**20  # of the whole zoo: everyone who clones the repository carries it
-BUNDLE_FILES = ("classifier.onnx", "labels.json", "bundle.json")
+BUNDLE_FILES = (MODEL_NAME, LABELS_NAME, BUNDLE_NAME)  # the bundle last
 GOLDEN_FRAMES = 8
 GOLDEN_SIDE = 32  # pictures of `synthetic`, laid side by side until the frame is full
 
@@ -44,19 +46,24 @@ class Entry:
     """One entry, read and found whole.
 
     Args:
-        evaluation: on the data set's test split.
+        evaluated: on the data set's test split, frame by frame.
     """
 
     folder: Path
     bundle: Bundle
     parts: Exportable
-    evaluation: Evaluation
+    evaluated: Evaluated
     origin: Origin
 
     @property
     def name(self) -> str:
         """What it is called: its folder's name."""
         return self.folder.name
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The figures alone."""
+        return self.evaluated.evaluation
 
 
 def entries(zoo: Path) -> list[Entry]:
@@ -79,15 +86,15 @@ def read(zoo: Path, name: str) -> Entry:
     if name not in names:
         raise RunError(f"no entry {name!r} in {zoo}; there: {', '.join(names) or 'none'}")
     bundle, parts = read_bundle(folder)
+    evaluated = read_evaluation(folder, SplitName.TEST)
     try:
-        evaluation = Evaluation.model_validate_json((folder / "evaluation.json").read_bytes())
         origin = Origin.model_validate_json((folder / "origin.json").read_bytes())
     except (OSError, ValidationError) as error:
         raise RunError(f"{folder} is no whole entry: {error}") from error
-    return Entry(folder, bundle, parts, evaluation, origin)
+    return Entry(folder, bundle, parts, evaluated, origin)
 
 
-def add(zoo: Path, name: str, bundle_folder: Path, evaluation: Evaluation, made_by: tuple[str, ...]) -> Entry:
+def add(zoo: Path, name: str, bundle_folder: Path, evaluated: Evaluated, made_by: tuple[str, ...]) -> Entry:
     """Make an entry of an exported bundle; bundle.json comes last, so an entry that has one is whole.
 
     Raises:
@@ -97,13 +104,14 @@ def add(zoo: Path, name: str, bundle_folder: Path, evaluation: Evaluation, made_
     folder = zoo / name
     if (folder / "bundle.json").exists():
         raise RunError(f"{folder} is there already: remove it first")
-    _check_belongs(bundle, evaluation)
+    _check_belongs(bundle, evaluated.evaluation)
     size = size_bytes(zoo) + sum((bundle_folder / file).stat().st_size for file in BUNDLE_FILES)
     if size > BUDGET_BYTES:
         raise RunError(f"with {name} the zoo would take {size / 2**20:.1f} MiB, over {BUDGET_BYTES / 2**20:.0f}")
     folder.mkdir(parents=True, exist_ok=True)
-    _write_text(folder / "evaluation.json", evaluation.model_dump_json(indent=2))
-    _write_text(folder / "origin.json", _origin(parts, made_by).model_dump_json(indent=2))
+    write_evaluation(folder, evaluated)
+    origin = _origin(parts, made_by).model_dump_json(indent=2).encode() + b"\n"
+    write_whole(folder / "origin.json", lambda file: file.write(origin))
     for file in BUNDLE_FILES:
         shutil.copyfile(bundle_folder / file, folder / file)
     return read(zoo, name)
@@ -159,7 +167,3 @@ def _golden_pictures(height: int, width: int) -> NDArray[np.uint8]:
     tiles = synthetic.generate(GOLDEN_SIDE, 0, SplitName.TEST, GOLDEN_FRAMES).pixels
     whole = np.tile(tiles, (1, -(-height // GOLDEN_SIDE), -(-width // GOLDEN_SIDE), 1))
     return np.ascontiguousarray(whole[:, :height, :width])
-
-
-def _write_text(path: Path, text: str) -> None:
-    write_whole(path, lambda file: file.write(text.encode() + b"\n"))

@@ -1,0 +1,51 @@
+"""The other classifier of a family: for frames whose tables no bundle of it has."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from shared.bundle.model import BundleError, ClassifierRef, Expected, Family, InputGeometry, canonical_json, first_fault
+
+
+class ExpectedOfTables(Expected):
+    """What the trainer measured on held-out frames of the tables that `tables` tells in words."""
+
+    tables: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class Fallback(BaseModel):
+    """What a server must know of such a classifier. No device gets it, and it has no versions: it reads any tables.
+
+    Args:
+        inputs: float32 coefficients, dequantised; a bundle's classifier takes int16 levels instead.
+        expected: for several tables, ordinary and random.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=True)
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    family: Family
+    created_at: AwareDatetime
+    input: InputGeometry
+    inputs: Literal["coefficients"] = "coefficients"
+    classifier: ClassifierRef
+    expected: Annotated[tuple[ExpectedOfTables, ...], Field(min_length=1)]
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON, as a bundle's."""
+        return canonical_json(self.model_dump(mode="json", by_alias=True))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Parse canonical bytes.
+
+        Raises:
+            BundleError: not canonical, or a field is missing, unknown or out of range; says which.
+        """
+        try:
+            fallback = cls.model_validate_json(data)
+        except ValidationError as error:
+            raise BundleError(first_fault(error)) from error
+        if fallback.to_bytes() != data:
+            raise BundleError("the fallback is not in canonical form (sorted keys, no spaces)")
+        return fallback

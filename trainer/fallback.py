@@ -1,0 +1,153 @@
+"""A run of any tables as the server's fallback: its classifier reads dequantised coefficients, whoever quantised them.
+
+It is measured through ordinary tables of several qualities, and through random ones that no training drew.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
+
+from shared.bundle import ExpectedOfTables, Fallback, InputGeometry
+from shared.errors import PeerError
+from trainer.classifier import OnnxClassifier, check_parity
+from trainer.data import Dataset, SplitName
+from trainer.diff_jpeg import coefficients
+from trainer.encoding import Encoding
+from trainer.encodings import dequantised, of_standard, of_steps, steps_of
+from trainer.errors import RecipeError, RunError
+from trainer.evaluation import Evaluation, evaluate
+from trainer.export import PARITY_FRAMES, PARITY_TOLERANCE, promise, served_net
+from trainer.model_folder import FALLBACK_NAME, classifier_ref, read_classifier, write_folder
+from trainer.onnx_graph import to_onnx
+from trainer.random_tables import RandomTables, quantised
+from trainer.run_dir import Finished
+from trainer.streams import Levels
+from trainer.whole_file import write_whole
+
+QUALITIES = (10, 25, 50, 75, 95)
+RANDOM_TABLES = 3
+UNSEEN_SEED = 2**62  # recipes' seeds are small: training drew other tables
+
+
+@dataclass(frozen=True)
+class FallbackClassifier:
+    """A run's classifier, not yet on disk."""
+
+    model: bytes
+    labels: tuple[str, ...]
+    height: int
+    width: int
+
+
+class FallbackEvaluation(BaseModel):
+    """Figures of the same held-out frames, once for each of several tables."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str
+    split: str
+    n: int
+    of_tables: tuple[Evaluation, ...]
+
+
+def exportable(run: Finished, dataset: Dataset) -> FallbackClassifier:
+    """The classifier of a run; torch and ONNX Runtime must agree on held-out frames of random tables.
+
+    Raises:
+        RunError: the run's net does not fit its recipe.
+        ParityError: torch and ONNX Runtime differ.
+    """
+    net = served_net(run, dataset)
+    height, width = dataset.size
+    model = to_onnx(net, None, height, width)
+    frames = dataset.validation.head(PARITY_FRAMES)
+    steps = RandomTables(UNSEEN_SEED).steps(np.arange(len(frames)), epoch=0)
+    planes = quantised(coefficients(torch.from_numpy(frames.pixels)), steps)
+    with torch.no_grad():
+        expected = net(planes).numpy()
+    check_parity(expected, OnnxClassifier(model).logits(planes), PARITY_TOLERANCE)
+    return FallbackClassifier(model, dataset.classes, height, width)
+
+
+def measure(parts: FallbackClassifier, dataset: Dataset, split: SplitName) -> FallbackEvaluation:
+    """Figures on a split, through the real codec and the exported classifier, for each of `encodings`."""
+    pictures, classifier = dataset.split(split), OnnxClassifier(parts.model)
+    of_tables = tuple(
+        evaluate(
+            encoding,
+            _Dequantising(classifier, steps_of(encoding)),
+            pictures,
+            data=dataset.name,
+            split_name=split,
+            description=description,
+        ).evaluation
+        for description, encoding in encodings().items()
+    )
+    return FallbackEvaluation(data=dataset.name, split=split, n=len(pictures), of_tables=of_tables)
+
+
+def encodings() -> dict[str, Encoding]:
+    """What is measured, by its name: plain rounding and Annex K's Huffman codes, as in most JPEG files."""
+    random = RandomTables(UNSEEN_SEED).steps(np.arange(RANDOM_TABLES), epoch=0)
+    ordinary = {f"standard, quality {quality}": of_standard(quality) for quality in QUALITIES}
+    return ordinary | {f"random, number {index}": of_steps(steps) for index, steps in enumerate(random, start=1)}
+
+
+def write_fallback(
+    parts: FallbackClassifier, measured: FallbackEvaluation, folder: Path, *, family: str, created_at: datetime
+) -> Fallback:
+    """Write the folder.
+
+    Raises:
+        RecipeError: family is none that there can be.
+    """
+    try:
+        fallback = Fallback(
+            family=family,
+            created_at=created_at,
+            input=InputGeometry(width=parts.width, height=parts.height),
+            classifier=classifier_ref(parts.model, parts.labels),
+            expected=tuple(ExpectedOfTables(tables=of.tables, **dict(promise(of))) for of in measured.of_tables),
+        )
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise RecipeError(f"no fallback can have that {fault['loc'][0]}: {fault['msg']}") from error
+    write_folder(folder, FALLBACK_NAME, fallback.to_bytes(), parts.model, parts.labels)
+    return fallback
+
+
+def read_fallback(folder: Path) -> tuple[Fallback, FallbackClassifier]:
+    """A fallback's folder back again, checked against its own digests.
+
+    Raises:
+        RunError: a file is missing or is not the one that fallback.json names.
+    """
+    try:
+        fallback = Fallback.from_bytes((folder / FALLBACK_NAME).read_bytes())
+    except (OSError, PeerError) as error:
+        raise RunError(f"{folder} holds no fallback: {error}") from error
+    model, labels = read_classifier(folder, fallback.classifier)
+    return fallback, FallbackClassifier(model, labels, fallback.input.height, fallback.input.width)
+
+
+def write_evaluation(folder: Path, figures: FallbackEvaluation) -> None:
+    """Keep figures in a run's folder as `fallback-<split>.json`."""
+    text = figures.model_dump_json(indent=2).encode() + b"\n"
+    write_whole(folder / f"fallback-{figures.split}.json", lambda file: file.write(text))
+
+
+@dataclass(frozen=True)
+class _Dequantising:
+    """The classifier as `evaluate` takes one; the server's decoder dequantises by itself."""
+
+    classifier: OnnxClassifier
+    steps: Tensor
+
+    def logits(self, levels: Levels) -> NDArray[np.float32]:
+        return self.classifier.logits(dequantised(levels.planes(slice(None)), self.steps))
