@@ -39,6 +39,10 @@ def main() -> int:
         for comparison in comparisons
         for key, value in figures_of(comparison)
     }
+    figures |= {
+        f"{short_name(comparison.data)}_training_core_hours": training_seconds(folder) / 3600
+        for folder, comparison in zip(folders, comparisons, strict=True)
+    }
     budget_errors = [each.budget_error_max for each in comparisons if each.budget_error_max is not None]
     if budget_errors:
         figures["budget_error_max"] = max(budget_errors)
@@ -99,6 +103,12 @@ def last_rate_errors(folder: Path, ladder: Ladder) -> list[float]:
     logged = [RunDir(folder / point.run).logged() for point in ladder.points if point.kind is Kind.IMPROVED]
     errors = [[row["rate_error"] for row in rows if row.get("rate_error") is not None] for rows in logged]
     return [run[-1] for run in errors if run]
+
+
+def training_seconds(folder: Path) -> float:
+    """What all runs' epochs took, by the clock, one thread each: the base and every finished rung."""
+    runs = [RunDir(path.parent) for path in folder.glob("**/summary.json")]
+    return sum(row["seconds"] for run in runs for row in run.logged())
 
 
 def setting(comparison: Comparison) -> str:

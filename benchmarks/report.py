@@ -70,6 +70,7 @@ ABOUT = {
         "scan bytes, with 95 % intervals; `saving` is the share of a whole JFIF file (the paper's unit) that our wire "
         "does not need at equal accuracy, or, where no JPEG run is as accurate, against the most accurate one. "
         "`accuracy_*_jpeg` is interpolated at the bytes that the improved run of that budget spends. "
+        "`training_core_hours` is what all epochs of base and branches took by the clock, one thread each. "
         "`rate_model_median_error` is the median, over the improved runs, of the rate model's median error at its last "
         "refit.",
     ),
