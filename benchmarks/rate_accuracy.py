@@ -108,7 +108,7 @@ def last_rate_errors(folder: Path, ladder: Ladder) -> list[float]:
 def training_seconds(folder: Path) -> float:
     """What all runs' epochs took, by the clock, one thread each: the base and every finished rung."""
     runs = [RunDir(path.parent) for path in folder.glob("**/summary.json")]
-    return sum(row["seconds"] for run in runs for row in run.logged())
+    return sum(float(row["seconds"]) for run in runs for row in run.logged())
 
 
 def setting(comparison: Comparison) -> str:
