@@ -10,6 +10,8 @@ from trainer.recipe import PaperRecipe, Recipe
 
 FLAGS = {"rdo_multiplier": "--rdo", "weight": "--lambda"}  # where the flag is called otherwise than the goal's field
 
+WORDS = {"missing": "is needed", "extra_forbidden": "belongs to other tables or to the other method"}
+
 
 class TablesKind(StrEnum):
     """Which tables to train for."""
@@ -54,7 +56,10 @@ def chosen_goal(
 
 
 def _faults(error: ValidationError) -> str:
-    faults = [(fault["loc"][1:], fault["msg"].removeprefix("Value error, ")) for fault in error.errors()]
-    return "; ".join(
-        f"{FLAGS.get(str(place[0]), f'--{place[0]}')}: {text}" if place else text for place, text in faults
-    )
+    return "; ".join(_fault(list(fault["loc"][1:]), fault["type"], fault["msg"]) for fault in error.errors())
+
+
+def _fault(place: list[int | str], kind: str, text: str) -> str:
+    """One in words; a flag that these tables do not know belongs elsewhere."""
+    text = WORDS.get(kind, text.removeprefix("Value error, "))
+    return f"{FLAGS.get(str(place[0]), f'--{place[0]}')}: {text}" if place else text

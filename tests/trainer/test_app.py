@@ -203,16 +203,16 @@ def test_help_teaches_by_example(trained):
     ("arguments", "message"),
     [
         (("train", "tiny.toml", "--tables", "standard", "--out", "x"), "need a quality or a budget"),
-        (("train", "tiny.toml", "--tables", "learned", "--out", "x"), "--budget: Field required"),
+        (("train", "tiny.toml", "--tables", "learned", "--out", "x"), "--budget: is needed"),
         (
             ("train", "tiny.toml", "--tables", "learned", "--budget", "-3", "--out", "x"),
             "--budget: Input should be greater than 0",
         ),
         (
             ("train", "tiny.toml", "--tables", "sensitivity", "--budget", "90", "--rdo", "1", "--out", "x"),
-            "--rdo: Extra",
+            "--rdo: belongs to other",
         ),
-        (("train", "tiny.toml", "--tables", "any", "--quality", "9", "--out", "x"), "--quality: Extra"),
+        (("train", "tiny.toml", "--tables", "any", "--quality", "9", "--out", "x"), "--quality: belongs to other"),
         (("train", "tiny.toml", "--tables", "learned", "--budget", "4", "--out", "x"), "outside what tables can reach"),
         (("train", "x[/b][data].toml", "--tables", "standard", "--quality", "50", "--out", "x"), "x[/b][data].toml"),
         (("train", "tiny.toml", "--tables", "standard", "--quality", "50", "--out", "tiny.toml"), "tiny.toml"),

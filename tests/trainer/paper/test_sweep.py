@@ -9,7 +9,6 @@ from tests.trainer.paper.small import recipe
 from trainer import recipe as recipes
 from trainer.app import app
 from trainer.data import SplitName
-from trainer.errors import RecipeError
 from trainer.evaluation_files import read_evaluation
 from trainer.goal_choice import TablesKind, chosen_goal
 from trainer.goals import LearnedGoal, PenalisedGoal, StandardGoal
@@ -85,12 +84,3 @@ def test_lambda_comes_from_the_flag_or_else_from_the_recipe():
     assert chosen_goal(recipe(), TablesKind.STANDARD, quality=12.5) == StandardGoal(quality=12.5)
     improved = recipes.load("synthetic-32")
     assert chosen_goal(improved, TablesKind.LEARNED, budget=90.0) == LearnedGoal(budget=90.0)
-
-
-def test_flags_of_the_other_method_are_refused_by_name():
-    with pytest.raises(RecipeError, match="no --budget: bytes come out of --lambda"):
-        chosen_goal(recipe(), TablesKind.LEARNED, budget=90.0)
-    with pytest.raises(RecipeError, match="--lambda belongs to the paper's method"):
-        chosen_goal(recipes.load("synthetic-32"), TablesKind.LEARNED, weight=1.0)
-    with pytest.raises(RecipeError, match="belong to --tables learned"):
-        chosen_goal(recipe(), TablesKind.STANDARD, quality=50.0, weight=1.0)
