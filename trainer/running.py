@@ -16,7 +16,7 @@ from trainer.fitting import parameter_count
 from trainer.goals import Goal
 from trainer.report import epoch_line, progress_bar
 from trainer.run_dir import RunDir, Summary
-from trainer.training import Epoch, HeldOut
+from trainer.training import Epoch
 
 
 class Trainable(Protocol):
@@ -53,9 +53,6 @@ class Trainable(Protocol):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state()`."""
-
-    def held_out(self) -> HeldOut:
-        """Figures on validation as things stand."""
 
     def finished_encoding(self) -> Encoding:
         """What cameras will do with pixels."""
@@ -99,14 +96,14 @@ def _keep(training: Trainable, run: RunDir, compute: Compute) -> None:
 
 
 def _finish(training: Trainable, run: RunDir, compute: Compute) -> None:
-    held_out = training.held_out()
     if not compute.is_first:
         return
+    last = run.logged()[-1]
     summary = Summary(
         data=training.dataset.name,
         tables=training.goal.describe(),
-        validation_accuracy=held_out.accuracy,
-        scan_bytes=held_out.scan_bytes,
+        validation_accuracy=last["validation_accuracy"],
+        scan_bytes=last["scan_bytes"],
         n=len(training.dataset.validation),
         epochs=training.next_epoch,
         parameters=parameter_count(training.net),
