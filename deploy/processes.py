@@ -92,6 +92,11 @@ class Running:
         return self._child.pid
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._child.pid
+
+    @property
     def is_running(self) -> bool:
         """Whether it has not ended yet."""
         return self._child.poll() is None
