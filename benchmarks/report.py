@@ -66,10 +66,10 @@ ABOUT = {
     "soak": (
         "The server under everything at once, for half an hour",
         "One server process and a mixed load, counted by actor (`_done`): frames one by one, in batches of 32 and sent "
-        "again, labels, damaged frames, cut bodies, strangers, newcomers, scrapes, and bundles published while all of it "
-        "goes on, one in three of them broken. Resident memory, read every second: `_growth_mib` is the last third's "
-        "median minus the first third's, once a quarter of the time is over; `_slope` is Theil and Sen's. `control_` is "
-        "the same load on a server made to keep one frame in ten. n counts requests.",
+        "again, labels, damaged frames, cut bodies, strangers, newcomers, scrapes, and bundles published meanwhile, "
+        "one in three of them broken. Resident memory, read every second: `_growth_mib` is the last third's "
+        "median minus the first third's, once a quarter of the time is over; `_slope` is Theil and Sen's. `control_` "
+        "is the same load on a server made to keep one frame in ten. n counts requests.",
     ),
     "rate_accuracy": (
         "Learned tables against JPEG at equal bytes",
