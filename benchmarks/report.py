@@ -54,6 +54,17 @@ ABOUT = {
         "`make demo`, cold and then warm, in a fresh clone. n counts the different held-out pictures; each was sent at "
         "least once a row.",
     ),
+    "serving": (
+        "Serving: whole requests against bare ONNX Runtime on the same core",
+        "The zoo's `cifar100-100`, abbreviated frames of 32 x 32 pictures, every device with frames of its own, every "
+        "answer durable and checked. The server runs on one core with one classifying thread, the load generator on "
+        "the other; all sides in one run, in turns, medians over n rounds. `batch32_vs_bare_ort` is frames a second in "
+        "batches of 32, end to end over 4 connections, as a share of bare ONNX Runtime's on frames decoded beforehand; "
+        "`batch32_cpu_vs_bare_ort` the same by the server's processor time. `single_post_overhead_us` is the server's "
+        "processor time a frame posted alone, over 8 connections if nothing else is said, less what bare ONNX Runtime "
+        "needs at its best for batches of the size that came about (`frames_a_batch`): decoding, storing and cold "
+        "caches count as overhead. `fps`, `p50` and `p99` are by the clock.",
+    ),
     "serving_nets": (
         "Serving nets: on levels, on pixels rebuilt in the graph, on ready pixels",
         "ONNX Runtime, fp32, one thread, one picture a call; all sides of a size in one run, in turns. `dct` reads "

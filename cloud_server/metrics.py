@@ -22,6 +22,7 @@ LABELS_NAMED_MAX = 200
 INTERCHANGE = "interchange"
 """The `tables` label of frames that carry their own tables."""
 _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_BATCH_FRAMES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Stage(StrEnum):
@@ -90,6 +91,9 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self._batch_frames = Histogram(
+            "dctwire_batch_frames", "Frames classified together.", buckets=_BATCH_FRAMES, registry=registry
+        )
         self.queue_depth = Gauge("dctwire_queue_depth", "Frames waiting for a classifier.", registry=registry)
         self._devices = Gauge(
             "dctwire_devices_by_tables",
@@ -139,6 +143,12 @@ class Metrics:
     def observe(self, stage: Stage, seconds: float) -> None:
         """Note what one frame, micro-batch or request spent in a stage."""
         self._by_stage[stage].observe(seconds)
+
+    def observe_batch(self, frames: int, decode_seconds: float, infer_seconds: float) -> None:
+        """Note a micro-batch that was classified."""
+        self._batch_frames.observe(frames)
+        self._by_stage[Stage.DECODE].observe(decode_seconds)
+        self._by_stage[Stage.INFER].observe(infer_seconds)
 
     def set_fleet(self, by_tables: Count[tuple[str, str]], seq_by_family: Mapping[str, int], bundles: int) -> None:
         """Set the gauges that describe the fleet; called before each scrape."""

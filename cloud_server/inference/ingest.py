@@ -146,8 +146,7 @@ class Ingest:
             classified = await asyncio.get_running_loop().run_in_executor(self._pool, classify, lane, frames)
         finally:
             free()
-        self._metrics.observe(Stage.DECODE, classified.decode_seconds)
-        self._metrics.observe(Stage.INFER, classified.infer_seconds)
+        self._metrics.observe_batch(len(batch), classified.decode_seconds, classified.infer_seconds)
         offers = []
         for waiting, outcome in zip(batch, classified.outcomes, strict=True):
             if isinstance(outcome, Prediction):

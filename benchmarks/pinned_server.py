@@ -1,0 +1,107 @@
+"""A dctwire-server on a core of its own, with everything fresh: what the serving benchmarks measure."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks.record import ROOT
+from cloud_server.cli.operator_client import OperatorClient
+from cloud_server.cli.publishing import BundleFolder, initialise_trust, publish_folder
+
+STOP_SECONDS = 60.0
+_START = "import os, sys; os.sched_setaffinity(0, {%d}); from cloud_server.app import main; main()"
+_PORTS = ("--device-host", "127.0.0.1", "--device-port", "0", "--operator-port", "0", "--ops-port", "0")
+
+
+class PinnedServer:
+    """`dctwire-server run` with one classifying thread, pinned to one core; a context that stops it.
+
+    Args:
+        options: more flags of `dctwire-server run`; environment: more variables.
+    """
+
+    def __init__(self, core: int, options: Sequence[str] = (), environment: dict[str, str] | None = None) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        folder = Path(self._folder.name)
+        self._keys, self.data = folder / "keys", folder / "data"
+        initialise_trust(self._keys, self.data, datetime.now(UTC))
+        command = [sys.executable, "-c", _START % core, "run", "--data", str(self.data), "--threads", "1"]
+        self._process = subprocess.Popen(
+            [*command, *_PORTS, *options],
+            cwd=ROOT,
+            env=os.environ | (environment or {}),
+            stdout=subprocess.PIPE,
+            stderr=(folder / "log").open("w"),
+        )
+        assert self._process.stdout is not None
+        said = self._process.stdout.readline()
+        if not said:
+            raise RuntimeError((folder / "log").read_text())
+        self.addresses: dict[str, str] = json.loads(said)
+
+    def __enter__(self) -> "PinnedServer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        self._process.wait(STOP_SECONDS)
+        self._folder.cleanup()
+
+    @property
+    def pid(self) -> int:
+        """Of the server's process."""
+        return self._process.pid
+
+    @property
+    def device_address(self) -> tuple[str, int]:
+        """Host and port of the device plane."""
+        url = httpx.URL(self.addresses["device"])
+        return url.host, url.port or 80
+
+    def publish(self, folder: Path) -> None:
+        """Publish a bundle folder."""
+        with closing(OperatorClient(self.addresses["operator"])) as client:
+            publish_folder(client, BundleFolder.read(folder), self._keys, datetime.now(UTC), lambda _: None)
+
+    def assign(self, family: str, counter: int) -> None:
+        """Assign a published bundle."""
+        with closing(OperatorClient(self.addresses["operator"])) as client:
+            client.post("/v1/assignments", {"family": family, "counter": counter})
+
+    def enrol(self, family: str) -> str:
+        """A new device's session token."""
+        with closing(OperatorClient(self.addresses["operator"])) as client:
+            code = client.post("/v1/claims", {"family": family})["claim_code"]
+        answer = httpx.post(self.addresses["device"] + "/v1/devices", json={"claim_code": code})
+        return str(answer.raise_for_status().json()["token"])
+
+    def metrics(self, *names: str) -> list[float]:
+        """Of each metric the sum of its samples, whatever their labels; one scrape."""
+        samples = [
+            sample
+            for metric in text_string_to_metric_families(httpx.get(self.addresses["ops"] + "/metrics").text)
+            for sample in metric.samples
+        ]
+        return [sum(sample.value for sample in samples if sample.name == name) for name in names]
+
+    def cpu_seconds(self) -> float:
+        """Processor time of all the server's threads so far, user's and system's."""
+        threads = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
+
+    def resident_bytes(self) -> int:
+        """Memory in use (RSS)."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
