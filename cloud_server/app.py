@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ from cloud_server.fleet.devices import Devices
 from cloud_server.inference.batcher import BatcherLimits
 from cloud_server.inference.ingest import Ingest
 from cloud_server.listeners import Listener, ListenerSettings
-from cloud_server.logs import configure_logs
+from cloud_server.logs import logging_to
 from cloud_server.metrics import Metrics
 from cloud_server.registry.blobs import Blobs
 from cloud_server.registry.loading import load_model
@@ -221,10 +222,10 @@ def run(
     """
     given = {name: value for name, value in locals().items() if value is not None}
     settings = _settings(given)
-    configure_logs()
     disable_created_metrics()  # type: ignore[no-untyped-call]  # else every counter is exported twice
     try:
-        uvloop.run(serve(settings, _announce))
+        with logging_to(sys.stderr):
+            uvloop.run(serve(settings, _announce))
     except TrustError as error:
         _give_up(f"{error}\n{_trust_advice(settings.data)}")
     except (OSError, StorageError, DataInUseError) as error:

@@ -13,14 +13,17 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, cast
 
+import structlog
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from cloud_server.api.request_id import instance_of, new_request_id
 from cloud_server.metrics import Payload
 from shared.wire import PROBLEM_MEDIA_TYPE, Problem, ProblemCode
 
 HEAD_MAX_BYTES = 32 << 10
 LINGER_SECONDS = 1.0
+_log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -128,7 +131,9 @@ class MeteredProtocol(HttpToolsProtocol):
         if any(exchange is not self._arriving for exchange in self._unanswered):
             self.cycle.keep_alive = False  # the requests before it get their answers first, then the line ends
             return
-        problem = Problem.of(ProblemCode.BAD_REQUEST, msg).model_dump_json().encode()
+        request_id = new_request_id()
+        _log.warning("refused", status=400, code=ProblemCode.BAD_REQUEST, detail=msg, request_id=request_id)
+        problem = Problem.of(ProblemCode.BAD_REQUEST, msg, instance_of(request_id)).model_dump_json().encode()
         head = (
             f"HTTP/1.1 400 Bad Request\r\ncontent-type: {PROBLEM_MEDIA_TYPE}\r\n"
             f"content-length: {len(problem)}\r\nconnection: close\r\n\r\n"

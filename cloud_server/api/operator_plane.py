@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from cloud_server.api.bodies import read_json
+from cloud_server.api.call_log import CallLog, remark
 from cloud_server.api.problems import install_problems
 from cloud_server.api.tuf_files import TufFiles, tuf_router
 from cloud_server.errors import BodyTooLargeError, MediaTypeError
@@ -67,6 +68,7 @@ def operator_plane(
 ) -> FastAPI:
     """The application behind the operator listener."""
     app = FastAPI(title="dctwire operator plane", docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.add_middleware(CallLog)
     install_problems(app, lambda _request, _reason: {})
     app.include_router(_registry_router(registry, assignments))
     app.include_router(_blobs_router(blobs, blob_max_bytes))
@@ -88,6 +90,7 @@ def _registry_router(registry: Registry, assignments: Assignments) -> APIRouter:
         """Publish a bundle whose blobs are uploaded; the same again changes nothing."""
         wanted = await _read(request, PublishRequest)
         bundle = await registry.publish(_base64(wanted.bundle), _base64(wanted.targets))
+        remark(request, family=bundle.family, counter=bundle.counter)
         return JSONResponse({"family": bundle.family, "counter": bundle.counter, "target": bundle.target_path}, 201)
 
     @router.get("/v1/bundles")
@@ -127,6 +130,7 @@ def _fleet_router(registry: Registry, devices: Devices, assignments: Assignments
     async def create_claim(request: Request) -> Response:
         """A single-use claim code, valid for a day; it is shown this once."""
         wanted = await _read(request, ClaimRequest)
+        remark(request, family=wanted.family)
         claim = await devices.create_claim(wanted.family)
         return JSONResponse({"claim_code": claim.code, "family": claim.family, "expires_at": claim.expires_at}, 201)
 
@@ -134,6 +138,7 @@ def _fleet_router(registry: Registry, devices: Devices, assignments: Assignments
     async def assign(request: Request) -> Response:
         """Point a family at one of its published bundles; pointing it where it points already changes nothing."""
         wanted = await _read(request, AssignRequest)
+        remark(request, family=wanted.family, counter=wanted.counter)
         await registry.require_published(wanted.family, wanted.counter)
         assignment = await assignments.assign(wanted.family, wanted.counter)
         return Response(assignment.model_dump_json(), 201, media_type=JSON)

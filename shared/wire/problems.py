@@ -1,8 +1,9 @@
 """Problem codes (RFC 9457): the closed list of what can be wrong, its HTTP status, and whether to try again."""
 
 from enum import StrEnum
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -82,7 +83,10 @@ _SPECS: dict[ProblemCode, tuple[int, str, bool]] = {
 
 
 class Problem(BaseModel):
-    """A problem document. `retry` tells a device whether to keep the frame."""
+    """A problem document. `retry` tells a device whether to keep the frame, `instance` which request it was.
+
+    A problem inside an answer (a batch's bad frame) names no instance, and then has no such member.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -92,8 +96,15 @@ class Problem(BaseModel):
     detail: str
     code: str
     retry: bool
+    instance: str | None = None
 
     @classmethod
-    def of(cls, code: ProblemCode, detail: str) -> "Problem":
+    def of(cls, code: ProblemCode, detail: str, instance: str | None = None) -> "Problem":
         """The problem document of one occurrence."""
-        return cls(title=code.summary, status=code.status, detail=detail, code=code, retry=code.retry)
+        return cls(
+            title=code.summary, status=code.status, detail=detail, code=code, retry=code.retry, instance=instance
+        )
+
+    @model_serializer(mode="wrap")
+    def _without_absent_members(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialise(self).items() if value is not None}

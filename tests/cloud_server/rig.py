@@ -166,7 +166,8 @@ def assert_problem(answer: httpx.Response, status: int, code: ProblemCode) -> No
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == PROBLEM_MEDIA_TYPE
     problem = answer.json()
-    assert problem.keys() == {"type", "title", "status", "detail", "code", "retry"}
+    assert problem.keys() == {"type", "title", "status", "detail", "code", "retry", "instance"}
+    assert problem["instance"].startswith("urn:dctwire:request:")
     assert (problem["status"], problem["code"]) == (status, code)
     assert problem["title"] == code.summary
     assert problem["detail"]

@@ -118,19 +118,6 @@ def test_a_server_without_keys_says_what_to_do(tmp_path: Path) -> None:
         ServerProcess(tmp_path)
 
 
-def test_nothing_secret_is_logged(tmp_path: Path, bundle_folders: dict[int, Path]) -> None:
-    server = ServerProcess(tmp_path)
-    server.rig.publish(bundle_folders[1])
-    device = server.rig.enrol("digits")
-    device.post(b"no jpeg")
-    device.post(frame(tables(50)))
-    server.process.terminate()
-    _, log = server.finish()
-    events = [json.loads(line)["event"] for line in log.splitlines()]
-    assert events == ["ready", "bundle-published", "draining", "stopped"]
-    assert device.token not in log
-
-
 def test_a_second_server_on_the_same_data_is_turned_away_and_the_first_goes_on(tmp_path: Path) -> None:
     first = ServerProcess(tmp_path)
     with pytest.raises(AssertionError, match="another dctwire-server works in"):

@@ -1,0 +1,35 @@
+"""A server with a fault, to see what becomes of it: run as a process, it prints its address and serves until killed."""
+
+import asyncio
+import sys
+
+from fastapi import FastAPI
+
+from cloud_server.api.problems import install_problems
+from cloud_server.listeners import Listener, ListenerSettings
+from cloud_server.logs import logging_to
+
+
+def faulty_app() -> FastAPI:
+    """Every path is answered by a mistake."""
+    app = FastAPI(title="faulty plane", openapi_url=None)
+    install_problems(app, lambda _request, _reason: {})
+
+    @app.get("/{path:path}")
+    async def fail(path: str) -> None:
+        raise ZeroDivisionError("a fault")
+
+    return app
+
+
+async def serve() -> None:
+    """Serve until the process is killed."""
+    listener = Listener(faulty_app(), ListenerSettings("127.0.0.1", 0, 5.0, 5, 5), lambda _exchange: None)
+    await listener.start()
+    print(listener.address, flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    with logging_to(sys.stderr):
+        asyncio.run(serve())
