@@ -35,7 +35,8 @@ from cloud_server.inference.ingest import Ingest
 from cloud_server.listeners import Listener, ListenerSettings
 from cloud_server.logs import logging_to
 from cloud_server.metrics import Metrics
-from cloud_server.registry.blobs import Blobs
+from cloud_server.registry.blobs import Blobs, DirectoryBlobs
+from cloud_server.registry.bucket import Bucket, BucketBlobs
 from cloud_server.registry.loading import load_model
 from cloud_server.registry.registry import Registry
 from cloud_server.settings import ServerSettings
@@ -63,7 +64,7 @@ class System:
         self._pool = ThreadPoolExecutor(settings.threads, "classify")
         self._loader = ThreadPoolExecutor(1, "load")
         self._database = Database(settings.data / "dctwire.sqlite3", loop)
-        self._blobs = Blobs(settings.data / "blobs")
+        self._blobs = open_blobs(settings, "blobs")
         self._devices = Devices(self._database)
         self._assignments = Assignments(self._database)
         load = partial(load_model, blobs=self._blobs, batch_max=settings.batch_max_frames)
@@ -158,6 +159,29 @@ class System:
 
 def _no_meter(_exchange: Exchange) -> None:
     """Only the device plane's bytes are counted."""
+
+
+def open_blobs(settings: ServerSettings, name: str) -> Blobs:
+    """The blobs of one kind: a folder of the data directory, or a folder of the bucket with its copies there."""
+    folder = settings.data / name
+    if settings.s3_bucket is None:
+        return DirectoryBlobs(folder)
+    prefix = f"{settings.s3_prefix}{name}/"
+    return BucketBlobs(_bucket(settings, settings.s3_bucket).open(), prefix, folder, settings.cache_max_bytes)
+
+
+def _bucket(settings: ServerSettings, name: str) -> Bucket:
+    key_id, key = settings.s3_access_key_id, settings.s3_secret_access_key
+    return Bucket(
+        name,
+        settings.s3_region,
+        endpoint=settings.s3_endpoint,
+        access_key_id=key_id.get_secret_value() if key_id else None,
+        secret_access_key=key.get_secret_value() if key else None,
+        virtual_hosted=settings.s3_virtual_hosted,
+        allow_http=settings.s3_allow_http,
+        timeout_seconds=settings.s3_timeout_seconds,
+    )
 
 
 def open_repository(data: Path) -> Repository:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -16,6 +16,16 @@ class ServerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DCTWIRE_SERVER_", frozen=True, extra="forbid")
 
     data: Path
+    s3_bucket: str | None = None
+    s3_prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]+/)*$")] = ""
+    s3_endpoint: str | None = None
+    s3_region: str = "us-east-1"
+    s3_access_key_id: SecretStr | None = None
+    s3_secret_access_key: SecretStr | None = None
+    s3_virtual_hosted: bool = False
+    s3_allow_http: bool = False
+    s3_timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
+    cache_max_bytes: Annotated[int, Field(ge=0)] = 4 << 30
     device_host: str = "0.0.0.0"  # noqa: S104 - cameras come from outside
     device_port: Port = 8000
     operator_host: str = "127.0.0.1"

@@ -113,7 +113,7 @@ def _blobs_router(blobs: Blobs, max_bytes: int) -> APIRouter:
         declared = request.headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > max_bytes:
             raise BodyTooLargeError(max_bytes)
-        if sha256 in blobs:
+        if await asyncio.to_thread(blobs.__contains__, sha256):
             return Response(status_code=204, headers={"connection": "close"})
         with blobs.upload(sha256) as upload:
             await _receive(request, upload, max_bytes)

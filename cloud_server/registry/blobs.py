@@ -1,12 +1,14 @@
-"""Files named by their SHA-256, created once and never changed."""
+"""Files named by their SHA-256, created once and never changed; here, in a folder. `bucket` keeps them in S3."""
 
 import hashlib
 import os
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from cloud_server.errors import StorageError
 from shared.errors import PeerError
 
 
@@ -19,19 +21,28 @@ class BlobMissingError(PeerError):
 
     code = "invalid-bundle"
 
+    def __init__(self, sha256: str) -> None:
+        super().__init__(f"no blob {sha256} has been uploaded; PUT it to /v1/blobs/{sha256}")
+
 
 class Upload:
-    """A blob on its way in: bytes are written beside the store and moved into it once their digest is right."""
+    """A blob on its way in: bytes are written to a file of their own and kept once their digest is right."""
 
-    def __init__(self, partial: Path, final: Path) -> None:
+    def __init__(self, blobs: "Blobs", sha256: str, partial: Path) -> None:
+        self._blobs = blobs
+        self._sha256 = sha256
         self._partial = partial
-        self._final = final
         self._file = partial.open("wb")
         self._digest = hashlib.sha256()
 
     def write(self, data: bytes) -> None:
-        """Append bytes."""
-        self._file.write(data)
+        """Append bytes.
+
+        Raises:
+            StorageError: the disk does not take them.
+        """
+        with storage_errors("the blob cannot be written"):
+            self._file.write(data)
         self._digest.update(data)
 
     def finish(self) -> None:
@@ -39,66 +50,161 @@ class Upload:
 
         Raises:
             BlobDigestError: what was written is not what the name promises; nothing becomes visible.
+            StorageError: it could not be kept.
         """
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        if self._digest.hexdigest() != self._final.name:
-            raise BlobDigestError(f"these bytes are {self._digest.hexdigest()}, not {self._final.name}")
-        self._final.parent.mkdir(exist_ok=True)
-        self._partial.replace(self._final)
-        for folder in (self._final.parent, self._final.parent.parent):
-            _sync_directory(folder)
+        with storage_errors("the blob cannot be written"):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+        if self._digest.hexdigest() != self._sha256:
+            raise BlobDigestError(f"these bytes are {self._digest.hexdigest()}, not {self._sha256}")
+        self._blobs.keep(self._sha256, self._partial)
 
     def drop(self) -> None:
         """Forget what has not become visible."""
-        self._file.close()
+        with suppress(OSError):  # a full disk also fails the flush in close
+            self._file.close()
         self._partial.unlink(missing_ok=True)
 
 
-class Blobs:
-    """A directory of blobs: `ab/ab12..`, and `partial/` for what is on its way in."""
+class Blobs(ABC):
+    """Blobs by digest. All of it blocks: for threads, not for the event loop.
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._partials = directory / "partial"
-        self._partials.mkdir(parents=True, exist_ok=True)
-        for left_over in self._partials.iterdir():
+    Every call that meets the store raises StorageError when the store does not answer in time.
+    """
+
+    def __init__(self, partials: Path) -> None:
+        """`partials`: a folder of ours alone, for what is on its way in; what a killed process left there goes."""
+        self._partials = partials
+        partials.mkdir(parents=True, exist_ok=True)
+        for left_over in partials.iterdir():
             left_over.unlink()
 
+    @abstractmethod
     def __contains__(self, sha256: str) -> bool:
-        return self._path(sha256).exists()
+        """Whether the blob has been uploaded."""
+
+    @abstractmethod
+    def read(self, sha256: str) -> bytes:
+        """A blob's bytes, checked.
+
+        Raises:
+            BlobMissingError: it was never uploaded.
+            BlobDigestError: the store gives back other bytes.
+        """
+
+    @abstractmethod
+    def path(self, sha256: str) -> Path:
+        """A local file with the blob's bytes, checked.
+
+        Raises:
+            BlobMissingError, BlobDigestError: as `read`.
+        """
+
+    @abstractmethod
+    def delete(self, sha256: str) -> None:
+        """Forget a blob; one that is not there is forgotten already."""
+
+    @abstractmethod
+    def keep(self, sha256: str, partial: Path) -> None:
+        """Take over a complete, synced file whose digest is right; durable on return. Only `Upload` calls this."""
+
+    def put(self, data: bytes) -> str:
+        """Keep these bytes, durably; returns their SHA-256."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        with self.upload(sha256) as upload:
+            upload.write(data)
+            upload.finish()
+        return sha256
 
     @contextmanager
     def upload(self, sha256: str) -> Iterator[Upload]:
         """Take in a blob; leaving without `finish` forgets it."""
-        descriptor, name = tempfile.mkstemp(dir=self._partials)
-        os.close(descriptor)
-        upload = Upload(Path(name), self._path(sha256))
+        upload = Upload(self, sha256, self.new_partial())
         try:
             yield upload
         finally:
             upload.drop()
 
-    def path(self, sha256: str) -> Path:
-        """Where the blob lies, its bytes read and found to be the ones its name promises.
+    def new_partial(self) -> Path:
+        """A new empty file among the partial ones."""
+        with storage_errors("the blob cannot be written"):
+            descriptor, name = tempfile.mkstemp(dir=self._partials)
+            os.close(descriptor)
+        return Path(name)
 
-        Raises:
-            BlobMissingError: it was never uploaded.
-            BlobDigestError: the disk gives back other bytes.
-        """
-        path = self._path(sha256)
-        try:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except FileNotFoundError as error:
-            raise BlobMissingError(f"no blob {sha256} has been uploaded; PUT it to /v1/blobs/{sha256}") from error
-        if digest != sha256:
-            raise BlobDigestError(f"{path} has become {digest}")
+
+class DirectoryBlobs(Blobs):
+    """Blobs in a folder: `ab/ab12..`, and `partial/` for what is on its way in."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        super().__init__(directory / "partial")
+
+    def __contains__(self, sha256: str) -> bool:
+        return self._place(sha256).exists()
+
+    def read(self, sha256: str) -> bytes:
+        with _missing_or_unreadable(sha256):
+            data = self._place(sha256).read_bytes()
+        require_digest(sha256, hashlib.sha256(data).hexdigest(), self._place(sha256))
+        return data
+
+    def path(self, sha256: str) -> Path:
+        path = self._place(sha256)
+        with _missing_or_unreadable(sha256):
+            digest = digest_of(path)
+        require_digest(sha256, digest, path)
         return path
 
-    def _path(self, sha256: str) -> Path:
+    def delete(self, sha256: str) -> None:
+        with storage_errors(f"blob {sha256} cannot be deleted"):
+            self._place(sha256).unlink(missing_ok=True)
+
+    def keep(self, sha256: str, partial: Path) -> None:
+        final = self._place(sha256)
+        with storage_errors("the blob cannot be kept"):
+            final.parent.mkdir(exist_ok=True)
+            partial.replace(final)
+            for folder in (final.parent, final.parent.parent):
+                _sync_directory(folder)
+
+    def _place(self, sha256: str) -> Path:
         return self._directory / sha256[:2] / sha256
+
+
+@contextmanager
+def storage_errors(what: str) -> Iterator[None]:
+    """Turns what the disk says into our error, once, where it enters."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{what}: {error.strerror}") from error
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, lower-case hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_digest(sha256: str, found: str, where: object) -> None:
+    """Whether a blob is the one its name promises.
+
+    Raises:
+        BlobDigestError: it is not.
+    """
+    if found != sha256:
+        raise BlobDigestError(f"{where} has become {found}")
+
+
+@contextmanager
+def _missing_or_unreadable(sha256: str) -> Iterator[None]:
+    with storage_errors(f"blob {sha256} cannot be read"):
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise BlobMissingError(sha256) from error
 
 
 def _sync_directory(path: Path) -> None:

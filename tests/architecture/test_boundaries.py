@@ -31,6 +31,7 @@ DOORS = {
     ("sensor_client", "sqlite3"): None,
     ("cloud_server", "httpx"): None,
     ("cloud_server", "onnxruntime"): None,
+    ("cloud_server", "obstore"): {"cloud_server.registry.bucket"},
     ("trainer", "onnx"): {"trainer.onnx_writer"},
     ("trainer", "onnxruntime"): None,
     ("trainer", "httpx"): {"trainer.data.download"},

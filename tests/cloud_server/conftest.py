@@ -1,5 +1,6 @@
 """One server with two published bundles, shared by the tests that only add to it."""
 
+import contextlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from tests.cloud_server.engines import Embedded, Engine, Outgrown
 from tests.cloud_server.rig import Device, Rig, server_in_thread, tables, write_bundle
 
 FAMILY = "digits"
@@ -28,9 +30,22 @@ def bundle_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 
 
 @pytest.fixture(scope="session")
-def rig(tmp_path_factory: pytest.TempPathFactory, bundle_folders: dict[int, Path]) -> Iterator[Rig]:
+def outgrown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outgrown]:
+    """The real engines, started when the first test needs them."""
+    with contextlib.closing(Outgrown(tmp_path_factory.mktemp("outgrown"))) as started:
+        yield started
+
+
+@pytest.fixture(scope="session", params=["embedded", "outgrown"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """What a server keeps its state in: every test that asks runs on both."""
+    return Embedded() if request.param == "embedded" else request.getfixturevalue("outgrown")
+
+
+@pytest.fixture(scope="session")
+def rig(engine: Engine, tmp_path_factory: pytest.TempPathFactory, bundle_folders: dict[int, Path]) -> Iterator[Rig]:
     """A running server with both bundles published and the first one assigned."""
-    with server_in_thread(tmp_path_factory.mktemp("server"), wait_max_seconds=30) as rig:
+    with server_in_thread(tmp_path_factory.mktemp("server"), engine, wait_max_seconds=30) as rig:
         for folder in bundle_folders.values():
             rig.publish(folder)
         rig.assign(FAMILY, 1)

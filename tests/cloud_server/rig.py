@@ -39,9 +39,11 @@ from shared.bundle import (
 )
 from shared.jpeg import Encoder, Sampling, Stream, TableSet
 from shared.wire import PROBLEM_MEDIA_TYPE, Batch, BatchItem, ProblemCode
+from tests.cloud_server.engines import Embedded, Engine
 
 LABELS = ("zero", "one", "two", "three", "four")
 SIDE = 32
+EMBEDDED = Embedded()
 EOI = b"\xff\xd9"
 Pixels = npt.NDArray[np.uint8]
 
@@ -255,8 +257,8 @@ def settings(data: Path, **changes: Any) -> ServerSettings:
 
 
 @contextlib.contextmanager
-def server_in_thread(directory: Path, **changes: Any) -> Iterator[Rig]:
-    """A server in this process, on an event loop of its own, over real sockets and files."""
+def server_in_thread(directory: Path, engine: Engine = EMBEDDED, **changes: Any) -> Iterator[Rig]:
+    """A server in this process, on an event loop of its own, over real sockets, files and engines."""
     data, keys = directory / "data", directory / "keys"
     if not data.exists():
         initialise_trust(keys, data, datetime.now(UTC))
@@ -264,7 +266,7 @@ def server_in_thread(directory: Path, **changes: Any) -> Iterator[Rig]:
     started: list[dict[str, str]] = []
 
     async def serve() -> None:
-        system = System(settings(data, **changes), asyncio.get_running_loop())
+        system = System(settings(data, **engine.settings(data), **changes), asyncio.get_running_loop())
         async with system.running():
             started.append(system.addresses())
             ready.set()
