@@ -25,11 +25,13 @@ from trainer.data.catalogue import Catalogue
 from trainer.errors import RecipeError, RunError
 from trainer.evaluation import Evaluation
 from trainer.evaluation_files import evaluation_path
+from trainer.export import Exportable
 from trainer.fallback import FallbackEvaluation
 from trainer.fitting import parameter_count
 from trainer.frames import write_description, write_frames
 from trainer.goal_choice import TablesKind, chosen_goal
 from trainer.goals import AnyTablesGoal
+from trainer.golden import GoldenPictures
 from trainer.methods import evaluate_run, new_training
 from trainer.options import CacheOption, DataOption, DeviceOption, RunArgument, ThreadsOption, VariantOption
 from trainer.paper import sweep as sweeping
@@ -228,11 +230,15 @@ def export(
     ] = None,
     min_counter: Annotated[int, typer.Option(min=1, help="Oldest version that is still safe to run.")] = 1,
     selftest_seed: Annotated[int, typer.Option(min=0, help="Seed of the devices' self-test picture.")] = 1,
+    golden: Annotated[
+        GoldenPictures,
+        typer.Option(help="Pictures the server tries the classifier with: your held-out ones, or made-up ones."),
+    ] = GoldenPictures.HELD_OUT,
     threads: ThreadsOption = 1,
     data_dir: DataOption = None,
     cache_dir: CacheOption = None,
 ) -> None:
-    """Write a run as a bundle folder: bundle.json for cameras, classifier.onnx and labels.json for the server.
+    """Write a run as a bundle folder: bundle.json for cameras, the classifier and golden frames for the server.
 
     A run of any tables has none for cameras: it becomes the server's fallback, fallback.json in place of bundle.json.
     """
@@ -243,12 +249,13 @@ def export(
         raise RecipeError("a fallback has no versions: no --counter" if is_fallback else "a bundle needs a --counter")
     dataset = _dataset(finished.asked.recipe, data_dir, cache_dir)
     if counter is None:
-        _export_fallback(finished, dataset, out, family, created_at)
+        _export_fallback(finished, dataset, golden, out, family, created_at)
         return
     parts = exporting.exportable(finished, dataset)
     expected = exporting.measure(parts, dataset, SplitName.VALIDATION, finished.summary.tables).evaluation
     bundle = exporting.write_bundle(
         parts,
+        exporting.golden_of(parts, golden, dataset),
         expected,
         out,
         family=family,
@@ -324,10 +331,13 @@ def _compute(device: str) -> Compute:
     return compute
 
 
-def _export_fallback(run: Finished, dataset: Dataset, out: Path, family: str, created_at: datetime) -> None:
+def _export_fallback(
+    run: Finished, dataset: Dataset, golden: GoldenPictures, out: Path, family: str, created_at: datetime
+) -> None:
     parts = fallback.exportable(run, dataset)
     figures = fallback.measure(parts, dataset, SplitName.VALIDATION)
-    fallback.write_fallback(parts, figures, out, family=family, created_at=created_at)
+    golden_frames = fallback.golden_of(parts, golden, dataset)
+    fallback.write_fallback(parts, golden_frames, figures, out, family=family, created_at=created_at)
     console.print(fallback_table(figures))
     console.print(f"[bold]fallback of {family}[/] in {escape(str(out))}: for servers, it reads frames of any tables")
 
@@ -339,11 +349,11 @@ def _evaluate(
         run = RunDir(source).finished()
         dataset = _dataset(run.asked.recipe, data_dir, cache_dir)
         return evaluate_run(run, source, dataset, split)
-    bundle, parts = exporting.read_bundle(source)
+    bundle, files = exporting.read_bundle(source)
     dataset = _dataset(recipes.load(recipe), data_dir, cache_dir)
     if dataset.name != bundle.expected.data:
         raise RunError(f"{source} was made for {bundle.expected.data}, --recipe {recipe} is {dataset.name}")
-    return exporting.measure(parts, dataset, split, bundle.name).evaluation
+    return exporting.measure(Exportable.of(bundle, files), dataset, split, bundle.name).evaluation
 
 
 if __name__ == "__main__":

@@ -1,22 +1,27 @@
-"""A finished run as a bundle folder: bundle.json for cameras, classifier.onnx and labels.json for the server."""
+"""A finished run as a bundle folder: bundle.json for cameras, the classifier and its golden frames for the server."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from shared.bundle import Bundle, Expected, InputGeometry, Selftest, selftest_sha256
+from shared.bundle import BUNDLE_NAME, Bundle, Expected, Golden, InputGeometry, Selftest, selftest_sha256
 from shared.errors import PeerError
+from shared.jpeg import Stream
 from trainer import streams
 from trainer.classifier import OnnxClassifier, check_parity
-from trainer.data import Dataset, SplitName
+from trainer.data import Dataset, Split, SplitName
 from trainer.encoding import Encoding
 from trainer.encodings import dequantised, steps_of
 from trainer.errors import RecipeError, RunError
-from trainer.evaluation import Evaluated, Evaluation, evaluate
-from trainer.model_folder import BUNDLE_NAME, classifier_ref, read_classifier, write_folder
+from trainer.evaluation import Evaluated, Evaluation, decode, evaluate
+from trainer.golden import GoldenPictures, golden, golden_pictures
+from trainer.model_folder import ModelFiles
 from trainer.models import DctNet
 from trainer.onnx_graph import to_onnx
 from trainer.recipe import PaperRecipe
@@ -37,6 +42,11 @@ class Exportable:
     labels: tuple[str, ...]
     height: int
     width: int
+
+    @classmethod
+    def of(cls, bundle: Bundle, files: ModelFiles) -> Self:
+        """Those of a bundle folder."""
+        return cls(bundle.encoding, files.model, files.labels, bundle.input.height, bundle.input.width)
 
 
 def exportable(run: Finished, dataset: Dataset) -> Exportable:
@@ -86,6 +96,19 @@ def measure(parts: Exportable, dataset: Dataset, split: SplitName, description: 
     )
 
 
+def golden_of(parts: Exportable, kind: GoldenPictures, dataset: Dataset) -> Golden:
+    """Golden frames as the bundle's cameras would send them."""
+    pictures = golden_pictures(kind, dataset)
+    frames = parts.encoding.encoder().encode_batch(pictures.pixels, Stream.ABBREVIATED)
+    return golden(kind, frames, pictures.labels, logits_of(parts, frames))
+
+
+def logits_of(parts: Exportable, frames: list[bytes]) -> NDArray[np.float32]:
+    """What the classifier says of streams made with the bundle's tables, float32 (n, classes)."""
+    unknown = Split(np.empty((len(frames), parts.height, parts.width, 3), np.uint8), np.zeros(len(frames), np.int64))
+    return OnnxClassifier(parts.model).logits(decode(parts.encoding.tables, frames, unknown))
+
+
 def promise(measured: Evaluation) -> Expected:
     """What a description says of an evaluation."""
     return Expected(
@@ -99,6 +122,7 @@ def promise(measured: Evaluation) -> Expected:
 
 def write_bundle(
     parts: Exportable,
+    golden_frames: Golden,
     expected: Evaluation,
     folder: Path,
     *,
@@ -113,6 +137,7 @@ def write_bundle(
     Raises:
         RecipeError: family or counter is none a bundle can have.
     """
+    files = ModelFiles(parts.model, parts.labels, golden_frames)
     try:
         bundle = Bundle(
             family=family,
@@ -122,7 +147,7 @@ def write_bundle(
             input=InputGeometry(width=parts.width, height=parts.height),
             tables=parts.encoding.tables,
             settings=parts.encoding.settings,
-            classifier=classifier_ref(parts.model, parts.labels),
+            classifier=files.ref,
             expected=promise(expected),
             selftest=Selftest(
                 seed=selftest_seed,
@@ -132,11 +157,11 @@ def write_bundle(
     except ValidationError as error:
         fault = error.errors()[0]
         raise RecipeError(f"no bundle can have that {fault['loc'][0]}: {fault['msg']}") from error
-    write_folder(folder, BUNDLE_NAME, bundle.to_bytes(), parts.model, parts.labels)
+    files.write(folder, BUNDLE_NAME, bundle.to_bytes())
     return bundle
 
 
-def read_bundle(folder: Path) -> tuple[Bundle, Exportable]:
+def read_bundle(folder: Path) -> tuple[Bundle, ModelFiles]:
     """A bundle folder back again, checked against its own digests.
 
     Raises:
@@ -146,5 +171,4 @@ def read_bundle(folder: Path) -> tuple[Bundle, Exportable]:
         bundle = Bundle.from_bytes((folder / BUNDLE_NAME).read_bytes())
     except (OSError, PeerError) as error:
         raise RunError(f"{folder} is no bundle folder: {error}") from error
-    model, labels = read_classifier(folder, bundle.classifier)
-    return bundle, Exportable(bundle.encoding, model, labels, bundle.input.height, bundle.input.width)
+    return bundle, ModelFiles.read(folder, bundle.classifier)

@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
-from shared.bundle import ExpectedOfTables, Fallback, InputGeometry
+from shared.bundle import FALLBACK_NAME, ExpectedOfTables, Fallback, Golden, InputGeometry
 from shared.errors import PeerError
+from shared.jpeg import Decoder, Stream
 from trainer.classifier import OnnxClassifier, check_parity
 from trainer.data import Dataset, SplitName
-from trainer.diff_jpeg import coefficients
+from trainer.diff_jpeg import Planes, coefficients
 from trainer.encoding import Encoding
 from trainer.encodings import dequantised, of_standard, of_steps, steps_of
 from trainer.errors import RecipeError, RunError
 from trainer.evaluation import Evaluation, evaluate
 from trainer.export import PARITY_FRAMES, PARITY_TOLERANCE, promise, served_net
-from trainer.model_folder import FALLBACK_NAME, classifier_ref, read_classifier, write_folder
+from trainer.golden import GoldenPictures, golden, golden_pictures
+from trainer.model_folder import ModelFiles
 from trainer.onnx_graph import to_onnx
 from trainer.random_tables import RandomTables, quantised
 from trainer.run_dir import Finished
@@ -92,6 +94,27 @@ def measure(parts: FallbackClassifier, dataset: Dataset, split: SplitName) -> Fa
     return FallbackEvaluation(data=dataset.name, split=split, n=len(pictures), of_tables=of_tables)
 
 
+def golden_of(parts: FallbackClassifier, kind: GoldenPictures, dataset: Dataset) -> Golden:
+    """Golden frames, whole JPEG files; the tables of `encodings` take turns."""
+    pictures, by_turns = golden_pictures(kind, dataset), encodings().values()
+    frames = [b""] * len(pictures)
+    for turn, encoding in enumerate(by_turns):
+        rows = slice(turn, None, len(by_turns))
+        frames[rows] = encoding.encoder().encode_batch(pictures.pixels[rows], Stream.INTERCHANGE)
+    planes = dequantised_planes(frames, parts.height, parts.width)
+    return golden(kind, frames, pictures.labels, OnnxClassifier(parts.model).logits(planes))
+
+
+def dequantised_planes(frames: list[bytes], height: int, width: int) -> Planes:
+    """Whole JPEG files as the server gives them to the classifier."""
+    y = np.empty((len(frames), 64, height // 8, width // 8), np.float32)
+    c = np.empty((len(frames), 128, height // 16, width // 16), np.float32)
+    for fault in Decoder().decode_batch(frames, y, c, dequantise=True):
+        if fault is not None:
+            raise fault
+    return Planes(torch.from_numpy(y), torch.from_numpy(c))
+
+
 def encodings() -> dict[str, Encoding]:
     """What is measured, by its name: plain rounding and Annex K's Huffman codes, as in most JPEG files."""
     random = RandomTables(UNSEEN_SEED).steps(np.arange(RANDOM_TABLES), epoch=0)
@@ -100,29 +123,36 @@ def encodings() -> dict[str, Encoding]:
 
 
 def write_fallback(
-    parts: FallbackClassifier, measured: FallbackEvaluation, folder: Path, *, family: str, created_at: datetime
+    parts: FallbackClassifier,
+    golden_frames: Golden,
+    measured: FallbackEvaluation,
+    folder: Path,
+    *,
+    family: str,
+    created_at: datetime,
 ) -> Fallback:
     """Write the folder.
 
     Raises:
         RecipeError: family is none that there can be.
     """
+    files = ModelFiles(parts.model, parts.labels, golden_frames)
     try:
         fallback = Fallback(
             family=family,
             created_at=created_at,
             input=InputGeometry(width=parts.width, height=parts.height),
-            classifier=classifier_ref(parts.model, parts.labels),
+            classifier=files.ref,
             expected=tuple(ExpectedOfTables(tables=of.tables, **dict(promise(of))) for of in measured.of_tables),
         )
     except ValidationError as error:
         fault = error.errors()[0]
         raise RecipeError(f"no fallback can have that {fault['loc'][0]}: {fault['msg']}") from error
-    write_folder(folder, FALLBACK_NAME, fallback.to_bytes(), parts.model, parts.labels)
+    files.write(folder, FALLBACK_NAME, fallback.to_bytes())
     return fallback
 
 
-def read_fallback(folder: Path) -> tuple[Fallback, FallbackClassifier]:
+def read_fallback(folder: Path) -> tuple[Fallback, ModelFiles]:
     """A fallback's folder back again, checked against its own digests.
 
     Raises:
@@ -132,8 +162,7 @@ def read_fallback(folder: Path) -> tuple[Fallback, FallbackClassifier]:
         fallback = Fallback.from_bytes((folder / FALLBACK_NAME).read_bytes())
     except (OSError, PeerError) as error:
         raise RunError(f"{folder} holds no fallback: {error}") from error
-    model, labels = read_classifier(folder, fallback.classifier)
-    return fallback, FallbackClassifier(model, labels, fallback.input.height, fallback.input.width)
+    return fallback, ModelFiles.read(folder, fallback.classifier)
 
 
 def write_evaluation(folder: Path, figures: FallbackEvaluation) -> None:

@@ -1,45 +1,80 @@
-"""A classifier on disk: classifier.onnx and labels.json, and a description that names both by digest."""
+"""A classifier on disk: its ONNX file, labels and golden frames, and a description that names them by digest."""
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-from shared.bundle import ClassifierRef
+from shared.bundle import (
+    BUNDLE_NAME,
+    FALLBACK_NAME,
+    GOLDEN_NAME,
+    INT8_NAME,
+    LABELS_NAME,
+    MODEL_NAME,
+    ClassifierRef,
+    Golden,
+)
+from shared.errors import PeerError
 from trainer.errors import RunError
 from trainer.whole_file import write_whole
 
-BUNDLE_NAME, FALLBACK_NAME = "bundle.json", "fallback.json"
-MODEL_NAME, LABELS_NAME = "classifier.onnx", "labels.json"
 
-
-def classifier_ref(model: bytes, labels: tuple[str, ...]) -> ClassifierRef:
-    """The digests of both files."""
-    return ClassifierRef(sha256=_sha256(model), labels_sha256=_sha256(_labels_json(labels)))
-
-
-def write_folder(folder: Path, name: str, description: bytes, model: bytes, labels: tuple[str, ...]) -> None:
-    """Write a folder; its description goes first and comes last, so a folder that has one is whole.
+@dataclass(frozen=True)
+class ModelFiles:
+    """What lies beside a description.
 
     Args:
-        name: of the description.
+        model: serialised ONNX.
+        labels: in the order of its logits.
+        golden: frames and what it must say of them.
+        int8: the same classifier in eight bits, where that holds its accuracy.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in (BUNDLE_NAME, FALLBACK_NAME):
-        (folder / old).unlink(missing_ok=True)
-    files = {MODEL_NAME: model, LABELS_NAME: _labels_json(labels), name: description}
-    for file, content in files.items():
-        _write(folder / file, content)
 
+    model: bytes
+    labels: tuple[str, ...]
+    golden: Golden
+    int8: bytes | None = None
 
-def read_classifier(folder: Path, ref: ClassifierRef) -> tuple[bytes, tuple[str, ...]]:
-    """The serialised ONNX and the labels.
+    @property
+    def ref(self) -> ClassifierRef:
+        """The digests of all files."""
+        content = self._content()
+        int8 = _sha256(content[INT8_NAME]) if INT8_NAME in content else None
+        model, labels, golden = (_sha256(content[name]) for name in (MODEL_NAME, LABELS_NAME, GOLDEN_NAME))
+        return ClassifierRef(sha256=model, labels_sha256=labels, golden_sha256=golden, int8_sha256=int8)
 
-    Raises:
-        RunError: one is missing or is not the file that the digests name.
-    """
-    files = {MODEL_NAME: ref.sha256, LABELS_NAME: ref.labels_sha256}
-    model, labels = (_checked(folder / name, digest) for name, digest in files.items())
-    return model, tuple(json.loads(labels))
+    def write(self, folder: Path, name: str, description: bytes) -> None:
+        """Write a folder; its description goes first and comes last, so a folder that has one is whole.
+
+        Args:
+            name: of the description.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in (BUNDLE_NAME, FALLBACK_NAME, INT8_NAME):
+            (folder / old).unlink(missing_ok=True)
+        for file, content in (self._content() | {name: description}).items():
+            _write(folder / file, content)
+
+    @classmethod
+    def read(cls, folder: Path, ref: ClassifierRef) -> Self:
+        """The files back again.
+
+        Raises:
+            RunError: one is missing or is not the file that the digests name.
+        """
+        content = {name: _checked(folder / name, digest) for name, digest in ref.files.items()}
+        try:
+            golden = Golden.from_bytes(content[GOLDEN_NAME])
+        except PeerError as error:
+            raise RunError(f"{folder / GOLDEN_NAME}: {error}") from error
+        return cls(content[MODEL_NAME], tuple(json.loads(content[LABELS_NAME])), golden, content.get(INT8_NAME))
+
+    def _content(self) -> dict[str, bytes]:
+        labels = json.dumps(list(self.labels)).encode()
+        files = {MODEL_NAME: self.model, LABELS_NAME: labels, GOLDEN_NAME: self.golden.to_bytes()}
+        return files if self.int8 is None else files | {INT8_NAME: self.int8}
 
 
 def _checked(path: Path, digest: str) -> bytes:
@@ -50,10 +85,6 @@ def _checked(path: Path, digest: str) -> bytes:
     if _sha256(content) != digest:
         raise RunError(f"{path} is not the file that the description beside it names")
     return content
-
-
-def _labels_json(labels: tuple[str, ...]) -> bytes:
-    return json.dumps(list(labels)).encode()
 
 
 def _write(path: Path, content: bytes) -> None:

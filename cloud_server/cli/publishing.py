@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cloud_server.cli.operator_client import OperatorClient
-from shared.bundle import Bundle, BundleError
+from shared.bundle import BUNDLE_NAME, Bundle, BundleError
 from shared.errors import RefusedError
 from shared.trust import (
     ONLINE_ROLES,
@@ -29,7 +29,7 @@ _CONFLICT = 409
 
 @dataclass(frozen=True, slots=True)
 class BundleFolder:
-    """What the trainer exports: `bundle.json`, `classifier.onnx`, `labels.json`, checked against each other."""
+    """What the trainer exports: `bundle.json` and the files that it names, checked against each other."""
 
     bundle: Bundle
     data: bytes
@@ -43,12 +43,9 @@ class BundleFolder:
             BundleError: a file is missing or is not the one that bundle.json names, or the self-test fails.
         """
         try:
-            data = (directory / "bundle.json").read_bytes()
+            data = (directory / BUNDLE_NAME).read_bytes()
             bundle = Bundle.from_bytes(data)
-            blobs = {
-                bundle.classifier.sha256: directory / "classifier.onnx",
-                bundle.classifier.labels_sha256: directory / "labels.json",
-            }
+            blobs = {sha256: directory / name for name, sha256 in bundle.classifier.files.items()}
             for sha256, path in blobs.items():
                 with path.open("rb") as file:
                     found = hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,8 +2,15 @@
 
 from shared.bundle.encoding import EncoderSettings, Encoding
 from shared.bundle.fallback import ExpectedOfTables, Fallback
+from shared.bundle.golden import GOLDEN_FRAMES_MAX, GOLDEN_LIMIT_BYTES, GOLDEN_LOGITS_MAX, Golden
 from shared.bundle.model import (
     BUNDLE_LIMIT_BYTES,
+    BUNDLE_NAME,
+    FALLBACK_NAME,
+    GOLDEN_NAME,
+    INT8_NAME,
+    LABELS_NAME,
+    MODEL_NAME,
     Bundle,
     BundleError,
     ClassifierRef,
@@ -16,6 +23,15 @@ from shared.bundle.selftest import selftest_sha256
 
 __all__ = [
     "BUNDLE_LIMIT_BYTES",
+    "BUNDLE_NAME",
+    "FALLBACK_NAME",
+    "GOLDEN_FRAMES_MAX",
+    "GOLDEN_LIMIT_BYTES",
+    "GOLDEN_LOGITS_MAX",
+    "GOLDEN_NAME",
+    "INT8_NAME",
+    "LABELS_NAME",
+    "MODEL_NAME",
     "Bundle",
     "BundleError",
     "ClassifierRef",
@@ -24,6 +40,7 @@ __all__ = [
     "Expected",
     "ExpectedOfTables",
     "Fallback",
+    "Golden",
     "InputGeometry",
     "Selftest",
     "SelftestError",

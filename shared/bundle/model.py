@@ -25,6 +25,9 @@ from shared.errors import PeerError
 from shared.jpeg import Sampling, TableSet
 
 BUNDLE_LIMIT_BYTES = 4096
+BUNDLE_NAME, FALLBACK_NAME = "bundle.json", "fallback.json"  # descriptions, one a folder
+MODEL_NAME, INT8_NAME = "classifier.onnx", "classifier-int8.onnx"
+LABELS_NAME, GOLDEN_NAME = "labels.json", "golden.json"
 
 
 class BundleError(PeerError):
@@ -84,10 +87,25 @@ class InputGeometry(_Part):
 
 
 class ClassifierRef(_Part):
-    """The server half, by digest: the ONNX file and the list of its labels."""
+    """The server half, by digest: files that lie beside the description in its folder.
+
+    Args:
+        sha256: of the ONNX file.
+        labels_sha256: of the list of its labels.
+        golden_sha256: of what it must say of some frames, see `shared.bundle.Golden`.
+        int8_sha256: of the same classifier in eight bits, where that holds its accuracy.
+    """
 
     sha256: Sha256Hex
     labels_sha256: Sha256Hex
+    golden_sha256: Sha256Hex
+    int8_sha256: Sha256Hex | None = None
+
+    @property
+    def files(self) -> dict[str, str]:
+        """File name to digest, of all there are."""
+        files = {MODEL_NAME: self.sha256, LABELS_NAME: self.labels_sha256, GOLDEN_NAME: self.golden_sha256}
+        return files if self.int8_sha256 is None else files | {INT8_NAME: self.int8_sha256}
 
 
 class Expected(_Part):
@@ -152,7 +170,7 @@ class Bundle(_Part):
         return f"{self.name}.json"
 
     @property
-    def target_custom(self) -> dict[str, str | int]:
+    def target_custom(self) -> dict[str, str | int | None]:
         """What its signed entry says beside its hash: both halves in one entry, so that they cannot be mixed."""
         return {
             "family": self.family,
@@ -160,6 +178,8 @@ class Bundle(_Part):
             "min_counter": self.min_counter,
             "classifier_sha256": self.classifier.sha256,
             "labels_sha256": self.classifier.labels_sha256,
+            "golden_sha256": self.classifier.golden_sha256,
+            "int8_sha256": self.classifier.int8_sha256,
         }
 
     def to_bytes(self) -> bytes:

@@ -19,6 +19,7 @@ import httpx
 import numpy as np
 import numpy.typing as npt
 import onnx
+import onnxruntime
 import uvloop
 from onnx import TensorProto, helper, numpy_helper
 from prometheus_client.parser import text_string_to_metric_families
@@ -28,11 +29,17 @@ from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.publishing import BundleFolder, initialise_trust, publish_folder
 from cloud_server.settings import ServerSettings
 from shared.bundle import (
+    GOLDEN_LOGITS_MAX,
+    GOLDEN_NAME,
+    INT8_NAME,
+    LABELS_NAME,
+    MODEL_NAME,
     Bundle,
     ClassifierRef,
     EncoderSettings,
     Encoding,
     Expected,
+    Golden,
     InputGeometry,
     Selftest,
     selftest_sha256,
@@ -100,6 +107,7 @@ def write_bundle(
     folder.mkdir(parents=True)
     write_classifier(folder / "classifier.onnx", seed=seed, side=side)
     (folder / "labels.json").write_text(json.dumps(LABELS))
+    write_golden(folder, Encoding(tables, settings), side)
     bundle = Bundle(
         family=family,
         counter=counter,
@@ -108,15 +116,40 @@ def write_bundle(
         input=InputGeometry(width=side, height=side),
         tables=tables,
         settings=settings,
-        classifier=ClassifierRef(
-            sha256=hashlib.sha256((folder / "classifier.onnx").read_bytes()).hexdigest(),
-            labels_sha256=hashlib.sha256((folder / "labels.json").read_bytes()).hexdigest(),
-        ),
+        classifier=classifier_ref(folder),
         expected=Expected(bytes_p50=200, bytes_p95=300, accuracy=0.5, n=10, data="noise"),
         selftest=Selftest(seed=1, sha256=selftest_sha256(Encoding(tables, settings), side, side, 1)),
     )
     (folder / "bundle.json").write_bytes(bundle.to_bytes())
     return bundle
+
+
+def write_golden(folder: Path, encoding: Encoding, side: int = SIDE, frames: int = 24) -> Golden:
+    """golden.json of pictures 1000 onwards: what the folder's classifier.onnx really says of their frames."""
+    pixels = np.stack([picture(1000 + seed, side) for seed in range(frames)])
+    y, c = encoding.encoder().quantise_batch(pixels)
+    session = onnxruntime.InferenceSession(str(folder / "classifier.onnx"), providers=["CPUExecutionProvider"])
+    (logits,) = session.run(("logits",), {"y": y, "c": c})
+    golden = Golden(
+        frames=tuple(encoding.encoder().encode_batch(pixels, Stream.ABBREVIATED)),
+        truth=tuple(logits.argmax(1).tolist()),
+        logits=tuple(map(tuple, logits[:GOLDEN_LOGITS_MAX].tolist())),
+    )
+    (folder / "golden.json").write_bytes(golden.to_bytes())
+    return golden
+
+
+def classifier_ref(folder: Path) -> ClassifierRef:
+    """The digests of a folder's files as they are now."""
+    names = (MODEL_NAME, LABELS_NAME, GOLDEN_NAME, INT8_NAME)
+    model, labels, golden, int8 = (_digest(folder / name) for name in names)
+    return ClassifierRef.model_validate(
+        {"sha256": model, "labels_sha256": labels, "golden_sha256": golden, "int8_sha256": int8}
+    )
+
+
+def _digest(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
 
 def picture(seed: int, side: int = SIDE) -> Pixels:

@@ -52,7 +52,7 @@ def make_bundle(
         input=InputGeometry(width=side, height=side),
         tables=encoding.tables,
         settings=settings,
-        classifier=ClassifierRef(sha256="1" * 64, labels_sha256="2" * 64),
+        classifier=ClassifierRef(sha256="1" * 64, labels_sha256="2" * 64, golden_sha256="3" * 64),
         expected=Expected(bytes_p50=100, bytes_p95=200, accuracy=0.5, n=10, data="synthetic"),
         selftest=Selftest(seed=7, sha256=selftest or selftest_sha256(encoding, side, side, 7)),
     )

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from shared.bundle import Bundle
-from shared.jpeg import Stream, TableSet
+from shared.jpeg import Decoder, Stream, TableSet
 from trainer import export as exporting
-from trainer.data import Dataset, SplitName, synthetic
+from trainer.classifier import OnnxClassifier
+from trainer.data import Dataset, SplitName, noise, synthetic
 from trainer.encoding import EncoderSettings, Encoding
 from trainer.errors import RunError
 from trainer.export import Exportable
 from trainer.goals import StandardGoal
+from trainer.golden import GENERATED, GoldenPictures
 from trainer.recipe import Recipe
 from trainer.run_dir import Asked, Finished, Summary
 from trainer.training import new_net
@@ -44,6 +46,7 @@ def folder(parts: Exportable, dataset: Dataset, tmp_path_factory: pytest.TempPat
     out = tmp_path_factory.mktemp("bundle")
     exporting.write_bundle(
         parts,
+        exporting.golden_of(parts, GoldenPictures.HELD_OUT, dataset),
         exporting.measure(parts, dataset, SplitName.VALIDATION, "thrifty").evaluation,
         out,
         family="gate",
@@ -56,8 +59,8 @@ def folder(parts: Exportable, dataset: Dataset, tmp_path_factory: pytest.TempPat
 
 
 def test_a_bundle_folder_comes_back_as_it_was_exported(parts: Exportable, folder: Path) -> None:
-    bundle, again = exporting.read_bundle(folder)
-    assert again == parts
+    bundle, files = exporting.read_bundle(folder)
+    assert Exportable.of(bundle, files) == parts
     assert bundle.encoding == THRIFTY
     bundle.check_selftest()
 
@@ -70,11 +73,39 @@ def test_what_a_bundle_promises_is_what_its_own_encoder_takes(dataset: Dataset, 
     assert bundle.expected.bytes_p50 < np.percentile(plain, 50)
 
 
+def test_golden_frames_are_held_out_ones_as_cameras_send_them_with_their_labels_and_logits(
+    parts: Exportable, dataset: Dataset, folder: Path
+) -> None:
+    golden = exporting.read_bundle(folder)[1].golden
+    frames = THRIFTY.encoder().encode_batch(dataset.validation.pixels, Stream.ABBREVIATED)
+    assert list(golden.frames) == frames
+    assert list(golden.truth) == dataset.validation.labels.tolist()
+    assert np.array_equal(np.array(golden.logits, np.float32), served_logits(parts, frames[:16]))
+
+
+def test_generated_golden_frames_show_no_data_set_and_their_truth_is_what_the_classifier_says(
+    parts: Exportable, dataset: Dataset
+) -> None:
+    golden = exporting.golden_of(parts, GoldenPictures.GENERATED, dataset)
+    frames = THRIFTY.encoder().encode_batch(noise.pictures(GENERATED, 32, 32), Stream.ABBREVIATED)
+    assert list(golden.frames) == frames
+    assert not set(frames) & set(THRIFTY.encoder().encode_batch(dataset.validation.pixels, Stream.ABBREVIATED))
+    assert list(golden.truth) == served_logits(parts, frames).argmax(1).tolist()
+
+
+def served_logits(parts: Exportable, frames: list[bytes]) -> np.ndarray:
+    """What a server makes of frames."""
+    y, c = np.empty((len(frames), 64, 4, 4), np.int16), np.empty((len(frames), 128, 2, 2), np.int16)
+    assert not any(Decoder(TABLES).decode_batch(frames, y, c))
+    return OnnxClassifier(parts.model).run({"y": y, "c": c})
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
         ("classifier.onnx", "classifier.onnx is not the file"),
         ("labels.json", "labels.json is not the file"),
+        ("golden.json", "golden.json is not the file"),
         ("bundle.json", "canonical"),
     ],
 )

@@ -8,7 +8,8 @@ import onnx
 import pytest
 import torch
 
-from shared.jpeg import Decoder, Stream, TableSet
+from shared.bundle import Golden
+from shared.jpeg import Decoder, Stream, TableSet, inspect
 from trainer import fallback
 from trainer.classifier import OnnxClassifier, check_parity
 from trainer.compute import Compute
@@ -19,6 +20,8 @@ from trainer.errors import ParityError, RecipeError, RunError
 from trainer.export import PARITY_TOLERANCE
 from trainer.fallback import FallbackClassifier, FallbackEvaluation
 from trainer.goals import AnyTablesGoal
+from trainer.golden import GoldenPictures
+from trainer.model_folder import ModelFiles
 from trainer.models import DctNet
 from trainer.random_tables import RandomTables
 from trainer.recipe import Recipe
@@ -69,6 +72,11 @@ def parts(run: Finished, dataset: Dataset) -> FallbackClassifier:
 @pytest.fixture(scope="module")
 def measured(parts: FallbackClassifier, dataset: Dataset) -> FallbackEvaluation:
     return fallback.measure(parts, dataset, SplitName.TEST)
+
+
+@pytest.fixture(scope="module")
+def golden(parts: FallbackClassifier, dataset: Dataset) -> Golden:
+    return fallback.golden_of(parts, GoldenPictures.HELD_OUT, dataset)
 
 
 def served(tables: TableSet, frames: list[bytes]) -> Planes:
@@ -125,23 +133,34 @@ def test_it_is_measured_at_falling_steps_of_annex_k_and_at_tables_that_training_
             assert not (drawn == steps_of(encoding).flatten()).all(1).any()
 
 
+def test_golden_frames_are_whole_files_of_all_measured_tables_by_turns(
+    parts: FallbackClassifier, golden: Golden, dataset: Dataset
+) -> None:
+    tables = [encoding.tables for encoding in fallback.encodings().values()]
+    quant_ids = [inspect(frame).quant_id for frame in golden.frames]
+    assert quant_ids == [tables[index % len(tables)].quant_id for index in range(256)]
+    assert list(golden.truth) == dataset.validation.labels.tolist()
+    logits = OnnxClassifier(parts.model).logits(served(tables[0], list(golden.frames[:16])))
+    assert np.array_equal(np.array(golden.logits, np.float32), logits)
+
+
 def test_a_folder_comes_back_as_it_was_written_and_is_no_bundle_any_more(
-    parts: FallbackClassifier, measured: FallbackEvaluation, tmp_path: Path
+    parts: FallbackClassifier, golden: Golden, measured: FallbackEvaluation, tmp_path: Path
 ) -> None:
     (tmp_path / "bundle.json").write_bytes(b"of another export")
-    written = fallback.write_fallback(parts, measured, tmp_path, **MADE)
-    assert fallback.read_fallback(tmp_path) == (written, parts)
-    assert {path.name for path in tmp_path.iterdir()} == {"classifier.onnx", "fallback.json", "labels.json"}
+    written = fallback.write_fallback(parts, golden, measured, tmp_path, **MADE)
+    assert fallback.read_fallback(tmp_path) == (written, ModelFiles(parts.model, parts.labels, golden))
+    assert {path.name for path in tmp_path.iterdir()} == {*written.classifier.files, "fallback.json"}
     assert [(of.tables, of.accuracy, of.bytes_p50) for of in written.expected] == [
         (of.tables, of.accuracy, of.scan.p50) for of in measured.of_tables
     ]
 
 
-@pytest.mark.parametrize("name", ["classifier.onnx", "labels.json", "fallback.json"])
+@pytest.mark.parametrize("name", ["classifier.onnx", "labels.json", "golden.json", "fallback.json"])
 def test_a_folder_with_another_or_no_file_is_refused_by_name(
-    parts: FallbackClassifier, measured: FallbackEvaluation, tmp_path: Path, name: str
+    parts: FallbackClassifier, golden: Golden, measured: FallbackEvaluation, tmp_path: Path, name: str
 ) -> None:
-    fallback.write_fallback(parts, measured, tmp_path, **MADE)
+    fallback.write_fallback(parts, golden, measured, tmp_path, **MADE)
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes() + b" ")
     with pytest.raises(RunError, match="canonical" if name == "fallback.json" else name):
         fallback.read_fallback(tmp_path)
@@ -151,8 +170,8 @@ def test_a_folder_with_another_or_no_file_is_refused_by_name(
 
 
 def test_a_family_that_cannot_be_is_refused_before_anything_is_written(
-    parts: FallbackClassifier, measured: FallbackEvaluation, tmp_path: Path
+    parts: FallbackClassifier, golden: Golden, measured: FallbackEvaluation, tmp_path: Path
 ) -> None:
     with pytest.raises(RecipeError, match="family"):
-        fallback.write_fallback(parts, measured, tmp_path, **(MADE | {"family": "No Family"}))
+        fallback.write_fallback(parts, golden, measured, tmp_path, **(MADE | {"family": "No Family"}))
     assert not list(tmp_path.iterdir())

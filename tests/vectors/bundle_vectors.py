@@ -30,13 +30,14 @@ def bundles() -> dict[str, Bundle]:
         zero_mask=np.add.outer(np.zeros(3, int), np.arange(64)) % 7 == 6,
         rdo_weights=np.arange(192, dtype=np.uint8).reshape(3, 64),
     )
+    plain = ClassifierRef(sha256="a" * 64, labels_sha256="b" * 64, golden_sha256="c" * 64)
     return {
-        "standard-50.json": _bundle(1, Encoding(TableSet.standard(50))),
-        "learned.json": _bundle(2, Encoding(learned, settings)),
+        "standard-50.json": _bundle(1, Encoding(TableSet.standard(50)), plain),
+        "learned.json": _bundle(2, Encoding(learned, settings), plain.model_copy(update={"int8_sha256": "d" * 64})),
     }
 
 
-def _bundle(counter: int, encoding: Encoding) -> Bundle:
+def _bundle(counter: int, encoding: Encoding, classifier: ClassifierRef) -> Bundle:
     return Bundle(
         family="doorbell",
         counter=counter,
@@ -45,7 +46,7 @@ def _bundle(counter: int, encoding: Encoding) -> Bundle:
         input=InputGeometry(width=32, height=32),
         tables=encoding.tables,
         settings=encoding.settings,
-        classifier=ClassifierRef(sha256="a" * 64, labels_sha256="b" * 64),
+        classifier=classifier,
         expected=Expected(bytes_p50=80.0, bytes_p95=120.0, accuracy=0.9, n=1000, data="synthetic"),
         selftest=Selftest(seed=7, sha256=selftest_sha256(encoding, 32, 32, 7)),
     )

@@ -49,7 +49,7 @@ def add_entry(
     made_by: Annotated[list[str], typer.Option(help="A command that made it; again for each, in order.")],
     folder: FolderOption = None,
 ) -> None:
-    """Put an exported bundle into the zoo, with its figures, the commands that made it, and golden frames."""
+    """Put a bundle exported with --golden generated into the zoo, with its figures and the commands that made it."""
     evaluated = read_evaluation(run, SplitName.TEST)
     print(described(add(_zoo(folder), name, bundle, evaluated, tuple(made_by))))
 

@@ -1,44 +1,36 @@
-"""An entry of the zoo: a bundle folder, its evaluation, the command that made it, and frames with their logits."""
+"""An entry of the zoo: a bundle folder, its evaluation, and the commands that made it."""
 
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from shared.bundle import Bundle
+from shared.bundle import BUNDLE_NAME, Bundle, Golden
 from shared.jpeg import Stream
-from trainer.classifier import OnnxClassifier, check_parity
-from trainer.data import Split, SplitName, synthetic
+from trainer.classifier import check_parity
+from trainer.data import SplitName, noise
 from trainer.errors import RunError
-from trainer.evaluation import Evaluated, Evaluation, decode
+from trainer.evaluation import Evaluated, Evaluation
 from trainer.evaluation_files import read_evaluation, write_evaluation
-from trainer.export import PARITY_TOLERANCE, Exportable, read_bundle
-from trainer.model_folder import BUNDLE_NAME, LABELS_NAME, MODEL_NAME
+from trainer.export import PARITY_TOLERANCE, Exportable, logits_of, read_bundle
+from trainer.golden import GENERATED
 from trainer.whole_file import write_whole
 
 BUDGET_BYTES = 20 * 2**20  # of the whole zoo: everyone who clones the repository carries it
-BUNDLE_FILES = (MODEL_NAME, LABELS_NAME, BUNDLE_NAME)  # the bundle last
-GOLDEN_FRAMES = 8
-GOLDEN_SIDE = 32  # pictures of `synthetic`, laid side by side until the frame is full
 
 
 class Origin(BaseModel):
-    """What made an entry, and what its classifier must say.
+    """What made an entry.
 
     Args:
         made_by: commands, in order.
-        frames: abbreviated JPEG streams of generated pictures.
-        logits: of each frame, by ONNX Runtime where the entry was made.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     made_by: tuple[str, ...]
-    frames: tuple[bytes, ...]
-    logits: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -52,6 +44,7 @@ class Entry:
     folder: Path
     bundle: Bundle
     parts: Exportable
+    golden: Golden
     evaluated: Evaluated
     origin: Origin
 
@@ -85,34 +78,37 @@ def read(zoo: Path, name: str) -> Entry:
     names = [path.parent.name for path in sorted(zoo.glob("*/bundle.json"))]
     if name not in names:
         raise RunError(f"no entry {name!r} in {zoo}; there: {', '.join(names) or 'none'}")
-    bundle, parts = read_bundle(folder)
+    bundle, files = read_bundle(folder)
     evaluated = read_evaluation(folder, SplitName.TEST)
     try:
         origin = Origin.model_validate_json((folder / "origin.json").read_bytes())
     except (OSError, ValidationError) as error:
         raise RunError(f"{folder} is no whole entry: {error}") from error
-    return Entry(folder, bundle, parts, evaluated, origin)
+    return Entry(folder, bundle, Exportable.of(bundle, files), files.golden, evaluated, origin)
 
 
 def add(zoo: Path, name: str, bundle_folder: Path, evaluated: Evaluated, made_by: tuple[str, ...]) -> Entry:
     """Make an entry of an exported bundle; bundle.json comes last, so an entry that has one is whole.
 
     Raises:
-        RunError: the evaluation is another bundle's, the zoo would take more than its budget, or the name is taken.
+        RunError: the evaluation is another bundle's, golden frames show a data set's pictures, the zoo would take more
+            than its budget, or the name is taken.
     """
-    bundle, parts = read_bundle(bundle_folder)
+    bundle, files = read_bundle(bundle_folder)
     folder = zoo / name
     if (folder / "bundle.json").exists():
         raise RunError(f"{folder} is there already: remove it first")
     _check_belongs(bundle, evaluated.evaluation)
-    size = size_bytes(zoo) + sum((bundle_folder / file).stat().st_size for file in BUNDLE_FILES)
+    _check_shows_nothing(bundle, files.golden)
+    names = (*bundle.classifier.files, BUNDLE_NAME)  # the bundle last
+    size = size_bytes(zoo) + sum((bundle_folder / file).stat().st_size for file in names)
     if size > BUDGET_BYTES:
         raise RunError(f"with {name} the zoo would take {size / 2**20:.1f} MiB, over {BUDGET_BYTES / 2**20:.0f}")
     folder.mkdir(parents=True, exist_ok=True)
     write_evaluation(folder, evaluated)
-    origin = _origin(parts, made_by).model_dump_json(indent=2).encode() + b"\n"
+    origin = Origin(made_by=made_by).model_dump_json(indent=2).encode() + b"\n"
     write_whole(folder / "origin.json", lambda file: file.write(origin))
-    for file in BUNDLE_FILES:
+    for file in names:
         shutil.copyfile(bundle_folder / file, folder / file)
     return read(zoo, name)
 
@@ -125,22 +121,18 @@ def check(entry: Entry) -> float:
 
     Raises:
         SelftestError: the encoder makes other bytes.
-        RunError: the evaluation is another bundle's, or nothing says what made the entry.
+        RunError: the evaluation is another bundle's, golden frames show a data set's pictures, or nothing says what
+            made the entry.
         ParityError: the classifier says something else.
     """
     if not any(entry.origin.made_by):
         raise RunError(f"{entry.folder}: nothing says what made it")
     entry.bundle.check_selftest()
     _check_belongs(entry.bundle, entry.evaluation)
-    expected = np.array(entry.origin.logits, np.float32)
-    return check_parity(expected, logits_of(entry.parts, list(entry.origin.frames)), PARITY_TOLERANCE)
-
-
-def logits_of(parts: Exportable, frames: list[bytes]) -> NDArray[np.float32]:
-    """What a bundle's classifier says of streams made with the bundle's tables, float32 (n, classes)."""
-    shape = (len(frames), parts.height, parts.width, 3)
-    unknown = Split(np.empty(shape, np.uint8), np.zeros(len(frames), np.int64))
-    return OnnxClassifier(parts.model).logits(decode(parts.encoding.tables, frames, unknown))
+    _check_shows_nothing(entry.bundle, entry.golden)
+    expected = np.array(entry.golden.logits, np.float32)
+    logits = logits_of(entry.parts, list(entry.golden.frames))
+    return check_parity(expected, logits[: len(expected)], PARITY_TOLERANCE)
 
 
 def size_bytes(zoo: Path) -> int:
@@ -157,13 +149,7 @@ def _check_belongs(bundle: Bundle, evaluation: Evaluation) -> None:
         )
 
 
-def _origin(parts: Exportable, made_by: tuple[str, ...]) -> Origin:
-    frames = parts.encoding.encoder().encode_batch(_golden_pictures(parts.height, parts.width), Stream.ABBREVIATED)
-    return Origin(made_by=made_by, frames=tuple(frames), logits=logits_of(parts, frames).tolist())
-
-
-def _golden_pictures(height: int, width: int) -> NDArray[np.uint8]:
-    """Generated ones, so that no data set is in the repository."""
-    tiles = synthetic.generate(GOLDEN_SIDE, 0, SplitName.TEST, GOLDEN_FRAMES).pixels
-    whole = np.tile(tiles, (1, -(-height // GOLDEN_SIDE), -(-width // GOLDEN_SIDE), 1))
-    return np.ascontiguousarray(whole[:, :height, :width])
+def _check_shows_nothing(bundle: Bundle, golden: Golden) -> None:
+    pictures = noise.pictures(GENERATED, bundle.input.height, bundle.input.width)
+    if not set(golden.frames) <= set(bundle.encoding.encoder().encode_batch(pictures, Stream.ABBREVIATED)):
+        raise RunError(f"golden frames of {bundle.name} are a data set's: export it with --golden generated")

@@ -23,6 +23,7 @@ from tests.cloud_server.rig import (
     LABELS,
     Rig,
     assert_problem,
+    classifier_ref,
     frame,
     server_in_thread,
     tables,
@@ -53,8 +54,8 @@ def signed(rig: Rig, bundle: Bundle, **changes: Any) -> bytes:
 
 
 def upload_blobs(rig: Rig, folder: Path) -> None:
-    """The classifier and its labels."""
-    for name in ("classifier.onnx", "labels.json"):
+    """Everything but the bundle."""
+    for name in classifier_ref(folder).files:
         data = (folder / name).read_bytes()
         answer = rig.client("operator").put(f"/v1/blobs/{hashlib.sha256(data).hexdigest()}", content=data)
         assert answer.status_code in (201, 204)
@@ -68,12 +69,7 @@ def post_bundle(rig: Rig, data: bytes, targets: bytes) -> httpx.Response:
 
 def with_digest(bundle: Bundle, folder: Path) -> Bundle:
     """The bundle, naming the folder's files as they are now."""
-    digests = {
-        "sha256": hashlib.sha256((folder / "classifier.onnx").read_bytes()).hexdigest(),
-        "labels_sha256": hashlib.sha256((folder / "labels.json").read_bytes()).hexdigest(),
-    }
-    document = json.loads(bundle.to_bytes()) | {"classifier": digests}
-    return Bundle.from_bytes(json.dumps(document, sort_keys=True, separators=(",", ":")).encode())
+    return bundle.model_copy(update={"classifier": classifier_ref(folder)})
 
 
 def broken_onnx(folder: Path) -> None:

@@ -27,6 +27,7 @@ from tests.vectors.bundle_vectors import FOLDER, bundles
 
 TABLES = TableSet.standard(50)
 STEPS = np.array([list(table) for table in TABLES.quant], float)
+CLASSIFIER = ClassifierRef(sha256="a" * 64, labels_sha256="b" * 64, golden_sha256="c" * 64, int8_sha256="d" * 64)
 SETTINGS = EncoderSettings.nearest(rounding=0.4, mask=np.arange(64) > 55, weights=1 / (0.15 * STEPS**2))
 
 
@@ -39,7 +40,7 @@ def make(**changes: Any) -> Bundle:
         "input": InputGeometry(width=32, height=32),
         "tables": TABLES,
         "settings": SETTINGS,
-        "classifier": ClassifierRef(sha256="a" * 64, labels_sha256="b" * 64),
+        "classifier": CLASSIFIER,
         "expected": Expected(bytes_p50=80.0, bytes_p95=120.0, accuracy=0.9, n=1000, data="synthetic"),
         "selftest": Selftest(seed=7, sha256=selftest_sha256(Encoding(TABLES, SETTINGS), 32, 32, 7)),
     }
@@ -90,6 +91,21 @@ def test_the_largest_bundle_fits() -> None:
         selftest=Selftest(seed=2**63 - 1, sha256="c" * 64),
     )
     assert Bundle.from_bytes(bundle.to_bytes()) == bundle
+    assert all(bundle.classifier.model_dump().values())
+
+
+def test_the_signed_entry_names_every_file_that_lies_beside_a_bundle() -> None:
+    assert make().classifier.files == {
+        "classifier.onnx": "a" * 64,
+        "labels.json": "b" * 64,
+        "golden.json": "c" * 64,
+        "classifier-int8.onnx": "d" * 64,
+    }
+    assert set(make().classifier.files.values()) <= set(make().target_custom.values())
+    plain = make(classifier=CLASSIFIER.model_copy(update={"int8_sha256": None}))
+    assert "classifier-int8.onnx" not in plain.classifier.files
+    assert plain.target_custom["int8_sha256"] is None
+    assert Bundle.from_bytes(plain.to_bytes()) == plain
 
 
 @pytest.mark.parametrize("component", range(3))
@@ -141,7 +157,10 @@ def test_a_self_test_that_this_encoder_fails_is_refused() -> None:
             "settings: .*up to 64",
         ),
         ({"settings": SETTINGS.to_json() | {"more": None}}, "settings"),
-        ({"classifier": {"sha256": "x", "labels_sha256": "b" * 64}}, "classifier.sha256"),
+        ({"classifier": CLASSIFIER.model_dump() | {"sha256": "x"}}, "classifier.sha256"),
+        ({"classifier": CLASSIFIER.model_dump() | {"golden_sha256": None}}, "classifier.golden_sha256"),
+        ({"classifier": CLASSIFIER.model_dump(exclude={"golden_sha256"})}, "classifier.golden_sha256"),
+        ({"classifier": CLASSIFIER.model_dump(exclude={"int8_sha256"})}, "canonical"),
     ],
 )
 def test_a_field_that_is_wrong_is_refused_by_name(changes: dict[str, Any], field: str) -> None:

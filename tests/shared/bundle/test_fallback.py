@@ -11,7 +11,7 @@ FALLBACK = Fallback(
     family="doorbell",
     created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
     input=InputGeometry(width=32, height=32),
-    classifier=ClassifierRef(sha256="a" * 64, labels_sha256="b" * 64),
+    classifier=ClassifierRef(sha256="a" * 64, labels_sha256="b" * 64, golden_sha256="c" * 64),
     expected=(
         ExpectedOfTables(tables="quality 50", bytes_p50=80.0, bytes_p95=120.0, accuracy=0.9, n=1000, data="synthetic"),
     ),

@@ -1,7 +1,7 @@
 """The zoo: what it holds proves itself, a damaged entry is refused, and anyone's pictures go through an entry."""
 
-import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,7 +20,7 @@ from shared.jpeg import Encoder, Stream, TableSet
 from trainer import export, zoo
 from trainer import recipe as recipes
 from trainer.classifier import OnnxClassifier
-from trainer.data import Dataset, SplitName, synthetic
+from trainer.data import Dataset, SplitName, noise, synthetic
 from trainer.data.cache import ArrayCache
 from trainer.data.catalogue import Catalogue
 from trainer.encoding import Encoding
@@ -28,6 +28,7 @@ from trainer.encodings import steps_of
 from trainer.errors import DatasetError, ParityError, RunError
 from trainer.evaluation import Evaluated, evaluate
 from trainer.evaluation_files import read_evaluation, write_evaluation
+from trainer.golden import GENERATED, GoldenPictures
 from trainer.models import DctNet, DctNetConfig
 from trainer.onnx_graph import to_onnx
 from trainer.zoo import commands
@@ -56,7 +57,8 @@ def bundle_folder(tmp_path_factory, dataset) -> Path:
     evaluated = export.measure(parts, dataset, SplitName.TEST, "standard, quality 40")
     folder = tmp_path_factory.mktemp("bundle")
     made = {"family": "gate", "counter": 1, "min_counter": 1, "created_at": datetime(2026, 1, 1, tzinfo=UTC)}
-    export.write_bundle(parts, evaluated.evaluation, folder, **made, selftest_seed=1)
+    golden = export.golden_of(parts, GoldenPictures.GENERATED, dataset)
+    export.write_bundle(parts, golden, evaluated.evaluation, folder, **made, selftest_seed=1)
     write_evaluation(folder, evaluated)
     return folder
 
@@ -108,17 +110,30 @@ def test_what_shipped_entries_said_of_each_test_picture_they_say_again(tmp_path)
 
 def test_an_entry_proves_itself(entry):
     assert zoo.check(entry) < export.PARITY_TOLERANCE / 10
-    assert (entry.name, entry.origin.made_by, len(entry.origin.frames)) == ("gate-40", MADE_BY, 8)
+    assert (entry.name, entry.origin.made_by, len(entry.golden.frames)) == ("gate-40", MADE_BY, GENERATED)
 
 
 def test_golden_frames_are_what_the_bundles_encoder_makes_of_generated_pictures(entry):
-    pictures = synthetic.generate(32, 0, SplitName.TEST, 8).pixels
-    assert list(entry.origin.frames) == entry.parts.encoding.encoder().encode_batch(pictures, Stream.ABBREVIATED)
-    assert len(set(entry.origin.frames)) == 8
+    pictures = noise.pictures(GENERATED, 32, 32)
+    assert list(entry.golden.frames) == entry.parts.encoding.encoder().encode_batch(pictures, Stream.ABBREVIATED)
+    assert len(set(entry.golden.frames)) == GENERATED
+
+
+def test_a_bundle_whose_golden_frames_show_a_data_set_does_not_become_an_entry(tmp_path, bundle_folder, dataset):
+    folder = tmp_path / "bundle"
+    shutil.copytree(bundle_folder, folder)
+    bundle, files = export.read_bundle(folder)
+    golden = export.golden_of(export.Exportable.of(bundle, files), GoldenPictures.HELD_OUT, dataset)
+    shown = replace(files, golden=golden)
+    shown.write(folder, "bundle.json", bundle.model_copy(update={"classifier": shown.ref}).to_bytes())
+    with pytest.raises(RunError, match="--golden generated"):
+        zoo.add(tmp_path / "zoo", "gate-40", folder, _evaluated(bundle_folder), MADE_BY)
+    assert not (tmp_path / "zoo" / "gate-40").exists()
 
 
 @pytest.mark.parametrize(
-    "file", ["classifier.onnx", "labels.json", "evaluation-test.json", "evaluation-test.npz", "origin.json"]
+    "file",
+    ["classifier.onnx", "labels.json", "golden.json", "evaluation-test.json", "evaluation-test.npz", "origin.json"],
 )
 def test_an_entry_with_a_damaged_or_missing_file_is_refused_by_name(entry, file):
     path = entry.folder / file
@@ -131,10 +146,10 @@ def test_an_entry_with_a_damaged_or_missing_file_is_refused_by_name(entry, file)
 
 
 def test_logits_that_are_not_reproduced_are_noticed(entry):
-    path = entry.folder / "origin.json"
-    origin = json.loads(path.read_text())
-    origin["logits"][3][0] += 0.1
-    path.write_text(json.dumps(origin))
+    (first, *others), *rows = entry.golden.logits
+    bundle, files = export.read_bundle(entry.folder)
+    changed = replace(files, golden=entry.golden.model_copy(update={"logits": ((first + 0.1, *others), *rows)}))
+    changed.write(entry.folder, "bundle.json", bundle.model_copy(update={"classifier": changed.ref}).to_bytes())
     with pytest.raises(ParityError):
         zoo.check(zoo.read(entry.folder.parent, "gate-40"))
 

@@ -1,0 +1,60 @@
+"""Golden frames of an export: held-out ones with their true labels, or generated ones with what the classifier says.
+
+A server finds out with them whether its codec and its ONNX Runtime make of frames what was measured here, and whether
+the eight-bit twin is as good. The frames leave the trainer's machine; generated ones show nobody's pictures.
+"""
+
+import base64
+from collections.abc import Sequence
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.bundle import GOLDEN_FRAMES_MAX, GOLDEN_LIMIT_BYTES, GOLDEN_LOGITS_MAX, Golden
+from trainer.data import Dataset, Split, noise
+
+GENERATED = 256
+FRAMES_LIMIT_BYTES = GOLDEN_LIMIT_BYTES * 3 // 4  # the rest is for logits: rows of 10,000 labels fit
+
+
+class GoldenPictures(StrEnum):
+    """What golden frames show. Generated ones have no true label: what the float32 classifier says counts as one."""
+
+    HELD_OUT = "held-out"
+    GENERATED = "generated"
+
+
+def golden_pictures(kind: GoldenPictures, dataset: Dataset) -> Split:
+    """Pictures for golden frames; labels of generated ones mean nothing."""
+    if kind is GoldenPictures.HELD_OUT:
+        return dataset.validation.head(GOLDEN_FRAMES_MAX)
+    return Split(noise.pictures(GENERATED, *dataset.size), np.zeros(GENERATED, np.int64))
+
+
+def golden(
+    kind: GoldenPictures, frames: Sequence[bytes], labels: NDArray[np.int64], logits: NDArray[np.float32]
+) -> Golden:
+    """Golden frames: as many of these, from the first on, as the limit lets through.
+
+    Args:
+        labels: of each frame, int64 (n,).
+        logits: what the float32 classifier says of each, (n, classes).
+    """
+    truth = labels if kind is GoldenPictures.HELD_OUT else logits.argmax(1)
+    count = _fitting(frames)
+    return Golden(
+        frames=tuple(frames[:count]),
+        truth=tuple(truth[:count].tolist()),
+        logits=tuple(_shortest(row) for row in logits[: min(count, GOLDEN_LOGITS_MAX)]),
+    )
+
+
+def _fitting(frames: Sequence[bytes]) -> int:
+    ends = np.cumsum([len(base64.b64encode(frame)) + len('"",') for frame in frames])
+    return max(1, int(np.searchsorted(ends, FRAMES_LIMIT_BYTES, side="right")))
+
+
+def _shortest(row: NDArray[np.float32]) -> tuple[float, ...]:
+    """The same numbers; written down, a float32 needs fewer digits than a double."""
+    return tuple(float(str(value)) for value in row)
