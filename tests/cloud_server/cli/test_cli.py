@@ -87,7 +87,7 @@ def test_publishing_twice_is_no_error(operator: Operator, tmp_path: Path) -> Non
     assert operator.ask("publish", tmp_path / "v1", "--keys", operator.rig.keys, "--assign") == first
 
 
-@pytest.mark.parametrize("name", ["classifier.onnx", "labels.json", "bundle.json"])
+@pytest.mark.parametrize("name", ["classifier.onnx", "labels.json", "golden.json", "bundle.json"])
 def test_a_folder_with_a_file_missing_or_changed_is_not_sent(operator: Operator, tmp_path: Path, name: str) -> None:
     write_bundle(tmp_path / "v1", "digits", 1, tables(50))
     path = tmp_path / "v1" / name
