@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.record import ROOT
 from cloud_server.cli.operator_client import OperatorClient
-from cloud_server.cli.publishing import BundleFolder, initialise_trust, publish_folder
+from cloud_server.cli.publishing import ModelFolder, initialise_trust, publish_folder
 
 STOP_SECONDS = 60.0
 _START = "import os, sys; os.sched_setaffinity(0, {%d}); from cloud_server.app import main; main()"
@@ -73,7 +73,7 @@ class PinnedServer:
     def publish(self, folder: Path) -> None:
         """Publish a bundle folder."""
         with closing(OperatorClient(self.addresses["operator"])) as client:
-            publish_folder(client, BundleFolder.read(folder), self._keys, datetime.now(UTC), lambda _: None)
+            publish_folder(client, ModelFolder.read(folder), self._keys, datetime.now(UTC), lambda _: None)
 
     def assign(self, family: str, counter: int) -> None:
         """Assign a published bundle."""

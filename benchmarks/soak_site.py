@@ -18,7 +18,7 @@ import httpx
 import numpy as np
 
 from cloud_server.cli.operator_client import OperatorClient
-from cloud_server.cli.publishing import BundleFolder, publish_folder
+from cloud_server.cli.publishing import ModelFolder, publish_folder
 from shared.bundle import Bundle
 from shared.errors import RefusedError
 from shared.jpeg import Stream
@@ -85,9 +85,10 @@ class Soak:
         folder = self._folder / "bundle"
         with self._publishing:
             write_variant(folder, next(self._counters), is_broken=is_broken)
-            read = BundleFolder.read(folder)
+            read = ModelFolder.read(folder)
             publish_folder(self._operator, read, self._keys, datetime.now(UTC), lambda _step: None)
-        return read.bundle
+        assert isinstance(read.published, Bundle)
+        return read.published
 
     @contextlib.contextmanager
     def running(self, actors: Sequence[Actor]) -> Iterator[None]:

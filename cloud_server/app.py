@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -32,12 +31,15 @@ from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Devices
 from cloud_server.inference.batcher import BatcherLimits
 from cloud_server.inference.ingest import Ingest
+from cloud_server.inference.lanes import Lanes
+from cloud_server.inference.sessions import Sessions
+from cloud_server.inference.warm_up import BatchLimits
 from cloud_server.listeners import Listener, ListenerSettings
 from cloud_server.logs import logging_to
 from cloud_server.metrics import Metrics
 from cloud_server.registry.blobs import Blobs, DirectoryBlobs
 from cloud_server.registry.bucket import Bucket, BucketBlobs
-from cloud_server.registry.loading import load_model
+from cloud_server.registry.loading import Loading
 from cloud_server.registry.registry import Registry
 from cloud_server.settings import ServerSettings
 from shared.trust import Repository, Role, TrustError, load_key
@@ -67,17 +69,19 @@ class System:
         self._blobs = open_blobs(settings, "blobs")
         self._devices = Devices(self._database)
         self._assignments = Assignments(self._database)
-        load = partial(load_model, blobs=self._blobs, batch_max=settings.batch_max_frames)
-        self._registry = Registry(self._database, repository, load, self._loader, lambda: datetime.now(UTC))
+        loading = Loading(self._blobs, BatchLimits(settings.batch_max_frames, settings.batch_max_seconds))
+        self._sessions = Sessions(loading.model, self._loader, settings.model_memory_bytes, self.metrics)
+        self._registry = Registry(
+            self._database, repository, self._sessions, loading.labels, self._loader, lambda: datetime.now(UTC)
+        )
+        lanes = Lanes(lambda: self._registry.serving, self._sessions, settings.queue_max_frames)
         limits = BatcherLimits(
             workers=settings.threads,
             batch_max=settings.batch_max_frames,
             queue_max=settings.queue_max_frames,
             wait_max_seconds=settings.wait_max_seconds,
         )
-        self._ingest = Ingest(
-            self._database, self._devices, lambda: self._registry.serving, self.metrics, self._pool, limits
-        )
+        self._ingest = Ingest(self._database, self._devices, lanes, self.metrics, self._pool, limits)
         body_limits = BodyLimits(settings.frame_max_bytes, settings.batch_max_bytes, settings.body_max_seconds)
         labels = Labels(self._database, self.metrics)
         files = TufFiles(settings.data / "tuf")
@@ -85,7 +89,13 @@ class System:
             self._ingest, self._devices, self._assignments, labels, files, self.metrics, body_limits
         )
         operator_app = operator_plane(
-            self._registry, self._blobs, self._devices, self._assignments, files, settings.blob_max_bytes
+            self._registry,
+            self._sessions,
+            self._blobs,
+            self._devices,
+            self._assignments,
+            files,
+            settings.blob_max_bytes,
         )
         ops_app = ops_plane(self.metrics, self.health, self._set_gauges)
         self.device = Listener(device_app, self._at(settings.device_host, settings.device_port), self._meter)
@@ -99,7 +109,7 @@ class System:
         await self._assignments.load()
         for listener in (self.ops, self.device, self.operator):
             await listener.start()
-        await self._registry.load()
+        await self._registry.load({family: one.counter for family, one in self._assignments.all().items()})
         await self._registry.refresh()
         self.health.is_started = True
         self._write_addresses()
@@ -131,7 +141,10 @@ class System:
 
     def _set_gauges(self) -> None:
         seqs = {family: assignment.seq for family, assignment in self._assignments.all().items()}
-        self.metrics.set_fleet(self._devices.count_by_tables(), seqs, len(self._registry.serving.models))
+        self.metrics.set_fleet(self._devices.count_by_tables(), seqs)
+        self.metrics.set_classifiers(
+            (model.name, model.precision, model.cost_bytes, model.classifier.batch_max) for model in self._sessions
+        )
         self.metrics.queue_depth.set(self._ingest.depth)
 
     async def _keep_house(self) -> None:
@@ -151,8 +164,8 @@ class System:
 
     def _close(self) -> None:
         self._pool.shutdown()
+        self._sessions.clear()
         self._loader.shutdown()
-        self._registry.release()
         self._database.close()
         self._lock.release()
 

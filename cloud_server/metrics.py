@@ -8,7 +8,7 @@ Bytes are counted twice over, for two questions:
 """
 
 from collections import Counter as Count
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
@@ -102,7 +102,26 @@ class Metrics:
             registry=registry,
         )
         self._assignment = Gauge("dctwire_assignment_seq", "Newest assignment's number.", ["family"], registry=registry)
-        self._bundles = Gauge("dctwire_bundles_serving", "Bundles whose classifier is loaded.", registry=registry)
+        self._loads = Counter(
+            "dctwire_classifier_loads", "Classifiers loaded, or found not to load.", ["outcome"], registry=registry
+        )
+        self._evictions = Counter(
+            "dctwire_classifier_evictions",
+            "Classifiers that made room for others.",
+            registry=registry,
+        )
+        self._classifier_bytes = Gauge(
+            "dctwire_classifier_bytes",
+            "Memory that a loaded classifier keeps.",
+            ["model", "precision"],
+            registry=registry,
+        )
+        self._classifier_batch_max = Gauge(
+            "dctwire_classifier_batch_max_frames",
+            "Largest batch that pays, found by timing.",
+            ["model"],
+            registry=registry,
+        )
         Gauge("dctwire_build_info", "Always 1.", ["version"], registry=registry).labels(version("dctwire")).set(1)
         self._by_stage = {stage: self._stages.labels(stage.value) for stage in Stage}
 
@@ -150,14 +169,29 @@ class Metrics:
         self._by_stage[Stage.DECODE].observe(decode_seconds)
         self._by_stage[Stage.INFER].observe(infer_seconds)
 
-    def set_fleet(self, by_tables: Count[tuple[str, str]], seq_by_family: Mapping[str, int], bundles: int) -> None:
+    def count_load(self, *, is_loaded: bool) -> None:
+        """Count a classifier that was loaded, or could not be."""
+        self._loads.labels("loaded" if is_loaded else "failed").inc()
+
+    def count_eviction(self) -> None:
+        """Count a classifier that made room for another."""
+        self._evictions.inc()
+
+    def set_classifiers(self, loaded: Iterable[tuple[str, str, int, int]]) -> None:
+        """Set the gauges of classifiers in memory: (model, precision, bytes, largest batch); before each scrape."""
+        self._classifier_bytes.clear()
+        self._classifier_batch_max.clear()
+        for model, precision, cost_bytes, batch_max in loaded:
+            self._classifier_bytes.labels(model, precision).set(cost_bytes)
+            self._classifier_batch_max.labels(model).set(batch_max)
+
+    def set_fleet(self, by_tables: Count[tuple[str, str]], seq_by_family: Mapping[str, int]) -> None:
         """Set the gauges that describe the fleet; called before each scrape."""
         self._devices.clear()
         for (family, tables), devices in by_tables.items():
             self._devices.labels(family, tables).set(devices)
         for family, seq in seq_by_family.items():
             self._assignment.labels(family).set(seq)
-        self._bundles.set(bundles)
 
     def _labelled(self, counter: Counter, *labels: str) -> Counter:
         """`counter.labels(*labels)`, remembered: looking a child up costs more than counting with it."""

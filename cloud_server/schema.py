@@ -45,6 +45,15 @@ bundles = Table(
     Column("registered_at", Double, nullable=False),
 )
 
+fallbacks = Table(
+    "fallbacks",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("family", String(63), nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("registered_at", Double, nullable=False),
+)
+
 assignments = Table(
     "assignments",
     metadata,

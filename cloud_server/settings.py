@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from cloud_server.inference.memory import allowed_bytes
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -34,6 +36,8 @@ class ServerSettings(BaseSettings):
     ops_port: Port = 9100
     threads: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=lambda: os.cpu_count() or 1)
     batch_max_frames: Annotated[int, Field(ge=1, le=1024)] = 32
+    batch_max_seconds: Annotated[float, Field(gt=0)] = 0.1
+    model_memory_bytes: Annotated[int, Field(ge=1 << 20)] = Field(default_factory=lambda: allowed_bytes() // 2)
     queue_max_frames: Annotated[int, Field(ge=1)] = 1024
     wait_max_seconds: Annotated[float, Field(gt=0)] = 10.0
     frame_max_bytes: Annotated[int, Field(ge=1024)] = 1 << 20

@@ -11,6 +11,9 @@ from cloud_server.errors import BodyTooLargeError, MediaTypeError
 from shared.errors import PeerError
 
 M = TypeVar("M", bound=BaseModel)
+JSON = "application/json"
+COMMAND_MAX_BYTES = 2 << 20
+COMMAND_MAX_SECONDS = 60.0
 JSON_MAX_BYTES = 16 << 10
 
 
@@ -86,3 +89,15 @@ def require_media_type(request: Request, *accepted: str) -> None:
     declared = request.headers.get("content-type", accepted[0]).partition(";")[0].strip().lower()
     if declared not in accepted:
         raise MediaTypeError(f"send {' or '.join(accepted)}, not {declared[:80]!r}")
+
+
+async def read_command(request: Request, model: type[M]) -> M:
+    """An operator's JSON. It must say that it is: a page in a browser cannot send that here without asking first.
+
+    Raises:
+        MediaTypeError: Content-Type is not JSON.
+        PeerError, BodyTooLargeError, SlowBodyError, ClientDisconnect: as `read_json`.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+        raise MediaTypeError(f"send {JSON}")
+    return await read_json(request, model, COMMAND_MAX_SECONDS, COMMAND_MAX_BYTES)

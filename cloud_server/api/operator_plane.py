@@ -4,8 +4,6 @@ A body must say that it is JSON: a page in the operator's browser cannot send th
 """
 
 import asyncio
-import base64
-import binascii
 import re
 from typing import Annotated, Any
 
@@ -14,20 +12,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from cloud_server.api.bodies import read_json
+from cloud_server.api.bodies import JSON, read_command
 from cloud_server.api.call_log import CallLog, remark
 from cloud_server.api.problems import install_problems
+from cloud_server.api.published import published_router
 from cloud_server.api.tuf_files import TufFiles, tuf_router
-from cloud_server.errors import BodyTooLargeError, MediaTypeError
+from cloud_server.errors import BodyTooLargeError
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Device, Devices
+from cloud_server.inference.sessions import Sessions
 from cloud_server.registry.blobs import Blobs, Upload
-from cloud_server.registry.registry import Registered, Registry
+from cloud_server.registry.registry import Registry
 from shared.errors import PeerError
 
-JSON = "application/json"
-ENVELOPE_MAX_BYTES = 2 << 20
-ENVELOPE_MAX_SECONDS = 60.0
 WRITE_BYTES = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -36,13 +33,6 @@ Family = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 class _Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class PublishRequest(_Body):
-    """Base64 of the bundle's canonical bytes, and of the signed targets metadata that adds it."""
-
-    bundle: str
-    targets: str
 
 
 class AssignRequest(_Body):
@@ -60,6 +50,7 @@ class ClaimRequest(_Body):
 
 def operator_plane(
     registry: Registry,
+    sessions: Sessions,
     blobs: Blobs,
     devices: Devices,
     assignments: Assignments,
@@ -70,36 +61,11 @@ def operator_plane(
     app = FastAPI(title="dctwire operator plane", docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_middleware(CallLog)
     install_problems(app, lambda _request, _reason: {})
-    app.include_router(_registry_router(registry, assignments))
+    app.include_router(published_router(registry, sessions, assignments))
     app.include_router(_blobs_router(blobs, blob_max_bytes))
     app.include_router(_fleet_router(registry, devices, assignments))
     app.include_router(tuf_router(tuf_files))
     return app
-
-
-def _registry_router(registry: Registry, assignments: Assignments) -> APIRouter:
-    router = APIRouter()
-
-    @router.get("/v1/tuf/targets")
-    async def get_targets() -> Response:
-        """The current targets metadata; add a bundle to it, sign it, send it with POST /v1/bundles."""
-        return Response(await registry.targets(), media_type=JSON)
-
-    @router.post("/v1/bundles")
-    async def publish(request: Request) -> Response:
-        """Publish a bundle whose blobs are uploaded; the same again changes nothing."""
-        wanted = await _read(request, PublishRequest)
-        bundle = await registry.publish(_base64(wanted.bundle), _base64(wanted.targets))
-        remark(request, family=bundle.family, counter=bundle.counter)
-        return JSONResponse({"family": bundle.family, "counter": bundle.counter, "target": bundle.target_path}, 201)
-
-    @router.get("/v1/bundles")
-    async def list_bundles() -> Response:
-        """Every bundle, whether its classifier is loaded, and whether it is assigned."""
-        rows = [_bundle_row(registered, registry, assignments) for registered in registry.all()]
-        return JSONResponse({"bundles": rows})
-
-    return router
 
 
 def _blobs_router(blobs: Blobs, max_bytes: int) -> APIRouter:
@@ -129,7 +95,7 @@ def _fleet_router(registry: Registry, devices: Devices, assignments: Assignments
     @router.post("/v1/claims")
     async def create_claim(request: Request) -> Response:
         """A single-use claim code, valid for a day; it is shown this once."""
-        wanted = await _read(request, ClaimRequest)
+        wanted = await read_command(request, ClaimRequest)
         remark(request, family=wanted.family)
         claim = await devices.create_claim(wanted.family)
         return JSONResponse({"claim_code": claim.code, "family": claim.family, "expires_at": claim.expires_at}, 201)
@@ -137,7 +103,7 @@ def _fleet_router(registry: Registry, devices: Devices, assignments: Assignments
     @router.post("/v1/assignments")
     async def assign(request: Request) -> Response:
         """Point a family at one of its published bundles; pointing it where it points already changes nothing."""
-        wanted = await _read(request, AssignRequest)
+        wanted = await read_command(request, AssignRequest)
         remark(request, family=wanted.family, counter=wanted.counter)
         await registry.require_published(wanted.family, wanted.counter)
         assignment = await assignments.assign(wanted.family, wanted.counter)
@@ -149,12 +115,6 @@ def _fleet_router(registry: Registry, devices: Devices, assignments: Assignments
         return JSONResponse({"devices": [_device_row(device, assignments) for device in devices.all()]})
 
     return router
-
-
-async def _read(request: Request, model: type[Any]) -> Any:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
-        raise MediaTypeError(f"send {JSON}")
-    return await read_json(request, model, ENVELOPE_MAX_SECONDS, ENVELOPE_MAX_BYTES)
 
 
 async def _receive(request: Request, upload: Upload, max_bytes: int) -> None:
@@ -172,32 +132,6 @@ async def _receive(request: Request, upload: Upload, max_bytes: int) -> None:
         if len(pending) >= WRITE_BYTES or not is_more:
             await asyncio.to_thread(upload.write, bytes(pending))
             pending.clear()
-
-
-def _base64(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise PeerError(f"not base64: {error}") from error
-
-
-def _bundle_row(registered: Registered, registry: Registry, assignments: Assignments) -> dict[str, Any]:
-    bundle = registered.bundle
-    assigned = assignments.all().get(bundle.family)
-    return {
-        "family": bundle.family,
-        "counter": bundle.counter,
-        "min_counter": bundle.min_counter,
-        "tables_id": bundle.tables.tables_id,
-        "quant_id": bundle.tables.quant_id,
-        "width": bundle.input.width,
-        "height": bundle.input.height,
-        "classifier_sha256": bundle.classifier.sha256,
-        "expected": bundle.expected.model_dump(mode="json"),
-        "registered_at": registered.registered_at,
-        "is_loaded": (bundle.family, bundle.counter) in registry.serving.models,
-        "is_assigned": assigned is not None and assigned.counter == bundle.counter,
-    }
 
 
 def _device_row(device: Device, assignments: Assignments) -> dict[str, Any]:

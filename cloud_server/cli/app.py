@@ -11,7 +11,9 @@ from rich.console import Console
 
 from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.output import explained_errors, show_json, show_table
-from cloud_server.cli.publishing import BundleFolder, initialise_trust, publish_folder
+from cloud_server.cli.publishing import ModelFolder, initialise_trust, publish_folder
+from shared.bundle import Bundle, Fallback
+from shared.errors import PeerError
 from shared.trust import TrustError
 
 DEFAULT_SERVER = "http://127.0.0.1:8001"
@@ -70,13 +72,16 @@ def claim(family: Family, server: Server = DEFAULT_SERVER, as_json: AsJson = Fal
 
 @app.command()
 def publish(
-    folder: Annotated[Path, typer.Argument(help="What dctwire-trainer export made.", metavar="BUNDLE_DIR")],
+    folder: Annotated[Path, typer.Argument(help="What dctwire-trainer export made.", metavar="FOLDER")],
     keys: Keys,
     assign_it: Annotated[bool, typer.Option("--assign", help="Also assign it to its family.")] = False,
     server: Server = DEFAULT_SERVER,
     as_json: AsJson = False,
 ) -> None:
-    """Check, sign, upload and publish a bundle. Devices can fetch it from then on; they run it once it is assigned.
+    """Check, sign, upload and publish what was exported.
+
+    A bundle can be fetched by devices from then on; they run it once it is assigned. A fallback answers its family's
+    frames of unknown tables at once.
 
     Safe to repeat: after a failure, run the same command again.
 
@@ -85,20 +90,24 @@ def publish(
     with _connected(server, as_json=as_json) as client:
         console = Console(stderr=True, quiet=as_json)
         with console.status("checking") as status:
-            checked = BundleFolder.read(folder)
+            checked = ModelFolder.read(folder)
+            published = checked.published
+            if assign_it and isinstance(published, Fallback):
+                raise PeerError(f"{folder} is a fallback: it serves at once and is not assigned; leave out --assign")
             publish_folder(client, checked, keys, datetime.now(UTC), status.update)
-            bundle = checked.bundle
-            document: dict[str, Any] = {"family": bundle.family, "counter": bundle.counter}
-            document["target"] = bundle.target_path
-            if assign_it:
-                document["assignment"] = _assign(client, bundle.family, bundle.counter)
+            document: dict[str, Any] = {"family": published.family, "name": published.name}
+            document["target"] = published.target_path
+            if isinstance(published, Bundle):
+                document["counter"] = published.counter
+                if assign_it:
+                    document["assignment"] = _assign(client, published.family, published.counter)
         if as_json:
             show_json(document)
         else:
             done = f"published and assigned as number {document['assignment']['seq']}" if assign_it else "published"
-            typer.echo(f"{bundle.name} is {done}.")
-            if not assign_it:
-                typer.echo(f"Next: dctwire assign {bundle.family} {bundle.counter}")
+            typer.echo(f"{published.name} is {done}.")
+            if isinstance(published, Bundle) and not assign_it:
+                typer.echo(f"Next: dctwire assign {published.family} {published.counter}")
 
 
 @app.command()
@@ -122,9 +131,12 @@ def assign(
 
 @app.command()
 def bundles(server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
-    """List what is published."""
+    """List what is published: bundles, fallbacks, and where their classifiers are.
+
+    A classifier is loaded, cold (loaded when a frame needs it) or failed; `computes` is what the loaded one uses.
+    """
     with _connected(server, as_json=as_json) as client:
-        document = client.get("/v1/bundles")
+        document = client.get("/v1/bundles") | client.get("/v1/fallbacks")
         if as_json:
             show_json(document)
             return
@@ -133,11 +145,15 @@ def bundles(server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
             "counter": "counter",
             "tables_id": "tables",
             "registered_at": "published",
-            "is_loaded": "loaded",
+            "state": "classifier",
+            "precision": "computes",
             "is_assigned": "assigned",
         }
-        empty = "Nothing is published yet. Next: dctwire publish BUNDLE_DIR --keys KEYS"
+        empty = "Nothing is published yet. Next: dctwire publish FOLDER --keys KEYS"
         show_table("Bundles", document["bundles"], columns, empty)
+        if document["fallbacks"]:
+            columns = {"name": "name"} | {key: columns[key] for key in ("registered_at", "state", "precision")}
+            show_table("Fallbacks", document["fallbacks"], columns, "")
 
 
 @app.command()
@@ -174,7 +190,7 @@ def status(server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
             "devices": "devices",
             "up_to_date": "sending it",
         }
-        show_table("Families", rows, columns, "Nothing here yet. Next: dctwire publish BUNDLE_DIR --keys KEYS")
+        show_table("Families", rows, columns, "Nothing here yet. Next: dctwire publish FOLDER --keys KEYS")
 
 
 def family_rows(listed: list[dict[str, Any]], enrolled: list[dict[str, Any]]) -> list[dict[str, Any]]:

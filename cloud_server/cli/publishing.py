@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cloud_server.cli.operator_client import OperatorClient
-from shared.bundle import BUNDLE_NAME, Bundle, BundleError
+from shared.bundle import BUNDLE_NAME, FALLBACK_NAME, Bundle, BundleError, Fallback
 from shared.errors import RefusedError
 from shared.trust import (
     ONLINE_ROLES,
@@ -28,33 +28,33 @@ _CONFLICT = 409
 
 
 @dataclass(frozen=True, slots=True)
-class BundleFolder:
-    """What the trainer exports: `bundle.json` and the files that it names, checked against each other."""
+class ModelFolder:
+    """What the trainer exports: `bundle.json` or `fallback.json` and the files it names, checked against each other."""
 
-    bundle: Bundle
+    published: Bundle | Fallback
     data: bytes
     blobs: dict[str, Path]
 
     @classmethod
-    def read(cls, directory: Path) -> "BundleFolder":
+    def read(cls, directory: Path) -> "ModelFolder":
         """Read and check a folder.
 
         Raises:
-            BundleError: a file is missing or is not the one that bundle.json names, or the self-test fails.
+            BundleError: a file is missing or is not the one that the description names, or the self-test fails.
         """
         try:
-            data = (directory / BUNDLE_NAME).read_bytes()
-            bundle = Bundle.from_bytes(data)
-            blobs = {sha256: directory / name for name, sha256 in bundle.classifier.files.items()}
+            published, data = _description(directory)
+            blobs = {sha256: directory / name for name, sha256 in published.classifier.files.items()}
             for sha256, path in blobs.items():
                 with path.open("rb") as file:
                     found = hashlib.file_digest(file, "sha256").hexdigest()
                 if found != sha256:
-                    raise BundleError(f"{path} has the SHA-256 {found}; bundle.json names {sha256}. Export it again")
+                    raise BundleError(f"{path} has the SHA-256 {found}, not {sha256} as promised. Export it again")
         except FileNotFoundError as error:
             raise BundleError(f"{error.filename} is missing; make the folder with: dctwire-trainer export") from error
-        bundle.check_selftest()
-        return cls(bundle, data, blobs)
+        if isinstance(published, Bundle):
+            published.check_selftest()
+        return cls(published, data, blobs)
 
 
 def initialise_trust(keys: Path, data: Path, now: datetime) -> None:
@@ -75,9 +75,9 @@ def initialise_trust(keys: Path, data: Path, now: datetime) -> None:
 
 
 def publish_folder(
-    client: OperatorClient, folder: BundleFolder, keys: Path, now: datetime, report: Callable[[str], None]
+    client: OperatorClient, folder: ModelFolder, keys: Path, now: datetime, report: Callable[[str], None]
 ) -> None:
-    """Upload a folder and publish its bundle. Repeating it after a failure, at any point, finishes it.
+    """Upload a folder and publish it. Repeating it after a failure, at any point, finishes it.
 
     The server's current targets are verified with `keys/root.json` before they are signed again: a server that
     was broken into cannot get an entry of its own countersigned.
@@ -91,19 +91,28 @@ def publish_folder(
         report(f"uploading {path.name}")
         client.put_file(f"/v1/blobs/{sha256}", path)
     trust = TrustClient(keys / "verified", _shipped_root(keys), client.fetch_tuf)
-    bundle = folder.bundle
+    published = folder.published
+    kind = "bundle" if isinstance(published, Bundle) else "fallback"
     for attempt in range(1, ATTEMPTS + 1):
         report("signing")
-        targets = add_target(trust.targets(), bundle.target_path, folder.data, bundle.target_custom, signer, now)
+        targets = add_target(trust.targets(), published.target_path, folder.data, published.target_custom, signer, now)
         report("publishing")
-        body = {"bundle": base64.b64encode(folder.data).decode(), "targets": base64.b64encode(targets).decode()}
+        body = {kind: base64.b64encode(folder.data).decode(), "targets": base64.b64encode(targets).decode()}
         try:
-            client.post("/v1/bundles", body)
+            client.post(f"/v1/{kind}s", body)
         except RefusedError as error:
             if error.status != _CONFLICT or attempt == ATTEMPTS or "sign again" not in str(error):
                 raise
         else:
             return
+
+
+def _description(directory: Path) -> tuple[Bundle | Fallback, bytes]:
+    if (directory / FALLBACK_NAME).exists():
+        data = (directory / FALLBACK_NAME).read_bytes()
+        return Fallback.from_bytes(data), data
+    data = (directory / BUNDLE_NAME).read_bytes()
+    return Bundle.from_bytes(data), data
 
 
 def _shipped_root(keys: Path) -> bytes:

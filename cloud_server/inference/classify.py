@@ -9,6 +9,8 @@ import numpy.typing as npt
 import structlog
 
 from cloud_server.inference.serving import Lane
+from cloud_server.inference.session import Plane
+from shared.bundle import Bundle
 from shared.errors import PeerError
 from shared.jpeg import TableSet
 from shared.jpeg.errors import ContainedFaultError
@@ -38,7 +40,7 @@ class Classified:
 def classify(lane: Lane, frames: Sequence[bytes]) -> Classified:
     """Decode and classify; a frame that cannot be decoded gets its error and harms no other."""
     started = perf_counter()
-    y, c, errors = _levels(lane, frames)
+    y, c, errors = _planes(lane, frames)
     decoded = perf_counter()
     logits = lane.model.classifier.run(y, c)
     predictions = _predictions(logits)
@@ -49,18 +51,19 @@ def classify(lane: Lane, frames: Sequence[bytes]) -> Classified:
     return Classified(outcomes, decoded - started, perf_counter() - decoded)
 
 
-def _levels(
-    lane: Lane, frames: Sequence[bytes]
-) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16], list[PeerError | None]]:
-    """y int16 (n, 64, h/8, w/8), c int16 (n, 128, h/16, w/16): levels under the model's tables."""
-    geometry = lane.model.bundle.input
-    is_fallback = lane.match is Match.FALLBACK
-    dtype = np.float32 if is_fallback else np.int16
+def _planes(lane: Lane, frames: Sequence[bytes]) -> tuple[Plane, Plane, list[PeerError | None]]:
+    """y (n, 64, h/8, w/8), c (n, 128, h/16, w/16): levels under the model's tables, or coefficients if it reads them.
+
+    Frames of other tables are dequantised; what reads levels gets them requantised to its own.
+    """
+    geometry, published = lane.model.input, lane.model.published
+    is_other = lane.match is Match.FALLBACK
+    dtype = np.float32 if is_other else np.int16
     y = np.empty((len(frames), 64, geometry.height // 8, geometry.width // 8), dtype)
     c = np.empty((len(frames), 128, geometry.height // 16, geometry.width // 16), dtype)
-    errors = lane.decoder.decode_batch(frames, y, c, dequantise=is_fallback)
-    if is_fallback:
-        y, c = requantise(y, c, lane.model.bundle.tables)
+    errors = lane.decoder.decode_batch(frames, y, c, dequantise=is_other)
+    if is_other and isinstance(published, Bundle):
+        return *requantise(y, c, published.tables), errors
     return y, c, errors
 
 

@@ -14,7 +14,8 @@ from cloud_server.feedback.results import StoredResult
 from cloud_server.fleet.devices import Device, Devices
 from cloud_server.inference.batcher import Batcher, BatcherLimits, Waiting
 from cloud_server.inference.classify import Prediction, classify
-from cloud_server.inference.serving import Lane, Serving
+from cloud_server.inference.lanes import Lanes
+from cloud_server.inference.serving import Lane
 from cloud_server.metrics import Metrics, Stage
 from shared.errors import DctwireError, PeerError
 from shared.jpeg import FrameInfo, inspect
@@ -52,14 +53,15 @@ class Ingest:
         self,
         database: Database,
         devices: Devices,
-        serving: Callable[[], Serving],
+        lanes: Lanes,
         metrics: Metrics,
         pool: Executor,
         limits: BatcherLimits,
     ) -> None:
         self._database = database
         self._devices = devices
-        self._serving = serving
+        self._lanes = lanes
+        self._wait_max_seconds = limits.wait_max_seconds
         self._metrics = metrics
         self._pool = pool
         self._batcher: Batcher[Lane, _Work, StoredResult] = Batcher(limits, self._run)
@@ -77,13 +79,14 @@ class Ingest:
             NotReadyError: the family has no model yet.
             StorageError: stored answers cannot be looked up.
         """
-        serving = self._serving()
-        serving.require(device.family)
+        until = perf_counter() + self._wait_max_seconds
+        self._lanes.require(device.family)
         stored = await self._stored(device, frames)
         inspected = await self._inspect(frames)
+        lanes = await self._lanes.of(device.family, inspected, until)
         waiting = [
-            stored.get(frame.sequence) or self._queue(serving, device, frame, info)
-            for frame, info in zip(frames, inspected, strict=True)
+            stored.get(frame.sequence) or self._queue(lane, device, frame)
+            for frame, lane in zip(frames, lanes, strict=True)
         ]
         self._batcher.start()
         answers = []
@@ -112,15 +115,15 @@ class Ingest:
         return await asyncio.get_running_loop().run_in_executor(self._pool, _inspect_all, frames)
 
     def _queue(
-        self, serving: Serving, device: Device, frame: Frame, info: FrameInfo | PeerError
+        self, lane: Lane | DctwireError, device: Device, frame: Frame
     ) -> Waiting[_Work, StoredResult] | DctwireError:
-        if isinstance(info, PeerError):
-            return info
+        if isinstance(lane, DctwireError):
+            return lane
         key = (device.row_id, frame.sequence)
         if (earlier := self._in_flight.get(key)) is not None:
             return earlier
         try:
-            waiting = self._batcher.put(serving.lane(device.family, info), _Work(device, frame))
+            waiting = self._batcher.put(lane, _Work(device, frame))
         except DctwireError as error:
             return error
         self._in_flight[key] = waiting
@@ -200,7 +203,7 @@ def _result(lane: Lane, work: _Work, prediction: Prediction) -> StoredResult:
         sequence=work.frame.sequence,
         label=lane.model.labels[prediction.label],
         confidence=round(prediction.confidence, 4),
-        model=lane.model.bundle.name,
+        model=lane.model.name,
         match=Match(lane.match).value,
         tables=lane.tables,
         received_at_ns=time_ns(),

@@ -1,6 +1,8 @@
 """A classifier in ONNX Runtime: loaded, checked against its bundle, warmed up, and run. The one door to onnxruntime."""
 
-from collections.abc import Sequence
+import threading
+import time
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -9,65 +11,153 @@ import numpy.typing as npt
 import onnxruntime
 
 from cloud_server.errors import ClassifierError
+from cloud_server.inference.warm_up import BatchLimits, batch_cap, sizes_to_time
 from shared.bundle import InputGeometry
 
-Levels = npt.NDArray[np.int16]
+Plane = npt.NDArray[np.int16] | npt.NDArray[np.float32]
 Logits = npt.NDArray[np.float32]
+RUN_MAX_SECONDS = 20.0
+ROUNDS = 3
 _LOG_ERRORS_ONLY = 3
 
 
-class Classifier:
-    """One shared session. `run` may be called from any number of threads; each call uses only its own thread."""
+class Reads(Enum):
+    """What a classifier takes: levels of its bundle's tables, or dequantised coefficients of any."""
 
-    def __init__(self, session: Any) -> None:
-        self._session = session
+    LEVELS = np.int16
+    COEFFICIENTS = np.float32
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of both planes."""
+        dtype: np.dtype[Any] = np.dtype(self.value)
+        return dtype
+
+
+_ONNX_TYPES = {Reads.LEVELS: "tensor(int16)", Reads.COEFFICIENTS: "tensor(float)"}
+
+
+class Classifier:
+    """One shared session. `run` may be called from any number of threads; each call uses only its own thread.
+
+    Attributes:
+        session: ONNX Runtime's.
+        reads: what `run` takes.
+        batch_max: the largest batch that pays; 1 before `warm_up`.
+        seconds: processor time a frame in batches of `batch_max`; 0 before `warm_up`.
+    """
+
+    def __init__(self, session: Any, geometry: InputGeometry, reads: Reads, run_max_seconds: float) -> None:
+        self.session = session
+        self.reads = reads
+        self.batch_max = 1
+        self.seconds = 0.0
+        self._geometry = geometry
+        self._run_max_seconds = run_max_seconds
 
     @classmethod
-    def load(cls, path: Path, geometry: InputGeometry, classes: int, batch_sizes: Sequence[int] = (1,)) -> "Classifier":
-        """Build the session from the file, check its inputs and outputs, and run it once for each batch size.
+    def load(
+        cls,
+        path: Path,
+        geometry: InputGeometry,
+        classes: int,
+        reads: Reads = Reads.LEVELS,
+        run_max_seconds: float = RUN_MAX_SECONDS,
+    ) -> "Classifier":
+        """Build the session from the file, check its inputs, and its output for one frame and for two.
 
         Args:
             classes: how many labels it must tell apart.
+            run_max_seconds: how long a trial may take; a graph that takes longer is stopped.
 
         Raises:
             ClassifierError: not a model ONNX Runtime can run, or not one for this geometry and these labels.
         """
-        classifier = cls(_session(path))
-        classifier._check_inputs(geometry)
-        for size in batch_sizes:
-            classifier._check_output(geometry, size, classes)
+        classifier = cls(_session(path), geometry, reads, run_max_seconds)
+        classifier._check_inputs()
+        for size in (1, 2):
+            classifier._check_output(size, classes)
         return classifier
 
-    def run(self, y: Levels, c: Levels) -> Logits:
-        """Logits float32 (n, classes) of quantised levels: y int16 (n, 64, h/8, w/8), c int16 (n, 128, h/16, w/16)."""
-        (logits,) = self._session.run(("logits",), {"y": y, "c": c})
+    def run(self, y: Plane, c: Plane) -> Logits:
+        """Logits float32 (n, classes) of y (n, 64, h/8, w/8) and c (n, 128, h/16, w/16), both of `reads.dtype`."""
+        (logits,) = self.session.run(("logits",), {"y": y, "c": c})
         return logits  # type: ignore[no-any-return]
 
-    def _check_inputs(self, geometry: InputGeometry) -> None:
-        height, width = geometry.height, geometry.width
-        wanted = {"y": [64, height // 8, width // 8], "c": [128, height // 16, width // 16]}
-        offered = {node.name: node for node in self._session.get_inputs()}
+    def try_run(self, y: Plane, c: Plane) -> Logits:
+        """`run`, for what has not proved itself yet: whatever goes wrong is the classifier's fault, and soon over.
+
+        Raises:
+            ClassifierError: it fails, or takes too long.
+        """
+        options = onnxruntime.RunOptions()
+        watchdog = threading.Timer(self._run_max_seconds, setattr, (options, "terminate", True))
+        watchdog.start()
+        try:
+            (logits,) = self.session.run(("logits",), {"y": y, "c": c}, options)
+        except Exception as error:
+            raise ClassifierError(f"the classifier fails on {len(y)} frames: {_first_line(error)}") from error
+        finally:
+            watchdog.cancel()
+        return logits  # type: ignore[no-any-return]
+
+    def warm_up(self, limits: BatchLimits) -> None:
+        """Find `batch_max` by timing, then run every size up to it once: none is met for the first time in service.
+
+        Time is this thread's processor time, so that a server at work does not spoil it.
+
+        Raises:
+            ClassifierError: it fails on a batch of some size, or takes too long.
+        """
+        seconds: dict[int, float] = {}
+        for size in sizes_to_time(limits.frames):
+            seconds[size] = self._seconds(size)
+            if seconds[size] > limits.seconds:
+                break
+        self.batch_max = batch_cap(seconds, limits)
+        self.seconds = seconds[self.batch_max] / self.batch_max
+        self.warm_up_to(self.batch_max)
+
+    def warm_up_to(self, batch_max: int) -> None:
+        """The same for a `batch_max` that was found before."""
+        self.batch_max = batch_max
+        for size in range(1, batch_max + 1):
+            self.try_run(*self._empty(size))
+
+    def _seconds(self, size: int) -> float:
+        y, c = self._empty(size)
+        self.try_run(y, c)
+        taken = []
+        for _ in range(ROUNDS):
+            started = time.thread_time()
+            self.run(y, c)
+            taken.append(time.thread_time() - started)
+        return min(taken)
+
+    def _empty(self, size: int) -> tuple[Plane, Plane]:
+        rows, columns = self._geometry.height // 8, self._geometry.width // 8
+        dtype = self.reads.dtype
+        return np.zeros((size, 64, rows, columns), dtype), np.zeros((size, 128, rows // 2, columns // 2), dtype)
+
+    def _check_inputs(self) -> None:
+        wanted = {name: list(plane.shape[1:]) for name, plane in zip("yc", self._empty(1), strict=True)}
+        offered = {node.name: node for node in self.session.get_inputs()}
         if offered.keys() != wanted.keys():
             raise ClassifierError(f"the classifier must have the inputs y and c, not {sorted(offered)}")
+        kind = self.reads.dtype.name
         for name, shape in wanted.items():
             node = offered[name]
-            if node.type != "tensor(int16)" or node.shape[1:] != shape or isinstance(node.shape[0], int):
-                raise ClassifierError(f"input {name} must be int16 [N, {shape}], not {node.type} {node.shape}")
-        outputs = [node.name for node in self._session.get_outputs()]
+            if node.type != _ONNX_TYPES[self.reads] or node.shape[1:] != shape or isinstance(node.shape[0], int):
+                raise ClassifierError(f"input {name} must be {kind} [N, {shape}], not {node.type} {node.shape}")
+        outputs = [node.name for node in self.session.get_outputs()]
         if "logits" not in outputs:
             raise ClassifierError(f"the classifier must have the output logits, not {outputs}")
 
-    def _check_output(self, geometry: InputGeometry, size: int, classes: int) -> None:
-        y = np.zeros((size, 64, geometry.height // 8, geometry.width // 8), np.int16)
-        c = np.zeros((size, 128, geometry.height // 16, geometry.width // 16), np.int16)
-        try:
-            logits = self.run(y, c)
-        except Exception as error:
-            raise ClassifierError(f"the classifier fails on {size} empty frames: {_first_line(error)}") from error
-        if logits.dtype != np.float32 or logits.shape != (size, classes):
-            raise ClassifierError(
-                f"logits must be float32 ({size}, {classes}), one a label, not {logits.dtype} {logits.shape}"
-            )
+    def _check_output(self, size: int, classes: int) -> None:
+        logits = self.try_run(*self._empty(size))
+        if not isinstance(logits, np.ndarray) or logits.dtype != np.float32 or logits.shape != (size, classes):
+            found = f"{logits.dtype} {logits.shape}" if isinstance(logits, np.ndarray) else type(logits).__name__
+            raise ClassifierError(f"logits must be float32 ({size}, {classes}), one a label, not {found}")
         if not np.isfinite(logits).all():
             raise ClassifierError("the classifier's logits are not finite on empty frames")
 

@@ -1,29 +1,112 @@
-"""From a bundle and its blobs to a model in memory; everything is checked, nothing is believed."""
+"""From a published description and its blobs to a model in memory; everything is checked, nothing is believed."""
 
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from cloud_server.errors import ClassifierError
-from cloud_server.inference.serving import Model
-from cloud_server.inference.session import Classifier
+from cloud_server.inference import golden as golden_frames
+from cloud_server.inference.memory import give_back, resident_bytes
+from cloud_server.inference.precision import Precision, Trial, precision_to_serve
+from cloud_server.inference.serving import Model, Published
+from cloud_server.inference.session import Classifier, Reads
+from cloud_server.inference.warm_up import BatchLimits
 from cloud_server.registry.blobs import Blobs
-from shared.bundle import Bundle
+from cloud_server.registry.onnx_file import check_onnx
+from shared.bundle import Bundle, ClassifierRef, Golden
+from shared.jpeg import Decoder
 
 LABELS_MAX_BYTES = 1 << 20
 _Labels = TypeAdapter(list[Annotated[str, StringConstraints(min_length=1, max_length=128)]])
 
 
-def load_model(bundle: Bundle, blobs: Blobs, batch_max: int) -> Model:
-    """Verify the blobs, build the session from its file and warm it up. Takes seconds; not for the event loop.
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What trying a classifier out told, so that it need not be tried again when it comes back into memory."""
 
-    Raises:
-        BlobMissingError, BlobDigestError: the classifier or its labels are not what the bundle names.
-        ClassifierError: they do not fit the bundle's geometry, or each other.
-    """
-    labels = _labels(blobs.path(bundle.classifier.labels_sha256).read_bytes())
-    path = blobs.path(bundle.classifier.sha256)
-    return Model(bundle, labels, Classifier.load(path, bundle.input, len(labels), (1, batch_max)))
+    precision: Precision
+    batch_max: int
+    seconds: float
+    cost_bytes: int
+
+
+class Loading:
+    """Builds models. One at a time, in the loader's thread: it takes seconds, and measures the process's memory."""
+
+    def __init__(self, blobs: Blobs, limits: BatchLimits) -> None:
+        self._blobs = blobs
+        self._limits = limits
+        self._found: dict[str, _Found] = {}
+
+    def labels(self, ref: ClassifierRef) -> tuple[str, ...]:
+        """The label list, in the order of the logits.
+
+        Raises:
+            BlobMissingError, BlobDigestError: the blob is not what `ref` names.
+            ClassifierError: it is no list of labels.
+        """
+        return _labels(self._blobs.path(ref.labels_sha256).read_bytes())
+
+    def model(self, published: Published) -> Model:
+        """Verify the blobs, try what they hold on the golden frames, and warm up the classifier that is to serve.
+
+        Raises:
+            BlobMissingError, BlobDigestError: the blobs are not what `published` names.
+            BundleError: the golden frames are none.
+            ClassifierError: the classifier does not fit its description or its labels, or says something else of
+                the golden frames than its trainer.
+        """
+        labels = self.labels(published.classifier)
+        found = self._found.get(published.name)
+        if found is not None:
+            return self._again(published, labels, found)
+        give_back()
+        before = resident_bytes()
+        model = self._first(published, labels)
+        give_back()
+        file = self._blobs.path(_file(published.classifier, model.precision))
+        cost_bytes = max(resident_bytes() - before, file.stat().st_size)
+        classifier = model.classifier
+        self._found[published.name] = _Found(model.precision, classifier.batch_max, classifier.seconds, cost_bytes)
+        return replace(model, cost_bytes=cost_bytes)
+
+    def _first(self, published: Published, labels: tuple[str, ...]) -> Model:
+        golden = Golden.from_bytes(self._blobs.path(published.classifier.golden_sha256).read_bytes())
+        decoder = Decoder(published.tables) if isinstance(published, Bundle) else Decoder()
+        fp32 = self._classifier(published, labels, Precision.FP32)
+        golden_frames.check_logits(fp32, decoder, published.input, golden)
+        fp32.warm_up(self._limits)
+        if published.classifier.int8_sha256 is None:
+            return Model(published, labels, fp32)
+        int8 = self._classifier(published, labels, Precision.INT8)
+        int8.warm_up(self._limits)
+
+        def trial(classifier: Classifier) -> Trial:
+            correct = golden_frames.count_correct(classifier, decoder, published.input, golden)
+            return Trial(correct, len(golden.frames), classifier.seconds)
+
+        precision = precision_to_serve(trial(fp32), trial(int8))
+        return Model(published, labels, int8 if precision is Precision.INT8 else fp32, precision)
+
+    def _again(self, published: Published, labels: tuple[str, ...], found: _Found) -> Model:
+        classifier = self._classifier(published, labels, found.precision)
+        classifier.warm_up_to(found.batch_max)
+        classifier.seconds = found.seconds
+        return Model(published, labels, classifier, found.precision, found.cost_bytes)
+
+    def _classifier(self, published: Published, labels: tuple[str, ...], precision: Precision) -> Classifier:
+        path = self._blobs.path(_file(published.classifier, precision))
+        check_onnx(path)
+        reads = Reads.LEVELS if isinstance(published, Bundle) else Reads.COEFFICIENTS
+        return Classifier.load(path, published.input, len(labels), reads)
+
+
+def _file(ref: ClassifierRef, precision: Precision) -> str:
+    if precision is Precision.FP32:
+        return ref.sha256
+    assert ref.int8_sha256 is not None
+    return ref.int8_sha256
 
 
 def _labels(data: bytes) -> tuple[str, ...]:

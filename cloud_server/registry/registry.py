@@ -1,14 +1,16 @@
-"""Publishing: a signed bundle is checked in full, loaded, recorded, and only then shown to devices.
+"""Publishing: what is signed is checked in full, loaded, recorded, and only then shown to devices.
 
-Order and crashes. Blobs come first, by digest. The bundle's row makes the server serve it, from then on through
-every restart; `timestamp.json`, replaced last, shows it to devices. A publish that died between the two is
-finished by sending it again; nothing half-made can be seen.
+Two kinds of things are published: bundles, which devices fetch too, and fallbacks, which only servers load. Order and
+crashes: blobs come first, by digest. The row makes the server serve it, from then on through every restart;
+`timestamp.json`, replaced last, shows it to devices. A publish that died between the two is finished by sending it
+again; nothing half-made can be seen.
 """
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -18,10 +20,11 @@ import structlog
 from sqlalchemy import Connection, insert, select
 
 from cloud_server.database import Database
-from cloud_server.errors import ConflictError, NotFoundError
-from cloud_server.inference.serving import Model, Serving
-from cloud_server.schema import bundles
-from shared.bundle import Bundle
+from cloud_server.errors import ClassifierError, ConflictError, NotFoundError
+from cloud_server.inference.serving import Model, Published, Serving
+from cloud_server.inference.sessions import Sessions
+from cloud_server.schema import bundles, fallbacks
+from shared.bundle import Bundle, ClassifierRef, Fallback
 from shared.errors import DctwireError
 from shared.trust import Repository, TrustError, parse_targets
 
@@ -31,55 +34,62 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A bundle as recorded; `data` is its canonical bytes, `registered_at` seconds since 1970."""
+    """What was published, as recorded; `data` is its canonical bytes, `registered_at` seconds since 1970."""
 
-    bundle: Bundle
+    published: Published
     data: bytes
     registered_at: float
 
 
 class Registry:
-    """All bundles, the models of those that could be loaded, and the signed metadata."""
+    """All that was published, the picture of who serves what, and the signed metadata.
+
+    Args:
+        labels: reads a label list; runs in the loader, where everything that meets a disk does.
+    """
 
     def __init__(
         self,
         database: Database,
         repository: Repository,
-        load: Callable[[Bundle], Model],
+        sessions: Sessions,
+        labels: Callable[[ClassifierRef], tuple[str, ...]],
         loader: Executor,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._repository = repository
-        self._load = load
+        self._sessions = sessions
+        self._labels = labels
         self._loader = loader
         self._now = now
         self._one_at_a_time = asyncio.Lock()
-        self._registered: dict[tuple[str, int], Registered] = {}
-        self.serving = Serving()
-        self.is_loaded = False
-
-    async def load(self) -> None:
-        """Load every recorded bundle's classifier; once, at start. One that fails is logged and left out."""
-        rows = await self._database.read(lambda connection: connection.execute(select(bundles)).all())
-        models = []
-        for row in rows:
-            bundle = Bundle.from_bytes(row.data)
-            self._registered[bundle.family, bundle.counter] = Registered(bundle, row.data, row.registered_at)
-            try:
-                models.append(await self._in_loader(partial(self._load, bundle)))
-            except DctwireError as error:
-                _log.error("bundle-not-loaded", bundle=bundle.name, error=str(error))
-        self.serving = Serving.of(models)
-        self.is_loaded = True
-
-    def release(self) -> None:
-        """Let go of every model; the last thing a process does with them."""
+        self._registered: dict[str, Registered] = {}
         self.serving = Serving()
 
-    def all(self) -> Sequence[Registered]:
+    async def load(self, assigned: Mapping[str, int]) -> None:
+        """Read what is recorded, and bring into memory what is likeliest to be needed; once, at start.
+
+        What cannot be loaded is logged and tried again when a frame needs it.
+
+        Args:
+            assigned: each family's bundle, by its counter.
+        """
+        for registered in await self._database.read(_recorded):
+            self._registered[registered.published.name] = registered
+        self.serving = Serving.of(registered.published for registered in self._registered.values())
+        for published in self._likely(assigned):
+            if self._sessions.has_room:
+                with suppress(DctwireError):  # logged, remembered
+                    await self._sessions.get(published)
+
+    def bundles(self) -> Sequence[Registered]:
         """Every recorded bundle, by family and counter."""
-        return [self._registered[key] for key in sorted(self._registered)]
+        return sorted(self._of_kind(Bundle), key=lambda one: (one.published.family, _counter(one.published)))
+
+    def fallbacks(self) -> Sequence[Registered]:
+        """Every recorded fallback, by family and age; a family's last one serves."""
+        return sorted(self._of_kind(Fallback), key=lambda one: (one.published.family, one.published.created_at))
 
     async def targets(self) -> bytes:
         """The current targets metadata."""
@@ -96,56 +106,84 @@ class Registry:
 
         Raises:
             NotFoundError: there is no such bundle, or its publishing has not finished.
-            ConflictError: its classifier is not loaded, or a later bundle's `min_counter` forbids it.
+            ConflictError: its classifier cannot be loaded, or a later bundle's `min_counter` forbids it.
         """
-        registered = self._registered.get((family, counter))
+        registered = self._registered.get(f"{family}/{counter}")
         signed = parse_targets(await self.targets()).signed.targets
-        if registered is None or registered.bundle.target_path not in signed:
+        if registered is None or registered.published.target_path not in signed:
             raise NotFoundError(f"no bundle {family}/{counter} is published; see: dctwire bundles")
-        if (family, counter) not in self.serving.models:
-            raise ConflictError(f"the classifier of {family}/{counter} is not loaded; see the server's log")
-        floor = max(one.bundle.min_counter for one in self._registered.values() if one.bundle.family == family)
+        floor = max(bundle.min_counter for bundle in self._bundles_of(family))
         if counter < floor:
             raise ConflictError(f"{family}/{counter} is below the floor {floor} that a later bundle set")
+        try:
+            await self._sessions.get(registered.published)
+        except DctwireError as error:
+            raise ConflictError(f"the classifier of {family}/{counter} cannot be loaded: {error}") from error
 
-    async def publish(self, data: bytes, targets: bytes) -> Bundle:
-        """Check, load, record and show one bundle. Sending the same again changes nothing.
+    async def publish(self, published: Published, data: bytes, targets: bytes) -> None:
+        """Check, load, record and show one bundle or fallback. Sending the same again changes nothing.
 
         Args:
-            data: the bundle's canonical bytes.
-            targets: the current targets metadata with this bundle added, signed by the targets key.
+            data: its canonical bytes.
+            targets: the current targets metadata with it added, signed by the targets key.
 
         Raises:
-            BundleError: not a bundle, or this encoder does not make the bytes its self-test promises.
-            TrustError: the metadata does not verify, or lists something else than this bundle.
-            BlobMissingError, BlobDigestError, ClassifierError: the classifier is not what the bundle says.
+            SelftestError: this encoder does not make the bytes that a bundle's self-test promises.
+            TrustError: the metadata does not verify, or lists something else.
+            BlobMissingError, BlobDigestError, BundleError, ClassifierError: the classifier, its labels or its golden
+                frames are not what was promised.
             ConflictError: another bundle has this counter or a higher one, or others have published meanwhile.
         """
-        bundle = Bundle.from_bytes(data)
         async with self._one_at_a_time:
-            key = (bundle.family, bundle.counter)
-            self._check_counter(bundle, data)
-            if await self._in_loader(self._repository.targets) == targets and key in self._registered:
-                return bundle
-            await self._in_loader(partial(self._check, bundle, data, targets))
-            if key not in self.serving.models:
-                model = await self._in_loader(partial(self._load, bundle))
-                await self._record(bundle, data)
-                self.serving = self.serving.with_model(model)
-            files = {bundle.target_path: data}
+            is_known = self._is_known(published, data)
+            if is_known and await self._in_loader(self._repository.targets) == targets:
+                return
+            await self._in_loader(partial(self._check, published, data, targets))
+            if not is_known:
+                model = await self._sessions.build(published)
+                await self._check_labels(model)
+                await self._record(Registered(published, data, self._now().timestamp()))
+                self._serve(model)
+            files = {published.target_path: data}
             await self._in_loader(lambda: self._repository.publish(targets, files, self._now()))
-        _log.info("bundle-published", bundle=bundle.name)
-        return bundle
+        _log.info("published", name=published.name)
 
-    def _check_counter(self, bundle: Bundle, data: bytes) -> None:
-        registered = self._registered.get((bundle.family, bundle.counter))
-        if registered is not None and registered.data != data:
-            raise ConflictError(f"{bundle.name} exists with other contents; use a higher counter")
-        highest = max((counter for family, counter in self._registered if family == bundle.family), default=0)
-        if registered is None and bundle.counter < highest:
-            raise ConflictError(f"{bundle.family}/{highest} exists; counters only grow")
+    def _serve(self, model: Model) -> None:
+        """Replace the picture; classifiers that no frame leads to any more finish what they have and go."""
+        self.serving = self.serving.with_published(model.published)
+        self._sessions.keep(model)
+        is_failing = lambda published: self._sessions.failure(published) is not None  # noqa: E731
+        self._sessions.keep_only(self.serving.in_use(is_failing))
 
-    def _check(self, bundle: Bundle, data: bytes, targets: bytes) -> None:
+    def _likely(self, assigned: Mapping[str, int]) -> Iterator[Published]:
+        """What each family's frames will need first: what is assigned, the newest bundle, the newest fallback."""
+        for registered in self.bundles():
+            if _counter(registered.published) == assigned.get(registered.published.family):
+                yield registered.published
+        newest = {one.published.family: one.published for one in self.bundles()}
+        newest_fallback = {one.published.family: one.published for one in self.fallbacks()}
+        yield from newest.values()
+        yield from newest_fallback.values()
+
+    def _of_kind(self, kind: type[Published]) -> Iterator[Registered]:
+        return (one for one in self._registered.values() if isinstance(one.published, kind))
+
+    def _bundles_of(self, family: str) -> list[Bundle]:
+        every = (one.published for one in self._registered.values())
+        return [one for one in every if isinstance(one, Bundle) and one.family == family]
+
+    def _is_known(self, published: Published, data: bytes) -> bool:
+        registered = self._registered.get(published.name)
+        if registered is not None:
+            if registered.data != data:
+                raise ConflictError(f"{published.name} exists with other contents; use a higher counter")
+            return True
+        highest = max((bundle.counter for bundle in self._bundles_of(published.family)), default=0)
+        if isinstance(published, Bundle) and published.counter < highest:
+            raise ConflictError(f"{published.family}/{highest} exists; counters only grow")
+        return False
+
+    def _check(self, published: Published, data: bytes, targets: bytes) -> None:
         current = parse_targets(self._repository.targets()).signed
         offered = parse_targets(targets).signed
         if offered.version != current.version + 1:
@@ -153,30 +191,55 @@ class Registry:
                 f"targets version {offered.version} cannot follow {current.version}; fetch and sign again"
             )
         self._repository.check(targets, self._now())
-        entry = offered.targets.get(bundle.target_path)
-        if entry is None or offered.targets.keys() - current.targets.keys() - {bundle.target_path}:
-            raise TrustError(f"the new targets must add {bundle.target_path} and nothing else")
+        path = published.target_path
+        entry = offered.targets.get(path)
+        if entry is None or offered.targets.keys() - current.targets.keys() - {path}:
+            raise TrustError(f"the new targets must add {path} and nothing else")
         if entry.length != len(data) or entry.hashes.get("sha256") != hashlib.sha256(data).hexdigest():
-            raise TrustError(f"the signed entry of {bundle.target_path} is not for these bytes")
-        if entry.unrecognized_fields.get("custom") != bundle.target_custom:
-            raise TrustError(f"the signed entry of {bundle.target_path} does not name the bundle's classifier")
-        bundle.check_selftest()
+            raise TrustError(f"the signed entry of {path} is not for these bytes")
+        if entry.unrecognized_fields.get("custom") != published.target_custom:
+            raise TrustError(f"the signed entry of {path} does not name its classifier")
+        if isinstance(published, Bundle):
+            published.check_selftest()
 
-    async def _record(self, bundle: Bundle, data: bytes) -> None:
-        registered = Registered(bundle, data, self._now().timestamp())
-        row = {
-            "family": bundle.family,
-            "counter": bundle.counter,
-            "data": data,
-            "registered_at": registered.registered_at,
-        }
+    async def _check_labels(self, model: Model) -> None:
+        """A family is one task: all its classifiers tell the same labels apart, in whatever order."""
+        others = [one.published for one in self._registered.values() if one.published.family == model.published.family]
+        for other in others[-1:]:
+            with suppress(DctwireError):  # what cannot be read cannot be compared
+                labels = await self._in_loader(partial(self._labels, other.classifier))
+                if set(labels) != set(model.labels):
+                    odd = sorted(set(labels) ^ set(model.labels))[:3]
+                    raise ClassifierError(
+                        f"{other.name} has other labels ({', '.join(odd)}, ...): a family is one task with one label "
+                        "set; publish this one to a family of its own"
+                    )
 
-        def store(connection: Connection) -> None:
-            connection.execute(insert(bundles), row)
-
-        if (bundle.family, bundle.counter) not in self._registered:
-            await self._database.write(store)
-            self._registered[bundle.family, bundle.counter] = registered
+    async def _record(self, registered: Registered) -> None:
+        await self._database.write(partial(_store, registered=registered))
+        self._registered[registered.published.name] = registered
 
     async def _in_loader(self, job: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._loader, job)
+
+
+def _counter(published: Published) -> int:
+    return published.counter if isinstance(published, Bundle) else 0
+
+
+def _recorded(connection: Connection) -> list[Registered]:
+    rows = connection.execute(select(bundles.c.data, bundles.c.registered_at)).all()
+    other = connection.execute(select(fallbacks.c.data, fallbacks.c.registered_at)).all()
+    return [
+        *(Registered(Bundle.from_bytes(data), data, registered_at) for data, registered_at in rows),
+        *(Registered(Fallback.from_bytes(data), data, registered_at) for data, registered_at in other),
+    ]
+
+
+def _store(connection: Connection, registered: Registered) -> None:
+    published = registered.published
+    row = {"family": published.family, "data": registered.data, "registered_at": registered.registered_at}
+    if isinstance(published, Bundle):
+        connection.execute(insert(bundles), row | {"counter": published.counter})
+    else:
+        connection.execute(insert(fallbacks), row | {"name": published.name})

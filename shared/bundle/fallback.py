@@ -1,5 +1,6 @@
 """The other classifier of a family: for frames whose tables no bundle of it has."""
 
+import hashlib
 from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -30,6 +31,21 @@ class Fallback(BaseModel):
     inputs: Literal["coefficients"] = "coefficients"
     classifier: ClassifierRef
     expected: Annotated[tuple[ExpectedOfTables, ...], Field(min_length=1)]
+
+    @property
+    def name(self) -> str:
+        """`family/fallback-` and the start of its digest: one for each content."""
+        return f"{self.family}/fallback-{hashlib.sha256(self.to_bytes()).hexdigest()[:6]}"
+
+    @property
+    def target_path(self) -> str:
+        """Where TUF's targets metadata lists its bytes: no counter, so no device asks for it."""
+        return f"{self.name}.json"
+
+    @property
+    def target_custom(self) -> dict[str, str | int | None]:
+        """What its signed entry says beside its hash, as a bundle's."""
+        return {"family": self.family, "kind": "fallback", **self.classifier.signed_digests}
 
     def to_bytes(self) -> bytes:
         """Canonical JSON, as a bundle's."""

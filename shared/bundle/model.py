@@ -102,6 +102,11 @@ class ClassifierRef(_Part):
     int8_sha256: Sha256Hex | None = None
 
     @property
+    def signed_digests(self) -> dict[str, str | None]:
+        """All of them, as a signed targets entry names them."""
+        return {"classifier_sha256" if name == "sha256" else name: digest for name, digest in self.model_dump().items()}
+
+    @property
     def files(self) -> dict[str, str]:
         """File name to digest, of all there are."""
         files = {MODEL_NAME: self.sha256, LABELS_NAME: self.labels_sha256, GOLDEN_NAME: self.golden_sha256}
@@ -176,10 +181,7 @@ class Bundle(_Part):
             "family": self.family,
             "counter": self.counter,
             "min_counter": self.min_counter,
-            "classifier_sha256": self.classifier.sha256,
-            "labels_sha256": self.classifier.labels_sha256,
-            "golden_sha256": self.classifier.golden_sha256,
-            "int8_sha256": self.classifier.int8_sha256,
+            **self.classifier.signed_digests,
         }
 
     def to_bytes(self) -> bytes:

@@ -26,7 +26,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cloud_server.app import System
 from cloud_server.cli.operator_client import OperatorClient
-from cloud_server.cli.publishing import BundleFolder, initialise_trust, publish_folder
+from cloud_server.cli.publishing import ModelFolder, initialise_trust, publish_folder
 from cloud_server.settings import ServerSettings
 from shared.bundle import (
     GOLDEN_LOGITS_MAX,
@@ -259,7 +259,7 @@ class Rig:
         """Publish a bundle folder as the CLI does."""
         client = OperatorClient(self.addresses["operator"])
         with contextlib.closing(client):
-            publish_folder(client, BundleFolder.read(folder), self.keys, datetime.now(UTC), lambda _step: None)
+            publish_folder(client, ModelFolder.read(folder), self.keys, datetime.now(UTC), lambda _step: None)
 
     def assign(self, family: str, counter: int) -> int:
         """Assign a bundle; returns the number."""

@@ -11,7 +11,7 @@ import pytest
 
 from cloud_server.app import EXIT_USAGE, cli
 from cloud_server.cli.operator_client import OperatorClient
-from cloud_server.cli.publishing import BundleFolder, publish_folder
+from cloud_server.cli.publishing import ModelFolder, publish_folder
 from shared.errors import ChannelError
 from tests.cloud_server.rig import Device, ServerProcess, frame, tables
 
@@ -61,7 +61,7 @@ def test_a_publish_whose_server_was_killed_is_finished_by_repeating_it(
     tmp_path: Path, bundle_folders: dict[int, Path], step: str
 ) -> None:
     server = ServerProcess(tmp_path)
-    folder, keys = BundleFolder.read(bundle_folders[1]), server.rig.keys
+    folder, keys = ModelFolder.read(bundle_folders[1]), server.rig.keys
 
     def kill_at(reached: str) -> None:
         if reached == step:

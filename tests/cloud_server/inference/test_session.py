@@ -23,7 +23,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_good_one_runs_batches_of_any_size(path: Path) -> None:
-    classifier = Classifier.load(path, GEOMETRY, len(LABELS), (1, 32))
+    classifier = Classifier.load(path, GEOMETRY, len(LABELS))
     y, c = np.zeros((7, 64, 4, 4), np.int16), np.zeros((7, 128, 2, 2), np.int16)
     assert classifier.run(y, c).shape == (7, len(LABELS))
 

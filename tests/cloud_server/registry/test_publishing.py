@@ -14,7 +14,7 @@ import onnx
 import pytest
 
 from cloud_server.cli.operator_client import OperatorClient
-from cloud_server.cli.publishing import BundleFolder, initialise_trust, publish_folder
+from cloud_server.cli.publishing import ModelFolder, initialise_trust, publish_folder
 from shared.bundle import Bundle
 from shared.errors import RefusedError
 from shared.trust import Role, TrustError, add_target, load_key, parse_targets
@@ -295,7 +295,8 @@ def test_a_blob_that_rotted_on_disk_is_left_out_and_the_rest_is_served(tmp_path:
     write_classifier(path, seed=3)  # a model ONNX Runtime would load gladly
     with server_in_thread(tmp_path) as rig:
         rows = rig.client("operator").get("/v1/bundles").json()["bundles"]
-        assert {row["counter"]: row["is_loaded"] for row in rows} == {1: True, 2: False}
+        assert {row["counter"]: row["state"] for row in rows} == {1: "cold", 2: "failed"}
+        assert rotten in rows[1]["failure"]
         client = rig.client("device", headers={"authorization": f"Bearer {token}"})
         answer = client.post("/v1/frames", content=frame(tables(49)), headers={"dw-sequence": "0"})
         assert answer.json()["model"] == "digits/1"
@@ -328,7 +329,7 @@ def test_the_operator_does_not_countersign_what_a_broken_server_offers(tmp_path:
     with server_in_thread(tmp_path / "one") as rig:
         initialise_trust(tmp_path / "other-keys", tmp_path / "other-data", datetime.now(UTC))
         with contextlib.closing(OperatorClient(rig.addresses["operator"])) as client:
-            folder = BundleFolder.read(tmp_path / "v1")
+            folder = ModelFolder.read(tmp_path / "v1")
             with pytest.raises(TrustError):
                 publish_folder(client, folder, tmp_path / "other-keys", datetime.now(UTC), lambda _step: None)
             with pytest.raises(RefusedError, match="404"):

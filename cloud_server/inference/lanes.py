@@ -1,0 +1,86 @@
+"""From what a frame's markers say to the lane that answers it; a classifier that is not in memory is loaded first."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from time import perf_counter
+
+from cloud_server.errors import NotReadyError, QueueFullError, TimedOutError
+from cloud_server.inference.serving import Candidate, Lane, Route, Serving
+from cloud_server.inference.sessions import Sessions
+from shared.errors import DctwireError, PeerError
+from shared.jpeg import FrameInfo
+
+
+class Lanes:
+    """Chooses a lane a frame. Where the best classifier cannot be loaded, the next best answers.
+
+    Args:
+        waiting_max: how many frames may wait for classifiers to be loaded.
+    """
+
+    def __init__(self, serving: Callable[[], Serving], sessions: Sessions, waiting_max: int) -> None:
+        self._serving = serving
+        self._sessions = sessions
+        self._waiting_max = waiting_max
+        self._waiting = 0
+
+    def require(self, family: str) -> None:
+        """Whether anything can answer this family.
+
+        Raises:
+            NotReadyError: not yet.
+        """
+        self._serving().require(family)
+
+    async def of(self, family: str, infos: Sequence[FrameInfo | PeerError], until: float) -> list[Lane | DctwireError]:
+        """A lane or an error for each frame, in order; what is an error already stays one.
+
+        Args:
+            until: when the frames have waited long enough, on perf_counter's clock.
+        """
+        serving = self._serving()
+        return [
+            info if isinstance(info, PeerError) else await self._lane(serving, family, info, until) for info in infos
+        ]
+
+    async def _lane(self, serving: Serving, family: str, info: FrameInfo, until: float) -> Lane | DctwireError:
+        try:
+            route = serving.route(family, info)
+            while not isinstance(found := self._best(route, info), Lane):
+                await self._load(found, until)
+        except DctwireError as error:
+            return error
+        return found
+
+    def _best(self, route: Route, info: FrameInfo) -> Lane | Candidate:
+        """The best that is in memory or may come into it.
+
+        Raises:
+            WrongSizeError: no classifier takes frames of this size.
+            NotReadyError: none can be loaded now.
+        """
+        for candidate in route.of_size(info):
+            if (model := self._sessions.find(candidate.published)) is not None:
+                return route.lane(candidate, model)
+            if self._sessions.may_load(candidate.published):
+                return candidate
+        raise NotReadyError("none of the family's classifiers can be loaded now; the server's log says why")
+
+    async def _load(self, candidate: Candidate, until: float) -> None:
+        """Load it or, when that fails, have it remembered.
+
+        Raises:
+            QueueFullError, TimedOutError: too many frames wait for that, or this one has for too long.
+        """
+        if self._waiting >= self._waiting_max:
+            raise QueueFullError(f"{self._waiting} frames wait for classifiers to be loaded")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(until - perf_counter()):
+                with suppress(DctwireError):
+                    await self._sessions.get(candidate.published)
+        except TimeoutError as error:
+            raise TimedOutError(f"{candidate.published.name} is still being loaded") from error
+        finally:
+            self._waiting -= 1

@@ -1,0 +1,93 @@
+"""More of what trainers export: fallbacks, heavier classifiers, eight-bit twins."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+from shared.bundle import (
+    BUNDLE_NAME,
+    FALLBACK_NAME,
+    GOLDEN_NAME,
+    LABELS_NAME,
+    MODEL_NAME,
+    Bundle,
+    ExpectedOfTables,
+    Fallback,
+    Golden,
+    InputGeometry,
+)
+from shared.jpeg import Decoder, Stream
+from tests.cloud_server.rig import LABELS, SIDE, classifier_ref, frame, tables, write_classifier
+
+CREATED = datetime(2026, 1, 1, tzinfo=UTC)
+QUALITIES = (20, 50, 80)
+
+
+def write_fallback(
+    folder: Path, family: str, *, seed: int = 0, side: int = SIDE, created_at: datetime = CREATED
+) -> Fallback:
+    """A fallback folder: `write_classifier(seed=seed)` on dequantised coefficients."""
+    folder.mkdir(parents=True)
+    write_classifier(folder / MODEL_NAME, seed=seed, side=side)
+    model = onnx.load(folder / MODEL_NAME)
+    for node in model.graph.input:
+        node.type.tensor_type.elem_type = TensorProto.FLOAT
+    onnx.save(model, folder / MODEL_NAME)
+    (folder / LABELS_NAME).write_text(json.dumps(LABELS))
+    write_fallback_golden(folder, side)
+    expected = {"bytes_p50": 200.0, "bytes_p95": 300.0, "accuracy": 0.5, "n": 10, "data": "noise"}
+    fallback = Fallback(
+        family=family,
+        created_at=created_at,
+        input=InputGeometry(width=side, height=side),
+        classifier=classifier_ref(folder),
+        expected=(ExpectedOfTables.model_validate(expected | {"tables": "standard, quality 50"}),),
+    )
+    (folder / FALLBACK_NAME).write_bytes(fallback.to_bytes())
+    return fallback
+
+
+def write_fallback_golden(folder: Path, side: int = SIDE) -> None:
+    """golden.json of a fallback: whole files of several tables, and what its classifier says of them."""
+    frames = [frame(tables(quality), 1000 + quality, Stream.INTERCHANGE, side) for quality in QUALITIES]
+    session = onnxruntime.InferenceSession(str(folder / MODEL_NAME), providers=["CPUExecutionProvider"])
+    y, c = coefficients(frames, side)
+    (logits,) = session.run(("logits",), {"y": y, "c": c})
+    truth = tuple(logits.argmax(1).tolist())
+    golden = Golden(frames=tuple(frames), truth=truth, logits=tuple(map(tuple, logits.tolist())))
+    (folder / GOLDEN_NAME).write_bytes(golden.to_bytes())
+
+
+def coefficients(frames: list[bytes], side: int = SIDE) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Dequantised coefficients of whole files."""
+    y = np.empty((len(frames), 64, side // 8, side // 8), np.float32)
+    c = np.empty((len(frames), 128, side // 16, side // 16), np.float32)
+    assert Decoder().decode_batch(frames, y, c, dequantise=True) == [None] * len(frames)
+    return y, c
+
+
+def burden(path: Path, width: int = 10_000) -> None:
+    """Give a classifier 192 * `width` more weights that cost memory and time, and say nothing."""
+    model = onnx.load(path)
+    classes = model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    idle = np.random.default_rng(width).normal(0, 1, (192, width)).astype(np.float32)
+    model.graph.initializer.append(numpy_helper.from_array(idle, "idle"))
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros((width, classes), np.float32), "nothing"))
+    model.graph.node[-1].output[0] = "said"
+    model.graph.node.append(helper.make_node("MatMul", ["means", "idle"], ["wide"]))
+    model.graph.node.append(helper.make_node("MatMul", ["wide", "nothing"], ["silence"]))
+    model.graph.node.append(helper.make_node("Add", ["said", "silence"], ["logits"]))
+    onnx.save(model, path)
+
+
+def named_anew(folder: Path, bundle: Bundle) -> Bundle:
+    """The folder's bundle, naming its files as they are now."""
+    changed = bundle.model_copy(update={"classifier": classifier_ref(folder)})
+    (folder / BUNDLE_NAME).write_bytes(changed.to_bytes())
+    return changed
