@@ -1,5 +1,7 @@
 """What a server that wants pixels would run instead of a `DctNet`: rivals of the same parts to time it against."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,8 @@ from trainer.onnx_writer import GraphWriter, numbers
 
 RESNET20 = ((16, 16, 16), (32, 32, 32), (64, 64, 64))
 GREY = 128
+
+WriteLayer = Callable[[GraphWriter, str, nn.Module], str]
 
 
 class Rebuilding(nn.Module):
@@ -56,10 +60,15 @@ class Rebuilding(nn.Module):
 
 
 class PixelNet(nn.Module):
-    """Layers, the mean over the grid, a linear head; float32 pixels (n, 3, h, w) go in."""
+    """Layers, the mean over the grid, a linear head; float32 pixels (n, 3, h, w) go in.
 
-    def __init__(self, layers: list[nn.Module], features: int, classes: int) -> None:
+    Args:
+        write: adds one of the layers to a graph.
+    """
+
+    def __init__(self, layers: list[nn.Module], features: int, classes: int, write: WriteLayer = write_layer) -> None:
         super().__init__()
+        self._write = write
         self.layers = nn.Sequential(*layers)
         self.head = nn.Linear(features, classes)
 
@@ -73,7 +82,7 @@ class PixelNet(nn.Module):
         writer = GraphWriter()
         x = "pixels"
         for layer in self.layers:
-            x = write_layer(writer, x, layer)
+            x = self._write(writer, x, layer)
         writer.linear(writer.means(x, (height // shrink, width // shrink)), self.head, output="logits")
         return writer.model(
             {"pixels": ("float32", ("N", 3, height, width))},
