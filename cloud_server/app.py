@@ -16,6 +16,7 @@ import typer
 import uvloop
 from prometheus_client import disable_created_metrics
 from pydantic import ValidationError
+from sqlalchemy import Engine
 
 from cloud_server.api.device_plane import device_plane
 from cloud_server.api.exchange import Exchange
@@ -25,7 +26,8 @@ from cloud_server.api.ops_plane import Health, ops_plane
 from cloud_server.api.tuf_files import TufFiles
 from cloud_server.data_lock import DataInUseError, DataLock
 from cloud_server.database import Database
-from cloud_server.errors import StorageError
+from cloud_server.database_engine import open_engine
+from cloud_server.errors import DatabaseUrlError, SchemaError, StorageError
 from cloud_server.feedback.labels import Labels
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Devices
@@ -37,6 +39,7 @@ from cloud_server.inference.warm_up import BatchLimits
 from cloud_server.listeners import Listener, ListenerSettings
 from cloud_server.logs import logging_to
 from cloud_server.metrics import Metrics
+from cloud_server.migrating import migrate
 from cloud_server.registry.blobs import Blobs, DirectoryBlobs
 from cloud_server.registry.bucket import Bucket, BucketBlobs
 from cloud_server.registry.loading import Loading
@@ -65,7 +68,9 @@ class System:
         self.health = Health()
         self._pool = ThreadPoolExecutor(settings.threads, "classify")
         self._loader = ThreadPoolExecutor(1, "load")
-        self._database = Database(settings.data / "dctwire.sqlite3", loop)
+        engine = engine_of(settings)
+        migrate(engine)
+        self._database = Database(engine, loop, settings.database_max_seconds)
         self._blobs = open_blobs(settings, "blobs")
         self._devices = Devices(self._database)
         self._assignments = Assignments(self._database)
@@ -174,6 +179,12 @@ def _no_meter(_exchange: Exchange) -> None:
     """Only the device plane's bytes are counted."""
 
 
+def engine_of(settings: ServerSettings) -> Engine:
+    """The database that the settings name; a statement may take half of what a job may."""
+    url = settings.database_url.get_secret_value() if settings.database_url else None
+    return open_engine(url, settings.data, settings.database_max_seconds / 2)
+
+
 def open_blobs(settings: ServerSettings, name: str) -> Blobs:
     """The blobs of one kind: a folder of the data directory, or a folder of the bucket with its copies there."""
     folder = settings.data / name
@@ -241,6 +252,25 @@ def _root() -> None:
     """dctwire's server."""
 
 
+@cli.command("migrate")
+def migrate_database(
+    data: Annotated[Path | None, _option("The server's data directory.", "required")] = None,
+) -> None:
+    """Bring the database to this program's schema, and end. `run` does it by itself.
+
+    For an operator who wants it done before the new version starts. The database is the one that `run` would use:
+    DCTWIRE_SERVER_DATABASE_URL, or a file in DATA.
+    """
+    settings = _settings({"data": data} if data else {})
+    try:
+        lock, engine = DataLock(settings.data), engine_of(settings)
+        typer.echo(f"The database is at revision {migrate(engine)}.")
+        engine.dispose()
+        lock.release()
+    except (OSError, StorageError, SchemaError, DatabaseUrlError, DataInUseError) as error:
+        _give_up(f"cannot migrate: {error}")
+
+
 @cli.command()
 def run(
     data: Annotated[Path | None, _option("Where everything is kept; made by: dctwire trust init", "required")] = None,
@@ -265,7 +295,7 @@ def run(
             uvloop.run(serve(settings, _announce))
     except TrustError as error:
         _give_up(f"{error}\n{_trust_advice(settings.data)}")
-    except (OSError, StorageError, DataInUseError) as error:
+    except (OSError, StorageError, SchemaError, DatabaseUrlError, DataInUseError) as error:
         _give_up(f"cannot start: {error}")
 
 

@@ -1,31 +1,37 @@
-"""The database's one door: reads on their own thread, writes on one thread that commits them in groups.
+"""The database's one door: reads on their own threads, writes on one thread that commits them in groups.
 
-A write is acknowledged only after its commit reached the disk (WAL, synchronous=FULL). Whatever queued up while
-the last commit was on its way shares the next one, so that the price of an fsync is divided, never waited for.
+A write is acknowledged only after its commit reached the disk (SQLite: WAL, synchronous=FULL; PostgreSQL:
+synchronous_commit). Whatever queued up while the last commit was on its way shares the next one, so that the price
+of an fsync is divided, never waited for. Nothing waits for ever: queues are bounded, and who asked is answered in time.
 """
 
 import asyncio
+import contextlib
 import queue
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy import Connection, Engine, Table
+from sqlalchemy.dialects.postgresql import Insert
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from cloud_server.errors import StorageError
-from cloud_server.schema import metadata
 
 T = TypeVar("T")
 GROUP_MAX_JOBS = 256
+QUEUE_MAX_JOBS = 4096
+READERS = 2
+ATTEMPTS_MAX = 3
+_UNDONE = frozenset({"40001", "40P01"})
+"""PostgreSQL's serialization_failure and deadlock_detected: the transaction left no trace."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Write:
-    job: Callable[[Connection], Any]
+class _Job:
+    run: Callable[[Connection], Any]
     done: "asyncio.Future[Any]"
 
 
@@ -36,67 +42,108 @@ class _Outcome:
 
 
 class Database:
-    """One SQLite file. Jobs are functions of a connection; a write job may run twice, so it must not keep state."""
+    """One database of ours. Jobs are functions of a connection; one may run twice, so it must not keep state."""
 
-    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
-        """Open the file, or make it.
-
-        Raises:
-            StorageError: it cannot be opened, or is no SQLite database.
-        """
-        self._loop = loop
-        self._engine = _engine(path)
-        try:
-            metadata.create_all(self._engine)
-        except DatabaseError as error:
-            raise StorageError(f"{path}: {error.orig}") from error
-        self._readers = ThreadPoolExecutor(1, "database-read")
-        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._write_groups, name="database-write", daemon=True)
-        self._writer.start()
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, max_seconds: float) -> None:
+        """Start the threads; `max_seconds` is what one read or write may take, waiting included."""
+        self._engine = engine
+        self._max_seconds = max_seconds
+        self._writer = _Worker("database-write", 1, GROUP_MAX_JOBS, lambda group: _commit_group(engine, group), loop)
+        is_postgresql = engine.dialect.name == "postgresql"
+        reading = engine.execution_options(isolation_level="AUTOCOMMIT") if is_postgresql else engine
+        self._reader = _Worker("database-read", READERS, 1, lambda group: [_run_alone(reading, group[0])], loop)
 
     async def read(self, job: Callable[[Connection], T]) -> T:
         """Run a job that changes nothing.
 
         Raises:
-            StorageError: the database does not answer.
+            StorageError: the database does not answer in time.
         """
-        return await self._loop.run_in_executor(self._readers, self._read, job)
+        return await self._answer(self._reader, job)
 
     async def write(self, job: Callable[[Connection], T]) -> T:
         """Run a job in a transaction; returns once it is durable.
 
         Raises:
-            StorageError: the transaction could not be committed.
+            StorageError: the transaction could not be committed, or it is not known in time whether it was.
             Exception: whatever the job itself raised; its changes are undone, its neighbours' are not.
         """
-        done: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(_Write(job, done))
-        return await done
+        return await self._answer(self._writer, job)
 
     def close(self) -> None:
-        """Finish every queued write, then let go of the file. Call it from another thread than the loop's."""
-        self._queue.put(None)
-        self._writer.join()
-        self._readers.shutdown()
+        """Finish every queued write, then let go of the database. Call it from another thread than the loop's."""
+        self._writer.close(self._max_seconds)
+        self._reader.close(self._max_seconds)
         self._engine.dispose()
 
-    def _read(self, job: Callable[[Connection], T]) -> T:
-        with self._engine.connect() as connection:
-            return _translated(job, connection)
+    async def _answer(self, worker: "_Worker", job: Callable[[Connection], T]) -> T:
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        worker.put(_Job(job, done))
+        try:
+            async with asyncio.timeout(self._max_seconds):
+                return await done
+        except TimeoutError as error:
+            raise StorageError(f"the database does not answer within {self._max_seconds:g} s") from error
 
-    def _write_groups(self) -> None:
-        with self._engine.connect() as connection:
-            while (first := self._queue.get()) is not None:
-                group, is_last = self._gather(first)
-                outcomes = _commit_group(connection, group)
-                self._loop.call_soon_threadsafe(_resolve, group, outcomes)
-                if is_last:
-                    return
 
-    def _gather(self, first: _Write) -> tuple[list[_Write], bool]:
+def insert_or_ignore(table: Table) -> Insert:
+    """An INSERT that leaves rows alone whose key is taken; `rowcount` says how many were new.
+
+    Both dialects compile this one: the clause has the same words in SQLite and in PostgreSQL.
+    """
+    return Insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+
+
+class _Worker:
+    """Daemon threads that take jobs off one bounded queue, as many at a time as `group_max`."""
+
+    def __init__(
+        self,
+        name: str,
+        threads: int,
+        group_max: int,
+        run: Callable[[list[_Job]], list[_Outcome]],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._group_max = group_max
+        self._run = run
+        self._loop = loop
+        self._queue: queue.Queue[_Job | None] = queue.Queue(QUEUE_MAX_JOBS)
+        self._threads = [threading.Thread(target=self._work, name=name, daemon=True) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    def put(self, job: _Job) -> None:
+        """Queue a job.
+
+        Raises:
+            StorageError: too many wait already.
+        """
+        try:
+            self._queue.put_nowait(job)
+        except queue.Full as error:
+            raise StorageError(f"{QUEUE_MAX_JOBS} database jobs wait already") from error
+
+    def close(self, max_seconds: float) -> None:
+        """Finish what is queued, unless the database has fallen silent."""
+        with contextlib.suppress(queue.Full):
+            for _ in self._threads:
+                self._queue.put(None, timeout=max_seconds)
+        for thread in self._threads:
+            thread.join(max_seconds)
+
+    def _work(self) -> None:
+        is_last = False
+        while not is_last and (first := self._queue.get()) is not None:
+            group, is_last = self._gather(first)
+            wanted = [job for job in group if not job.done.cancelled()]
+            outcomes = self._run(wanted) if wanted else []
+            with contextlib.suppress(RuntimeError):  # a loop that is closed has nobody left who waits
+                self._loop.call_soon_threadsafe(_resolve, wanted, outcomes)
+
+    def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
         group = [first]
-        while len(group) < GROUP_MAX_JOBS:
+        while len(group) < self._group_max:
             try:
                 following = self._queue.get_nowait()
             except queue.Empty:
@@ -107,48 +154,60 @@ class Database:
         return group, False
 
 
-def _commit_group(connection: Connection, group: list[_Write]) -> list[_Outcome]:
+def _commit_group(engine: Engine, group: Sequence[_Job]) -> list[_Outcome]:
     """One commit for all; when any job fails, each gets its own commit and only the failing ones fail."""
     try:
-        with connection.begin():
-            return [_Outcome(write.job(connection)) for write in group]
-    except Exception:  # noqa: BLE001 - a job's error is handed to the one who asked, below
-        return [_commit_alone(connection, write) for write in group]
+        return [_Outcome(value) for value in _transact(engine, group)]
+    except StorageError as error:
+        return [_Outcome(error=error)] * len(group)
+    except Exception:  # noqa: BLE001 - a job's error is handed to the one who asked
+        return [_run_alone(engine, job) for job in group]
 
 
-def _commit_alone(connection: Connection, write: _Write) -> _Outcome:
+def _run_alone(engine: Engine, job: _Job) -> _Outcome:
     try:
-        with connection.begin():
-            return _Outcome(_translated(write.job, connection))
-    except OperationalError as error:
-        return _Outcome(error=StorageError(f"the database does not take the write: {error.orig}"))
+        return _Outcome(_transact(engine, [job])[0])
     except Exception as error:  # noqa: BLE001 - handed to the one who asked
         return _Outcome(error=error)
 
 
-def _translated(job: Callable[[Connection], T], connection: Connection) -> T:
-    try:
-        return job(connection)
-    except OperationalError as error:
-        raise StorageError(f"the database does not answer: {error.orig}") from error
+def _transact(engine: Engine, jobs: Sequence[_Job]) -> list[Any]:
+    """Run jobs in one transaction; again when the database undid it and the jobs are not to blame.
+
+    Raises:
+        StorageError: it does not answer, or broke off while it committed.
+        Exception: what a job raised; nothing of the transaction is left.
+    """
+    for is_last in (*[False] * (ATTEMPTS_MAX - 1), True):
+        is_committing = False
+        try:
+            with engine.begin() as connection:
+                values = [job.run(connection) for job in jobs]
+                is_committing = True
+        except (IntegrityError, DataError, ProgrammingError):
+            raise
+        except (DBAPIError, NoConnectionError) as error:
+            if is_last or not _left_no_trace(error, is_committing=is_committing):
+                cause = error.orig if isinstance(error, DBAPIError) else error
+                raise StorageError(f"the database does not answer: {cause}") from error
+        else:
+            return values
+    raise AssertionError("the last attempt returns or raises")
 
 
-def _resolve(group: list[_Write], outcomes: list[_Outcome]) -> None:
-    for write, outcome in zip(group, outcomes, strict=True):
-        if write.done.done():
+def _left_no_trace(error: Exception, *, is_committing: bool) -> bool:
+    """Whether a new attempt may help, and cannot do anything twice."""
+    if not isinstance(error, DBAPIError):
+        return False
+    was_undone = getattr(error.orig, "sqlstate", None) in _UNDONE
+    return was_undone or (error.connection_invalidated and not is_committing)
+
+
+def _resolve(jobs: Sequence[_Job], outcomes: Sequence[_Outcome]) -> None:
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        if job.done.done():
             continue
         if outcome.error is None:
-            write.done.set_result(outcome.value)
+            job.done.set_result(outcome.value)
         else:
-            write.done.set_exception(outcome.error)
-
-
-def _engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}")
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: object) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine
+            job.done.set_exception(outcome.error)

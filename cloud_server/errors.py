@@ -76,7 +76,7 @@ class NotReadyError(UnavailableError):
 
 
 class StorageError(UnavailableError):
-    """The database does not take the write; nothing of it was acknowledged."""
+    """The database or the blob store does not answer; nothing of the request was acknowledged."""
 
 
 class QueueFullError(UnavailableError):
@@ -91,3 +91,14 @@ class TimedOutError(UnavailableError):
 
     code: ClassVar[ProblemCode] = ProblemCode.TIMED_OUT
     retry_after_seconds: ClassVar[int] = 1
+
+
+class SchemaError(DctwireError):
+    """The database's tables are not this program's, and not older ones of it either."""
+
+
+class DatabaseUrlError(DctwireError):
+    """The setting is no PostgreSQL URL."""
+
+    def __init__(self) -> None:
+        super().__init__("DCTWIRE_SERVER_DATABASE_URL must look like postgresql://USER:PASSWORD@HOST:5432/DATABASE")

@@ -1,6 +1,10 @@
-"""The database: every table, in one place. Times are seconds since 1970 (REAL) unless a name says otherwise."""
+"""The database: every table, in one place; the revisions in `migrations/` lead to exactly this.
+
+Times are seconds since 1970 (REAL) unless a name says otherwise.
+"""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -13,7 +17,15 @@ from sqlalchemy import (
     Table,
 )
 
-metadata = MetaData()
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
 
 claims = Table(
     "claims",
@@ -54,11 +66,18 @@ fallbacks = Table(
     Column("registered_at", Double, nullable=False),
 )
 
+tuf_files = Table(
+    "tuf_files",
+    metadata,
+    Column("name", String(256), primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
 assignments = Table(
     "assignments",
     metadata,
     Column("family", String(63), primary_key=True),
-    Column("seq", Integer, CheckConstraint("seq >= 1"), primary_key=True),
+    Column("seq", Integer, CheckConstraint("seq >= 1", name="seq"), primary_key=True),
     Column("counter", Integer, nullable=False),
     Column("assigned_at", Double, nullable=False),
 )
@@ -67,13 +86,13 @@ results = Table(
     "results",
     metadata,
     Column("device_id", Integer, ForeignKey("devices.id"), primary_key=True),
-    Column("sequence", Integer, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
     Column("label", String, nullable=False),
     Column("confidence", Double, nullable=False),
     Column("model", String(80), nullable=False),
     Column("match", String(8), nullable=False),
     Column("tables", String(16), nullable=False),
-    Column("received_at_ns", Integer, nullable=False),
+    Column("received_at_ns", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -81,7 +100,7 @@ labels = Table(
     "labels",
     metadata,
     Column("device_id", Integer, primary_key=True),
-    Column("sequence", Integer, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
     Column("label", String(128), nullable=False),
     Column("source", String(8), nullable=False),
     Column("is_correct", Boolean, nullable=False),

@@ -18,6 +18,8 @@ class ServerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DCTWIRE_SERVER_", frozen=True, extra="forbid")
 
     data: Path
+    database_url: SecretStr | None = None
+    database_max_seconds: Annotated[float, Field(gt=0)] = 10.0
     s3_bucket: str | None = None
     s3_prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]+/)*$")] = ""
     s3_endpoint: str | None = None

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, tuple_
-from sqlalchemy.dialects.sqlite import insert
 
+from cloud_server.database import insert_or_ignore
 from cloud_server.schema import results
 from shared.wire import FrameResult, Match
 
-_INSERT = insert(results).on_conflict_do_nothing()
+_INSERT = insert_or_ignore(results)
 _COLUMNS = tuple(column.name for column in results.columns)
 
 

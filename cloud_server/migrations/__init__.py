@@ -1,0 +1,1 @@
+"""The database's revisions, oldest first in `versions/`; `migrating` runs them."""

@@ -1,0 +1,76 @@
+"""The schema of the first release."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Make every table."""
+    op.create_table(
+        "claims",
+        sa.Column("code_sha256", sa.LargeBinary(32), primary_key=True),
+        sa.Column("family", sa.String(63), nullable=False),
+        sa.Column("expires_at", sa.Double, nullable=False),
+        sa.Column("used_at", sa.Double),
+    )
+    op.create_table(
+        "devices",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("public_id", sa.String(16), nullable=False, unique=True),
+        sa.Column("family", sa.String(63), nullable=False),
+        sa.Column("token_sha256", sa.LargeBinary(32), nullable=False, unique=True),
+        sa.Column("enrolled_at", sa.Double, nullable=False),
+        sa.Column("last_seen_at", sa.Double),
+        sa.Column("last_tables", sa.String(16)),
+    )
+    op.create_table(
+        "bundles",
+        sa.Column("family", sa.String(63), primary_key=True),
+        sa.Column("counter", sa.Integer, primary_key=True),
+        sa.Column("data", sa.LargeBinary, nullable=False),
+        sa.Column("registered_at", sa.Double, nullable=False),
+    )
+    op.create_table(
+        "fallbacks",
+        sa.Column("name", sa.String(80), primary_key=True),
+        sa.Column("family", sa.String(63), nullable=False),
+        sa.Column("data", sa.LargeBinary, nullable=False),
+        sa.Column("registered_at", sa.Double, nullable=False),
+    )
+    op.create_table(
+        "tuf_files",
+        sa.Column("name", sa.String(256), primary_key=True),
+        sa.Column("data", sa.LargeBinary, nullable=False),
+    )
+    op.create_table(
+        "assignments",
+        sa.Column("family", sa.String(63), primary_key=True),
+        sa.Column("seq", sa.Integer, sa.CheckConstraint("seq >= 1", name="seq"), primary_key=True),
+        sa.Column("counter", sa.Integer, nullable=False),
+        sa.Column("assigned_at", sa.Double, nullable=False),
+    )
+    op.create_table(
+        "results",
+        sa.Column("device_id", sa.Integer, sa.ForeignKey("devices.id"), primary_key=True),
+        sa.Column("sequence", sa.BigInteger, primary_key=True),
+        sa.Column("label", sa.String, nullable=False),
+        sa.Column("confidence", sa.Double, nullable=False),
+        sa.Column("model", sa.String(80), nullable=False),
+        sa.Column("match", sa.String(8), nullable=False),
+        sa.Column("tables", sa.String(16), nullable=False),
+        sa.Column("received_at_ns", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "labels",
+        sa.Column("device_id", sa.Integer, primary_key=True),
+        sa.Column("sequence", sa.BigInteger, primary_key=True),
+        sa.Column("label", sa.String(128), nullable=False),
+        sa.Column("source", sa.String(8), nullable=False),
+        sa.Column("is_correct", sa.Boolean, nullable=False),
+        sa.Column("labelled_at", sa.Double, nullable=False),
+        sqlite_with_rowid=False,
+    )
