@@ -31,6 +31,11 @@ DOORS = {
     ("sensor_client", "sqlite3"): None,
     ("cloud_server", "httpx"): None,
     ("cloud_server", "onnxruntime"): None,
+    ("cloud_server", "alembic"): {
+        "cloud_server.migrating",
+        "cloud_server.migrations.env",
+        "cloud_server.migrations.versions.v0001",
+    },
     ("cloud_server", "obstore"): {"cloud_server.registry.bucket"},
     ("trainer", "onnx"): {"trainer.onnx_writer"},
     ("trainer", "onnxruntime"): None,
