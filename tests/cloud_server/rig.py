@@ -23,8 +23,9 @@ import onnxruntime
 import uvloop
 from onnx import TensorProto, helper, numpy_helper
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Connection
 
-from cloud_server.app import System
+from cloud_server.app import System, engine_of
 from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.publishing import ModelFolder, initialise_trust, publish_folder
 from cloud_server.settings import ServerSettings
@@ -234,6 +235,7 @@ class Rig:
     data: Path
     keys: Path
     addresses: dict[str, str]
+    engine: Engine = field(default_factory=Embedded)
     clients: list[httpx.Client] = field(default_factory=list)
 
     def client(self, plane: str, **arguments: Any) -> httpx.Client:
@@ -265,6 +267,16 @@ class Rig:
         """Assign a bundle; returns the number."""
         answer = self.client("operator").post("/v1/assignments", json={"family": family, "counter": counter})
         return int(answer.json()["seq"])
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[Connection]:
+        """A transaction of our own in the server's database, as another process has it."""
+        connector = engine_of(settings(self.data, **self.engine.settings(self.data)))
+        try:
+            with connector.begin() as connection:
+                yield connection
+        finally:
+            connector.dispose()
 
     def scrape(self) -> Scrape:
         """Read /metrics."""
@@ -311,7 +323,7 @@ def server_in_thread(directory: Path, engine: Engine = EMBEDDED, **changes: Any)
         ready.wait(60)
         if not started:
             running.result()
-        rig = Rig(data, keys, started[0])
+        rig = Rig(data, keys, started[0], engine)
         try:
             yield rig
         finally:

@@ -1,15 +1,15 @@
 """Frames in, labels out: the two uploads, from the device's side."""
 
-import contextlib
 import io
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
+from sqlalchemy import insert, select
 
+from cloud_server.schema import devices, results
 from shared.jpeg import Encoder, Sampling, Stream, TableSet
 from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem
 from tests.cloud_server.rig import (
@@ -130,14 +130,10 @@ def test_the_same_sequence_gets_the_same_answer_and_counts_once(rig: Rig, device
 def test_an_answer_that_was_stored_meanwhile_is_the_answer(rig: Rig, device: Device) -> None:
     """Another process on the same database was faster: its answer stands, and it has counted the frame."""
     device.post(frame(tables(50), 1), sequence=0)
-    row = {"sequence": 5, "label": "four", "confidence": 0.25, "model": "digits/1", "match": "exact", "tables": "v1"}
-    with contextlib.closing(sqlite3.connect(rig.data / "dctwire.sqlite3", timeout=30)) as database:
-        database.execute(
-            "INSERT INTO results SELECT id, :sequence, :label, :confidence, :model, :match, :tables, 1"
-            " FROM devices WHERE public_id = :device",
-            row | {"device": device.device_id},
-        )
-        database.commit()
+    answered = {"label": "four", "confidence": 0.25, "model": "digits/1", "match": "exact", "tables": "v1"}
+    with rig.database() as database:
+        row_id = database.execute(select(devices.c.id).where(devices.c.public_id == device.device_id)).scalar_one()
+        database.execute(insert(results), answered | {"device_id": row_id, "sequence": 5, "received_at_ns": 1})
     before = rig.scrape()
     answer = device.post(frame(tables(25), 2), sequence=5).json()
     assert (answer["label"], answer["confidence"]) == ("four", 0.25)
