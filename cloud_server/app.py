@@ -66,6 +66,7 @@ class System:
         self._addresses_path.unlink(missing_ok=True)  # of a process that was killed
         self.metrics = Metrics()
         self.health = Health()
+        self._is_in_a_hurry = asyncio.Event()
         self._pool = ThreadPoolExecutor(settings.threads, "classify")
         self._loader = ThreadPoolExecutor(1, "load")
         engine = engine_of(settings)
@@ -125,7 +126,7 @@ class System:
             self.health.is_draining = True
             self._addresses_path.unlink(missing_ok=True)
             housekeeping.cancel()
-            await asyncio.gather(self.device.drain(), self.operator.drain())
+            await self._take_leave()
             with contextlib.suppress(StorageError):
                 await self._devices.save()
             await self.ops.drain()
@@ -134,6 +135,20 @@ class System:
     def addresses(self) -> dict[str, str]:
         """Where each plane listens."""
         return {"device": self.device.address, "operator": self.operator.address, "ops": self.ops.address}
+
+    def hurry(self) -> None:
+        """End a drain at once; requests that are not answered yet are cut off."""
+        self._is_in_a_hurry.set()
+        for listener in (self.device, self.operator, self.ops):
+            listener.hurry()
+
+    async def _take_leave(self) -> None:
+        """Stay until everybody has seen that we are not ready, then answer what is left and accept no more."""
+        for listener in (self.device, self.operator):
+            listener.announce_leaving()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._is_in_a_hurry.wait(), self._settings.drain_delay_seconds)
+        await asyncio.gather(self.device.drain(), self.operator.drain())
 
     def _at(self, host: str, port: int) -> ListenerSettings:
         settings = self._settings
@@ -222,12 +237,18 @@ def open_repository(data: Path) -> Repository:
 
 
 async def serve(settings: ServerSettings, announce: Callable[[System], None]) -> None:
-    """Run until SIGTERM or SIGINT, then drain."""
+    """Run until SIGTERM or SIGINT, then drain; a second signal ends the drain."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     system = System(settings, loop)
+
+    def heed() -> None:
+        if stop.is_set():
+            system.hurry()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, heed)
     async with system.running():
         announce(system)
         await stop.wait()

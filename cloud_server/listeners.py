@@ -5,11 +5,14 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
 
-from cloud_server.api.exchange import Exchange, HttpLimits, metered_protocol
+from cloud_server.api.exchange import Exchange, HttpLimits, MeteredProtocol, metered_protocol
+
+_DRAIN_LOOK_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +31,11 @@ class Listener:
 
     def __init__(self, app: FastAPI, settings: ListenerSettings, meter: Callable[[Exchange], None]) -> None:
         self._socket = socket.create_server((settings.host, settings.port), backlog=2048)
+        limits = HttpLimits(settings.head_max_seconds)
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=metered_protocol(meter, HttpLimits(settings.head_max_seconds)),
+                http=metered_protocol(meter, limits, lambda: self._server.is_leaving),
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -41,7 +45,8 @@ class Listener:
                 date_header=False,  # 37 bytes an answer; the few answers whose time matters carry their own
                 timeout_keep_alive=settings.keep_alive_seconds,
                 timeout_graceful_shutdown=settings.drain_max_seconds,
-            )
+            ),
+            self._socket.dup(),
         )
         self._serving: asyncio.Task[None] | None = None
 
@@ -56,24 +61,79 @@ class Listener:
         self._serving = asyncio.ensure_future(self._server.serve(sockets=[self._socket]))
         await self._server.is_accepting.wait()
 
+    def announce_leaving(self) -> None:
+        """Serve on, but end each connection with its next answer (`connection: close`)."""
+        self._server.announce_leaving()
+
     async def drain(self) -> None:
-        """Accept no more; return when the last answer is out."""
+        """Accept no more; return when the last answer is out, or after `drain_max_seconds`."""
+        self._server.announce_leaving()
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving
 
+    def hurry(self) -> None:
+        """Cut off whatever `drain` still waits for."""
+        self._server.force_exit = True
+
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers (the process has one for all three), and with a start one can wait for."""
+    """uvicorn with a start one can wait for, a drain of its own, and no signal handlers: the process has them.
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    uvicorn's own drain resets connections that wait to be accepted, cuts off requests of which only the beginning
+    has arrived, and answers those that outlast it with a plain 500.
+    """
+
+    def __init__(self, config: uvicorn.Config, listening: socket.socket) -> None:
         super().__init__(config)
         self.is_accepting = asyncio.Event()
+        self.is_leaving = False
+        self._listening = listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.is_accepting.set()
 
+    def announce_leaving(self) -> None:
+        """From now on every answer is its connection's last."""
+        self.is_leaving = True
+        for connection in self._connections():
+            connection.announce_leaving()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for each in sockets or []:
+            each.close()
+        await self._accept_the_rest()
+        for connection in self._connections():
+            connection.shutdown()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.config.timeout_graceful_shutdown):
+                while self.server_state.connections and not self.force_exit:
+                    await asyncio.sleep(_DRAIN_LOOK_SECONDS)
+        for connection in self._connections():
+            connection.transport.abort()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def _accept_the_rest(self) -> None:
+        """Take over the connections that wait in the socket's queue: closing it would reset them."""
+        waiting = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                waiting.append(self._listening.accept()[0])
+        self._listening.close()
+        loop = asyncio.get_running_loop()
+        for connection in waiting:
+            await loop.connect_accepted_socket(self._protocol, connection)
+
+    def _protocol(self) -> asyncio.Protocol:
+        make: Any = self.config.http_protocol_class
+        protocol: asyncio.Protocol = make(config=self.config, server_state=self.server_state, app_state={})
+        return protocol
+
+    def _connections(self) -> list[MeteredProtocol]:
+        return cast(list[MeteredProtocol], list(self.server_state.connections))

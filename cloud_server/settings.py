@@ -48,4 +48,5 @@ class ServerSettings(BaseSettings):
     body_max_seconds: Annotated[float, Field(gt=0)] = 60.0
     head_max_seconds: Annotated[float, Field(gt=0)] = 10.0
     keep_alive_seconds: Annotated[int, Field(ge=1)] = 75
+    drain_delay_seconds: Annotated[float, Field(ge=0)] = 1.0
     drain_max_seconds: Annotated[int, Field(ge=1)] = 15

@@ -23,6 +23,8 @@ from shared.wire import PROBLEM_MEDIA_TYPE, Problem, ProblemCode
 
 HEAD_MAX_BYTES = 32 << 10
 LINGER_SECONDS = 1.0
+FIRST_REQUEST_SECONDS = 1.0
+"""How long a connection on which nothing was asked yet may stay when the server leaves."""
 _log = structlog.get_logger()
 
 
@@ -51,9 +53,11 @@ def exchange_of(scope: Scope) -> Exchange:
     return exchange
 
 
-def metered_protocol(meter: Callable[[Exchange], None], limits: HttpLimits) -> type[asyncio.Protocol]:
-    """What uvicorn's `Config(http=...)` takes: the counting protocol, told where to report."""
-    return cast(type[asyncio.Protocol], functools.partial(MeteredProtocol, meter, limits))
+def metered_protocol(
+    meter: Callable[[Exchange], None], limits: HttpLimits, is_leaving: Callable[[], bool]
+) -> type[asyncio.Protocol]:
+    """What uvicorn's `Config(http=...)` takes: the counting protocol, told where to report and when to say goodbye."""
+    return cast(type[asyncio.Protocol], functools.partial(MeteredProtocol, meter, limits, is_leaving))
 
 
 class MeteredProtocol(HttpToolsProtocol):
@@ -62,10 +66,17 @@ class MeteredProtocol(HttpToolsProtocol):
     A client that pipelines may put two requests into one segment; the segment is then counted whole with the first.
     """
 
-    def __init__(self, meter: Callable[[Exchange], None], limits: HttpLimits, **uvicorn_arguments: Any) -> None:
+    def __init__(
+        self,
+        meter: Callable[[Exchange], None],
+        limits: HttpLimits,
+        is_leaving: Callable[[], bool],
+        **uvicorn_arguments: Any,
+    ) -> None:
         super().__init__(**uvicorn_arguments)
         self._meter = meter
         self._limits = limits
+        self._is_leaving = is_leaving
         self._unanswered: deque[Exchange] = deque()
         self._arriving: Exchange | None = None
         self._is_in_body = False
@@ -109,6 +120,8 @@ class MeteredProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._stop_head_timer()
         super().on_headers_complete()
+        if self._is_leaving():
+            self.announce_leaving()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -122,6 +135,19 @@ class MeteredProtocol(HttpToolsProtocol):
         if answered is not self._arriving:
             self._meter(answered)
         super().on_response_complete()
+
+    def announce_leaving(self) -> None:
+        """Close the connection after the answer to the newest request that has begun to arrive."""
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Close the connection as soon as nobody can still expect an answer on it."""
+        is_fresh = self.cycle is None and self._arriving is None
+        if is_fresh:
+            self.loop.call_later(FIRST_REQUEST_SECONDS, self._close_if_unused)
+        elif self._arriving is None or self._is_in_body:
+            super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP with a problem document, as everything else is answered; read no more."""
@@ -162,6 +188,10 @@ class MeteredProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _close_if_unused(self) -> None:
+        if self.cycle is None and self._arriving is None:
+            self.transport.close()
 
     def _drop_slow_head(self) -> None:
         self.transport.abort()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -295,10 +296,12 @@ class Rig:
             client.close()
 
 
+FREE_PORTS = {"device_host": "127.0.0.1", "device_port": 0, "operator_port": 0, "ops_port": 0}
+
+
 def settings(data: Path, **changes: Any) -> ServerSettings:
     """Settings for a server on free loopback ports."""
-    ports = {"device_host": "127.0.0.1", "device_port": 0, "operator_port": 0, "ops_port": 0}
-    return ServerSettings(**{"data": data, "threads": 2, **ports, **changes})
+    return ServerSettings(**{"data": data, "threads": 2, **FREE_PORTS, "drain_delay_seconds": 0, **changes})
 
 
 @contextlib.contextmanager
@@ -333,15 +336,18 @@ def server_in_thread(directory: Path, engine: Engine = EMBEDDED, **changes: Any)
 
 
 class ServerProcess:
-    """`dctwire-server run` as a process of its own, to be stopped or killed."""
+    """`dctwire-server run` as a process of its own, to be stopped or killed; `changes` are made to its settings."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **changes: Any) -> None:
         data, keys = directory / "data", directory / "keys"
         if not data.exists():
             initialise_trust(keys, data, datetime.now(UTC))
         command = [sys.executable, "-c", "from cloud_server.app import main; main()", "run", "--data", str(data)]
-        ports = ["--device-host", "127.0.0.1", "--device-port", "0", "--operator-port", "0", "--ops-port", "0"]
-        self.process = subprocess.Popen([*command, *ports], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        changed = {**FREE_PORTS, "drain_delay_seconds": 0, **changes}
+        environment = {f"DCTWIRE_SERVER_{name.upper()}": str(value) for name, value in changed.items()}
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | environment
+        )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
@@ -358,6 +364,14 @@ class ServerProcess:
         self.process.terminate()
         self.finish()
         return self.process.returncode
+
+    def await_event(self, event: str) -> None:
+        """Read the log up to a line of this event."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            if json.loads(line)["event"] == event:
+                return
+        raise AssertionError(f"the log ends without {event}")
 
     def finish(self) -> tuple[str, str]:
         """Wait for the end and close the pipes."""

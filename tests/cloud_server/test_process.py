@@ -91,10 +91,7 @@ def test_a_server_told_to_stop_answers_what_it_has_begun(tmp_path: Path, bundle_
         )
         assert connection.recv(100).startswith(b"HTTP/1.1 100")
         server.process.terminate()
-        assert server.process.stderr is not None
-        for line in server.process.stderr:
-            if json.loads(line)["event"] == "draining":
-                break
+        server.await_event("draining")
         connection.sendall(data)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     server.finish()
