@@ -42,6 +42,11 @@ def growth_mebibytes(readings: Sequence[Reading]) -> float:
     return median(settled[-third:]) - median(settled[:third])
 
 
+def growth_bytes_a_request(readings: Sequence[Reading], requests: int) -> float:
+    """The same growth for each of the requests, spread evenly over the readings, that lie between the two medians."""
+    return growth_mebibytes(readings) * MEBIBYTE / (requests * (1 - WARM_UP) * 2 / 3)
+
+
 def slope_mebibytes_per_hour(readings: Sequence[Reading]) -> float:
     """The median slope over all pairs of warmed-up readings half of the time apart (Theil and Sen's estimate)."""
     settled = readings[round(len(readings) * WARM_UP) :]

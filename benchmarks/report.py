@@ -80,7 +80,7 @@ ABOUT = {
         "again, labels, damaged frames, cut bodies, strangers, newcomers, scrapes, and bundles published meanwhile, "
         "one in three of them broken. Resident memory, read every second: `_growth_mib` is the last third's "
         "median minus the first third's, once a quarter of the time is over; `_slope` is Theil and Sen's. `control_` "
-        "is the same load on a server made to keep one frame in ten. n counts requests.",
+        "is the same load on a server made to keep 1 KiB a request, which must be seen. n counts requests.",
     ),
     "rate_accuracy": (
         "Learned tables against JPEG at equal bytes",

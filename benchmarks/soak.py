@@ -4,8 +4,8 @@ Cameras post single frames, batches and frames sent before; labels arrive; damag
 in between; bundles are published, good ones and broken ones; Prometheus scrapes. Memory is the server's resident set,
 read every second (`benchmarks.leaks`).
 
-The positive control is the same load on a server that keeps one frame's body in ten (`benchmarks.leaky_server`), for
-a third of the time: the same rule must find that.
+The positive control is the same load on a server that keeps 1 KiB a request (`benchmarks.leaky_server`), for a third
+of the time: the same rule must find that.
 
     make bench NAME=soak
     python -m benchmarks.soak --minutes 3        # a quick look; nothing is recorded
@@ -23,7 +23,13 @@ from typing import Any
 from rich.progress import Progress
 
 from benchmarks import record
-from benchmarks.leaks import Reading, growth_mebibytes, resident_mebibytes, slope_mebibytes_per_hour
+from benchmarks.leaks import (
+    Reading,
+    growth_bytes_a_request,
+    growth_mebibytes,
+    resident_mebibytes,
+    slope_mebibytes_per_hour,
+)
 from benchmarks.soak_actors import actors
 from benchmarks.soak_site import Soak
 from cloud_server.cli.publishing import initialise_trust
@@ -73,6 +79,7 @@ def soak(module: str, minutes: float) -> dict[str, float]:
         "rss_start_mib": readings[0].mebibytes,
         "rss_end_mib": readings[-1].mebibytes,
         "rss_growth_mib": growth_mebibytes(readings),
+        "rss_growth_bytes_a_request": growth_bytes_a_request(readings, int(counts["requests"])),
         "rss_slope_mib_per_hour": slope_mebibytes_per_hour(readings),
         **counts,
     }

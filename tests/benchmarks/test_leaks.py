@@ -5,7 +5,13 @@ import os
 import numpy as np
 import pytest
 
-from benchmarks.leaks import Reading, growth_mebibytes, resident_mebibytes, slope_mebibytes_per_hour
+from benchmarks.leaks import (
+    Reading,
+    growth_bytes_a_request,
+    growth_mebibytes,
+    resident_mebibytes,
+    slope_mebibytes_per_hour,
+)
 
 
 def readings(seconds: int, leak_per_hour: float) -> list[Reading]:
@@ -27,6 +33,12 @@ def test_a_slow_leak_is_found_and_measured():
     leaking = readings(1800, leak_per_hour=20)
     assert growth_mebibytes(leaking) == pytest.approx(20 * 900 / 3600, abs=0.5)
     assert slope_mebibytes_per_hour(leaking) == pytest.approx(20, abs=1)
+
+
+def test_a_leak_is_told_in_bytes_a_request():
+    requests = 100_000
+    leaking = readings(1800, leak_per_hour=3600 / 1800 * requests * 1024 / 2**20)
+    assert growth_bytes_a_request(leaking, requests) == pytest.approx(1024, rel=0.05)
 
 
 def test_one_step_late_in_the_run_is_growth():
