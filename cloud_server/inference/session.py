@@ -47,7 +47,13 @@ class Classifier:
         seconds: processor time a frame in batches of `batch_max`; 0 before `warm_up`.
     """
 
-    def __init__(self, session: Any, geometry: InputGeometry, reads: Reads, run_max_seconds: float) -> None:
+    def __init__(
+        self,
+        session: Any,
+        geometry: InputGeometry,
+        reads: Reads = Reads.LEVELS,
+        run_max_seconds: float = RUN_MAX_SECONDS,
+    ) -> None:
         self.session = session
         self.reads = reads
         self.batch_max = 1

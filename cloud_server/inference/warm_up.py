@@ -19,7 +19,7 @@ class BatchLimits:
 
     frames: int
     seconds: float = 0.1
-    overhead_seconds: float = 0.0002
+    overhead_seconds: float = 0.0005
 
 
 def sizes_to_time(frames_max: int) -> Iterator[int]:
