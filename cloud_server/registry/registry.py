@@ -205,15 +205,17 @@ class Registry:
     async def _check_labels(self, model: Model) -> None:
         """A family is one task: all its classifiers tell the same labels apart, in whatever order."""
         others = [one.published for one in self._registered.values() if one.published.family == model.published.family]
-        for other in others[-1:]:
-            with suppress(DctwireError):  # what cannot be read cannot be compared
-                labels = await self._in_loader(partial(self._labels, other.classifier))
-                if set(labels) != set(model.labels):
-                    odd = sorted(set(labels) ^ set(model.labels))[:3]
-                    raise ClassifierError(
-                        f"{other.name} has other labels ({', '.join(odd)}, ...): a family is one task with one label "
-                        "set; publish this one to a family of its own"
-                    )
+        if not others:
+            return
+        try:
+            labels = set(await self._in_loader(partial(self._labels, others[-1].classifier)))
+        except DctwireError:  # what cannot be read cannot be compared
+            return
+        if odd := sorted(labels ^ set(model.labels)):
+            raise ClassifierError(
+                f"{others[-1].name} has other labels ({', '.join(odd[:3])}...): a family is one task with one label "
+                "set; publish this one to a family of its own"
+            )
 
     async def _record(self, registered: Registered) -> None:
         await self._database.write(partial(_store, registered=registered))

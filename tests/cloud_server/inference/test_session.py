@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper, numpy_helper
 
 from cloud_server.errors import ClassifierError
 from cloud_server.inference.session import Classifier
+from cloud_server.inference.warm_up import BatchLimits
 from shared.bundle import InputGeometry
 from tests.cloud_server.rig import LABELS, write_classifier
 
@@ -59,3 +60,39 @@ def test_logits_must_be_finite(path: Path) -> None:
     onnx.save(model, path)
     with pytest.raises(ClassifierError, match="not finite"):
         Classifier.load(path, GEOMETRY, len(LABELS))
+
+
+def test_a_graph_that_does_not_end_in_time_is_stopped(path: Path) -> None:
+    model = onnx.load(path)
+    model.graph.node[-1].output[0] = "turn0"
+    for turn in range(5000):
+        model.graph.node.append(helper.make_node("Sin", [f"turn{turn}"], [f"turn{turn + 1}"]))
+    model.graph.node[-1].output[0] = "logits"
+    onnx.save(model, path)
+    with pytest.raises(ClassifierError, match="terminate"):
+        Classifier.load(path, GEOMETRY, len(LABELS), run_max_seconds=0.0)
+
+
+def test_warming_up_finds_a_cap_within_the_limits(path: Path) -> None:
+    classifier = Classifier.load(path, GEOMETRY, len(LABELS))
+    classifier.warm_up(BatchLimits(frames=6))
+    assert 1 <= classifier.batch_max <= 6
+    classifier.warm_up(BatchLimits(frames=6, seconds=0.0))
+    assert classifier.batch_max == 1
+
+
+def test_a_classifier_that_fails_on_some_batch_size_is_refused(path: Path) -> None:
+    """Each frame takes a row of a table that has three."""
+    model = onnx.load(path)
+    numbers = {"zero": np.array(0), "step": np.array(1), "table": np.zeros((3, len(LABELS)), np.float32)}
+    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in numbers.items())
+    model.graph.node[-1].output[0] = "said"
+    model.graph.node.append(helper.make_node("Shape", ["said"], ["shape"]))
+    model.graph.node.append(helper.make_node("Gather", ["shape", "zero"], ["count"]))
+    model.graph.node.append(helper.make_node("Range", ["zero", "count", "step"], ["rows"]))
+    model.graph.node.append(helper.make_node("Gather", ["table", "rows"], ["taken"]))
+    model.graph.node.append(helper.make_node("Add", ["said", "taken"], ["logits"]))
+    onnx.save(model, path)
+    classifier = Classifier.load(path, GEOMETRY, len(LABELS))
+    with pytest.raises(ClassifierError, match="fails on 4 frames"):
+        classifier.warm_up(BatchLimits(frames=4))
