@@ -22,11 +22,16 @@ def resident_bytes() -> int:
 
 
 def give_back() -> None:
-    """Collect garbage and give what the allocator keeps in its pockets back to the system (glibc only)."""
+    """Collect garbage, and give what the allocator keeps in its pockets back to the system."""
     gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    trim()
+
+
+def trim() -> None:
+    """Give back what the allocator keeps in its pockets (glibc only)."""
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if malloc_trim is not None:
+        malloc_trim(0)
 
 
 def _limit(path: Path) -> int | None:

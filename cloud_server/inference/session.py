@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -74,7 +76,7 @@ class Classifier:
 
         Args:
             classes: how many labels it must tell apart.
-            run_max_seconds: how long a trial may take; a graph that takes longer is stopped.
+            run_max_seconds: how long a trial of it may take; a graph that takes longer is stopped.
 
         Raises:
             ClassifierError: not a model ONNX Runtime can run, or not one for this geometry and these labels.
@@ -87,8 +89,7 @@ class Classifier:
 
     def run(self, y: Plane, c: Plane) -> Logits:
         """Logits float32 (n, classes) of y (n, 64, h/8, w/8) and c (n, 128, h/16, w/16), both of `reads.dtype`."""
-        (logits,) = self.session.run(("logits",), {"y": y, "c": c})
-        return logits  # type: ignore[no-any-return]
+        return self._run(y, c, None)
 
     def try_run(self, y: Plane, c: Plane) -> Logits:
         """`run`, for what has not proved itself yet: whatever goes wrong is the classifier's fault, and soon over.
@@ -96,16 +97,8 @@ class Classifier:
         Raises:
             ClassifierError: it fails, or takes too long.
         """
-        options = onnxruntime.RunOptions()
-        watchdog = threading.Timer(self._run_max_seconds, setattr, (options, "terminate", True))
-        watchdog.start()
-        try:
-            (logits,) = self.session.run(("logits",), {"y": y, "c": c}, options)
-        except Exception as error:
-            raise ClassifierError(f"the classifier fails on {len(y)} frames: {_first_line(error)}") from error
-        finally:
-            watchdog.cancel()
-        return logits  # type: ignore[no-any-return]
+        with self._watched() as options:
+            return self._run(y, c, options)
 
     def warm_up(self, limits: BatchLimits) -> None:
         """Find `batch_max` by timing, then run every size up to it once: none is met for the first time in service.
@@ -127,8 +120,26 @@ class Classifier:
     def warm_up_to(self, batch_max: int) -> None:
         """The same for a `batch_max` that was found before."""
         self.batch_max = batch_max
-        for size in range(1, batch_max + 1):
-            self.try_run(*self._empty(size))
+        with self._watched() as options:
+            for size in range(1, batch_max + 1):
+                self._run(*self._empty(size), options)
+
+    def _run(self, y: Plane, c: Plane, options: Any) -> Logits:
+        (logits,) = self.session.run(("logits",), {"y": y, "c": c}, options)
+        return logits  # type: ignore[no-any-return]
+
+    @contextmanager
+    def _watched(self) -> Iterator[Any]:
+        """Options for runs that are stopped when the block takes too long; their errors become ours."""
+        options = onnxruntime.RunOptions()
+        watchdog = threading.Timer(self._run_max_seconds, setattr, (options, "terminate", True))
+        watchdog.start()
+        try:
+            yield options
+        except Exception as error:
+            raise ClassifierError(f"the classifier fails when it is tried: {_first_line(error)}") from error
+        finally:
+            watchdog.cancel()
 
     def _seconds(self, size: int) -> float:
         y, c = self._empty(size)

@@ -7,7 +7,7 @@ from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from cloud_server.errors import ClassifierError
 from cloud_server.inference import golden as golden_frames
-from cloud_server.inference.memory import give_back, resident_bytes
+from cloud_server.inference.memory import resident_bytes, trim
 from cloud_server.inference.precision import Precision, Trial, precision_to_serve
 from cloud_server.inference.serving import Model, Published
 from cloud_server.inference.session import Classifier, Reads
@@ -61,10 +61,10 @@ class Loading:
         found = self._found.get(published.name)
         if found is not None:
             return self._again(published, labels, found)
-        give_back()
+        trim()
         before = resident_bytes()
         model = self._first(published, labels)
-        give_back()
+        trim()
         file = self._blobs.path(_file(published.classifier, model.precision))
         cost_bytes = max(resident_bytes() - before, file.stat().st_size)
         classifier = model.classifier
