@@ -30,6 +30,11 @@ from cloud_server.database import Database
 from cloud_server.database_engine import open_engine
 from cloud_server.errors import DatabaseUrlError, SchemaError, StorageError
 from cloud_server.feedback.labels import Labels
+from cloud_server.feedback.reasons import Caps, SamplingRules
+from cloud_server.feedback.retention import Lifetimes, Retention
+from cloud_server.feedback.sample_store import SampleStore
+from cloud_server.feedback.sampler import Sampler
+from cloud_server.feedback.samples import Samples
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Devices
 from cloud_server.inference.batcher import BatcherLimits
@@ -88,9 +93,29 @@ class System:
             queue_max=settings.queue_max_frames,
             wait_max_seconds=settings.wait_max_seconds,
         )
-        self._ingest = Ingest(self._database, self._devices, lanes, self.metrics, self._pool, limits)
+        self._frames = open_blobs(settings, "frames")
+        self._sample_store = sample_store(settings, self._database, self._frames)
+        self._sampler = Sampler(
+            self._sample_store, self.metrics, sampling_rules(settings), settings.recent_frames_max_bytes
+        )
+        lifetimes = Lifetimes(settings.samples_days, settings.results_days)
+        self._retention = Retention(self._database, self._frames, lifetimes)
+        self._ingest = Ingest(
+            self._database,
+            self._devices,
+            lanes,
+            self.metrics,
+            self._pool,
+            limits,
+            self._sampler,
+        )
         body_limits = BodyLimits(settings.frame_max_bytes, settings.batch_max_bytes, settings.body_max_seconds)
-        labels = Labels(self._database, self.metrics)
+        labels = Labels(
+            self._database,
+            self.metrics,
+            self._registry.label_set,
+            self._sampler.contradicted,
+        )
         files = TufFiles(settings.data / "tuf")
         device_app = device_plane(
             self._ingest, self._devices, self._assignments, labels, files, self.metrics, body_limits
@@ -102,6 +127,8 @@ class System:
             self._devices,
             self._assignments,
             files,
+            Samples(self._database, self._frames),
+            labels,
             settings.blob_max_bytes,
         )
         ops_app = ops_plane(self.metrics, self.health, self._set_gauges)
@@ -120,6 +147,8 @@ class System:
         await self._registry.refresh()
         self.health.is_started = True
         self._write_addresses()
+        await self._sample_store.refresh()
+        sampling = asyncio.ensure_future(self._sampler.run())
         housekeeping = asyncio.ensure_future(self._keep_house())
         try:
             yield
@@ -128,6 +157,7 @@ class System:
             self._addresses_path.unlink(missing_ok=True)
             housekeeping.cancel()
             await self._take_leave()
+            sampling.cancel()
             with contextlib.suppress(StorageError):
                 await self._devices.save()
             await self.ops.drain()
@@ -166,6 +196,7 @@ class System:
         self.metrics.set_classifiers(
             (model.name, model.precision, model.cost_bytes, model.classifier.batch_max) for model in self._sessions
         )
+        self.metrics.samples_bytes.set(self._sample_store.stored_bytes)
         self.metrics.queue_depth.set(self._ingest.depth)
 
     async def _keep_house(self) -> None:
@@ -175,6 +206,8 @@ class System:
             try:
                 await self._devices.save()
                 await self._registry.refresh()
+                await self._retention.tidy()
+                await self._sample_store.refresh()
             except Exception as error:  # noqa: BLE001 - tried again in a few seconds
                 _log.error("housekeeping-failed", exc_info=error)
 
@@ -222,6 +255,17 @@ def _bucket(settings: ServerSettings, name: str) -> Bucket:
         allow_http=settings.s3_allow_http,
         timeout_seconds=settings.s3_timeout_seconds,
     )
+
+
+def sample_store(settings: ServerSettings, database: Database, frames: Blobs) -> SampleStore:
+    """Where frames are kept, with its bounds."""
+    caps = Caps(settings.sample_hourly_max, settings.sample_daily_max)
+    return SampleStore(database, frames, caps, settings.samples_max_bytes)
+
+
+def sampling_rules(settings: ServerSettings) -> SamplingRules:
+    """Which frames are kept."""
+    return SamplingRules(settings.sample_random_rate, settings.sample_confidence_below, settings.sample_rare_share)
 
 
 def open_repository(data: Path) -> Repository:

@@ -78,6 +78,14 @@ class Metrics:
         self._feedback = Counter(
             "dctwire_feedback", "Frames whose true label is known.", ["family", "tables", "correct"], registry=registry
         )
+        self._samples = Counter("dctwire_samples", "Frames kept.", ["family", "reason"], registry=registry)
+        self._samples_dropped = Counter(
+            "dctwire_samples_dropped",
+            "Frames that there was a reason to keep, and why not.",
+            ["cause"],
+            registry=registry,
+        )
+        self.samples_bytes = Gauge("dctwire_samples_bytes", "Size of the frames that are kept.", registry=registry)
         self._rejected = Counter(
             "dctwire_rejected_frames", "Frames, batches and their requests refused.", ["reason"], registry=registry
         )
@@ -154,6 +162,14 @@ class Metrics:
     def count_feedback(self, family: str, tables: str, *, is_correct: bool) -> None:
         """Count a frame's first label."""
         self._feedback.labels(family, tables, "true" if is_correct else "false").inc()
+
+    def count_sample(self, family: str, reason: str) -> None:
+        """Count a frame that was kept."""
+        self._samples.labels(family, reason).inc()
+
+    def count_sample_dropped(self, cause: str) -> None:
+        """Count a frame that there was a reason to keep; `cause` is one of `feedback.reasons.Dropped`."""
+        self._samples_dropped.labels(cause).inc()
 
     def count_rejection(self, reason: str) -> None:
         """Count a refused frame or request; `reason` is a problem code, or `slow-body`."""

@@ -10,11 +10,14 @@ from sqlalchemy import (
     Column,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
     String,
     Table,
+    UniqueConstraint,
 )
 
 metadata = MetaData(
@@ -92,7 +95,7 @@ results = Table(
     Column("model", String(80), nullable=False),
     Column("match", String(8), nullable=False),
     Column("tables", String(16), nullable=False),
-    Column("received_at_ns", BigInteger, nullable=False),
+    Column("received_at_ns", BigInteger, nullable=False, index=True),
     sqlite_with_rowid=False,
 )
 
@@ -103,7 +106,36 @@ labels = Table(
     Column("sequence", BigInteger, primary_key=True),
     Column("label", String(128), nullable=False),
     Column("source", String(8), nullable=False),
+    Column("authority", Integer, nullable=False),
     Column("is_correct", Boolean, nullable=False),
+    Column("is_foreign", Boolean, nullable=False),
     Column("labelled_at", Double, nullable=False),
+    Column("labelled_by", String(64), nullable=False),
+    ForeignKeyConstraint(["device_id", "sequence"], ["results.device_id", "results.sequence"], ondelete="CASCADE"),
     sqlite_with_rowid=False,
+)
+
+# Which JPEG files of samples there are, and whether anybody needs them; see `feedback.sample_files`.
+sample_files = Table(
+    "sample_files",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("bytes", Integer, nullable=False),
+    Column("sweep_at", Double, index=True),
+    Column("is_doomed", Boolean, nullable=False),
+)
+
+samples = Table(
+    "samples",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("device_id", Integer, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("family", String(63), nullable=False),
+    Column("reason", String(16), nullable=False),
+    Column("sha256", String(64), ForeignKey("sample_files.sha256"), nullable=False, index=True),
+    Column("stored_at", Double, nullable=False, index=True),
+    ForeignKeyConstraint(["device_id", "sequence"], ["results.device_id", "results.sequence"]),
+    UniqueConstraint("device_id", "sequence"),
+    Index("samples_by_reason", "family", "reason", "stored_at"),
 )

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from cloud_server.inference.memory import allowed_bytes
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ServerSettings(BaseSettings):
@@ -50,3 +51,12 @@ class ServerSettings(BaseSettings):
     keep_alive_seconds: Annotated[int, Field(ge=1)] = 75
     drain_delay_seconds: Annotated[float, Field(ge=0)] = 1.0
     drain_max_seconds: Annotated[int, Field(ge=1)] = 15
+    sample_random_rate: Share = 0.001
+    sample_confidence_below: Share = 0.5
+    sample_rare_share: Share = 0.1
+    sample_hourly_max: Annotated[int, Field(ge=0)] = 60
+    sample_daily_max: Annotated[int, Field(ge=0)] = 600
+    samples_max_bytes: Annotated[int, Field(ge=0)] = 1 << 30
+    recent_frames_max_bytes: Annotated[int, Field(ge=0)] = 32 << 20
+    samples_days: Annotated[float, Field(gt=0)] = 90.0
+    results_days: Annotated[float, Field(gt=0)] = 90.0

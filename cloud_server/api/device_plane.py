@@ -1,6 +1,5 @@
 """The device plane (:8000): what cameras talk to. Every answer but enrolment's and TUF's needs a session token."""
 
-import re
 from email.utils import formatdate
 
 from fastapi import APIRouter, FastAPI
@@ -10,11 +9,12 @@ from starlette.responses import Response
 
 from cloud_server.api.bodies import read_json
 from cloud_server.api.exchange import exchange_of
-from cloud_server.api.frames import JSON, SEQUENCE_MAX, BodyLimits, frames_router
+from cloud_server.api.frames import JSON, BodyLimits, frames_router
 from cloud_server.api.identity import Identity
 from cloud_server.api.problems import install_problems
 from cloud_server.api.tuf_files import TufFiles, tuf_router
 from cloud_server.errors import NotFoundError
+from cloud_server.feedback.frame_id import FrameId
 from cloud_server.feedback.labels import Labels
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Devices
@@ -22,7 +22,6 @@ from cloud_server.inference.ingest import Ingest
 from cloud_server.metrics import Metrics
 from shared.wire import LabelReport
 
-FRAME_ID = re.compile(r"([a-z0-9]{1,16})\.([0-9]{1,19})")
 _FRAME_ROUTES = ("frames", "batch")
 
 
@@ -96,10 +95,10 @@ def _labels_router(labels: Labels, identity: Identity, limits: BodyLimits) -> AP
         exchange_of(request.scope).route = "label"
         device = identity.authenticate(request)
         report = await read_json(request, LabelReport, limits.max_seconds)
-        parts = FRAME_ID.fullmatch(frame_id)
-        if parts is None or parts[1] != device.public_id or int(parts[2]) > SEQUENCE_MAX:
-            raise NotFoundError(f"{frame_id[:64]} is no frame of this device")
-        await labels.put(device, int(parts[2]), report)
+        frame = FrameId.parse(frame_id)
+        if frame.device != device.public_id:
+            raise NotFoundError(f"{frame} is no frame of this device")
+        await labels.put(device, frame.sequence, report)
         return Response(status_code=204, headers=identity.headers(device))
 
     return router

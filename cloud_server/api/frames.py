@@ -14,6 +14,7 @@ from cloud_server.api.exchange import exchange_of
 from cloud_server.api.identity import Identity
 from cloud_server.api.problems import problem_of
 from cloud_server.errors import UnavailableError
+from cloud_server.feedback.frame_id import SEQUENCE_MAX
 from cloud_server.feedback.payload import payload_of
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.ingest import Answered, Frame, Ingest
@@ -21,7 +22,6 @@ from cloud_server.metrics import Metrics, Stage
 from shared.errors import DctwireError, PeerError
 from shared.wire import BATCH_MEDIA_TYPE, Batch, Problem
 
-SEQUENCE_MAX = 2**63 - 1
 JSON = "application/json"
 
 

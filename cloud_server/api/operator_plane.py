@@ -16,8 +16,11 @@ from cloud_server.api.bodies import JSON, read_command
 from cloud_server.api.call_log import CallLog, remark
 from cloud_server.api.problems import install_problems
 from cloud_server.api.published import published_router
+from cloud_server.api.samples import samples_router
 from cloud_server.api.tuf_files import TufFiles, tuf_router
 from cloud_server.errors import BodyTooLargeError
+from cloud_server.feedback.labels import Labels
+from cloud_server.feedback.samples import Samples
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Device, Devices
 from cloud_server.inference.sessions import Sessions
@@ -55,6 +58,8 @@ def operator_plane(
     devices: Devices,
     assignments: Assignments,
     tuf_files: TufFiles,
+    samples: Samples,
+    labels: Labels,
     blob_max_bytes: int,
 ) -> FastAPI:
     """The application behind the operator listener."""
@@ -64,6 +69,7 @@ def operator_plane(
     app.include_router(published_router(registry, sessions, assignments))
     app.include_router(_blobs_router(blobs, blob_max_bytes))
     app.include_router(_fleet_router(registry, devices, assignments))
+    app.include_router(samples_router(samples, labels))
     app.include_router(tuf_router(tuf_files))
     return app
 

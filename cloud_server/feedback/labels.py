@@ -1,66 +1,156 @@
-"""Labels: what a frame really showed, and who says so.
+"""Labels: what a frame really showed, who says so, and whose word stands.
 
-One label a frame. The first one is counted (`dctwire_feedback_total`), exactly once, whether it agrees with the
-answer or not. A later one that differs replaces what is stored, for whoever trains on it, and is not counted:
-counters cannot be taken back.
+A frame has one label, that of the highest authority. The operator plane's word stands above a device's, whatever
+the device calls its source, for nobody who breaks into a camera may overrule the people who review it; on one plane an
+audit stands above a person and a person above a sensor. Of equals the later one stands. A label of less authority
+is taken and changes nothing, so that whoever sends it need not ask first.
+
+The first label of a frame is counted (`dctwire_feedback_total`), exactly once, whether it agrees with the answer or
+not. Later ones are not: counters cannot be taken back.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, exists, select, update
 
-from cloud_server.database import Database
+from cloud_server.database import Database, insert_or_ignore
 from cloud_server.errors import NotFoundError
+from cloud_server.feedback.frame_id import FrameId
 from cloud_server.feedback.results import find
 from cloud_server.fleet.devices import Device
 from cloud_server.metrics import Metrics
-from cloud_server.schema import labels
-from shared.wire import LabelReport
+from cloud_server.schema import devices, labels, samples
+from shared.wire import LabelReport, LabelSource
+
+_RANKS = {LabelSource.SENSOR: 0, LabelSource.HUMAN: 1, LabelSource.AUDIT: 2}
+_INSERT = insert_or_ignore(labels)
+
+
+def authority(source: LabelSource, *, is_operator: bool) -> int:
+    """Whose word stands: the higher number's, of equal ones the later's."""
+    return _RANKS[source] + (len(_RANKS) if is_operator else 0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Labelled:
-    tables: str
+class Labelled:
+    """What came of a label: `stands` when it is now the frame's, `is_foreign` when no answer could have been it."""
+
     is_correct: bool
+    is_foreign: bool
     is_first: bool
+    stands: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    report: LabelReport
+    authority: int
+    by: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    labelled: Labelled
+    tables: str
+    is_news: bool
+    is_sampled: bool
 
 
 class Labels:
-    """Takes labels for frames that were answered."""
+    """Takes labels for frames that were answered.
 
-    def __init__(self, database: Database, metrics: Metrics, now: Callable[[], float] = time.time) -> None:
+    Args:
+        label_set: the labels that a family's classifiers know.
+        contradicted: told (device's row, sequence) when a label that stands contradicts the answer to a frame that
+            is not among the samples.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        metrics: Metrics,
+        label_set: Callable[[str], Awaitable[frozenset[str]]],
+        contradicted: Callable[[int, int], None],
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._database = database
         self._metrics = metrics
+        self._label_set = label_set
+        self._contradicted = contradicted
         self._now = now
 
     async def put(self, device: Device, sequence: int, report: LabelReport) -> None:
-        """Store a label; the same one again changes nothing.
+        """Take a label from a device, for a frame of its own; the same one again changes nothing.
 
         Raises:
             NotFoundError: the device has no answered frame with this sequence.
         """
-        now = self._now()
-        labelled = await self._database.write(
-            lambda connection: _label(connection, (device.row_id, sequence), report, now)
-        )
-        if labelled is None:
-            raise NotFoundError(f"frame {device.public_id}.{sequence} has no answer here; upload it first")
+        said = _Said(report, authority(report.source, is_operator=False), device.public_id, self._now())
+        await self._put(FrameId(device.public_id, sequence), device.row_id, device.family, said)
+
+    async def review(self, frame: FrameId, report: LabelReport, by: str) -> Labelled:
+        """Take a label from the operator plane, for any device's frame; `by` is whoever looked.
+
+        Raises:
+            NotFoundError: there is no such answered frame.
+        """
+        query = select(devices.c.id, devices.c.family).where(devices.c.public_id == frame.device)
+        device = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        if device is None:
+            raise NotFoundError(f"there is no device {frame.device}")
+        said = _Said(report, authority(report.source, is_operator=True), by, self._now())
+        return await self._put(frame, device.id, device.family, said)
+
+    async def _put(self, frame: FrameId, device_id: int, family: str, said: _Said) -> Labelled:
+        is_foreign = said.report.label not in await self._label_set(family)
+        key = (device_id, frame.sequence)
+        outcome = await self._database.write(lambda connection: _label(connection, key, said, is_foreign=is_foreign))
+        if outcome is None:
+            raise NotFoundError(f"frame {frame} has no answer here: it was never uploaded, or its answer has expired")
+        labelled = outcome.labelled
         if labelled.is_first:
-            self._metrics.count_feedback(device.family, labelled.tables, is_correct=labelled.is_correct)
+            self._metrics.count_feedback(family, outcome.tables, is_correct=labelled.is_correct)
+        if outcome.is_news and not labelled.is_correct and not outcome.is_sampled:
+            self._contradicted(*key)
+        return labelled
 
 
-def _label(connection: Connection, key: tuple[int, int], report: LabelReport, now: float) -> _Labelled | None:
+def _label(connection: Connection, key: tuple[int, int], said: _Said, *, is_foreign: bool) -> _Outcome | None:
     result = find(connection, [key]).get(key)
     if result is None:
         return None
-    is_correct = result.label == report.label
-    values = {"label": report.label, "source": report.source.value, "is_correct": is_correct, "labelled_at": now}
-    this = (labels.c.device_id == key[0]) & (labels.c.sequence == key[1])
-    known = connection.execute(select(labels.c.label, labels.c.source).where(this)).one_or_none()
-    if known is None:
-        connection.execute(insert(labels), {"device_id": key[0], "sequence": key[1], **values})
-    elif tuple(known) != (report.label, report.source.value):
-        connection.execute(update(labels).where(this).values(**values))
-    return _Labelled(result.tables, is_correct, is_first=known is None)
+    is_correct = result.label == said.report.label
+    values = {
+        "label": said.report.label,
+        "source": said.report.source.value,
+        "authority": said.authority,
+        "is_correct": is_correct,
+        "is_foreign": is_foreign,
+        "labelled_at": said.at,
+        "labelled_by": said.by,
+    }
+    is_first = connection.execute(_INSERT, {"device_id": key[0], "sequence": key[1], **values}).rowcount == 1
+    is_news = is_first or _replace(connection, key, values)
+    stands = is_news or _authority_of(connection, key) == said.authority
+    sample = (samples.c.device_id == key[0]) & (samples.c.sequence == key[1])
+    is_sampled = bool(connection.execute(select(exists().where(sample))).scalar_one())
+    return _Outcome(Labelled(is_correct, is_foreign, is_first, stands), result.tables, is_news, is_sampled)
+
+
+def _replace(connection: Connection, key: tuple[int, int], values: Mapping[str, object]) -> bool:
+    """Put another label in the place of the stored one, unless that is of higher authority; whether it was put."""
+    outranked = labels.c.authority < values["authority"]
+    changed_mind = (labels.c.authority == values["authority"]) & (labels.c.label != values["label"])
+    replaced = connection.execute(update(labels).where(_of(key), outranked | changed_mind).values(**values))
+    return replaced.rowcount == 1
+
+
+def _authority_of(connection: Connection, key: tuple[int, int]) -> int:
+    return int(connection.execute(select(labels.c.authority).where(_of(key))).scalar_one())
+
+
+def _of(key: tuple[int, int]) -> ColumnElement[bool]:
+    return (labels.c.device_id == key[0]) & (labels.c.sequence == key[1])

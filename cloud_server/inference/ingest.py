@@ -11,6 +11,7 @@ from cloud_server.database import Database
 from cloud_server.errors import StorageError
 from cloud_server.feedback import results
 from cloud_server.feedback.results import StoredResult
+from cloud_server.feedback.sampler import Sampler
 from cloud_server.fleet.devices import Device, Devices
 from cloud_server.inference.batcher import Batcher, BatcherLimits, Waiting
 from cloud_server.inference.classify import Prediction, classify
@@ -57,6 +58,7 @@ class Ingest:
         metrics: Metrics,
         pool: Executor,
         limits: BatcherLimits,
+        sampler: Sampler,
     ) -> None:
         self._database = database
         self._devices = devices
@@ -64,6 +66,7 @@ class Ingest:
         self._wait_max_seconds = limits.wait_max_seconds
         self._metrics = metrics
         self._pool = pool
+        self._sampler = sampler
         self._batcher: Batcher[Lane, _Work, StoredResult] = Batcher(limits, self._run)
         self._in_flight: dict[tuple[int, int], Waiting[_Work, StoredResult]] = {}
 
@@ -182,6 +185,7 @@ class Ingest:
         device = work.device
         device.last_sequence = max(work.frame.sequence, device.last_sequence or 0)
         self._devices.touch(device, lane.tables)
+        self._sampler.offer(device, lane, work.frame.sequence, work.frame.data, prediction)
         label = lane.model.metric_labels[prediction.label]
         self._metrics.count_answer(device.family, lane.tables, lane.match, label)
 

@@ -65,6 +65,7 @@ class Registry:
         self._now = now
         self._one_at_a_time = asyncio.Lock()
         self._registered: dict[str, Registered] = {}
+        self._label_sets: dict[str, frozenset[str]] = {}
         self.serving = Serving()
 
     async def load(self, assigned: Mapping[str, int]) -> None:
@@ -90,6 +91,22 @@ class Registry:
     def fallbacks(self) -> Sequence[Registered]:
         """Every recorded fallback, by family and age; a family's last one serves."""
         return sorted(self._of_kind(Fallback), key=lambda one: (one.published.family, one.published.created_at))
+
+    async def label_set(self, family: str) -> frozenset[str]:
+        """The labels that the family's classifiers tell apart; empty when none is published.
+
+        Raises:
+            StorageError: the list cannot be read at the moment.
+        """
+        of_family = (one.published for one in self._registered.values() if one.published.family == family)
+        any_one = next(of_family, None)
+        if any_one is None:
+            return frozenset()
+        sha256 = any_one.classifier.labels_sha256
+        if sha256 not in self._label_sets:
+            labels = await self._in_loader(partial(self._labels, any_one.classifier))
+            self._label_sets[sha256] = frozenset(labels)
+        return self._label_sets[sha256]
 
     async def targets(self) -> bytes:
         """The current targets metadata."""

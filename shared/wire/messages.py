@@ -54,9 +54,9 @@ class Assignment(_Message):
 
 
 class LabelReport(_Message):
-    """The truth about a frame, from someone who knows."""
+    """The truth about a frame, from someone who knows. It need not be a label that a classifier knows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    label: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    label: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
     source: LabelSource

@@ -61,7 +61,7 @@ def upgrade() -> None:
         sa.Column("model", sa.String(80), nullable=False),
         sa.Column("match", sa.String(8), nullable=False),
         sa.Column("tables", sa.String(16), nullable=False),
-        sa.Column("received_at_ns", sa.BigInteger, nullable=False),
+        sa.Column("received_at_ns", sa.BigInteger, nullable=False, index=True),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -70,7 +70,33 @@ def upgrade() -> None:
         sa.Column("sequence", sa.BigInteger, primary_key=True),
         sa.Column("label", sa.String(128), nullable=False),
         sa.Column("source", sa.String(8), nullable=False),
+        sa.Column("authority", sa.Integer, nullable=False),
         sa.Column("is_correct", sa.Boolean, nullable=False),
+        sa.Column("is_foreign", sa.Boolean, nullable=False),
         sa.Column("labelled_at", sa.Double, nullable=False),
+        sa.Column("labelled_by", sa.String(64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id", "sequence"], ["results.device_id", "results.sequence"], ondelete="CASCADE"
+        ),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "sample_files",
+        sa.Column("sha256", sa.String(64), primary_key=True),
+        sa.Column("bytes", sa.Integer, nullable=False),
+        sa.Column("sweep_at", sa.Double, index=True),
+        sa.Column("is_doomed", sa.Boolean, nullable=False),
+    )
+    op.create_table(
+        "samples",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("device_id", sa.Integer, nullable=False),
+        sa.Column("sequence", sa.BigInteger, nullable=False),
+        sa.Column("family", sa.String(63), nullable=False),
+        sa.Column("reason", sa.String(16), nullable=False),
+        sa.Column("sha256", sa.String(64), sa.ForeignKey("sample_files.sha256"), nullable=False, index=True),
+        sa.Column("stored_at", sa.Double, nullable=False, index=True),
+        sa.ForeignKeyConstraint(["device_id", "sequence"], ["results.device_id", "results.sequence"]),
+        sa.UniqueConstraint("device_id", "sequence"),
+    )
+    op.create_index("samples_by_reason", "samples", ["family", "reason", "stored_at"])

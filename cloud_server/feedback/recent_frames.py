@@ -1,0 +1,54 @@
+"""The last frames that were answered, in memory: a label may come in a moment and say that the answer was wrong."""
+
+from dataclasses import dataclass
+
+from shared.jpeg import TableSet
+
+_OVERHEAD_BYTES = 400
+"""Of one entry beside the frame's bytes, so that many small frames stay within the bound, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecentFrame:
+    """A frame as it came, and what reading it takes: `tables` when it carries none.
+
+    It holds nothing of the classifier that answered, or models that were replaced would stay in memory.
+    """
+
+    device_id: int
+    sequence: int
+    family: str
+    data: bytes
+    tables: TableSet | None
+
+
+class RecentFrames:
+    """As many of the latest frames as fit into `max_bytes`; the oldest make room."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._frames: dict[tuple[int, int], RecentFrame] = {}
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def put(self, frame: RecentFrame) -> None:
+        """Remember a frame for as long as there is room."""
+        self.pop(frame.device_id, frame.sequence)
+        self._frames[frame.device_id, frame.sequence] = frame
+        self._bytes += _size(frame)
+        while self._bytes > self._max_bytes:
+            oldest = self._frames.pop(next(iter(self._frames)))
+            self._bytes -= _size(oldest)
+
+    def pop(self, device_id: int, sequence: int) -> RecentFrame | None:
+        """Take a frame out, if it is still there."""
+        frame = self._frames.pop((device_id, sequence), None)
+        if frame is not None:
+            self._bytes -= _size(frame)
+        return frame
+
+
+def _size(frame: RecentFrame) -> int:
+    return len(frame.data) + _OVERHEAD_BYTES

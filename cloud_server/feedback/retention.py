@@ -1,0 +1,106 @@
+"""What is kept for how long, and how it goes: rows first, then files that no row needs, a bounded part at a time.
+
+Whatever a crash interrupts is found and finished the next time. Two processes may do this at once: each transaction
+looks again at what it is about to delete.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy import Connection, delete, exists, select, tuple_
+
+from cloud_server.database import Database
+from cloud_server.feedback import sample_files
+from cloud_server.feedback.reasons import DAY_SECONDS
+from cloud_server.registry.blobs import Blobs
+from cloud_server.schema import results, samples
+
+STEP_ROWS = 500
+STEP_FILES = 50
+STEPS_AT_ONCE = 20
+Key = tuple[int, int]
+_is_sampled = exists().where(samples.c.device_id == results.c.device_id, samples.c.sequence == results.c.sequence)
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long samples are kept, and answers with their labels; those of a sample stay as long as it does."""
+
+    samples_days: float
+    results_days: float
+
+
+class Retention:
+    """Deletes what is older than its lifetime."""
+
+    def __init__(
+        self, database: Database, blobs: Blobs, lifetimes: Lifetimes, now: Callable[[], float] = time.time
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._lifetimes = lifetimes
+        self._now = now
+
+    async def tidy(self) -> int:
+        """Delete for a while; returns how many rows and files went, 0 when nothing is left to do.
+
+        Raises:
+            StorageError: the database or the blobs do not answer; the next call goes on.
+        """
+        gone = 0
+        for step in (self._expire_samples, self._expire_results, self._sweep_files):
+            for _ in range(STEPS_AT_ONCE):
+                gone_now = await step()
+                gone += gone_now
+                if not gone_now:
+                    break
+        return gone
+
+    async def _expire_samples(self) -> int:
+        now = self._now()
+        before = now - self._lifetimes.samples_days * DAY_SECONDS
+        ids = await self._database.read(partial(_old_samples, before=before))
+        return await self._database.write(partial(_delete_samples, ids=ids, now=now)) if ids else 0
+
+    async def _expire_results(self) -> int:
+        before = self._now() - self._lifetimes.results_days * DAY_SECONDS
+        keys = await self._database.read(partial(_old_results, before_ns=int(before * 1e9)))
+        return await self._database.write(partial(_delete_results, keys=keys)) if keys else 0
+
+    async def _sweep_files(self) -> int:
+        now = self._now()
+        due = await self._database.read(partial(sample_files.sweepable, now=now, limit=STEP_FILES))
+        if not due:
+            return 0
+        going = await self._database.write(partial(sample_files.doom, sha256s=due, now=now))
+        for sha256 in going:
+            await asyncio.to_thread(self._blobs.delete, sha256)
+        await self._database.write(partial(sample_files.forget, sha256s=going))
+        return len(going)
+
+
+def _old_samples(connection: Connection, before: float) -> Sequence[int]:
+    old = select(samples.c.id).where(samples.c.stored_at < before).order_by(samples.c.stored_at)
+    return connection.execute(old.limit(STEP_ROWS)).scalars().all()
+
+
+def _delete_samples(connection: Connection, ids: Sequence[int], now: float) -> int:
+    these = samples.c.id.in_(ids)
+    files = connection.execute(select(samples.c.sha256).where(these).distinct()).scalars().all()
+    deleted = connection.execute(delete(samples).where(these))
+    sample_files.release(connection, files, now)
+    return deleted.rowcount
+
+
+def _old_results(connection: Connection, before_ns: int) -> Sequence[Key]:
+    old = select(results.c.device_id, results.c.sequence).where(results.c.received_at_ns < before_ns, ~_is_sampled)
+    return [(row[0], row[1]) for row in connection.execute(old.limit(STEP_ROWS))]
+
+
+def _delete_results(connection: Connection, keys: Sequence[Key]) -> int:
+    """Their labels go with them, by the database's own rule."""
+    these = tuple_(results.c.device_id, results.c.sequence).in_(keys)
+    return connection.execute(delete(results).where(these, ~_is_sampled)).rowcount

@@ -1,0 +1,143 @@
+"""Keeping a frame: its file among the blobs, then its row in the database, and never a row without a file."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection, func, select
+
+from cloud_server.database import Database, insert_or_ignore
+from cloud_server.errors import StorageError
+from cloud_server.feedback import sample_files
+from cloud_server.feedback.plain_jpeg import plain_jpeg
+from cloud_server.feedback.reasons import DAY_SECONDS, Caps, Dropped, Reason, closed_until, day_began, hour_began
+from cloud_server.feedback.recent_frames import RecentFrame
+from cloud_server.registry.blobs import Blobs
+from cloud_server.schema import samples
+from shared.errors import PeerError
+
+FULL_FOR_SECONDS = 60.0
+"""How long nothing is tried after the byte cap was met."""
+_INSERT = insert_or_ignore(samples)
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The frame is among the samples; `is_new` when it was not before."""
+
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotKept:
+    """It is not, and no other of its family and reason will be before `until` (seconds since 1970)."""
+
+    cause: Dropped
+    until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    is_known: bool
+    in_hour: int
+    in_day: int
+
+
+class SampleStore:
+    """Keeps frames, within the caps of their family and reason and within `max_bytes` of files in all.
+
+    Processes that share a database count together. Each may pass a cap by the one frame it has under way.
+    """
+
+    def __init__(
+        self, database: Database, blobs: Blobs, caps: Caps, max_bytes: int, now: Callable[[], float] = time.time
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._caps = caps
+        self._max_bytes = max_bytes
+        self._now = now
+        self.stored_bytes = 0
+
+    async def refresh(self) -> None:
+        """Look up how many bytes of files there are: other processes store and delete, too.
+
+        Raises:
+            StorageError: the database does not answer.
+        """
+        self.stored_bytes = await self._database.read(sample_files.total_bytes)
+
+    async def keep(self, frame: RecentFrame, reason: Reason) -> Kept | NotKept:
+        """Store a frame whose answer is stored; one that is there already stays as it is."""
+        try:
+            return await self._keep(frame, reason)
+        except StorageError as error:
+            _log.warning("sample-not-stored", error=str(error))
+            return NotKept(Dropped.STORAGE)
+        except PeerError as error:  # it was decoded to be answered, so this is a fault of ours
+            _log.error("sample-not-readable", error=str(error))
+            return NotKept(Dropped.FAULT)
+
+    async def _keep(self, frame: RecentFrame, reason: Reason) -> Kept | NotKept:
+        now = self._now()
+        standing = await self._database.read(partial(_standing, frame=frame, reason=reason, now=now))
+        if standing.is_known:
+            return Kept(is_new=False)
+        closed = closed_until(self._caps, in_hour=standing.in_hour, in_day=standing.in_day, now=now)
+        if closed is not None:
+            return NotKept(Dropped.CAP, closed)
+        file = await asyncio.to_thread(plain_jpeg, frame.data, frame.tables)
+        if self.stored_bytes + len(file) > self._max_bytes:
+            return NotKept(Dropped.FULL, now + FULL_FOR_SECONDS)
+        return await self._store(frame, reason, file)
+
+    async def _store(self, frame: RecentFrame, reason: Reason, file: bytes) -> Kept | NotKept:
+        sha256 = hashlib.sha256(file).hexdigest()
+        reserve = partial(sample_files.reserve, sha256=sha256, size=len(file), now=self._now())
+        added_bytes = await self._database.write(reserve)
+        if added_bytes is None:
+            return NotKept(Dropped.STORAGE)
+        self.stored_bytes += added_bytes
+        await asyncio.to_thread(self._blobs.put, file)
+        now = self._now()
+        row = {
+            "device_id": frame.device_id,
+            "sequence": frame.sequence,
+            "family": frame.family,
+            "reason": reason.value,
+            "sha256": sha256,
+            "stored_at": now,
+        }
+        is_new = await self._database.write(partial(_record, row=row, now=now))
+        if is_new is None:
+            return NotKept(Dropped.STORAGE)
+        return Kept(is_new)
+
+
+def _standing(connection: Connection, frame: RecentFrame, reason: Reason, now: float) -> _Standing:
+    same = (samples.c.device_id == frame.device_id) & (samples.c.sequence == frame.sequence)
+    is_known = connection.execute(select(samples.c.id).where(same)).one_or_none() is not None
+    counted = (samples.c.family == frame.family) & (samples.c.reason == reason.value)
+
+    def since(start: float) -> int:
+        # Not beyond the window's end: rows from a clock that was ahead must not close it for good.
+        window = (samples.c.stored_at >= start) & (samples.c.stored_at < start + DAY_SECONDS)
+        return int(connection.execute(select(func.count()).where(counted, window)).scalar_one())
+
+    return _Standing(is_known, since(hour_began(now)), since(day_began(now)))
+
+
+def _record(connection: Connection, row: dict[str, object], now: float) -> bool | None:
+    """Show a stored file as a sample: whether that is new; None when the file was swept meanwhile."""
+    sha256 = str(row["sha256"])
+    if not sample_files.claim(connection, sha256):
+        return None
+    is_new = connection.execute(_INSERT, row).rowcount == 1
+    if not is_new:  # another process has stored this frame
+        sample_files.release(connection, [sha256], now)
+    return is_new
