@@ -253,9 +253,11 @@ def export(
         return
     parts = exporting.exportable(finished, dataset)
     expected = exporting.measure(parts, dataset, SplitName.VALIDATION, finished.summary.tables).evaluation
+    twin = exporting.twin_of(parts, dataset)
     bundle = exporting.write_bundle(
         parts,
         exporting.golden_of(parts, golden, dataset),
+        twin,
         expected,
         out,
         family=family,
@@ -269,6 +271,7 @@ def export(
         f"accuracy {expected.accuracy:.1%} (95 % interval {expected.low:.1%} to {expected.high:.1%}) "
         f"at {expected.scan.mean:.1f} scan bytes on {expected.data} (validation, n = {expected.n})"
     )
+    console.print(twin.describe())
 
 
 @app.command()
@@ -336,9 +339,10 @@ def _export_fallback(
 ) -> None:
     parts = fallback.exportable(run, dataset)
     figures = fallback.measure(parts, dataset, SplitName.VALIDATION)
-    golden_frames = fallback.golden_of(parts, golden, dataset)
-    fallback.write_fallback(parts, golden_frames, figures, out, family=family, created_at=created_at)
+    golden_frames, twin = fallback.golden_of(parts, golden, dataset), fallback.twin_of(parts, dataset)
+    fallback.write_fallback(parts, golden_frames, twin, figures, out, family=family, created_at=created_at)
     console.print(fallback_table(figures))
+    console.print(twin.describe())
     console.print(f"[bold]fallback of {family}[/] in {escape(str(out))}: for servers, it reads frames of any tables")
 
 

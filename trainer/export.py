@@ -21,6 +21,7 @@ from trainer.encodings import dequantised, steps_of
 from trainer.errors import RecipeError, RunError
 from trainer.evaluation import Evaluated, Evaluation, decode, evaluate
 from trainer.golden import GoldenPictures, golden, golden_pictures
+from trainer.int8 import CALIBRATION_FRAMES, EightBits, eight_bits
 from trainer.model_folder import ModelFiles
 from trainer.models import DctNet
 from trainer.onnx_graph import to_onnx
@@ -109,6 +110,15 @@ def logits_of(parts: Exportable, frames: list[bytes]) -> NDArray[np.float32]:
     return OnnxClassifier(parts.model).logits(decode(parts.encoding.tables, frames, unknown))
 
 
+def twin_of(parts: Exportable, dataset: Dataset) -> EightBits:
+    """The classifier in eight bits, tried on all validation frames."""
+    calibration, held_out = (
+        streams.quantise(parts.encoding, split)
+        for split in (dataset.train.head(CALIBRATION_FRAMES), dataset.validation)
+    )
+    return eight_bits(parts.model, calibration, held_out, dataset.validation.labels)
+
+
 def promise(measured: Evaluation) -> Expected:
     """What a description says of an evaluation."""
     return Expected(
@@ -123,6 +133,7 @@ def promise(measured: Evaluation) -> Expected:
 def write_bundle(
     parts: Exportable,
     golden_frames: Golden,
+    twin: EightBits,
     expected: Evaluation,
     folder: Path,
     *,
@@ -132,12 +143,12 @@ def write_bundle(
     created_at: datetime,
     selftest_seed: int,
 ) -> Bundle:
-    """Write the folder.
+    """Write the folder; the eight-bit twin only where it holds.
 
     Raises:
         RecipeError: family or counter is none a bundle can have.
     """
-    files = ModelFiles(parts.model, parts.labels, golden_frames)
+    files = ModelFiles(parts.model, parts.labels, golden_frames, twin.model if twin.holds else None)
     try:
         bundle = Bundle(
             family=family,

@@ -17,7 +17,7 @@ from shared.bundle import FALLBACK_NAME, ExpectedOfTables, Fallback, Golden, Inp
 from shared.errors import PeerError
 from shared.jpeg import Decoder, Stream
 from trainer.classifier import OnnxClassifier, check_parity
-from trainer.data import Dataset, SplitName
+from trainer.data import Dataset, Split, SplitName
 from trainer.diff_jpeg import Planes, coefficients
 from trainer.encoding import Encoding
 from trainer.encodings import dequantised, of_standard, of_steps, steps_of
@@ -25,6 +25,7 @@ from trainer.errors import RecipeError, RunError
 from trainer.evaluation import Evaluation, evaluate
 from trainer.export import PARITY_FRAMES, PARITY_TOLERANCE, promise, served_net
 from trainer.golden import GoldenPictures, golden, golden_pictures
+from trainer.int8 import CALIBRATION_FRAMES, EightBits, eight_bits
 from trainer.model_folder import ModelFiles
 from trainer.onnx_graph import to_onnx
 from trainer.random_tables import RandomTables, quantised
@@ -95,14 +96,30 @@ def measure(parts: FallbackClassifier, dataset: Dataset, split: SplitName) -> Fa
 
 
 def golden_of(parts: FallbackClassifier, kind: GoldenPictures, dataset: Dataset) -> Golden:
-    """Golden frames, whole JPEG files; the tables of `encodings` take turns."""
-    pictures, by_turns = golden_pictures(kind, dataset), encodings().values()
-    frames = [b""] * len(pictures)
-    for turn, encoding in enumerate(by_turns):
-        rows = slice(turn, None, len(by_turns))
-        frames[rows] = encoding.encoder().encode_batch(pictures.pixels[rows], Stream.INTERCHANGE)
+    """Golden frames, whole JPEG files."""
+    pictures = golden_pictures(kind, dataset)
+    frames = files_of(pictures)
     planes = dequantised_planes(frames, parts.height, parts.width)
     return golden(kind, frames, pictures.labels, OnnxClassifier(parts.model).logits(planes))
+
+
+def twin_of(parts: FallbackClassifier, dataset: Dataset) -> EightBits:
+    """The classifier in eight bits, tried on all validation frames."""
+    calibration, held_out = (
+        dequantised_planes(files_of(split), parts.height, parts.width)
+        for split in (dataset.train.head(CALIBRATION_FRAMES), dataset.validation)
+    )
+    return eight_bits(parts.model, calibration, held_out, dataset.validation.labels)
+
+
+def files_of(pictures: Split) -> list[bytes]:
+    """Pictures as whole JPEG files; the tables of `encodings` take turns."""
+    by_turns, pixels = encodings().values(), pictures.pixels
+    files = [b""] * len(pixels)
+    for turn, encoding in enumerate(by_turns):
+        rows = slice(turn, None, len(by_turns))
+        files[rows] = encoding.encoder().encode_batch(pixels[rows], Stream.INTERCHANGE)
+    return files
 
 
 def dequantised_planes(frames: list[bytes], height: int, width: int) -> Planes:
@@ -125,18 +142,19 @@ def encodings() -> dict[str, Encoding]:
 def write_fallback(
     parts: FallbackClassifier,
     golden_frames: Golden,
+    twin: EightBits,
     measured: FallbackEvaluation,
     folder: Path,
     *,
     family: str,
     created_at: datetime,
 ) -> Fallback:
-    """Write the folder.
+    """Write the folder; the eight-bit twin only where it holds.
 
     Raises:
         RecipeError: family is none that there can be.
     """
-    files = ModelFiles(parts.model, parts.labels, golden_frames)
+    files = ModelFiles(parts.model, parts.labels, golden_frames, twin.model if twin.holds else None)
     try:
         fallback = Fallback(
             family=family,

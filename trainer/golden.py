@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from shared.bundle import GOLDEN_FRAMES_MAX, GOLDEN_LIMIT_BYTES, GOLDEN_LOGITS_MAX, Golden
 from trainer.data import Dataset, Split, noise
 
-GENERATED = 256
+GENERATED = 512
+CLEAREST = 256  # of the generated ones: where labels are a near tie, who says another one is not worse
 FRAMES_LIMIT_BYTES = GOLDEN_LIMIT_BYTES * 3 // 4  # the rest is for logits: rows of 10,000 labels fit
 
 
 class GoldenPictures(StrEnum):
-    """What golden frames show. Generated ones have no true label: what the float32 classifier says counts as one."""
+    """What golden frames show. Generated ones have no label: the classifier's clearest answers count as true."""
 
     HELD_OUT = "held-out"
     GENERATED = "generated"
@@ -41,13 +42,21 @@ def golden(
         labels: of each frame, int64 (n,).
         logits: what the float32 classifier says of each, (n, classes).
     """
-    truth = labels if kind is GoldenPictures.HELD_OUT else logits.argmax(1)
+    if kind is GoldenPictures.GENERATED:
+        rows = _clearest(logits)
+        frames, labels, logits = [frames[row] for row in rows], logits.argmax(1)[rows], logits[rows]
     count = _fitting(frames)
     return Golden(
         frames=tuple(frames[:count]),
-        truth=tuple(truth[:count].tolist()),
+        truth=tuple(labels[:count].tolist()),
         logits=tuple(_shortest(row) for row in logits[: min(count, GOLDEN_LOGITS_MAX)]),
     )
+
+
+def _clearest(logits: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Rows whose first label is farthest ahead of the second, in their own order."""
+    second, first = np.sort(logits, axis=1)[:, -2:].T
+    return np.sort(np.argsort(second - first, kind="stable")[:CLEAREST])
 
 
 def _fitting(frames: Sequence[bytes]) -> int:

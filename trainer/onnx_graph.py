@@ -7,6 +7,11 @@ from trainer.models import DctNet
 from trainer.models.blocks import InvertedResidual, Residual
 from trainer.onnx_writer import GraphWriter, Weights, numbers
 
+# Names in the graph, by which the quantiser is told what to spare.
+LEVELS = ("y_levels", "c_levels")
+STEM = ("y_weighed", "y_cells", "c_weighed", "c_cells")
+MEANS = "means"
+
 
 def to_onnx(net: DctNet, steps: Tensor | None, height: int, width: int) -> bytes:
     """A model that maps levels, or dequantised coefficients, to logits.
@@ -27,13 +32,13 @@ def to_onnx(net: DctNet, steps: Tensor | None, height: int, width: int) -> bytes
     part = net.config.part(height, width)
     writer = GraphWriter()
     factors = numbers(net.coefficient_scale if steps is None else net.coefficient_scale * steps)
-    y, c = ("y", "c") if steps is None else (writer.as_float("y"), writer.as_float("c"))
-    luma = _spread(writer, y, net.luma_stem, factors[0], net.config.expansion)
-    chroma = _spread(writer, c, net.chroma_stem, factors[1:].reshape(-1), 2 * net.config.expansion)
+    y, c = ("y", "c") if steps is None else map(writer.as_float, ("y", "c"), LEVELS)
+    luma = _spread(writer, y, net.luma_stem, factors[0], net.config.expansion, STEM[:2])
+    chroma = _spread(writer, c, net.chroma_stem, factors[1:].reshape(-1), 2 * net.config.expansion, STEM[2:])
     cells = writer.relu(writer.conv_norm(writer.node("Concat", [luma, chroma], axis=1), net.merge))
     for layer in net.body:
         cells = write_layer(writer, cells, layer)
-    writer.linear(writer.means(cells, part), net.head, output="logits")
+    writer.linear(writer.means(cells, part, MEANS), net.head, output="logits")
     dtype = "float32" if steps is None else "int16"
     return writer.model(
         {
@@ -56,11 +61,14 @@ def write_layer(writer: GraphWriter, cells: str, layer: nn.Module) -> str:
     return writer.conv_norm(cells, layer)
 
 
-def _spread(writer: GraphWriter, blocks: str, stem: nn.Conv2d, factors: Weights, cells: int) -> str:
-    """Blocks to cells; `factors` (channels,) are multiplied onto what goes in."""
+def _spread(
+    writer: GraphWriter, blocks: str, stem: nn.Conv2d, factors: Weights, cells: int, names: tuple[str, ...]
+) -> str:
+    """Blocks to cells; `factors` (channels,) are multiplied onto what goes in, `names` given to both results."""
     assert stem.bias is not None
     weight = numbers(stem.weight) * factors[None, :, None, None]
-    return writer.pixel_shuffle(writer.conv(blocks, weight, numbers(stem.bias), stem), cells)
+    weighed, spread = names
+    return writer.pixel_shuffle(writer.conv(blocks, weight, numbers(stem.bias), stem, weighed), cells, spread)
 
 
 def _residual(writer: GraphWriter, cells: str, block: Residual) -> str:

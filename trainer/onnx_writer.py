@@ -4,6 +4,7 @@ Nothing is traced: a dozen kinds of nodes, the same bytes for the same net, no e
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,9 @@ class GraphWriter:
         self._weights: list[onnx.TensorProto] = []
 
     def node(self, kind: str, inputs: list[str], output: str | None = None, **attributes: Any) -> str:
-        """Any node with one output; returns the output's name."""
+        """Any node with one output, which it is called after; returns that name."""
         output = output or f"t{len(self._nodes)}"
-        self._nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+        self._nodes.append(helper.make_node(kind, inputs, [output], output, **attributes))
         return output
 
     def constant(self, values: Weights) -> str:
@@ -39,9 +40,9 @@ class GraphWriter:
         self._weights.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 
-    def as_float(self, x: str) -> str:
+    def as_float(self, x: str, output: str | None = None) -> str:
         """Integers as float32."""
-        return self.node("Cast", [x], to=TensorProto.FLOAT)
+        return self.node("Cast", [x], output, to=TensorProto.FLOAT)
 
     def relu(self, x: str) -> str:
         """max(x, 0)."""
@@ -51,13 +52,13 @@ class GraphWriter:
         """x + y."""
         return self.node("Add", [x, y])
 
-    def pixel_shuffle(self, x: str, factor: int) -> str:
+    def pixel_shuffle(self, x: str, factor: int, output: str | None = None) -> str:
         """torch's pixel_shuffle."""
-        return self.node("DepthToSpace", [x], blocksize=factor, mode="CRD")
+        return self.node("DepthToSpace", [x], output, blocksize=factor, mode="CRD")
 
-    def means(self, x: str, window: tuple[int, int]) -> str:
+    def means(self, x: str, window: tuple[int, int], output: str | None = None) -> str:
         """Means of windows that lie side by side."""
-        return self.node("AveragePool", [x], kernel_shape=list(window), strides=list(window))
+        return self.node("AveragePool", [x], output, kernel_shape=list(window), strides=list(window))
 
     def linear(self, x: str, layer: nn.Linear, output: str) -> str:
         """A linear layer on everything but the batch axis."""
@@ -74,12 +75,13 @@ class GraphWriter:
         bias = numbers(norm.bias) - numbers(norm.running_mean) * gain
         return self.conv(x, numbers(conv.weight) * gain[:, None, None, None], bias, conv)
 
-    def conv(self, x: str, weight: Weights, bias: Weights, like: nn.Conv2d) -> str:
+    def conv(self, x: str, weight: Weights, bias: Weights, like: nn.Conv2d, output: str | None = None) -> str:
         """A convolution with these weights and the geometry of `like`."""
         inputs = [x, self.constant(weight.astype(np.float32)), self.constant(bias.astype(np.float32))]
         return self.node(
             "Conv",
             inputs,
+            output,
             kernel_shape=list(like.kernel_size),
             strides=list(like.stride),
             pads=[int(like.padding[0])] * 4,
@@ -104,6 +106,13 @@ def numbers(tensor: Tensor) -> Weights:
     """A weight of a net, float32."""
     weights: Weights = tensor.detach().float().contiguous().numpy()
     return weights
+
+
+def write_for_quantiser(model: bytes, path: Path) -> None:
+    """Write a model for ONNX Runtime's quantiser, with the mark that nothing is left to fold first."""
+    loaded = onnx.load_model_from_string(model)
+    helper.set_model_props(loaded, {"onnx.quant.pre_process": "onnxruntime.quant"})
+    onnx.save_model(loaded, path)
 
 
 def _values(kinds: Mapping[str, tuple[str, Shape]]) -> list[onnx.ValueInfoProto]:

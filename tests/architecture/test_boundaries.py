@@ -38,7 +38,7 @@ DOORS = {
     },
     ("cloud_server", "obstore"): {"cloud_server.registry.bucket"},
     ("trainer", "onnx"): {"trainer.onnx_writer"},
-    ("trainer", "onnxruntime"): None,
+    ("trainer", "onnxruntime"): {"trainer.classifier", "trainer.int8"},  # the runtime, and the quantiser it comes with
     ("trainer", "httpx"): {"trainer.data.download"},
     ("trainer", "matplotlib"): None,
     ("trainer", "scipy"): None,

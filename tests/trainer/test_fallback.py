@@ -21,6 +21,7 @@ from trainer.export import PARITY_TOLERANCE
 from trainer.fallback import FallbackClassifier, FallbackEvaluation
 from trainer.goals import AnyTablesGoal
 from trainer.golden import GoldenPictures
+from trainer.int8 import EightBits
 from trainer.model_folder import ModelFiles
 from trainer.models import DctNet
 from trainer.random_tables import RandomTables
@@ -77,6 +78,11 @@ def measured(parts: FallbackClassifier, dataset: Dataset) -> FallbackEvaluation:
 @pytest.fixture(scope="module")
 def golden(parts: FallbackClassifier, dataset: Dataset) -> Golden:
     return fallback.golden_of(parts, GoldenPictures.HELD_OUT, dataset)
+
+
+@pytest.fixture(scope="module")
+def twin(parts: FallbackClassifier, dataset: Dataset) -> EightBits:
+    return fallback.twin_of(parts, dataset)
 
 
 def served(tables: TableSet, frames: list[bytes]) -> Planes:
@@ -145,11 +151,11 @@ def test_golden_frames_are_whole_files_of_all_measured_tables_by_turns(
 
 
 def test_a_folder_comes_back_as_it_was_written_and_is_no_bundle_any_more(
-    parts: FallbackClassifier, golden: Golden, measured: FallbackEvaluation, tmp_path: Path
+    parts: FallbackClassifier, golden: Golden, twin: EightBits, measured: FallbackEvaluation, tmp_path: Path
 ) -> None:
     (tmp_path / "bundle.json").write_bytes(b"of another export")
-    written = fallback.write_fallback(parts, golden, measured, tmp_path, **MADE)
-    assert fallback.read_fallback(tmp_path) == (written, ModelFiles(parts.model, parts.labels, golden))
+    written = fallback.write_fallback(parts, golden, twin, measured, tmp_path, **MADE)
+    assert fallback.read_fallback(tmp_path) == (written, ModelFiles(parts.model, parts.labels, golden, twin.model))
     assert {path.name for path in tmp_path.iterdir()} == {*written.classifier.files, "fallback.json"}
     assert [(of.tables, of.accuracy, of.bytes_p50) for of in written.expected] == [
         (of.tables, of.accuracy, of.scan.p50) for of in measured.of_tables
@@ -158,9 +164,9 @@ def test_a_folder_comes_back_as_it_was_written_and_is_no_bundle_any_more(
 
 @pytest.mark.parametrize("name", ["classifier.onnx", "labels.json", "golden.json", "fallback.json"])
 def test_a_folder_with_another_or_no_file_is_refused_by_name(
-    parts: FallbackClassifier, golden: Golden, measured: FallbackEvaluation, tmp_path: Path, name: str
+    parts: FallbackClassifier, golden: Golden, twin: EightBits, measured: FallbackEvaluation, tmp_path: Path, name: str
 ) -> None:
-    fallback.write_fallback(parts, golden, measured, tmp_path, **MADE)
+    fallback.write_fallback(parts, golden, twin, measured, tmp_path, **MADE)
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes() + b" ")
     with pytest.raises(RunError, match="canonical" if name == "fallback.json" else name):
         fallback.read_fallback(tmp_path)
@@ -170,8 +176,8 @@ def test_a_folder_with_another_or_no_file_is_refused_by_name(
 
 
 def test_a_family_that_cannot_be_is_refused_before_anything_is_written(
-    parts: FallbackClassifier, golden: Golden, measured: FallbackEvaluation, tmp_path: Path
+    parts: FallbackClassifier, golden: Golden, twin: EightBits, measured: FallbackEvaluation, tmp_path: Path
 ) -> None:
     with pytest.raises(RecipeError, match="family"):
-        fallback.write_fallback(parts, golden, measured, tmp_path, **(MADE | {"family": "No Family"}))
+        fallback.write_fallback(parts, golden, twin, measured, tmp_path, **(MADE | {"family": "No Family"}))
     assert not list(tmp_path.iterdir())

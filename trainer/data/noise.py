@@ -9,24 +9,28 @@ GAIN = 2  # contrast; a mean of so many octaves is grey
 
 
 def pictures(count: int, height: int, width: int) -> NDArray[np.uint8]:
-    """RGB (count, height, width, 3): octaves of noise, each as strong as its cells are wide, like 1/f fields."""
+    """RGB (count, height, width, 3); a picture depends on its index and size alone."""
+    return np.stack([_picture(index, height, width) for index in range(count)])
+
+
+def _picture(index: int, height: int, width: int) -> NDArray[np.uint8]:
+    """Octaves of noise, each as strong as its cells are wide, like the 1/f fields of natural pictures."""
     cells = [1 << octave for octave in range(min(height, width).bit_length() - 1)]
-    fields = sum(cell * _octave(count, height, width, cell) for cell in cells)
-    return np.clip((fields // sum(cells) - 128) * GAIN + 128, 0, 255).astype(np.uint8)
+    field = sum(cell * _octave(index, height, width, cell) for cell in cells)
+    return np.clip((field // sum(cells) - 128) * GAIN + 128, 0, 255).astype(np.uint8)
 
 
-def _octave(count: int, height: int, width: int, cell: int) -> NDArray[np.int64]:
-    """SHAKE-256 bytes at the corners of cells, bilinear between them; 0 to 255."""
+def _octave(index: int, height: int, width: int, cell: int) -> NDArray[np.int64]:
+    """SHAKE-256 bytes at the corners of cells, bilinear between them: (height, width, 3), 0 to 255."""
     down, across = -(-height // cell) + 1, -(-width // cell) + 1
-    noise = hashlib.shake_256(f"{height} {width} {cell}".encode()).digest(count * down * across * 3)
-    corners = np.frombuffer(noise, np.uint8).reshape(count, down, across, 3).astype(np.int64)
-    rows = _between(corners, cell, axis=1)[:, :height]
-    return _between(rows, cell, axis=2)[:, :, :width] // cell**2
+    noise = hashlib.shake_256(f"{index} {height} {width} {cell}".encode()).digest(down * across * 3)
+    corners = np.frombuffer(noise, np.uint8).reshape(down, across, 3).astype(np.int64)
+    rows = _between(corners, cell)[:height].swapaxes(0, 1)
+    return _between(rows, cell)[:width].swapaxes(0, 1) // cell**2
 
 
-def _between(corners: NDArray[np.int64], cell: int, axis: int) -> NDArray[np.int64]:
-    """`cell` values from each corner to the next, times `cell`."""
-    fields = np.moveaxis(corners, axis, 0)
-    far = np.arange(cell).reshape(-1, *(1,) * (fields.ndim - 1))
-    values = fields[:-1, None] * (cell - far) + fields[1:, None] * far
-    return np.moveaxis(values.reshape(-1, *fields.shape[1:]), 0, axis)
+def _between(corners: NDArray[np.int64], cell: int) -> NDArray[np.int64]:
+    """`cell` rows from each one to the next, times `cell`."""
+    far = np.arange(cell)[:, None, None]
+    rows = corners[:-1, None] * (cell - far) + corners[1:, None] * far
+    return rows.reshape(-1, *corners.shape[1:])
