@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared.bundle import Bundle
+from shared.bundle import Bundle, Golden
 from tests.trainer.data.published import write_published
 
 PROGRAM = Path(sys.executable).with_name("dctwire-trainer")
@@ -84,6 +85,20 @@ def test_a_bundle_folder_is_whole_and_proves_itself(trained):
     assert (bundle.expected.data, bundle.expected.n) == (NAME, 512)
     assert 90 < bundle.expected.bytes_p50 < 130 < bundle.expected.bytes_p95
     assert len(json.loads((trained.folder / "b2" / "labels.json").read_text())) == 32
+
+
+def test_an_export_says_what_eight_bits_cost_and_its_golden_frames_may_show_noise(trained):
+    done = trained.must("export", "v2", "--counter", "2", "--family", "gate", "--golden", "generated", "--out", "b2n")
+    held_out, noise = (
+        Golden.from_bytes((trained.folder / name / "golden.json").read_bytes()) for name in ("b2", "b2n")
+    )
+    assert (len(held_out.frames), len(noise.frames)) == (512, 256)
+    assert not set(held_out.frames) & set(noise.frames)
+    twin = trained.folder / "b2n" / "classifier-int8.onnx"
+    verdict = "exported" if twin.exists() else "left out"
+    assert re.search(rf"in eight bits: accuracy [0-9.]+%, in float32 [0-9.]+% .*n = 512.*{verdict}", done.stderr)
+    bundle = Bundle.from_bytes((trained.folder / "b2n" / "bundle.json").read_bytes())
+    assert ("classifier-int8.onnx" in bundle.classifier.files) is twin.exists()
 
 
 def test_standard_bundles_keep_annex_k_and_learned_ones_do_not(trained):
