@@ -10,7 +10,7 @@ from torch.nn import functional
 from trainer.diff_jpeg.transform import FREQUENCIES, SIDE, Planes, dct_basis, reconstruct
 from trainer.models import DctNet
 from trainer.models.blocks import InvertedResidual, Residual, conv_norm
-from trainer.onnx_graph import write_layer
+from trainer.onnx_graph import MEANS, write_layer
 from trainer.onnx_writer import GraphWriter, numbers
 
 RESNET20 = ((16, 16, 16), (32, 32, 32), (64, 64, 64))
@@ -49,7 +49,7 @@ class Rebuilding(nn.Module):
         for layer in self.net.body:
             cells = write_layer(writer, cells, layer)
         config = self.net.config
-        writer.linear(writer.means(cells, config.part(height, width)), self.net.head, output="logits")
+        writer.linear(writer.means(cells, config.part(height, width), MEANS), self.net.head, output="logits")
         return writer.model(
             {
                 "y": ("int16", ("N", FREQUENCIES, height // 8, width // 8)),
@@ -83,7 +83,7 @@ class PixelNet(nn.Module):
         x = "pixels"
         for layer in self.layers:
             x = self._write(writer, x, layer)
-        writer.linear(writer.means(x, (height // shrink, width // shrink)), self.head, output="logits")
+        writer.linear(writer.means(x, (height // shrink, width // shrink), MEANS), self.head, output="logits")
         return writer.model(
             {"pixels": ("float32", ("N", 3, height, width))},
             {"logits": ("float32", ("N", self.head.out_features))},

@@ -54,6 +54,14 @@ ABOUT = {
         "`make demo`, cold and then warm, in a fresh clone. n counts the different held-out pictures; each was sent at "
         "least once a row.",
     ),
+    "int8": (
+        "Eight bits against float32",
+        "ONNX Runtime, one thread; all sides of a size and batch in one run, in turns, by processor time. `ms_` are "
+        "the least milliseconds a picture, `_vs_` says how many times faster the first is: the median over the rounds. "
+        "`pixels` is the usual net on ready pixels of the section on serving nets. These nets are not trained. "
+        "`accuracy_` is that of the zoo's classifiers on CIFAR-100's 10,000 test pictures in float32, `int8_points_` "
+        "what their exported twins add to it, in percentage points.",
+    ),
     "serving": (
         "Serving: whole requests against bare ONNX Runtime on the same core",
         "The zoo's `cifar100-100`, abbreviated frames of 32 x 32 pictures, every device with frames of its own, every "

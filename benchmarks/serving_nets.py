@@ -74,7 +74,7 @@ def contenders(net: DctNet, side: int) -> dict[str, Contender]:
     frame = {"y": levels.y.numpy(), "c": levels.c.numpy()}
     pixels = torch.rand(1, 3, side, side)
     rebuilding = Rebuilding(net).eval()
-    plain, shrink = _pixel_net(net)
+    plain, shrink = pixel_net(net)
     coefficients = dequantised(levels, steps)
     return {
         "dct": _checked(to_onnx(net, steps, side, side), frame, net, coefficients),
@@ -91,7 +91,7 @@ def figures_of(rounds: Rounds, side: int) -> dict[str, float]:
     return figures
 
 
-def _pixel_net(net: DctNet) -> tuple[PixelNet, int]:
+def pixel_net(net: DctNet) -> tuple[PixelNet, int]:
     """A usual net on pixels, and what it divides their sides by."""
     if net.config.kind is BodyKind.INVERTED:
         return mobilenet_with(net).eval(), 8 * 2 ** (len(net.config.widths) - 1)

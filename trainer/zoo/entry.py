@@ -38,12 +38,14 @@ class Entry:
     """One entry, read and found whole.
 
     Args:
+        int8: the classifier's eight-bit twin, if it has one.
         evaluated: on the data set's test split, frame by frame.
     """
 
     folder: Path
     bundle: Bundle
     parts: Exportable
+    int8: bytes | None
     golden: Golden
     evaluated: Evaluated
     origin: Origin
@@ -84,7 +86,7 @@ def read(zoo: Path, name: str) -> Entry:
         origin = Origin.model_validate_json((folder / "origin.json").read_bytes())
     except (OSError, ValidationError) as error:
         raise RunError(f"{folder} is no whole entry: {error}") from error
-    return Entry(folder, bundle, Exportable.of(bundle, files), files.golden, evaluated, origin)
+    return Entry(folder, bundle, Exportable.of(bundle, files), files.int8, files.golden, evaluated, origin)
 
 
 def add(zoo: Path, name: str, bundle_folder: Path, evaluated: Evaluated, made_by: tuple[str, ...]) -> Entry:
