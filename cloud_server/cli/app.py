@@ -1,7 +1,5 @@
 """`dctwire`: the operator's commands."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,20 +8,15 @@ import typer
 from rich.console import Console
 
 from cloud_server.cli.operator_client import OperatorClient
+from cloud_server.cli.options import DEFAULT_SERVER, AsJson, Family, Server, connected
 from cloud_server.cli.output import explained_errors, show_json, show_table
 from cloud_server.cli.publishing import ModelFolder, initialise_trust, publish_folder
+from cloud_server.cli.samples import samples
 from shared.bundle import Bundle, Fallback
 from shared.errors import PeerError
 from shared.trust import TrustError
 
-DEFAULT_SERVER = "http://127.0.0.1:8001"
-
-Server = Annotated[
-    str, typer.Option("--server", envvar="DCTWIRE_OPERATOR_URL", help="The server's operator plane.", metavar="URL")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Keys = Annotated[Path, typer.Option("--keys", help="The folder that dctwire trust init made.", metavar="DIR")]
-Family = Annotated[str, typer.Argument(help="The task: one label set, one line of bundles. Example: digits")]
 
 app = typer.Typer(
     help="Operate a dctwire server: publish table versions, assign them, enrol devices.\n\n"
@@ -33,6 +26,7 @@ app = typer.Typer(
 )
 trust = typer.Typer(help="Keys and signed metadata (TUF).", no_args_is_help=True)
 app.add_typer(trust, name="trust")
+app.add_typer(samples, name="samples")
 
 
 @trust.command("init")
@@ -65,7 +59,7 @@ def claim(family: Family, server: Server = DEFAULT_SERVER, as_json: AsJson = Fal
 
     Example: dctwire claim digits
     """
-    with _connected(server, as_json=as_json) as client:
+    with connected(server, as_json=as_json) as client:
         made = client.post("/v1/claims", {"family": family})
         show_json(made) if as_json else typer.echo(made["claim_code"])
 
@@ -87,7 +81,7 @@ def publish(
 
     Example: dctwire publish bundles/v2 --keys keys --assign
     """
-    with _connected(server, as_json=as_json) as client:
+    with connected(server, as_json=as_json) as client:
         console = Console(stderr=True, quiet=as_json)
         with console.status("checking") as status:
             checked = ModelFolder.read(folder)
@@ -121,7 +115,7 @@ def assign(
 
     Example: dctwire assign digits 2
     """
-    with _connected(server, as_json=as_json) as client:
+    with connected(server, as_json=as_json) as client:
         assignment = _assign(client, family, counter)
         if as_json:
             show_json(assignment)
@@ -135,7 +129,7 @@ def bundles(server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
 
     A classifier is loaded, cold (loaded when a frame needs it) or failed; `computes` is what the loaded one uses.
     """
-    with _connected(server, as_json=as_json) as client:
+    with connected(server, as_json=as_json) as client:
         document = client.get("/v1/bundles") | client.get("/v1/fallbacks")
         if as_json:
             show_json(document)
@@ -159,7 +153,7 @@ def bundles(server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
 @app.command()
 def devices(server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
     """List the devices, when each was last here, and the tables it last sent."""
-    with _connected(server, as_json=as_json) as client:
+    with connected(server, as_json=as_json) as client:
         document = client.get("/v1/devices")
         if as_json:
             show_json(document)
@@ -177,7 +171,7 @@ def devices(server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
 @app.command()
 def status(server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
     """Show each family: what it is assigned, and how many of its devices send those tables already."""
-    with _connected(server, as_json=as_json) as client:
+    with connected(server, as_json=as_json) as client:
         listed, enrolled = client.get("/v1/bundles")["bundles"], client.get("/v1/devices")["devices"]
         rows = family_rows(listed, enrolled)
         if as_json:
@@ -215,16 +209,6 @@ def family_rows(listed: list[dict[str, Any]], enrolled: list[dict[str, Any]]) ->
 
 def _assign(client: OperatorClient, family: str, counter: int) -> Any:
     return client.post("/v1/assignments", {"family": family, "counter": counter})
-
-
-@contextmanager
-def _connected(server: str, *, as_json: bool) -> Iterator[OperatorClient]:
-    with explained_errors(as_json=as_json):
-        client = OperatorClient(server)
-        try:
-            yield client
-        finally:
-            client.close()
 
 
 def main() -> None:

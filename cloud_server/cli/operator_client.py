@@ -1,6 +1,6 @@
 """The operator plane as functions. The CLI's one door to httpx."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,17 @@ class OperatorClient:
         """Close the connection."""
         self._http.close()
 
-    def get(self, path: str) -> Any:
+    def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         """A JSON document."""
-        return self._ask("GET", path).json()
+        return self._ask("GET", path, params=query).json()
+
+    def get_bytes(self, path: str) -> bytes:
+        """A file."""
+        return self._ask("GET", path).content
+
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        """Send JSON, get JSON."""
+        return self._ask("PUT", path, json=body).json()
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Send JSON, get JSON."""

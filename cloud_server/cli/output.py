@@ -1,7 +1,7 @@
 """How the CLI speaks: tables for people, JSON for programs, and errors that say what to do next."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -54,12 +54,16 @@ def _cell(name: str, value: Any) -> str:
 
 
 @contextmanager
-def explained_errors(*, as_json: bool) -> Iterator[None]:
-    """Turn our errors, and the disk's, into a message with a next step and exit code 1; with `--json`, into JSON."""
+def explained_errors(*, as_json: bool, hints: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Turn our errors, and the disk's, into a message with a next step and exit code 1; with `--json`, into JSON.
+
+    `hints` are next steps by code that fit the command better than the usual ones.
+    """
     try:
         yield
     except (DctwireError, OSError) as error:
         code, next_step = _explanation(error)
+        next_step = (hints or {}).get(code, next_step)
         if as_json:
             show_json({"error": {"code": code, "detail": str(error), "next": next_step}})
         else:

@@ -1,5 +1,7 @@
 """Pictures of one's own, a folder a class: `root/{train,validation,test}/<class>/*.jpg`; ImageNet's folders as well.
 
+A folder's name is its class's label, unless `root/classes.json` gives another: {folder: label}.
+
 Small pictures are decoded once and kept in memory. With `crops` they stay in their files, and an epoch shows some part
 of each.
 """
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from trainer.data.cache import ArrayCache
 from trainer.data.dataset import Dataset, Progress, Rows, Split, SplitName, Splits, set_aside
@@ -18,6 +21,7 @@ from trainer.data.decoded import decoded_once
 from trainer.data.picture_files import SUFFIXES, PictureFiles
 from trainer.errors import DatasetError
 
+CLASSES_NAME = "classes.json"
 VALIDATION_NAMES = ("validation", "val")
 DRAWN = (SplitName.TRAIN, SplitName.VALIDATION)
 NAME_LIMIT = 40  # of the 64 characters that a bundle has for a data set's name
@@ -71,7 +75,7 @@ def load(config: FolderConfig, cache: ArrayCache, progress: Progress = lambda *_
         key = _digest([f"{config.size}", *identity, *_stamps(config.root, found.values())])
         splits = decoded_once(cache, f"folder-{key}", lambda: splits, progress)
     name = f"{config.name[:NAME_LIMIT]}-{config.size}/{_digest(identity)[:12]}"
-    return Dataset.of(name, classes, splits)
+    return Dataset.of(name, _labels(config.root, classes), splits)
 
 
 def _classes(train: Path) -> tuple[str, ...]:
@@ -79,6 +83,21 @@ def _classes(train: Path) -> tuple[str, ...]:
     if len(classes) < 2:
         raise DatasetError(train, "needs a folder of pictures for each of at least two classes")
     return tuple(classes)
+
+
+def _labels(root: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """The classes' labels: not every label can be a folder's name."""
+    path = root / CLASSES_NAME
+    if not path.exists():
+        return classes
+    try:
+        names = TypeAdapter(dict[str, str]).validate_json(path.read_bytes())
+    except (ValidationError, OSError) as error:
+        raise DatasetError(path, "should hold a JSON object: the label of each class's folder") from error
+    labels = tuple(names.get(name, name) for name in classes)
+    if len(set(labels)) != len(labels):
+        raise DatasetError(path, "gives two folders the same label")
+    return labels
 
 
 def _found(root: Path, classes: tuple[str, ...]) -> dict[SplitName, _Files]:

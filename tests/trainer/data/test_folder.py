@@ -146,3 +146,17 @@ def test_a_tree_that_memory_does_not_hold_is_to_stay_in_its_files(tmp_path):
     with pytest.raises(DatasetError, match=r"8\.8 GiB.*crops = true"):
         load(root, size=1024)
     assert sizes(load(root, crops=True, size=1024)) == [2_700, 300, 2]
+
+
+def test_a_folder_may_stand_for_a_label_that_is_no_folder_s_name(tmp_path):
+    root = write_tree(tmp_path / "tree", THREE)
+    (root / "classes.json").write_text('{"dog": "Dog / other", "parrot": "unused"}')
+    assert load(root).classes == ("cat", "Dog / other")
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"cat": 1}', '{"cat": "dog"}', "\\xff"])
+def test_a_wrong_list_of_labels_is_named(tmp_path, content):
+    root = write_tree(tmp_path / "tree", THREE)
+    (root / "classes.json").write_text(content)
+    with pytest.raises(DatasetError, match=r"classes\.json"):
+        load(root)

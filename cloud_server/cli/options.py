@@ -1,0 +1,29 @@
+"""Options that many commands share, and the connection that they lead to."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from cloud_server.cli.operator_client import OperatorClient
+from cloud_server.cli.output import explained_errors
+
+DEFAULT_SERVER = "http://127.0.0.1:8001"
+
+Server = Annotated[
+    str, typer.Option("--server", envvar="DCTWIRE_OPERATOR_URL", help="The server's operator plane.", metavar="URL")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Family = Annotated[str, typer.Argument(help="The task: one label set, one line of bundles. Example: digits")]
+
+
+@contextmanager
+def connected(server: str, *, as_json: bool, hints: Mapping[str, str] | None = None) -> Iterator[OperatorClient]:
+    """A client of the operator plane; errors are explained, with `hints` (by code) as the next step."""
+    with explained_errors(as_json=as_json, hints=hints):
+        client = OperatorClient(server)
+        try:
+            yield client
+        finally:
+            client.close()

@@ -1,0 +1,175 @@
+"""`dctwire samples`: look at kept frames, say what they really show, hand them to the trainer."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cloud_server.cli.options import DEFAULT_SERVER, AsJson, Family, Server, connected
+from cloud_server.cli.output import show_json, show_table
+from cloud_server.cli.sample_export import Exporter, Usable
+from cloud_server.feedback.frame_id import FrameId
+from cloud_server.feedback.reasons import Reason
+from shared.wire import LabelSource
+
+HINTS = {"not-found": "See which frames were kept with: dctwire samples list"}
+COLUMNS = {
+    "frame_id": "frame",
+    "family": "family",
+    "reason": "reason",
+    "answer": "answer",
+    "confidence": "confidence",
+    "match": "match",
+    "label": "label",
+    "source": "source",
+    "stored_at": "kept",
+}
+FrameName = Annotated[str, typer.Argument(help="As answers and lists name it.", metavar="FRAME_ID")]
+Moment = Annotated[datetime | None, typer.Option(help="UTC.")]
+
+samples = typer.Typer(help="Frames that were kept: list, fetch, label, export.", no_args_is_help=True)
+
+
+@samples.command("list")
+def list_samples(
+    family: Annotated[str | None, typer.Option(help="Only of this family.")] = None,
+    reason: Annotated[Reason | None, typer.Option(help="Only those kept for this reason.")] = None,
+    labelled: Annotated[
+        bool | None, typer.Option("--labelled/--unlabelled", help="Only with, or without, a label.")
+    ] = None,
+    since: Moment = None,
+    until: Moment = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most.")] = 50,
+    before: Annotated[int | None, typer.Option(min=1, help="Older ones: the `next` of the page before.")] = None,
+    server: Server = DEFAULT_SERVER,
+    as_json: AsJson = False,
+) -> None:
+    """List kept frames, newest first.
+
+    Example: dctwire samples list --family digits --reason disagreement --unlabelled
+    """
+    wanted = {
+        "family": family,
+        "reason": reason and reason.value,
+        "labelled": labelled,
+        "since": _seconds(since),
+        "until": _seconds(until),
+        "limit": limit,
+        "before": before,
+    }
+    with connected(server, as_json=as_json, hints=HINTS) as client:
+        page = client.get("/v1/samples", {name: value for name, value in wanted.items() if value is not None})
+        if as_json:
+            show_json(page)
+            return
+        show_table("Samples", page["samples"], COLUMNS, "No frame that fits was kept.")
+        if page["next"]:
+            typer.echo(f"Older ones: the same with --before {page['next']}")
+
+
+@samples.command("get")
+def get_sample(
+    frame_id: FrameName,
+    out: Annotated[Path | None, typer.Option(help="The file; FRAME_ID.jpg by default.", metavar="FILE")] = None,
+    server: Server = DEFAULT_SERVER,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch one kept frame as an ordinary JPEG file, and show what is known of it.
+
+    Example: dctwire samples get k3v9w2xa.17
+    """
+    with connected(server, as_json=as_json, hints=HINTS) as client:
+        frame = FrameId.parse(frame_id)
+        sample = client.get(f"/v1/samples/{frame}")
+        path = out or Path(f"{frame}.jpg")
+        path.write_bytes(client.get_bytes(f"/v1/samples/{frame}/jpeg"))
+        if as_json:
+            show_json(sample | {"file": str(path)})
+        else:
+            show_table("Sample", [sample], COLUMNS, "")
+            typer.echo(f"Written to {path}.")
+
+
+@samples.command("label")
+def label_sample(
+    frame_id: FrameName,
+    label: Annotated[str, typer.Argument(help="What the frame really shows.")],
+    source: Annotated[LabelSource, typer.Option(help="An audit's word stands above a person's.")] = LabelSource.HUMAN,
+    by: Annotated[str, typer.Option(envvar="USER", help="Who says so.", show_default="$USER")] = "operator",
+    server: Server = DEFAULT_SERVER,
+    as_json: AsJson = False,
+) -> None:
+    """Say what an answered frame really showed; it need not be among the samples.
+
+    Example: dctwire samples label k3v9w2xa.17 seven
+    """
+    with connected(server, as_json=as_json, hints=HINTS) as client:
+        said = client.put(
+            f"/v1/frames/{FrameId.parse(frame_id)}/label", {"label": label, "source": source.value, "by": by}
+        )
+        show_json(said) if as_json else typer.echo(_what_came_of(said))
+
+
+@samples.command("export")
+def export_samples(
+    family: Family,
+    directory: Annotated[Path, typer.Argument(help="New, or an earlier export of the family.", metavar="DIR")],
+    test_share: Annotated[float, typer.Option(min=0, max=0.9, help="Of each class, kept away from training.")] = 0.2,
+    with_fallback: Annotated[bool, typer.Option("--with-fallback", help="Also frames of other tables.")] = False,
+    with_foreign: Annotated[bool, typer.Option("--with-foreign", help="Also labels new to the family.")] = False,
+    server: Server = DEFAULT_SERVER,
+    as_json: AsJson = False,
+) -> None:
+    """Write FAMILY's labelled frames as a tree of pictures, a folder a class, for dctwire-trainer.
+
+    The same command again adds what is new, moves what was labelled anew, and goes on where it was stopped.
+
+    Example: dctwire samples export digits field/digits
+    """
+    with connected(server, as_json=as_json, hints=HINTS) as client:
+        exporter = Exporter(client, family, directory, Usable(fallback=with_fallback, foreign=with_foreign), test_share)
+        with _progress(quiet=as_json) as progress:
+            task = progress.add_task(family, total=None)
+            done = exporter.run(lambda fetched, total: progress.update(task, completed=fetched, total=total))
+        if as_json:
+            show_json(done)
+        else:
+            typer.echo(_what_was_exported(done))
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.replace(tzinfo=UTC).timestamp()
+
+
+def _progress(*, quiet: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True, quiet=quiet))
+
+
+def _what_came_of(said: dict[str, Any]) -> str:
+    if not said["stands"]:
+        return f"Frame {said['frame_id']} keeps its label: one of higher authority is there."
+    verdict = "right" if said["is_correct"] else "wrong"
+    text = f"Frame {said['frame_id']} is labelled {said['label']!r}; the answer was {verdict}."
+    if said["is_foreign"]:
+        text += "\nNo classifier of the family knows this label. If it is a slip, label the frame again."
+    return text
+
+
+def _what_was_exported(done: dict[str, Any]) -> str:
+    counts = ", ".join(f"{count} {split}" for split, count in done["splits"].items())
+    lines = [
+        f"{done['directory']} holds {done['frames']} frames of {done['classes']} classes: {counts}.",
+        f"{done['fetched']} of them are new.",
+    ]
+    left_out = [f"{count} {cause}" for cause, count in done["left_out"].items() if count]
+    if left_out:
+        lines.append(f"Left out: {', '.join(left_out)}.")
+    if done["splits"]["waiting"]:
+        lines.append("A class needs two frames to be trained on and measured; until then its frame waits.")
+    if done["classes"] < 2:
+        lines.append("Training needs two classes. Label more frames with: dctwire samples label FRAME_ID LABEL")
+    return "\n".join(lines)
