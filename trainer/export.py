@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -21,7 +22,7 @@ from trainer.encodings import dequantised, steps_of
 from trainer.errors import RecipeError, RunError
 from trainer.evaluation import Evaluated, Evaluation, decode, evaluate
 from trainer.golden import GoldenPictures, golden, golden_pictures
-from trainer.int8 import CALIBRATION_FRAMES, EightBits, eight_bits
+from trainer.int8 import EightBits, eight_bits
 from trainer.model_folder import ModelFiles
 from trainer.models import DctNet
 from trainer.onnx_graph import to_onnx
@@ -111,12 +112,8 @@ def logits_of(parts: Exportable, frames: list[bytes]) -> NDArray[np.float32]:
 
 
 def twin_of(parts: Exportable, dataset: Dataset) -> EightBits:
-    """The classifier in eight bits, tried on all validation frames."""
-    calibration, held_out = (
-        streams.quantise(parts.encoding, split)
-        for split in (dataset.train.head(CALIBRATION_FRAMES), dataset.validation)
-    )
-    return eight_bits(parts.model, calibration, held_out, dataset.validation.labels)
+    """The classifier in eight bits, tried on validation frames."""
+    return eight_bits(parts.model, dataset, partial(streams.quantise, parts.encoding))
 
 
 def promise(measured: Evaluation) -> Expected:

@@ -25,7 +25,7 @@ from trainer.errors import RecipeError, RunError
 from trainer.evaluation import Evaluation, evaluate
 from trainer.export import PARITY_FRAMES, PARITY_TOLERANCE, promise, served_net
 from trainer.golden import GoldenPictures, golden, golden_pictures
-from trainer.int8 import CALIBRATION_FRAMES, EightBits, eight_bits
+from trainer.int8 import EightBits, eight_bits
 from trainer.model_folder import ModelFiles
 from trainer.onnx_graph import to_onnx
 from trainer.random_tables import RandomTables, quantised
@@ -104,12 +104,10 @@ def golden_of(parts: FallbackClassifier, kind: GoldenPictures, dataset: Dataset)
 
 
 def twin_of(parts: FallbackClassifier, dataset: Dataset) -> EightBits:
-    """The classifier in eight bits, tried on all validation frames."""
-    calibration, held_out = (
-        dequantised_planes(files_of(split), parts.height, parts.width)
-        for split in (dataset.train.head(CALIBRATION_FRAMES), dataset.validation)
+    """The classifier in eight bits, tried on validation frames."""
+    return eight_bits(
+        parts.model, dataset, lambda split: dequantised_planes(files_of(split), parts.height, parts.width)
     )
-    return eight_bits(parts.model, calibration, held_out, dataset.validation.labels)
 
 
 def files_of(pictures: Split) -> list[bytes]:

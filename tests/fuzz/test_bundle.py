@@ -1,28 +1,35 @@
-"""Damaged bundles: each ends in a bundle with exactly these bytes, or in the documented error."""
+"""Damaged bundles, fallbacks and golden frames: each ends in one with exactly these bytes, or the documented error."""
 
 import json
 import os
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
 import pytest
 
-from shared.bundle import Bundle, BundleError
+from shared.bundle import Bundle, BundleError, Fallback, Golden
+from tests.shared.bundle.test_fallback import FALLBACK
+from tests.shared.bundle.test_golden import GOLDEN
 from tests.vectors.bundle_vectors import FOLDER, bundles
 
 RUNS = int(os.environ.get("DCTWIRE_FUZZ_RUNS", "4000")) // 4
-GOLDEN = {name: (FOLDER / name).read_bytes() for name in bundles()}
+WHOLE = {name: (Bundle, (FOLDER / name).read_bytes()) for name in bundles()} | {
+    "fallback.json": (Fallback, FALLBACK.to_bytes()),
+    "golden.json": (Golden, GOLDEN.to_bytes()),
+}
 ODD_VALUES = (None, True, -1, 2**70, 0.5, "", "AAAA", "=" * 256, "\u00e4", [], {}, [{}] * 9)
 
 
-def is_read(data: bytes) -> bool:
-    """Whether a receiver takes these bytes; anything but a bundle or a BundleError is a fault of ours."""
+def is_read(kind: type[Bundle | Fallback | Golden], data: bytes) -> bool:
+    """Whether a receiver takes these bytes; anything but a value or a BundleError is a fault of ours."""
     try:
-        bundle = Bundle.from_bytes(data)
+        value = kind.from_bytes(data)
     except BundleError:
         return False
-    assert bundle.to_bytes() == data
-    bundle.encoding.encoder()
+    assert value.to_bytes() == data
+    if isinstance(value, Bundle):
+        value.encoding.encoder()
     return True
 
 
@@ -37,21 +44,30 @@ def with_bytes_changed(data: bytes, random: Random) -> bytes:
 
 def with_a_value_changed(data: bytes, random: Random) -> bytes:
     """Canonical JSON, one value somewhere in it replaced or removed."""
-    fields: dict[str, Any] = json.loads(data)
-    part = random.choice([fields, *(value for value in fields.values() if isinstance(value, dict))])
-    name = random.choice(sorted(part))
-    part[name] = random.choice(ODD_VALUES)
+    fields = json.loads(data)
+    part = random.choice(list(parts(fields)))
+    place = random.choice(sorted(part) if isinstance(part, dict) else range(len(part)))
+    part[place] = random.choice(ODD_VALUES)
     if random.random() < 0.1:
-        del part[name]
+        del part[place]
     return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
 
 
-@pytest.mark.parametrize("name", GOLDEN)
+def parts(value: Any) -> Iterator[Any]:
+    """Every object and list in it."""
+    if isinstance(value, dict | list):
+        yield value
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from parts(inner)
+
+
+@pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.parametrize("damage", [with_bytes_changed, with_a_value_changed])
-def test_damaged_bundles_end_in_a_bundle_or_the_documented_error(name, damage):
-    read = sum(is_read(damage(GOLDEN[name], Random(seed))) for seed in range(RUNS))
+def test_damaged_bytes_end_in_a_value_or_the_documented_error(name, damage):
+    kind, whole = WHOLE[name]
+    read = sum(is_read(kind, damage(whole, Random(seed))) for seed in range(RUNS))
     assert 0 < read < RUNS // 2
 
 
 def test_the_undamaged_ones_are_read():
-    assert all(is_read(data) for data in GOLDEN.values())
+    assert all(is_read(kind, data) for kind, data in WHOLE.values())

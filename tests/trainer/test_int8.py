@@ -1,5 +1,8 @@
 """Eight bits: integer kernels everywhere that counts, levels untouched on their way in, and no twin that is worse."""
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -59,8 +62,7 @@ def trained(dataset: Dataset) -> tuple[DctNet, Encoding]:
 @pytest.fixture(scope="module")
 def twin(trained: tuple[DctNet, Encoding], dataset: Dataset) -> EightBits:
     net, encoding = trained
-    calibration, held_out = quantise(encoding, dataset.train.head(512)), quantise(encoding, dataset.validation)
-    return eight_bits(to_onnx(net, steps_of(encoding), 32, 32), calibration, held_out, held_out.labels.numpy())
+    return eight_bits(to_onnx(net, steps_of(encoding), 32, 32), dataset, partial(quantise, encoding))
 
 
 def some_levels(count: int, largest: int) -> Levels:
@@ -154,9 +156,7 @@ def test_half_a_point_is_what_a_twin_may_lose(accuracy: float, holds: bool) -> N
 def test_a_twin_that_lost_its_accuracy_is_found_out(trained: tuple[DctNet, Encoding], dataset: Dataset) -> None:
     # Ranges taken from frames of one grey say nothing about real ones.
     net, encoding = trained
-    grey = Levels(
-        torch.zeros(64, 64, 4, 4, dtype=torch.int16), torch.zeros(64, 128, 2, 2, dtype=torch.int16), torch.zeros(64)
-    )
-    held_out = quantise(encoding, dataset.validation)
-    blind = eight_bits(to_onnx(net, steps_of(encoding), 32, 32), grey, held_out, held_out.labels.numpy())
+    grey = Split(np.full((64, 32, 32, 3), 128, np.uint8), np.zeros(64, np.int64))
+    model = to_onnx(net, steps_of(encoding), 32, 32)
+    blind = eight_bits(model, replace(dataset, train=grey), partial(quantise, encoding))
     assert not blind.holds
