@@ -19,7 +19,7 @@ _EOI = b"\xff\xd9"
 
 
 class BundleFrames:
-    """Frames whose label is beyond doubt; `y` and `c` are their levels, as the classifier takes them."""
+    """Frames whose label is beyond doubt, in whichever precision they are served; `y` and `c` are their levels, as the classifier takes them."""
 
     def __init__(self, folder: Path) -> None:
         self.bundle = Bundle.from_bytes((folder / "bundle.json").read_bytes())
@@ -28,9 +28,10 @@ class BundleFrames:
         encode = partial(self.bundle.encoding.encoder().encode_batch, codec_pictures.pictures(side))
         streams = encode(Stream.ABBREVIATED)
         y, c = _decoded(self.bundle, streams)
+        every = [OnnxClassifier(path.read_bytes()).run({"y": y, "c": c}) for path in folder.glob("classifier*.onnx")]
         logits = self.classifier.run({"y": y, "c": c})
-        second, first = np.sort(logits, axis=1)[:, -2:].T
-        clear = np.flatnonzero(first - second > CLEAR_MARGIN * logits.std())
+        is_clear = [_is_clear(each) & (each.argmax(axis=1) == logits.argmax(axis=1)) for each in every]
+        clear = np.flatnonzero(np.all(is_clear, axis=0))
         names = json.loads((folder / "labels.json").read_text())
         self.y, self.c = y[clear], c[clear]
         self.labels = [str(names[index]) for index in logits[clear].argmax(axis=1)]
@@ -92,3 +93,9 @@ def _decoded(bundle: Bundle, streams: list[bytes]) -> tuple[NDArray[np.int16], N
     errors = Decoder(bundle.tables).decode_batch(streams, y, c)
     assert not any(errors)
     return y, c
+
+
+def _is_clear(logits: NDArray[np.float32]) -> NDArray[np.bool_]:
+    second, first = np.sort(logits, axis=1)[:, -2:].T
+    is_clear: NDArray[np.bool_] = first - second > CLEAR_MARGIN * logits.std()
+    return is_clear
