@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from benchmarks import codec_pictures
 from benchmarks.load import FIRST_NUMBER, Numbering, Request, varint
-from shared.bundle import Bundle
+from shared.bundle import INT8_NAME, LABELS_NAME, MODEL_NAME, Bundle
 from shared.jpeg import Decoder, Stream
 from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem
 from trainer.classifier import OnnxClassifier
@@ -19,22 +19,25 @@ _EOI = b"\xff\xd9"
 
 
 class BundleFrames:
-    """Frames whose label is beyond doubt, in whichever precision they are served; `y` and `c` are their levels, as the classifier takes them."""
+    """Frames whose label is beyond doubt, whether the server takes the classifier in float32 or its eight-bit twin.
+
+    `y` and `c` are their levels, as both take them.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.bundle = Bundle.from_bytes((folder / "bundle.json").read_bytes())
-        self.classifier = OnnxClassifier((folder / "classifier.onnx").read_bytes())
+        self.classifier = OnnxClassifier((folder / MODEL_NAME).read_bytes())
         side = self.bundle.input.width
         encode = partial(self.bundle.encoding.encoder().encode_batch, codec_pictures.pictures(side))
         streams = encode(Stream.ABBREVIATED)
         y, c = _decoded(self.bundle, streams)
-        every = [OnnxClassifier(path.read_bytes()).run({"y": y, "c": c}) for path in folder.glob("classifier*.onnx")]
-        logits = self.classifier.run({"y": y, "c": c})
-        is_clear = [_is_clear(each) & (each.argmax(axis=1) == logits.argmax(axis=1)) for each in every]
-        clear = np.flatnonzero(np.all(is_clear, axis=0))
-        names = json.loads((folder / "labels.json").read_text())
+        said = [self.classifier.run({"y": y, "c": c})]
+        if (folder / INT8_NAME).exists():
+            said.append(OnnxClassifier((folder / INT8_NAME).read_bytes()).run({"y": y, "c": c}))
+        clear = clear_rows(*said)
+        names = json.loads((folder / LABELS_NAME).read_text())
         self.y, self.c = y[clear], c[clear]
-        self.labels = [str(names[index]) for index in logits[clear].argmax(axis=1)]
+        self.labels = [str(names[index]) for index in said[0][clear].argmax(axis=1)]
         self.streams = [streams[index] for index in clear]
         scans = encode(Stream.SCAN)
         self.scans = [scans[index] for index in clear]
@@ -74,6 +77,20 @@ class BundleFrames:
         )
 
 
+def clear_rows(*said: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Pictures of which all classifiers say the same, with no near tie.
+
+    Args:
+        said: logits (n, classes) of one classifier each.
+    """
+    clear = np.ones(len(said[0]), bool)
+    for logits in said:
+        second, first = np.sort(logits, axis=1)[:, -2:].T
+        clear &= first - second > CLEAR_MARGIN * logits.std()
+        clear &= logits.argmax(axis=1) == said[0].argmax(axis=1)
+    return np.flatnonzero(clear)
+
+
 def _head(path: str, token: str, media_type: str, length: int) -> bytes:
     """All of a request's head but an empty line."""
     lines = (
@@ -93,9 +110,3 @@ def _decoded(bundle: Bundle, streams: list[bytes]) -> tuple[NDArray[np.int16], N
     errors = Decoder(bundle.tables).decode_batch(streams, y, c)
     assert not any(errors)
     return y, c
-
-
-def _is_clear(logits: NDArray[np.float32]) -> NDArray[np.bool_]:
-    second, first = np.sort(logits, axis=1)[:, -2:].T
-    is_clear: NDArray[np.bool_] = first - second > CLEAR_MARGIN * logits.std()
-    return is_clear

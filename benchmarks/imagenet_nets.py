@@ -92,8 +92,8 @@ def resnet50() -> PixelNet:
 
 
 @torch.no_grad()
-def multiplications(net: nn.Module, *inputs: object) -> int:
-    """Multiply-accumulates of the convolutions and linear layers, for one picture."""
+def multiplications(net: nn.Module, pictures: Tensor | Planes) -> int:
+    """Multiply-accumulates of the convolutions and linear layers, for each of the pictures."""
     counted = 0
 
     def count(layer: nn.Module, _: object, output: Tensor) -> None:
@@ -103,7 +103,7 @@ def multiplications(net: nn.Module, *inputs: object) -> int:
 
     layers = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     hooks = [layer.register_forward_hook(count) for layer in layers]
-    net(*inputs)
+    net(pictures)
     for hook in hooks:
         hook.remove()
     return counted

@@ -15,6 +15,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.bundle_frames import clear_rows
 from benchmarks.load import Request
 from benchmarks.pixel_classifier import PixelClassifier
 from benchmarks.pixels import jpeg_file
@@ -22,7 +23,6 @@ from benchmarks.record import ROOT
 
 START_SECONDS = 60.0
 POLL_SECONDS = 0.1
-CLEAR_MARGIN = 0.01  # of the logits' spread, between the two likeliest labels: batches of other sizes round differently
 _BOUNDARY = b"------------------------dctwire"
 
 
@@ -98,9 +98,7 @@ def uploads(folder: Path, pixels: NDArray[np.uint8], path: str) -> tuple[Request
     classifier = PixelClassifier(folder)
     jpegs = [jpeg_file(picture) for picture in pixels]
     logits = np.concatenate([classifier.logits(classifier.pixels(jpeg)[None]) for jpeg in jpegs])
-    second, first = np.sort(logits, axis=1)[:, -2:].T
-    clear = np.flatnonzero(first - second > CLEAR_MARGIN * logits.std())
-    return tuple(_upload(jpegs[index], path, classifier.labels[logits[index].argmax()]) for index in clear)
+    return tuple(_upload(jpegs[index], path, classifier.labels[logits[index].argmax()]) for index in clear_rows(logits))
 
 
 def _upload(jpeg: bytes, path: str, label: str) -> Request:

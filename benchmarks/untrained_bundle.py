@@ -1,0 +1,78 @@
+"""A bundle for sizes that nothing was trained at: the serving net of that size with random weights, to be timed.
+
+Its steps are the standard ones of an ordinary camera's quality, its Huffman codes fitted to the pictures it is for.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.imagenet_nets import multiplications, settle
+from benchmarks.pixels import QUALITY
+from benchmarks.serving_nets import SIZES
+from shared.bundle import BUNDLE_NAME, Bundle, Expected, InputGeometry, Selftest, selftest_sha256
+from shared.jpeg import Stream
+from trainer import streams
+from trainer.data import Split
+from trainer.diff_jpeg import Planes
+from trainer.encodings import dequantised, of_standard, steps_of
+from trainer.export import Exportable, logits_of
+from trainer.fitting import parameter_count
+from trainer.golden import GoldenPictures, golden
+from trainer.model_folder import ModelFiles
+from trainer.models import DctNet
+from trainer.onnx_graph import to_onnx
+
+FAMILY = "untrained"
+SEED = 0
+
+
+def write_untrained(folder: Path, pixels: NDArray[np.uint8]) -> dict[str, int]:
+    """Write the bundle folder for pictures uint8 (n, side, side, 3); how large the net is, by what is counted."""
+    side = pixels.shape[1]
+    pictures = Split(pixels, np.zeros(len(pixels), np.int64))
+    encoding = streams.with_fitted_huffman(of_standard(QUALITY), pictures)
+    steps = steps_of(encoding)
+    coefficients = dequantised(streams.quantise(encoding, pictures).planes(slice(None)), steps)
+    net = _net(side, coefficients)
+    labels = tuple(str(number) for number in range(net.config.classes))
+    parts = Exportable(encoding, to_onnx(net, steps, side, side), labels, side, side)
+    _write(folder, parts, encoding.encoder().encode_batch(pixels, Stream.ABBREVIATED))
+    return {"multiplications": multiplications(net, coefficients), "parameters": parameter_count(net)}
+
+
+def _net(side: int, coefficients: Planes) -> DctNet:
+    spread = torch.stack([coefficients.y.std((0, 2, 3)), *coefficients.c.std((0, 2, 3)).chunk(2)])
+    torch.manual_seed(SEED)
+    net = DctNet(SIZES[side], 1 / spread.clamp(min=0.5))
+    settle(net, coefficients)
+    return net
+
+
+def _write(folder: Path, parts: Exportable, frames: list[bytes]) -> None:
+    """What the net says of frames counts as their labels: nobody taught it any."""
+    logits = logits_of(parts, frames)
+    files = ModelFiles(parts.model, parts.labels, golden(GoldenPictures.GENERATED, frames, logits.argmax(1), logits))
+    sizes = [len(frame) for frame in frames]
+    bundle = Bundle(
+        family=FAMILY,
+        counter=1,
+        min_counter=1,
+        created_at=datetime.now(UTC),
+        input=InputGeometry(width=parts.width, height=parts.height),
+        tables=parts.encoding.tables,
+        settings=parts.encoding.settings,
+        classifier=files.ref,
+        expected=Expected(
+            bytes_p50=np.median(sizes),
+            bytes_p95=np.percentile(sizes, 95),
+            accuracy=0.0,
+            n=len(frames),
+            data="none: random weights",
+        ),
+        selftest=Selftest(seed=SEED, sha256=selftest_sha256(parts.encoding, parts.width, parts.height, SEED)),
+    )
+    files.write(folder, BUNDLE_NAME, bundle.to_bytes())
