@@ -70,10 +70,11 @@ class PinnedServer:
         url = httpx.URL(self.addresses["device"])
         return url.host, url.port or 80
 
-    def publish(self, folder: Path) -> None:
-        """Publish a bundle folder."""
+    def publish(self, folder: Path | ModelFolder) -> None:
+        """Publish a bundle folder, or what was read from one."""
+        read = ModelFolder.read(folder) if isinstance(folder, Path) else folder
         with closing(OperatorClient(self.addresses["operator"])) as client:
-            publish_folder(client, ModelFolder.read(folder), self._keys, datetime.now(UTC), lambda _: None)
+            publish_folder(client, read, self._keys, datetime.now(UTC), lambda _: None)
 
     def assign(self, family: str, counter: int) -> None:
         """Assign a published bundle."""
