@@ -19,9 +19,9 @@ from prometheus_client import disable_created_metrics
 from pydantic import ValidationError
 from sqlalchemy import Engine
 
+from cloud_server.api.admission import Admission, BodyLimits
 from cloud_server.api.device_plane import device_plane
-from cloud_server.api.exchange import Exchange
-from cloud_server.api.frames import BodyLimits
+from cloud_server.api.exchange import TURNED_AWAY, BodyBudget, Exchange, HttpLimits
 from cloud_server.api.operator_plane import operator_plane
 from cloud_server.api.ops_plane import Health, ops_plane
 from cloud_server.api.tuf_files import TufFiles
@@ -37,11 +37,12 @@ from cloud_server.feedback.sampler import Sampler
 from cloud_server.feedback.samples import Samples
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Devices
-from cloud_server.inference.batcher import BatcherLimits
+from cloud_server.fleet.quota import Quota, Rate
 from cloud_server.inference.ingest import Ingest
 from cloud_server.inference.lanes import Lanes
 from cloud_server.inference.sessions import Sessions
 from cloud_server.inference.warm_up import BatchLimits
+from cloud_server.inference.workers import Workers
 from cloud_server.listeners import Listener, ListenerSettings
 from cloud_server.logs import logging_to
 from cloud_server.metrics import Metrics
@@ -73,7 +74,7 @@ class System:
         self.metrics = Metrics()
         self.health = Health()
         self._is_in_a_hurry = asyncio.Event()
-        self._pool = ThreadPoolExecutor(settings.threads, "classify")
+        self._workers = Workers(settings.threads, loop)
         self._loader = ThreadPoolExecutor(1, "load")
         engine = engine_of(settings)
         migrate(engine)
@@ -87,12 +88,6 @@ class System:
             self._database, repository, self._sessions, loading.labels, self._loader, lambda: datetime.now(UTC)
         )
         lanes = Lanes(lambda: self._registry.serving, self._sessions, settings.queue_max_frames)
-        limits = BatcherLimits(
-            workers=settings.threads,
-            batch_max=settings.batch_max_frames,
-            queue_max=settings.queue_max_frames,
-            wait_max_seconds=settings.wait_max_seconds,
-        )
         self._frames = open_blobs(settings, "frames")
         self._sample_store = sample_store(settings, self._database, self._frames)
         self._sampler = Sampler(
@@ -105,11 +100,17 @@ class System:
             self._devices,
             lanes,
             self.metrics,
-            self._pool,
-            limits,
+            self._workers,
             self._sampler,
+            settings.queue_max_frames,
         )
-        body_limits = BodyLimits(settings.frame_max_bytes, settings.batch_max_bytes, settings.body_max_seconds)
+        admission = Admission(
+            BodyLimits(settings.frame_max_bytes, settings.batch_max_bytes, settings.body_max_seconds),
+            Quota(Rate(settings.quota_frames_per_second, settings.quota_burst_frames)),
+            self._ingest,
+            settings.wait_max_seconds,
+        )
+        self._bodies = BodyBudget(settings.bodies_max_bytes)
         labels = Labels(
             self._database,
             self.metrics,
@@ -118,7 +119,7 @@ class System:
         )
         files = TufFiles(settings.data / "tuf")
         device_app = device_plane(
-            self._ingest, self._devices, self._assignments, labels, files, self.metrics, body_limits
+            self._ingest, self._devices, self._assignments, labels, files, self.metrics, admission
         )
         operator_app = operator_plane(
             self._registry,
@@ -183,11 +184,12 @@ class System:
 
     def _at(self, host: str, port: int) -> ListenerSettings:
         settings = self._settings
-        return ListenerSettings(
-            host, port, settings.head_max_seconds, settings.keep_alive_seconds, settings.drain_max_seconds
-        )
+        http = HttpLimits(settings.head_max_seconds, settings.connections_max, self._bodies)
+        return ListenerSettings(host, port, http, settings.keep_alive_seconds, settings.drain_max_seconds)
 
     def _meter(self, exchange: Exchange) -> None:
+        if exchange.route == TURNED_AWAY:
+            self.metrics.count_rejection(TURNED_AWAY)
         self.metrics.count_exchange(exchange.route, exchange.received_bytes, exchange.sent_bytes, exchange.payload)
 
     def _set_gauges(self) -> None:
@@ -217,7 +219,7 @@ class System:
         partial_path.replace(self._addresses_path)
 
     def _close(self) -> None:
-        self._pool.shutdown()
+        self._workers.close()
         self._sessions.clear()
         self._loader.shutdown()
         self._database.close()

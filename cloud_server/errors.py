@@ -1,5 +1,6 @@
 """What the server can refuse, beside what `shared` names; every `code` is one of `shared.wire.ProblemCode`."""
 
+import math
 from typing import ClassVar
 
 from shared.errors import DctwireError, PeerError
@@ -68,7 +69,7 @@ class UnavailableError(DctwireError):
     """We cannot do it now; the same request may succeed after `retry_after_seconds`."""
 
     code: ClassVar[ProblemCode] = ProblemCode.NOT_READY
-    retry_after_seconds: ClassVar[int] = 2
+    retry_after_seconds: int = 2
 
 
 class NotReadyError(UnavailableError):
@@ -83,14 +84,25 @@ class QueueFullError(UnavailableError):
     """More frames wait than the queue may hold."""
 
     code: ClassVar[ProblemCode] = ProblemCode.QUEUE_FULL
-    retry_after_seconds: ClassVar[int] = 1
+    retry_after_seconds: int = 1
 
 
 class TimedOutError(UnavailableError):
     """The frame waited longer than it may."""
 
     code: ClassVar[ProblemCode] = ProblemCode.TIMED_OUT
-    retry_after_seconds: ClassVar[int] = 1
+    retry_after_seconds: int = 1
+
+
+class QuotaError(UnavailableError):
+    """The device has posted more frames than it may; `wait_seconds` from now the same request can be taken."""
+
+    code: ClassVar[ProblemCode] = ProblemCode.QUOTA_EXCEEDED
+
+    def __init__(self, frames_per_second: float, burst_frames: int, wait_seconds: float) -> None:
+        super().__init__(f"at most {frames_per_second:g} frames a second, {burst_frames} at once")
+        self.wait_seconds = wait_seconds
+        self.retry_after_seconds = math.ceil(wait_seconds)
 
 
 class SchemaError(DctwireError):

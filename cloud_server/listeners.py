@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from cloud_server.api.exchange import Exchange, HttpLimits, MeteredProtocol, metered_protocol
 
@@ -17,11 +17,11 @@ _DRAIN_LOOK_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class ListenerSettings:
-    """Where to listen (port 0: any free one), and for how long to wait for what (seconds)."""
+    """Where to listen (port 0: any free one), what to hold at most, and how long to wait for what (seconds)."""
 
     host: str
     port: int
-    head_max_seconds: float
+    http: HttpLimits
     keep_alive_seconds: int
     drain_max_seconds: int
 
@@ -29,13 +29,12 @@ class ListenerSettings:
 class Listener:
     """One bound socket and the application behind it."""
 
-    def __init__(self, app: FastAPI, settings: ListenerSettings, meter: Callable[[Exchange], None]) -> None:
+    def __init__(self, app: ASGIApp, settings: ListenerSettings, meter: Callable[[Exchange], None]) -> None:
         self._socket = socket.create_server((settings.host, settings.port), backlog=2048)
-        limits = HttpLimits(settings.head_max_seconds)
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=metered_protocol(meter, limits, lambda: self._server.is_leaving),
+                http=metered_protocol(meter, settings.http, lambda: self._server.is_leaving),
                 ws="none",
                 lifespan="off",
                 log_config=None,

@@ -26,7 +26,10 @@ _BATCH_FRAMES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Stage(StrEnum):
-    """Where time goes: QUEUE a frame; DECODE, INFER and COMMIT a micro-batch; TOTAL a request, since its first byte."""
+    """Where time goes: QUEUE of a micro-batch's oldest frame; DECODE, INFER, COMMIT of all of it; TOTAL of a request.
+
+    A request begins with its first byte.
+    """
 
     QUEUE = "queue"
     DECODE = "decode"
@@ -150,10 +153,11 @@ class Metrics:
             self._labelled(self._payload, "in", payload.family, payload.tables, part).inc(size)
         self._labelled(self._payload, "out", payload.family, payload.tables, "http").inc(sent_bytes)
 
-    def count_answer(self, family: str, tables: str, match: Match, label: str) -> None:
-        """Count a frame's first answer; `label` as `bounded_labels` has it."""
-        self._labelled(self._frames, family, tables, match.value).inc()
-        self._labelled(self._predictions, family, tables, label).inc()
+    def count_answers(self, family: str, tables: str, match: Match, labels: Count[str]) -> None:
+        """Count frames' first answers; how many of each of `labels`, named as `bounded_labels` does."""
+        self._labelled(self._frames, family, tables, match.value).inc(labels.total())
+        for label, count in labels.items():
+            self._labelled(self._predictions, family, tables, label).inc(count)
 
     def count_replay(self, family: str) -> None:
         """Count a frame that was given its stored answer."""
@@ -179,9 +183,10 @@ class Metrics:
         """Note what one frame, micro-batch or request spent in a stage."""
         self._by_stage[stage].observe(seconds)
 
-    def observe_batch(self, frames: int, decode_seconds: float, infer_seconds: float) -> None:
+    def observe_batch(self, frames: int, queue_seconds: float, decode_seconds: float, infer_seconds: float) -> None:
         """Note a micro-batch that was classified."""
         self._batch_frames.observe(frames)
+        self._by_stage[Stage.QUEUE].observe(queue_seconds)
         self._by_stage[Stage.DECODE].observe(decode_seconds)
         self._by_stage[Stage.INFER].observe(infer_seconds)
 

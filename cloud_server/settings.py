@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cloud_server.inference.memory import allowed_bytes
+from shared.wire import BATCH_MAX_FRAMES
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -42,6 +43,10 @@ class ServerSettings(BaseSettings):
     batch_max_seconds: Annotated[float, Field(gt=0)] = 0.1
     model_memory_bytes: Annotated[int, Field(ge=1 << 20)] = Field(default_factory=lambda: allowed_bytes() // 2)
     queue_max_frames: Annotated[int, Field(ge=1)] = 1024
+    quota_frames_per_second: Annotated[float, Field(gt=0)] = 1000.0
+    quota_burst_frames: Annotated[int, Field(ge=BATCH_MAX_FRAMES)] = 10_000
+    connections_max: Annotated[int, Field(ge=1)] = 4096
+    bodies_max_bytes: Annotated[int, Field(ge=1 << 20)] = 256 << 20
     wait_max_seconds: Annotated[float, Field(gt=0)] = 10.0
     frame_max_bytes: Annotated[int, Field(ge=1024)] = 1 << 20
     batch_max_bytes: Annotated[int, Field(ge=1024)] = 4 << 20

@@ -21,34 +21,46 @@ class SlowBodyError(ClientDisconnect):
     """The body took too long to arrive; the connection was cut, there is nobody left to answer."""
 
 
+def header(request: Request, name: bytes) -> str:
+    """A header by its name in small letters; empty where there is none. Starlette's mapping takes ten times as long."""
+    for key, value in request.scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return ""
+
+
 async def read_body(request: Request, max_bytes: int, max_seconds: float) -> bytes:
     """The whole body, counted while it arrives, whatever Content-Length says or does not say.
 
     Raises:
         BodyTooLargeError: more than `max_bytes`, known from Content-Length before anything is read if it can be.
+        QueueFullError: the bodies of all requests together are as large as they may be; known beforehand likewise.
         SlowBodyError: more than `max_seconds` since the head.
         ClientDisconnect: the client has gone.
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > max_bytes:
-        raise BodyTooLargeError(max_bytes)
+    exchange = exchange_of(request.scope)
+    declared = header(request, b"content-length")
+    if declared.isdecimal():
+        _within(int(declared), max_bytes)
+        exchange.bodies.check(int(declared))
     message = await _next(request, max_seconds)
+    exchange.hold(len(message["body"]))
+    _within(exchange.held_bytes, max_bytes)
     if not message.get("more_body", False):
         whole: bytes = message["body"]
-        _within(whole, max_bytes)
         return whole
     deadline = asyncio.get_running_loop().time() + max_seconds
     body = bytearray(message["body"])
-    _within(body, max_bytes)
     while message.get("more_body", False):
         message = await _next(request, deadline - asyncio.get_running_loop().time())
+        exchange.hold(len(message["body"]))
+        _within(exchange.held_bytes, max_bytes)
         body += message["body"]
-        _within(body, max_bytes)
     return bytes(body)
 
 
-def _within(body: bytes | bytearray, max_bytes: int) -> None:
-    if len(body) > max_bytes:
+def _within(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
         raise BodyTooLargeError(max_bytes)
 
 
@@ -86,8 +98,8 @@ def require_media_type(request: Request, *accepted: str) -> None:
     Raises:
         MediaTypeError: Content-Type says something else.
     """
-    declared = request.headers.get("content-type", accepted[0]).partition(";")[0].strip().lower()
-    if declared not in accepted:
+    declared = header(request, b"content-type") or accepted[0]
+    if declared not in accepted and declared.partition(";")[0].strip().lower() not in accepted:
         raise MediaTypeError(f"send {' or '.join(accepted)}, not {declared[:80]!r}")
 
 

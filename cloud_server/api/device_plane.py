@@ -6,10 +6,12 @@ from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
+from cloud_server.api.admission import Admission, BodyLimits
 from cloud_server.api.bodies import read_json
 from cloud_server.api.exchange import exchange_of
-from cloud_server.api.frames import JSON, BodyLimits, frames_router
+from cloud_server.api.frames import JSON, FrameUploads, refused_uploads
 from cloud_server.api.identity import Identity
 from cloud_server.api.problems import install_problems
 from cloud_server.api.tuf_files import TufFiles, tuf_router
@@ -40,8 +42,8 @@ def device_plane(
     labels: Labels,
     tuf_files: TufFiles,
     metrics: Metrics,
-    limits: BodyLimits,
-) -> FastAPI:
+    admission: Admission,
+) -> ASGIApp:
     """The application behind the device listener."""
     app = FastAPI(title="dctwire device plane", docs_url=None, redoc_url=None, redirect_slashes=False)
     identity = Identity(devices, assignments)
@@ -52,11 +54,12 @@ def device_plane(
         return identity.refusal_headers(request)
 
     install_problems(app, refused)
-    app.include_router(frames_router(ingest, identity, metrics, limits))
+    limits = admission.bodies
+    app.include_router(refused_uploads())
     app.include_router(_fleet_router(devices, assignments, identity, limits))
     app.include_router(_labels_router(labels, identity, limits))
     app.include_router(tuf_router(tuf_files))
-    return app
+    return FrameUploads(app, ingest, identity, admission, metrics)
 
 
 def _fleet_router(devices: Devices, assignments: Assignments, identity: Identity, limits: BodyLimits) -> APIRouter:

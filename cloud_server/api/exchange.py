@@ -8,16 +8,18 @@ head may take and how long it may be, and that a body which nobody will read doe
 import asyncio
 import functools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cloud_server.api.request_id import instance_of, new_request_id
+from cloud_server.errors import QueueFullError
 from cloud_server.metrics import Payload
 from shared.wire import PROBLEM_MEDIA_TYPE, Problem, ProblemCode
 
@@ -25,26 +27,95 @@ HEAD_MAX_BYTES = 32 << 10
 LINGER_SECONDS = 1.0
 FIRST_REQUEST_SECONDS = 1.0
 """How long a connection on which nothing was asked yet may stay when the server leaves."""
+REST_MAX_SECONDS = 10.0
+"""How long the rest of a body may take that was answered before it was read."""
+TURNED_AWAY = "turned-away"
+"""The route of a connection that was one too many."""
+T = TypeVar("T")
 _log = structlog.get_logger()
+
+
+class BodyBudget:
+    """The memory that request bodies may take, all together, from their first byte to their answer."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self.held_bytes = 0
+
+    def check(self, size: int) -> None:
+        """Whether there is room for so many more bytes.
+
+        Raises:
+            QueueFullError: no.
+        """
+        if self.held_bytes + size > self._max_bytes:
+            raise QueueFullError(f"requests of {self.held_bytes} bytes are being answered")
+
+    def take(self, size: int) -> None:
+        """Hold so many more; raises as `check`."""
+        self.check(size)
+        self.held_bytes += size
+
+    def give_back(self, size: int) -> None:
+        """Hold so many less."""
+        self.held_bytes -= size
 
 
 @dataclass(slots=True)
 class Exchange:
     """A request and its answer: bytes as the socket saw them, and what the application made of them."""
 
+    bodies: BodyBudget
     route: str = "other"
     received_bytes: int = 0
     sent_bytes: int = 0
     payload: Payload | None = None
     started: float = field(default_factory=perf_counter)
     abort: Callable[[], None] = field(default=lambda: None)
+    held_bytes: int = 0
+    _task: asyncio.Task[Any] | None = None
+    _is_lost: bool = False
+
+    def hold(self, size: int) -> None:
+        """Hold so many more bytes in memory until the answer is out.
+
+        Raises:
+            QueueFullError: all requests together hold as many as they may.
+        """
+        self.bodies.take(size)
+        self.held_bytes += size
+
+    async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do this, and stop when the client is gone.
+
+        Raises:
+            ClientDisconnect: it is.
+        """
+        self._task = asyncio.current_task()
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if self._task is None or not self._is_lost:
+                raise
+            self._task.uncancel()
+            raise ClientDisconnect from None
+        finally:
+            self._task = None
+
+    def lose(self) -> None:
+        """The client is gone."""
+        self._is_lost = True
+        if self._task is not None:
+            self._task.cancel()
 
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """How long a request's head may take."""
+    """How long a request's head may take, how many connections there may be, and what their bodies may take."""
 
     head_max_seconds: float
+    connections_max: int
+    bodies: BodyBudget
 
 
 def exchange_of(scope: Scope) -> Exchange:
@@ -83,22 +154,29 @@ class MeteredProtocol(HttpToolsProtocol):
         self._is_refused = False
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
+        self._rest_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast(asyncio.Transport, _CountedTransport(transport, self)))
-        self._head_timer = self.loop.call_later(self._limits.head_max_seconds, self._drop_slow_head)
+        if len(self.connections) > self._limits.connections_max:
+            self._turn_away()
+            return
+        self._head_timer = self.loop.call_later(self._limits.head_max_seconds, self._drop)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
+        self._stop_rest_timer()
         super().connection_lost(exc)
         if self._arriving is not None and self._arriving not in self._unanswered:
-            self._meter(self._arriving)
+            self._report(self._arriving)
+        for exchange in self._unanswered:
+            exchange.lose()
         while self._unanswered:
-            self._meter(self._unanswered.popleft())
+            self._report(self._unanswered.popleft())
 
     def data_received(self, data: bytes) -> None:
         if self._arriving is None:
-            self._arriving = Exchange()
+            self._arriving = Exchange(self._limits.bodies)
         self._arriving.received_bytes += len(data)
         if self._is_refused or self.transport.is_closing():
             return
@@ -109,7 +187,7 @@ class MeteredProtocol(HttpToolsProtocol):
             self._limit_head()
 
     def on_message_begin(self) -> None:
-        self._arriving = exchange = self._arriving or Exchange()
+        self._arriving = exchange = self._arriving or Exchange(self._limits.bodies)
         exchange.abort = self.transport.abort
         self._unanswered.append(exchange)
         super().on_message_begin()
@@ -126,14 +204,17 @@ class MeteredProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._is_in_body = False
+        self._stop_rest_timer()
         arrived, self._arriving = self._arriving, None
         if arrived is not None and arrived not in self._unanswered:
-            self._meter(arrived)
+            self._report(arrived)
 
     def on_response_complete(self) -> None:
         answered = self._unanswered.popleft()
         if answered is not self._arriving:
-            self._meter(answered)
+            self._report(answered)
+        else:
+            self._rest_timer = self.loop.call_later(REST_MAX_SECONDS, self._drop)
         super().on_response_complete()
 
     def announce_leaving(self) -> None:
@@ -159,13 +240,7 @@ class MeteredProtocol(HttpToolsProtocol):
             return
         request_id = new_request_id()
         _log.warning("refused", status=400, code=ProblemCode.BAD_REQUEST, detail=msg, request_id=request_id)
-        problem = Problem.of(ProblemCode.BAD_REQUEST, msg, instance_of(request_id)).model_dump_json().encode()
-        head = (
-            f"HTTP/1.1 400 Bad Request\r\ncontent-type: {PROBLEM_MEDIA_TYPE}\r\n"
-            f"content-length: {len(problem)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + problem)
-        self.transport.close()
+        self._say("400 Bad Request", Problem.of(ProblemCode.BAD_REQUEST, msg, instance_of(request_id)))
 
     def count_sent(self, size: int) -> None:
         """Bytes were written for the exchange that is being answered."""
@@ -178,11 +253,33 @@ class MeteredProtocol(HttpToolsProtocol):
         """Whether the peer is still sending a request that has its answer."""
         return self._arriving is not None
 
+    def _turn_away(self) -> None:
+        """Too many connections: say so before anything is read."""
+        self.connections.discard(self)
+        self._is_refused = True
+        self._arriving = Exchange(self._limits.bodies, TURNED_AWAY)
+        detail = f"{self._limits.connections_max} connections are open"
+        self._say("503 Service Unavailable", Problem.of(ProblemCode.QUEUE_FULL, detail), "retry-after: 1\r\n")
+
+    def _say(self, status: str, problem: Problem, headers: str = "") -> None:
+        """Answer without an application, and end the connection."""
+        body = problem.model_dump_json().encode()
+        head = (
+            f"HTTP/1.1 {status}\r\ncontent-type: {PROBLEM_MEDIA_TYPE}\r\n{headers}"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+    def _report(self, exchange: Exchange) -> None:
+        self._limits.bodies.give_back(exchange.held_bytes)
+        self._meter(exchange)
+
     def _limit_head(self) -> None:
         if self._head_bytes > HEAD_MAX_BYTES and not self._is_refused:
             self.send_400_response(f"a request's head has at most {HEAD_MAX_BYTES} bytes")
         elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(self._limits.head_max_seconds, self._drop_slow_head)
+            self._head_timer = self.loop.call_later(self._limits.head_max_seconds, self._drop)
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
@@ -193,7 +290,12 @@ class MeteredProtocol(HttpToolsProtocol):
         if self.cycle is None and self._arriving is None:
             self.transport.close()
 
-    def _drop_slow_head(self) -> None:
+    def _stop_rest_timer(self) -> None:
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
+            self._rest_timer = None
+
+    def _drop(self) -> None:
         self.transport.abort()
 
 

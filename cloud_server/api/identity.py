@@ -2,6 +2,7 @@
 
 from starlette.requests import Request
 
+from cloud_server.api.bodies import header
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Device, Devices
 
@@ -21,10 +22,14 @@ class Identity:
         Raises:
             TokenError: no token, or nobody's.
         """
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        scheme, _, token = header(request, b"authorization").partition(" ")
         device = self._devices.authenticate(token.strip() if scheme.lower() == "bearer" else None)
         request.scope["state"]["device"] = device
         return device
+
+    def header(self, device: Device) -> tuple[bytes, bytes]:
+        """The same, as ASGI has it."""
+        return ASSIGNMENT_HEADER.encode(), b"%d" % self._assignments.seq(device.family)
 
     def headers(self, device: Device) -> dict[str, str]:
         """The number of the newest assignment, so that an active device never polls."""

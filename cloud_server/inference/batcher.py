@@ -1,104 +1,132 @@
-"""Greedy micro-batching: a free worker takes whatever waits in one lane, at once; nothing waits for company."""
+"""Greedy micro-batching: a free worker takes whatever waits in one lane, at once; nothing waits for company.
 
-import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass, field
-from time import perf_counter
+Lanes take turns, batch by batch; within a lane devices take turns, a few frames each, so that one that sends much
+waits behind itself and not in front of others. The queue is bounded: the newest frame is refused at the door, and what
+was let in is answered in order.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from cloud_server.errors import QueueFullError, TimedOutError
-from shared.errors import DctwireError
+from cloud_server.errors import QueueFullError
 
-LaneKey = TypeVar("LaneKey", bound=Hashable)
-Work = TypeVar("Work")
-Answer = TypeVar("Answer")
+TURNS_A_BATCH = 4
+"""A device's turn is this part of a batch."""
+_NEWEST_WEIGHS = 0.2  # in the running mean of a frame's time
 
 
-@dataclass(slots=True)
-class Waiting(Generic[Work, Answer]):
-    """A frame in the queue; `since` on perf_counter's clock."""
-
-    work: Work
-    answer: "asyncio.Future[Answer | DctwireError]"
-    since: float = field(default_factory=perf_counter)
+Lane = TypeVar("Lane", bound=Hashable)
+Work = TypeVar("Work", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
 class BatcherLimits:
-    """How many batches run at once, how large each may be, how many frames may wait and how long."""
+    """How many batches run at once, and how many frames may wait."""
 
     workers: int
-    batch_max: int
     queue_max: int
-    wait_max_seconds: float
 
 
-Run = Callable[[LaneKey, Sequence[Waiting[Work, Answer]], Callable[[], None]], Awaitable[None]]
-"""Answers every member of a batch, and calls back as soon as its worker is free again."""
+class Batcher(Generic[Lane, Work]):
+    """Queues by lane and device, and a number of workers. Lives on the event loop; `run` does the work elsewhere."""
 
-
-class Batcher(Generic[LaneKey, Work, Answer]):
-    """Queues by lane and a number of workers. Lives on the event loop; `run` does the work elsewhere."""
-
-    def __init__(self, limits: BatcherLimits, run: Run[LaneKey, Work, Answer]) -> None:
+    def __init__(
+        self, limits: BatcherLimits, batch_max: Callable[[Lane], int], run: Callable[[Lane, Sequence[Work]], None]
+    ) -> None:
+        """Frames of a lane are given to `run`, at most `batch_max(lane)` at once; it must have `free` called later."""
         self._limits = limits
+        self._batch_max = batch_max
         self._run = run
-        self._lanes: dict[LaneKey, deque[Waiting[Work, Answer]]] = {}
+        self._lanes: OrderedDict[Lane, _Queue[Work]] = OrderedDict()
+        self._seconds_a_frame = 0.0
         self._free_workers = limits.workers
-        self._running: set[asyncio.Future[None]] = set()
         self.depth = 0
 
-    def put(self, lane: LaneKey, work: Work) -> Waiting[Work, Answer]:
+    @property
+    def backlog_seconds(self) -> float:
+        """How long the workers will be busy with what waits, going by what frames took lately."""
+        return self.depth * self._seconds_a_frame / self._limits.workers
+
+    def check_room(self, frames: int = 1) -> None:
+        """Whether so many more may wait.
+
+        Raises:
+            QueueFullError: not so many.
+        """
+        if self.depth + frames > self._limits.queue_max:
+            raise QueueFullError(f"{self.depth} frames are waiting")
+
+    def put(self, lane: Lane, device: Hashable, work: Work) -> None:
         """Queue one frame.
 
         Raises:
             QueueFullError: as many wait as may.
         """
-        if self.depth >= self._limits.queue_max:
-            raise QueueFullError(f"{self.depth} frames are waiting")
-        waiting = Waiting[Work, Answer](work, asyncio.get_running_loop().create_future())
-        self._lanes.setdefault(lane, deque()).append(waiting)
+        self.check_room()
+        queue = self._lanes.get(lane)
+        if queue is None:
+            queue = self._lanes[lane] = _Queue()
+        queue.put(device, work)
         self.depth += 1
-        return waiting
+
+    def remove(self, lane: Lane, device: Hashable, work: Work) -> bool:
+        """Take a frame out that nobody waits for any more; False: it is not here, a worker has it."""
+        queue = self._lanes.get(lane)
+        if queue is None or not queue.remove(device, work):
+            return False
+        self.depth -= 1
+        if not queue.depth:
+            del self._lanes[lane]
+        return True
 
     def start(self) -> None:
         """Give free workers what waits; call it after one or several `put`s."""
         while self._free_workers and self._lanes:
-            lane, batch = self._take()
-            if not batch:
-                continue
+            lane, queue = self._lanes.popitem(last=False)
+            batch = queue.take(self._batch_max(lane))
+            self.depth -= len(batch)
+            if queue.depth:
+                self._lanes[lane] = queue  # at the end: lanes take turns
             self._free_workers -= 1
-            task = asyncio.ensure_future(self._run(lane, batch, self._free))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._run(lane, batch)
 
-    async def wait(self, waiting: Waiting[Work, Answer]) -> Answer | DctwireError:
-        """The answer, or a TimedOutError once the frame has waited too long; it is then not classified any more."""
-        left = self._limits.wait_max_seconds - (perf_counter() - waiting.since)
-        timer = asyncio.get_running_loop().call_later(left, self._expire, waiting)
-        try:
-            return await waiting.answer
-        finally:
-            timer.cancel()
-
-    def _expire(self, waiting: Waiting[Work, Answer]) -> None:
-        if not waiting.answer.done():
-            waiting.answer.set_result(TimedOutError(f"no answer within {self._limits.wait_max_seconds:g} seconds"))
-
-    def _take(self) -> tuple[LaneKey, list[Waiting[Work, Answer]]]:
-        lane = next(iter(self._lanes))
-        queue = self._lanes.pop(lane)
-        batch: list[Waiting[Work, Answer]] = []
-        while queue and len(batch) < self._limits.batch_max:
-            waiting = queue.popleft()
-            self.depth -= 1
-            if not waiting.answer.done():
-                batch.append(waiting)
-        if queue:
-            self._lanes[lane] = queue  # at the end: lanes take turns
-        return lane, batch
-
-    def _free(self) -> None:
+    def free(self, frames: int, seconds: float) -> None:
+        """A worker is done with a batch of so many frames, which took so long."""
         self._free_workers += 1
+        self._seconds_a_frame += _NEWEST_WEIGHS * (seconds / frames - self._seconds_a_frame)
         self.start()
+
+
+class _Queue(Generic[Work]):
+    """The frames of one lane; devices take turns."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self._devices: OrderedDict[Hashable, OrderedDict[Work, None]] = OrderedDict()
+
+    def put(self, device: Hashable, work: Work) -> None:
+        self._devices.setdefault(device, OrderedDict())[work] = None
+        self.depth += 1
+
+    def remove(self, device: Hashable, work: Work) -> bool:
+        frames = self._devices.get(device)
+        if frames is None or work not in frames:
+            return False
+        del frames[work]
+        self.depth -= 1
+        if not frames:
+            del self._devices[device]
+        return True
+
+    def take(self, most: int) -> list[Work]:
+        batch: list[Work] = []
+        turn = max(1, most // TURNS_A_BATCH)
+        while self._devices and len(batch) < most:
+            device, frames = self._devices.popitem(last=False)
+            batch += [frames.popitem(last=False)[0] for _ in range(min(turn, len(frames), most - len(batch)))]
+            if frames:
+                self._devices[device] = frames
+        self.depth -= len(batch)
+        return batch

@@ -40,9 +40,14 @@ class Lanes:
             until: when the frames have waited long enough, on perf_counter's clock.
         """
         serving = self._serving()
-        return [
-            info if isinstance(info, PeerError) else await self._lane(serving, family, info, until) for info in infos
-        ]
+        lanes: list[Lane | DctwireError] = []
+        before: FrameInfo | PeerError | None = None
+        for info in infos:
+            if info is not before:  # a batch's frames share what is known of them
+                found = info if isinstance(info, PeerError) else await self._lane(serving, family, info, until)
+                before = info
+            lanes.append(found)
+        return lanes
 
     async def _lane(self, serving: Serving, family: str, info: FrameInfo, until: float) -> Lane | DctwireError:
         try:

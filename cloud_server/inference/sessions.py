@@ -139,7 +139,8 @@ class Sessions:
         Raises:
             DctwireError: it cannot be loaded, or would need more than the whole budget.
         """
-        model = await asyncio.get_running_loop().run_in_executor(self._loader, self._build, published)
+        loop = asyncio.get_running_loop()
+        model = await loop.run_in_executor(self._loader, self._build, published, loop)
         if model.cost_bytes > self._budget_bytes:
             raise ClassifierError(
                 f"{published.name} needs {model.cost_bytes} bytes of memory; "
@@ -184,7 +185,7 @@ class Sessions:
         self._failures[published.name] = Failure(error, times, self._now() + delay)
         _log.error("classifier-not-loaded", model=published.name, error=str(error), retry_seconds=delay)
 
-    def _build(self, published: Published) -> Model:
+    def _build(self, published: Published, loop: asyncio.AbstractEventLoop) -> Model:
         try:
             model = self._load(published)
         except BaseException:
@@ -192,13 +193,21 @@ class Sessions:
             raise
         self._metrics.count_load(is_loaded=True)
         held = [model.classifier.session]
-        weakref.finalize(model.classifier, _free, self._loader, held).atexit = False
+        weakref.finalize(model.classifier, _leave, loop, self._loader, held).atexit = False
         _log.info("classifier-loaded", model=model.name, **_facts(model))
         return model
 
 
+def _leave(loop: asyncio.AbstractEventLoop, loader: Executor, held: list[object]) -> None:
+    """A session is not used any more. This may run in the middle of anything, as a finalizer does, so it takes no lock:
+    not the executor's either, which the interrupted code may hold.
+    """
+    with contextlib.suppress(RuntimeError):  # the process is ending, and the loop with it
+        loop.call_soon_threadsafe(_free, loader, held)
+
+
 def _free(loader: Executor, held: list[object]) -> None:
-    """Free a session that nobody uses any more where it costs no request: in the loader's thread."""
+    """Free a session where it costs no request: in the loader's thread."""
 
     def free() -> None:
         held.clear()

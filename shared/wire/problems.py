@@ -31,6 +31,7 @@ class ProblemCode(StrEnum):
     INVALID_BUNDLE = "invalid-bundle"
     SELFTEST_FAILED = "selftest-failed"
     UNTRUSTED = "untrusted"
+    QUOTA_EXCEEDED = "quota-exceeded"
     NOT_READY = "not-ready"
     QUEUE_FULL = "queue-full"
     TIMED_OUT = "timed-out"
@@ -76,6 +77,7 @@ _SPECS: dict[ProblemCode, tuple[int, str, bool]] = {
     ProblemCode.INVALID_BUNDLE: (422, "The bundle is not valid", False),
     ProblemCode.SELFTEST_FAILED: (422, "The bundle's self-test fails", False),
     ProblemCode.UNTRUSTED: (422, "The signed metadata does not verify", False),
+    ProblemCode.QUOTA_EXCEEDED: (429, "The device posts more than it may", True),
     ProblemCode.NOT_READY: (503, "The server is not ready", True),
     ProblemCode.QUEUE_FULL: (503, "The server has too much to do", True),
     ProblemCode.TIMED_OUT: (504, "The frame waited too long", True),

@@ -5,6 +5,7 @@ import sys
 
 from fastapi import FastAPI
 
+from cloud_server.api.exchange import BodyBudget, HttpLimits
 from cloud_server.api.problems import install_problems
 from cloud_server.listeners import Listener, ListenerSettings
 from cloud_server.logs import logging_to
@@ -24,7 +25,11 @@ def faulty_app() -> FastAPI:
 
 async def serve() -> None:
     """Serve until the process is killed."""
-    listener = Listener(faulty_app(), ListenerSettings("127.0.0.1", 0, 5.0, 5, 5), lambda _exchange: None)
+    listener = Listener(
+        faulty_app(),
+        ListenerSettings("127.0.0.1", 0, HttpLimits(5.0, 10, BodyBudget(1 << 20)), 5, 5),
+        lambda _exchange: None,
+    )
     await listener.start()
     print(listener.address, flush=True)
     await asyncio.Event().wait()
