@@ -9,7 +9,7 @@ single frames over 1, 8 and 64. Every device sends frames with numbers of their 
 `batch32_cpu_vs_bare_ort`: the same by the server's processor time. `single_post_overhead_us`: the server's processor
 time a frame over 8 connections, less inference: the least time of bare ONNX Runtime at the mean size of the batches
 that occurred, interpolated. So inference is charged at its best; decoding, cold caches and storing are overhead.
-n counts the rounds.
+n counts the rounds. Figures of hot swaps under load, in the same record: `benchmarks.serving_swaps`.
 """
 
 import os
@@ -22,7 +22,7 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks import codec_pictures, record
+from benchmarks import codec_pictures, record, serving_swaps
 from benchmarks.bundle_frames import BundleFrames
 from benchmarks.load import FIRST_NUMBER, Plan, Request, run
 from benchmarks.pinned_server import PinnedServer
@@ -60,7 +60,8 @@ def main() -> int:
     with PinnedServer(SERVER_CORE) as server:
         server.publish(FOLDER)
         rounds = in_turns(sides_of(Loaded(server, frames), frames))
-    record.write("serving", ROUNDS, figures_of(rounds), f"the server on one; {codec_pictures.described()}")
+    figures = figures_of(rounds) | serving_swaps.measure()
+    record.write("serving", ROUNDS, figures, f"the server on one; {codec_pictures.described()}")
     return 0
 
 

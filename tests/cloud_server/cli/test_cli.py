@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cloud_server.cli.app import app
+from tests.cloud_server.model_folders import write_fallback
 from tests.cloud_server.rig import Rig, frame, server_in_thread, tables, write_bundle
 
 
@@ -60,6 +61,22 @@ def test_a_first_session_from_publish_to_status(operator: Operator, tmp_path: Pa
     ]
     http.post("/v1/frames", content=frame(tables(25)), headers={"dw-sequence": "1"})
     assert operator.ask("status")["families"][0]["up_to_date"] == 1
+
+
+def test_a_fallback_is_published_like_a_bundle_listed_apart_and_never_assigned(
+    operator: Operator, tmp_path: Path
+) -> None:
+    fallback = write_fallback(tmp_path / "any", "digits")
+    said = operator.type("publish", tmp_path / "any", "--keys", operator.rig.keys)
+    assert said.stdout == f"{fallback.name} is published.\n"
+    document = operator.ask("bundles")
+    assert document["bundles"] == []
+    (row,) = document["fallbacks"]
+    assert (row["name"], row["state"], row["precision"]) == (fallback.name, "loaded", "fp32")
+    assert fallback.name in operator.type("bundles").stdout
+    refused = operator.type("publish", tmp_path / "any", "--keys", operator.rig.keys, "--assign")
+    assert refused.exit_code == 1
+    assert "leave out --assign" in refused.output
 
 
 def test_an_empty_server_says_what_comes_next(operator: Operator) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,7 @@ from shared.bundle import GOLDEN_NAME, LABELS_NAME, MODEL_NAME, Bundle
 from shared.errors import RefusedError
 from shared.jpeg import Encoder, Sampling, Stream, TableSet
 from shared.wire import ProblemCode
+from tests.cloud_server.engines import Engine
 from tests.cloud_server.model_folders import burden, coefficients, named_anew, write_fallback
 from tests.cloud_server.rig import (
     LABELS,
@@ -213,19 +215,18 @@ def test_a_file_of_another_size_is_refused_and_told_the_right_one(fresh: Rig, tm
     assert "32x32" in answer.json()["detail"]
 
 
-def test_fallbacks_are_listed_survive_a_restart_and_the_newest_serves(tmp_path: Path) -> None:
+def test_fallbacks_are_listed_survive_a_restart_and_the_newest_serves(engine: Engine, tmp_path: Path) -> None:
     names = []
-    with server_in_thread(tmp_path / "server") as rig:
+    with server_in_thread(tmp_path / "server", engine) as rig:
         for day in (2, 1):  # the newest is published first
-            created_at = write_fallback(tmp_path / "first", "digits").created_at.replace(day=day) if day == 2 else None
             folder = tmp_path / f"any{day}"
-            made = write_fallback(folder, "digits", seed=day, **({"created_at": created_at} if created_at else {}))
+            made = write_fallback(folder, "digits", seed=day, created_at=datetime(2026, 1, day, tzinfo=UTC))
             names.append(made.name)
             rig.publish(folder)
-            rig.publish(folder)
+            rig.publish(folder)  # again, which changes nothing
         token = rig.enrol("digits").token
         assert sorted(rows(rig)) == sorted(names)
-    with server_in_thread(tmp_path / "server") as rig:
+    with server_in_thread(tmp_path / "server", engine) as rig:
         client = rig.client("device", headers={"authorization": f"Bearer {token}"})
         file = frame(tables(66), 0, Stream.INTERCHANGE)
         answer = client.post("/v1/frames", content=file, headers={"dw-sequence": "0"})
