@@ -17,8 +17,11 @@ from shared.wire import (
     PROBLEM_MEDIA_TYPE,
     Assignment,
     Batch,
+    BatchProblems,
+    BatchResults,
     Enrolment,
     FrameResult,
+    ItemProblem,
     LabelReport,
     LabelSource,
     Problem,
@@ -91,8 +94,8 @@ class DeviceChannel:
         if reply.status == 204:
             return BatchReply()
         if self._prefer:
-            return BatchReply(problems=_parsed(_BatchProblems, reply).problems)
-        return _by_sequence(batch, _parsed(_BatchResults, reply))
+            return BatchReply(problems=_parsed(BatchProblems, reply).problems)
+        return _by_sequence(batch, _parsed(BatchResults, reply))
 
     def send_label(self, sequence: int, label: str) -> None:
         """Tell what a frame really shows. Repeating it does no harm."""
@@ -206,24 +209,12 @@ class _Claim(_Message):
     claim_code: str
 
 
-class _BatchProblems(_Message):
-    problems: dict[int, Problem]
-
-
-class _ItemProblem(_Message):
-    problem: Problem
-
-
-class _BatchResults(_Message):
-    results: list[FrameResult | _ItemProblem]
-
-
-def _by_sequence(batch: Batch, reply: _BatchResults) -> BatchReply:
+def _by_sequence(batch: Batch, reply: BatchResults) -> BatchReply:
     if len(reply.results) != len(batch.items):
         raise ChannelError(f"{len(reply.results)} results for {len(batch.items)} frames")
     pairs = [(item.sequence, result) for item, result in zip(batch.items, reply.results, strict=True)]
     return BatchReply(
-        problems={sequence: item.problem for sequence, item in pairs if isinstance(item, _ItemProblem)},
+        problems={sequence: item.problem for sequence, item in pairs if isinstance(item, ItemProblem)},
         results={sequence: item for sequence, item in pairs if isinstance(item, FrameResult)},
     )
 

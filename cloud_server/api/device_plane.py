@@ -3,16 +3,17 @@
 from email.utils import formatdate
 
 from fastapi import APIRouter, FastAPI
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from cloud_server.api.admission import Admission, BodyLimits
 from cloud_server.api.bodies import read_json
+from cloud_server.api.device_operations import EnrolmentRequest, device_operations
 from cloud_server.api.exchange import exchange_of
 from cloud_server.api.frames import JSON, FrameUploads, refused_uploads
 from cloud_server.api.identity import Identity
+from cloud_server.api.openapi import add_document
 from cloud_server.api.problems import install_problems
 from cloud_server.api.tuf_files import TufFiles, tuf_router
 from cloud_server.errors import NotFoundError
@@ -27,14 +28,6 @@ from shared.wire import LabelReport
 _FRAME_ROUTES = ("frames", "batch")
 
 
-class EnrolmentRequest(BaseModel):
-    """What a device sends to join."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    claim_code: str = Field(min_length=1, max_length=64)
-
-
 def device_plane(
     ingest: Ingest,
     devices: Devices,
@@ -45,7 +38,7 @@ def device_plane(
     admission: Admission,
 ) -> ASGIApp:
     """The application behind the device listener."""
-    app = FastAPI(title="dctwire device plane", docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(title="dctwire device plane", openapi_url=None, redirect_slashes=False)
     identity = Identity(devices, assignments)
 
     def refused(request: Request, reason: str) -> dict[str, str]:
@@ -59,6 +52,7 @@ def device_plane(
     app.include_router(_fleet_router(devices, assignments, identity, limits))
     app.include_router(_labels_router(labels, identity, limits))
     app.include_router(tuf_router(tuf_files))
+    add_document(app, device_operations(limits.frame_max_bytes, limits.batch_max_bytes))
     return FrameUploads(app, ingest, identity, admission, metrics)
 
 

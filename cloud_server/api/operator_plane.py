@@ -5,15 +5,16 @@ A body must say that it is JSON: a page in the operator's browser cannot send th
 
 import asyncio
 import re
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from cloud_server.api.bodies import JSON, read_command
 from cloud_server.api.call_log import CallLog, remark
+from cloud_server.api.openapi import add_document
+from cloud_server.api.operator_operations import AssignRequest, ClaimRequest, operator_operations
 from cloud_server.api.problems import install_problems
 from cloud_server.api.published import published_router
 from cloud_server.api.samples import samples_router
@@ -31,25 +32,6 @@ from shared.errors import PeerError
 WRITE_BYTES = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
-Family = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class AssignRequest(_Body):
-    """Which bundle a family should run."""
-
-    family: Family
-    counter: Annotated[int, Field(ge=1, le=2**31 - 1)]
-
-
-class ClaimRequest(_Body):
-    """The family a device may join."""
-
-    family: Family
-
 
 def operator_plane(
     registry: Registry,
@@ -63,7 +45,7 @@ def operator_plane(
     blob_max_bytes: int,
 ) -> FastAPI:
     """The application behind the operator listener."""
-    app = FastAPI(title="dctwire operator plane", docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(title="dctwire operator plane", openapi_url=None, redirect_slashes=False)
     app.add_middleware(CallLog)
     install_problems(app, lambda _request, _reason: {})
     app.include_router(published_router(registry, sessions, assignments))
@@ -71,6 +53,7 @@ def operator_plane(
     app.include_router(_fleet_router(registry, devices, assignments))
     app.include_router(samples_router(samples, labels))
     app.include_router(tuf_router(tuf_files))
+    add_document(app, operator_operations(blob_max_bytes))
     return app
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from starlette.responses import PlainTextResponse, Response
 
+from cloud_server.api.openapi import add_document
+from cloud_server.api.ops_operations import EXPOSITION, OPS_OPERATIONS
 from cloud_server.api.problems import install_problems
 from cloud_server.errors import NotReadyError
 from cloud_server.metrics import Metrics
-
-EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class Health:
 
 def ops_plane(metrics: Metrics, health: Health, before_scrape: Callable[[], None]) -> FastAPI:
     """The application behind the ops listener; `before_scrape` sets the gauges that are only then worked out."""
-    app = FastAPI(title="dctwire ops plane", docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(title="dctwire ops plane", openapi_url=None, redirect_slashes=False)
     install_problems(app, lambda _request, _reason: {})
 
     @app.get("/metrics")
@@ -52,4 +52,5 @@ def ops_plane(metrics: Metrics, health: Health, before_scrape: Callable[[], None
             raise NotReadyError("draining" if health.is_draining else "models are being loaded")
         return PlainTextResponse("ok\n")
 
+    add_document(app, OPS_OPERATIONS)
     return app

@@ -8,7 +8,17 @@ from shared.wire.batch import (
     BatchError,
     BatchItem,
 )
-from shared.wire.messages import Assignment, Enrolment, FrameResult, LabelReport, LabelSource, Match
+from shared.wire.messages import (
+    Assignment,
+    BatchProblems,
+    BatchResults,
+    Enrolment,
+    FrameResult,
+    ItemProblem,
+    LabelReport,
+    LabelSource,
+    Match,
+)
 from shared.wire.problems import PROBLEM_MEDIA_TYPE, Problem, ProblemCode
 
 __all__ = [
@@ -20,8 +30,11 @@ __all__ = [
     "Batch",
     "BatchError",
     "BatchItem",
+    "BatchProblems",
+    "BatchResults",
     "Enrolment",
     "FrameResult",
+    "ItemProblem",
     "LabelReport",
     "LabelSource",
     "Match",

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from shared.wire.problems import Problem
+
 
 class _Message(BaseModel):
     # Unknown fields are passed over: a newer server may say more than an older device reads.
@@ -34,6 +36,24 @@ class FrameResult(_Message):
     confidence: Annotated[float, Field(ge=0, le=1)]
     model: str
     match: Match
+
+
+class ItemProblem(_Message):
+    """What stands in a bad frame's place among a batch's results."""
+
+    problem: Problem
+
+
+class BatchResults(_Message):
+    """The answer to a batch, frame by frame in its order."""
+
+    results: list[FrameResult | ItemProblem]
+
+
+class BatchProblems(_Message):
+    """The short answer to a batch of which some frames were refused: their problems by sequence."""
+
+    problems: dict[int, Problem]
 
 
 class Enrolment(_Message):
