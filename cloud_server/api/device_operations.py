@@ -3,9 +3,9 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from cloud_server.api.bodies import JSON_MAX_BYTES
-from cloud_server.api.frames import SEQUENCE_MAX
 from cloud_server.api.openapi import TEXT, Answer, Content, Operation, Operations, Parameter, Schema
 from cloud_server.api.tuf_operations import TUF_OPERATIONS
+from cloud_server.feedback.frame_id import SEQUENCE_MAX
 from shared.wire import (
     BATCH_MEDIA_TYPE,
     Assignment,

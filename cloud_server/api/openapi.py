@@ -11,7 +11,6 @@ from itertools import groupby
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.responses import Response
@@ -25,7 +24,6 @@ Shape = type[BaseModel] | tuple[type[BaseModel], ...] | Schema
 DOCUMENT_PATH = "/openapi.json"
 TEXT: Schema = {"type": "string"}
 _REF = "#/components/schemas/{model}"
-_METHODS = {"GET", "POST", "PUT", "DELETE", "PATCH"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +129,9 @@ def add_document(app: FastAPI, operations: Operations) -> None:
 
 
 def _routes(app: FastAPI) -> Iterable[tuple[str, str]]:
-    for route in app.routes:
-        if isinstance(route, APIRoute):
-            for method in (route.methods or set()) & _METHODS:
-                yield method, route.path_format
+    for path, methods in app.openapi()["paths"].items():
+        for method in methods:
+            yield method.upper(), path
 
 
 def _document(title: str, operations: Operations) -> Schema:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cloud_server.api.bodies import COMMAND_MAX_BYTES
 from cloud_server.api.openapi import TEXT, Answer, Content, Operation, Operations, Parameter
 from cloud_server.api.published import PublishFallbackRequest, PublishRequest
+from cloud_server.api.samples_operations import SAMPLES_OPERATIONS
 from cloud_server.api.tuf_operations import TUF_OPERATIONS
 from shared.wire import Assignment, ProblemCode
 
@@ -131,7 +132,7 @@ def operator_operations(blob_max_bytes: int) -> Operations:
         [Parameter("sha256", "64 lower-case hex digits", TEXT, "path")],
         [Content("the file", blob, "application/octet-stream", blob_max_bytes)],
     )
-    return {("PUT", "/v1/blobs/{sha256}"): put_blob, **_PUBLISHED, **_FLEET, **TUF_OPERATIONS}
+    return {("PUT", "/v1/blobs/{sha256}"): put_blob, **_PUBLISHED, **_FLEET, **SAMPLES_OPERATIONS, **TUF_OPERATIONS}
 
 
 _PUBLISHED: Operations = {

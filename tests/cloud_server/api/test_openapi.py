@@ -1,0 +1,125 @@
+"""The OpenAPI documents, and the servers held to them by schemathesis: every answer is documented, none is a 5xx."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import Case, SerializationContext
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from shared.wire import BATCH_MEDIA_TYPE, Batch, ProblemCode
+from tests.cloud_server.rig import Rig, batch_with_scans, frame, grown, tables
+
+EXAMPLES = 12
+PLANES = ("device", "operator", "ops")
+CHECKS = (
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+)
+
+
+def frames() -> st.SearchStrategy[bytes]:
+    """Frames that are answered, damaged ones, and no frames at all."""
+    good = st.integers(0, 3).map(lambda seed: frame(tables(50), seed))
+    cut = st.tuples(good, st.integers(0, 300)).map(lambda pair: pair[0][: pair[1]])
+    return good | cut | st.binary(max_size=100)
+
+
+def batches() -> st.SearchStrategy[bytes]:
+    """Batches that are answered, some with damaged frames, and no batches at all."""
+    good = st.integers(0, 99).map(lambda first: batch_with_scans(50, range(4), first))
+    hurt = good.map(
+        lambda batch: replace(batch, items=(*batch.items, replace(batch.items[0], sequence=9999, scan=b"")))
+    )
+    return (good | hurt).map(Batch.to_bytes) | st.binary(max_size=100)
+
+
+schemathesis.openapi.media_type("image/jpeg", frames())
+schemathesis.openapi.media_type(BATCH_MEDIA_TYPE, batches())
+
+
+@schemathesis.serializer("image/jpeg", BATCH_MEDIA_TYPE)
+def bytes_as_they_are(_context: SerializationContext, value: bytes) -> bytes:
+    """How schemathesis sends them."""
+    return value
+
+
+def document(rig: Rig, plane: str) -> dict[str, Any]:
+    """A plane's document."""
+    answer: dict[str, Any] = rig.client(plane).get("/openapi.json").json()
+    return answer
+
+
+def operations(rig: Rig, plane: str) -> list[tuple[str, dict[str, Any]]]:
+    """Each operation of a plane with its name."""
+    paths = document(rig, plane)["paths"]
+    return [(f"{method} {path}", each) for path, methods in paths.items() for method, each in methods.items()]
+
+
+@pytest.mark.parametrize("plane", PLANES)
+def test_no_request_gets_an_answer_that_is_not_documented(rig: Rig, plane: str) -> None:
+    headers = {"Authorization": f"Bearer {rig.enrol('digits').token}"} if plane == "device" else {}
+    schema = schemathesis.openapi.from_dict(document(rig, plane))
+    before = rig.scrape()
+
+    for found in schema.get_all_operations():
+        operation = found.ok()
+
+        @settings(
+            max_examples=EXAMPLES,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy())
+        def hold_to_the_document(case: Case) -> None:
+            case.call_and_validate(base_url=rig.addresses[plane], headers=headers, checks=list(CHECKS))
+
+        hold_to_the_document()
+
+    if plane == "device":  # the good cases were among them
+        assert grown(before, rig.scrape(), "dctwire_frames_total") > 0
+
+
+@pytest.mark.parametrize("plane", PLANES)
+def test_every_operation_says_what_it_is_and_what_can_go_wrong(rig: Rig, plane: str) -> None:
+    for name, operation in operations(rig, plane):
+        assert operation["summary"].endswith("."), name
+        assert "400" in operation["responses"], name
+        assert all(answer["description"] for answer in operation["responses"].values()), name
+        if "requestBody" in operation:
+            assert "at most" in operation["requestBody"]["description"], name
+
+
+def test_a_token_is_asked_for_by_all_but_enrolment_and_files_that_are_signed(rig: Rig) -> None:
+    without = {name for name, operation in operations(rig, "device") if not operation["security"]}
+    assert without == {"post /v1/devices", "get /tuf/{name}", "get /openapi.json"}
+    for name, operation in operations(rig, "device"):
+        assert ("401" in operation["responses"]) == (name not in without or name == "post /v1/devices"), name
+
+
+def test_every_problem_code_belongs_to_an_operation(rig: Rig) -> None:
+    documented = {
+        code
+        for plane in PLANES
+        for _, operation in operations(rig, plane)
+        for answer in operation["responses"].values()
+        for content in answer.get("content", {}).values()
+        for part in content["schema"].get("allOf", [])
+        for code in part.get("properties", {}).get("code", {}).get("enum", [])
+    }
+    assert documented == {code.value for code in ProblemCode} - {ProblemCode.METHOD_NOT_ALLOWED.value}
