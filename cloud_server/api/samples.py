@@ -9,13 +9,15 @@ from starlette.responses import Response
 
 from cloud_server.api.bodies import JSON, read_command
 from cloud_server.api.call_log import remark
-from cloud_server.feedback.frame_id import SEQUENCE_MAX, FrameId
+from cloud_server.feedback.frame_id import FrameId
 from cloud_server.feedback.labels import Labels
 from cloud_server.feedback.reasons import Reason
 from cloud_server.feedback.samples import PAGE_MAX, Page, Sample, SampleFilter, Samples
 from shared.wire import LabelReport, LabelSource
 
 JPEG = "image/jpeg"
+ROW_ID_MAX = 2**31 - 1
+"""PostgreSQL's INTEGER; a page's `next` is a row's id."""
 Seconds = Annotated[float, Query(ge=0, le=1e11, allow_inf_nan=False)]
 
 
@@ -50,7 +52,7 @@ def samples_router(samples: Samples, labels: Labels) -> APIRouter:
         labelled: bool | None = None,
         since: Seconds | None = None,
         until: Seconds | None = None,
-        before: Annotated[int | None, Query(ge=1, le=SEQUENCE_MAX)] = None,
+        before: Annotated[int | None, Query(ge=1, le=ROW_ID_MAX)] = None,
         limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 100,
     ) -> Page:
         """A page of samples; send its `next` as `before` for older ones. Times are seconds since 1970."""

@@ -4,8 +4,7 @@ from typing import Any
 
 from cloud_server.api.bodies import COMMAND_MAX_BYTES
 from cloud_server.api.openapi import TEXT, Answer, Content, Operation, Operations, Parameter
-from cloud_server.api.samples import JPEG, Review, Reviewed
-from cloud_server.feedback.frame_id import SEQUENCE_MAX
+from cloud_server.api.samples import JPEG, ROW_ID_MAX, Review, Reviewed
 from cloud_server.feedback.reasons import Reason
 from cloud_server.feedback.samples import PAGE_MAX, Page, Sample
 from shared.wire import ProblemCode
@@ -29,7 +28,7 @@ SAMPLES_OPERATIONS: Operations = {
             _filter("labelled", "whose label is known, or is not", {"type": "boolean"}),
             _filter("since", "seconds since 1970", {"type": "number", "minimum": 0, "maximum": 1e11}),
             _filter("until", "seconds since 1970", {"type": "number", "minimum": 0, "maximum": 1e11}),
-            _filter("before", "an earlier page's `next`", {"type": "integer", "minimum": 1, "maximum": SEQUENCE_MAX}),
+            _filter("before", "an earlier page's `next`", {"type": "integer", "minimum": 1, "maximum": ROW_ID_MAX}),
             _filter("limit", "how many", {"type": "integer", "minimum": 1, "maximum": PAGE_MAX}),
         ],
     ),
