@@ -34,6 +34,7 @@ _SEQUENCE = Parameter(
 _UPLOAD_PROBLEMS = (
     ProblemCode.TOO_LARGE,
     ProblemCode.UNSUPPORTED_MEDIA_TYPE,
+    ProblemCode.QUOTA_EXCEEDED,
     ProblemCode.NOT_READY,
     ProblemCode.QUEUE_FULL,
     ProblemCode.TIMED_OUT,

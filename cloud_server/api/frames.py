@@ -140,12 +140,12 @@ def refused_uploads() -> APIRouter:
     """The uploads as the device plane's framework knows them: documented, and answered where they are refused."""
     router = APIRouter()
 
-    @router.post(FRAMES, openapi_extra=_body("image/jpeg"))
+    @router.post(FRAMES)
     async def post_frame(request: Request) -> Response:
         """Classify one JPEG. `DW-Sequence` is the device's number for it; the same number gets the same answer."""
         raise request.scope["state"][_REFUSAL]
 
-    @router.post(BATCHES, openapi_extra=_body(BATCH_MEDIA_TYPE))
+    @router.post(BATCHES)
     async def post_batch(request: Request) -> Response:
         """Classify up to 256 frames that share their headers; each gets its own result or problem, in order."""
         raise request.scope["state"][_REFUSAL]
@@ -177,8 +177,3 @@ def _result(result: StoredResult, device: Device) -> dict[str, Any]:
         "model": result.model,
         "match": result.match,
     }
-
-
-def _body(media_type: str) -> dict[str, Any]:
-    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
-    return {"requestBody": {"required": True, "content": content}}
