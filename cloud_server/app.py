@@ -82,7 +82,9 @@ class System:
         self._blobs = open_blobs(settings, "blobs")
         self._devices = Devices(self._database)
         self._assignments = Assignments(self._database)
-        loading = Loading(self._blobs, BatchLimits(settings.batch_max_frames, settings.batch_max_seconds))
+        loading = Loading(
+            self._blobs, BatchLimits(settings.batch_max_frames, settings.batch_max_seconds), settings.model_memory_bytes
+        )
         self._sessions = Sessions(loading.model, self._loader, settings.model_memory_bytes, self.metrics)
         self._registry = Registry(
             self._database, repository, self._sessions, loading.labels, self._loader, lambda: datetime.now(UTC)

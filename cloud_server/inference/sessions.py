@@ -50,6 +50,19 @@ def retry_delay_seconds(times: int) -> float:
     return min(RETRY_MAX_SECONDS, RETRY_FIRST_SECONDS * 2.0 ** min(times - 1, 30))
 
 
+def require_budget(name: str, cost_bytes: int, budget_bytes: int) -> None:
+    """Whether a model may be loaded at all.
+
+    Raises:
+        ClassifierError: it alone would need more than all models together may keep.
+    """
+    if cost_bytes > budget_bytes:
+        raise ClassifierError(
+            f"{name} needs {cost_bytes} bytes of memory; all models together may keep {budget_bytes} "
+            "(model_memory_bytes)"
+        )
+
+
 class Sessions:
     """The models in memory, the least recently used first.
 
@@ -141,11 +154,7 @@ class Sessions:
         """
         loop = asyncio.get_running_loop()
         model = await loop.run_in_executor(self._loader, self._build, published, loop)
-        if model.cost_bytes > self._budget_bytes:
-            raise ClassifierError(
-                f"{published.name} needs {model.cost_bytes} bytes of memory; "
-                f"all models together may keep {self._budget_bytes} (model_memory_bytes)"
-            )
+        require_budget(published.name, model.cost_bytes, self._budget_bytes)
         return model
 
     def keep(self, model: Model) -> None:

@@ -11,6 +11,7 @@ from cloud_server.inference.memory import resident_bytes, trim
 from cloud_server.inference.precision import Precision, Trial, precision_to_serve
 from cloud_server.inference.serving import Model, Published
 from cloud_server.inference.session import Classifier, Reads
+from cloud_server.inference.sessions import require_budget
 from cloud_server.inference.warm_up import BatchLimits
 from cloud_server.registry.blobs import Blobs
 from cloud_server.registry.onnx_file import check_onnx
@@ -32,11 +33,16 @@ class _Found:
 
 
 class Loading:
-    """Builds models. One at a time, in the loader's thread: it takes seconds, and measures the process's memory."""
+    """Builds models. One at a time, in the loader's thread: it takes seconds, and measures the process's memory.
 
-    def __init__(self, blobs: Blobs, limits: BatchLimits) -> None:
+    Args:
+        budget_bytes: what all models together may keep; a file that is larger is not even tried.
+    """
+
+    def __init__(self, blobs: Blobs, limits: BatchLimits, budget_bytes: int) -> None:
         self._blobs = blobs
         self._limits = limits
+        self._budget_bytes = budget_bytes
         self._found: dict[str, _Found] = {}
 
     def labels(self, ref: ClassifierRef) -> tuple[str, ...]:
@@ -97,6 +103,7 @@ class Loading:
 
     def _classifier(self, published: Published, labels: tuple[str, ...], precision: Precision) -> Classifier:
         path = self._blobs.path(_file(published.classifier, precision))
+        require_budget(published.name, path.stat().st_size, self._budget_bytes)  # before it costs more than its weights
         check_onnx(path)
         reads = Reads.LEVELS if isinstance(published, Bundle) else Reads.COEFFICIENTS
         return Classifier.load(path, published.input, len(labels), reads)

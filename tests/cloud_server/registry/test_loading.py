@@ -41,7 +41,7 @@ def load(blobs: DirectoryBlobs, folder: Path) -> Callable[[Published], Loading]:
     def put(published: Published) -> Loading:
         for name in published.classifier.files:
             blobs.put((folder / name).read_bytes())
-        return Loading(blobs, LIMITS)
+        return Loading(blobs, LIMITS, 1 << 30)
 
     return put
 

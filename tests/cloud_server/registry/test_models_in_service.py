@@ -166,17 +166,19 @@ def test_a_model_larger_than_the_budget_is_refused_by_name(tmp_path: Path) -> No
         assert rows(rig) == {}
 
 
-def test_a_cold_model_that_takes_longer_than_a_frame_may_wait_is_answered_with_a_time(tmp_path: Path) -> None:
-    for counter in (1, 2):
+def test_what_is_assigned_or_newest_is_loaded_at_start_and_the_rest_within_a_frames_time(tmp_path: Path) -> None:
+    for counter in (1, 2, 3):
         write_bundle(tmp_path / str(counter), "digits", counter, tables(50 - counter))
     with server_in_thread(tmp_path / "server") as rig:
-        for counter in (1, 2):
+        for counter in (1, 2, 3):
             rig.publish(tmp_path / str(counter))
+        rig.assign("digits", 1)
         token = rig.enrol("digits").token
     with server_in_thread(tmp_path / "server", wait_max_seconds=0.0001) as rig:
-        assert rows(rig)["digits/1"]["state"] == "cold"
+        states = {name: row["state"] for name, row in rows(rig).items()}
+        assert states == {"digits/1": "loaded", "digits/2": "cold", "digits/3": "loaded"}
         client = rig.client("device", headers={"authorization": f"Bearer {token}"})
-        answer = client.post("/v1/frames", content=frame(tables(49)), headers={"dw-sequence": "0"})
+        answer = client.post("/v1/frames", content=frame(tables(48)), headers={"dw-sequence": "0"})
         assert_problem(answer, 504, ProblemCode.TIMED_OUT)
         assert int(answer.headers["retry-after"]) >= 1
 
