@@ -121,7 +121,15 @@ class System:
         )
         files = TufFiles(settings.data / "tuf")
         device_app = device_plane(
-            self._ingest, self._devices, self._assignments, labels, files, self.metrics, admission
+            self._ingest,
+            self._devices,
+            self._assignments,
+            labels,
+            files,
+            self.metrics,
+            admission,
+            self._registry.counters,
+            self.health,
         )
         operator_app = operator_plane(
             self._registry,

@@ -3,9 +3,18 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from cloud_server.api.bodies import JSON_MAX_BYTES
+from cloud_server.api.device_parameters import (
+    ASSIGNMENT,
+    DOCUMENT_PROBLEMS,
+    FRAME_PROBLEMS,
+    PREFER,
+    SEQUENCE,
+    TIMEOUT,
+    UPLOAD_PROBLEMS,
+)
+from cloud_server.api.inference_operations import inference_operations
 from cloud_server.api.openapi import TEXT, Answer, Content, Operation, Operations, Parameter, Schema
 from cloud_server.api.tuf_operations import TUF_OPERATIONS
-from cloud_server.feedback.frame_id import SEQUENCE_MAX
 from shared.wire import (
     BATCH_MEDIA_TYPE,
     Assignment,
@@ -15,38 +24,6 @@ from shared.wire import (
     FrameResult,
     LabelReport,
     ProblemCode,
-)
-
-_ASSIGNMENT = {"DW-Assignment": "the newest assignment's number, so that an active device never polls"}
-_DOCUMENT_PROBLEMS = (ProblemCode.TOO_LARGE, ProblemCode.NOT_READY)
-_PREFER = Parameter("Prefer", "return=minimal: 204 instead of results", TEXT)
-_TIMEOUT = Parameter(
-    "DW-Timeout",
-    "milliseconds that an answer is worth waiting for; the server's own limit holds too",
-    {"type": "integer", "minimum": 1, "maximum": 999_999_999},
-)
-_SEQUENCE = Parameter(
-    "DW-Sequence",
-    "the device's number for the frame; the same number gets the same answer",
-    {"type": "integer", "minimum": 0, "maximum": SEQUENCE_MAX},
-    is_required=True,
-)
-_UPLOAD_PROBLEMS = (
-    ProblemCode.TOO_LARGE,
-    ProblemCode.UNSUPPORTED_MEDIA_TYPE,
-    ProblemCode.QUOTA_EXCEEDED,
-    ProblemCode.NOT_READY,
-    ProblemCode.QUEUE_FULL,
-    ProblemCode.TIMED_OUT,
-)
-FRAME_PROBLEMS = (
-    ProblemCode.NOT_A_JPEG,
-    ProblemCode.UNSUPPORTED_JPEG,
-    ProblemCode.CORRUPT_JPEG,
-    ProblemCode.OVER_LIMIT,
-    ProblemCode.WRONG_SIZE,
-    ProblemCode.UNKNOWN_TABLES,
-    ProblemCode.INVALID_TABLES,
 )
 
 
@@ -60,7 +37,12 @@ class EnrolmentRequest(BaseModel):
 
 def device_operations(frame_max_bytes: int, batch_max_bytes: int) -> Operations:
     """Every operation of the device plane, with the server's limits."""
-    return {**_frame_operations(frame_max_bytes, batch_max_bytes), **_FLEET_OPERATIONS, **TUF_OPERATIONS}
+    return {
+        **_frame_operations(frame_max_bytes, batch_max_bytes),
+        **_FLEET_OPERATIONS,
+        **inference_operations(batch_max_bytes),
+        **TUF_OPERATIONS,
+    }
 
 
 def _frame_operations(frame_max_bytes: int, batch_max_bytes: int) -> Operations:
@@ -70,11 +52,11 @@ def _frame_operations(frame_max_bytes: int, batch_max_bytes: int) -> Operations:
         ("POST", "/v1/frames"): Operation(
             "Classify one JPEG.",
             {
-                200: Answer("Classified.", Content("the result", FrameResult), _ASSIGNMENT),
-                204: Answer("Classified; nothing more was asked for.", headers=_ASSIGNMENT),
+                200: Answer("Classified.", Content("the result", FrameResult), ASSIGNMENT),
+                204: Answer("Classified; nothing more was asked for.", headers=ASSIGNMENT),
             },
-            (*_UPLOAD_PROBLEMS, *FRAME_PROBLEMS),
-            (_SEQUENCE, _PREFER, _TIMEOUT),
+            (*UPLOAD_PROBLEMS, *FRAME_PROBLEMS),
+            (SEQUENCE, PREFER, TIMEOUT),
             [
                 Content("a JPEG", jpeg, "image/jpeg", frame_max_bytes),
                 Content("or one that does not say so", jpeg, "application/octet-stream", frame_max_bytes),
@@ -87,12 +69,12 @@ def _frame_operations(frame_max_bytes: int, batch_max_bytes: int) -> Operations:
                 200: Answer(
                     "Read; with Prefer: return=minimal the problems only.",
                     Content("results, or problems", (BatchResults, BatchProblems)),
-                    _ASSIGNMENT,
+                    ASSIGNMENT,
                 ),
-                204: Answer("All classified; nothing more was asked for.", headers=_ASSIGNMENT),
+                204: Answer("All classified; nothing more was asked for.", headers=ASSIGNMENT),
             },
-            (*_UPLOAD_PROBLEMS, ProblemCode.INVALID_BATCH),
-            (_PREFER, _TIMEOUT),
+            (*UPLOAD_PROBLEMS, ProblemCode.INVALID_BATCH),
+            (PREFER, TIMEOUT),
             [Content("a batch", batch, BATCH_MEDIA_TYPE, batch_max_bytes)],
             needs_token=True,
         ),
@@ -103,14 +85,14 @@ _FLEET_OPERATIONS: Operations = {
     ("POST", "/v1/devices"): Operation(
         "Turn a claim code into a device id and a session token, shown this once.",
         {201: Answer("Enrolled.", Content("the token", Enrolment))},
-        (ProblemCode.INVALID_CLAIM, *_DOCUMENT_PROBLEMS),
+        (ProblemCode.INVALID_CLAIM, *DOCUMENT_PROBLEMS),
         bodies=[Content("the claim code", EnrolmentRequest, max_bytes=JSON_MAX_BYTES)],
     ),
     ("GET", "/v1/assignment"): Operation(
         "The bundle that the device should run.",
         {
-            200: Answer("The newest.", Content("the assignment", Assignment), _ASSIGNMENT | {"ETag": "its number"}),
-            304: Answer("Still the one in If-None-Match.", headers=_ASSIGNMENT | {"ETag": "its number"}),
+            200: Answer("The newest.", Content("the assignment", Assignment), ASSIGNMENT | {"ETag": "its number"}),
+            304: Answer("Still the one in If-None-Match.", headers=ASSIGNMENT | {"ETag": "its number"}),
         },
         (ProblemCode.NO_ASSIGNMENT, ProblemCode.NOT_READY),
         [Parameter("If-None-Match", "the ETag that the device has", TEXT)],
@@ -118,8 +100,8 @@ _FLEET_OPERATIONS: Operations = {
     ),
     ("PUT", "/v1/frames/{frame_id}/label"): Operation(
         "Say what one of the device's own answered frames really showed; the same again changes nothing.",
-        {204: Answer("Noted.", headers=_ASSIGNMENT)},
-        (ProblemCode.NOT_FOUND, ProblemCode.CONFLICT, *_DOCUMENT_PROBLEMS),
+        {204: Answer("Noted.", headers=ASSIGNMENT)},
+        (ProblemCode.NOT_FOUND, ProblemCode.CONFLICT, *DOCUMENT_PROBLEMS),
         [Parameter("frame_id", "the id that its result named: <device id>.<sequence>", TEXT, "path")],
         [Content("the label", LabelReport, max_bytes=JSON_MAX_BYTES)],
         needs_token=True,

@@ -13,7 +13,9 @@ from cloud_server.api.device_operations import EnrolmentRequest, device_operatio
 from cloud_server.api.exchange import exchange_of
 from cloud_server.api.frames import JSON, FrameUploads, refused_uploads
 from cloud_server.api.identity import Identity
+from cloud_server.api.inference_v2 import OpenInference, Versions, inference_router
 from cloud_server.api.openapi import add_document
+from cloud_server.api.ops_plane import Health
 from cloud_server.api.problems import install_problems
 from cloud_server.api.tuf_files import TufFiles, tuf_router
 from cloud_server.errors import NotFoundError
@@ -25,7 +27,7 @@ from cloud_server.inference.ingest import Ingest
 from cloud_server.metrics import Metrics
 from shared.wire import LabelReport
 
-_FRAME_ROUTES = ("frames", "batch")
+_FRAME_ROUTES = ("frames", "batch", "infer")
 
 
 def device_plane(
@@ -36,6 +38,8 @@ def device_plane(
     tuf_files: TufFiles,
     metrics: Metrics,
     admission: Admission,
+    versions: Versions,
+    health: Health,
 ) -> ASGIApp:
     """The application behind the device listener."""
     app = FastAPI(title="dctwire device plane", openapi_url=None, redirect_slashes=False)
@@ -51,6 +55,7 @@ def device_plane(
     app.include_router(refused_uploads())
     app.include_router(_fleet_router(devices, assignments, identity, limits))
     app.include_router(_labels_router(labels, identity, limits))
+    app.include_router(inference_router(OpenInference(ingest, identity, admission, versions), health))
     app.include_router(tuf_router(tuf_files))
     add_document(app, device_operations(limits.frame_max_bytes, limits.batch_max_bytes))
     return FrameUploads(app, ingest, identity, admission, metrics)

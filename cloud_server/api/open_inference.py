@@ -15,8 +15,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from shared.errors import PeerError
-from shared.wire import BATCH_MAX_FRAMES, FrameResult
+from shared.wire import BATCH_MAX_FRAMES, FrameResult, Problem
 
+PATH_PREFIX = "/v2"
+BINARY = "application/octet-stream"
 INPUT_NAME = "frame"
 JSON_ITEMS_MAX = 4096
 """Arrays, objects and members in a request, at most: what a parser makes of a byte may weigh many times that byte."""
@@ -174,6 +176,12 @@ class InferResponse(_Message):
     model_version: str | None = None
     id: str | None = None
     outputs: list[TensorAnswer]
+
+
+class InferenceProblem(Problem):
+    """A problem document that the protocol's clients can read, too: they look for `error`."""
+
+    error: str
 
 
 class TensorMetadata(_Message):

@@ -59,17 +59,23 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer that is no problem; `headers` are names and descriptions."""
+    """An answer that is no problem; `headers` are names and descriptions, `also` is another form of it."""
 
     description: str
     content: Content | None = None
     headers: Mapping[str, str] | None = None
+    also: Content | None = None
 
     def document(self) -> Schema:
         """As OpenAPI has it."""
         headers = {name: {"description": text, "schema": TEXT} for name, text in (self.headers or {}).items()}
-        content = {"content": self.content.document()} if self.content else {}
-        return {"description": self.description, "headers": headers, **content}
+        content = {media: schema for each in self.contents() for media, schema in each.document().items()}
+        described: Schema = {"description": self.description, "headers": headers}
+        return described | ({"content": content} if content else {})
+
+    def contents(self) -> list[Content]:
+        """Its forms."""
+        return [each for each in (self.content, self.also) if each is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +157,7 @@ def _models(operations: Iterable[Operation]) -> Schema:
     shapes: list[Shape] = [Problem]
     for operation in operations:
         shapes += [operation.problem, *(body.shape for body in operation.bodies)]
-        shapes += [answer.content.shape for answer in operation.answers.values() if answer.content]
+        shapes += [content.shape for answer in operation.answers.values() for content in answer.contents()]
     models = {model for shape in shapes if not isinstance(shape, dict) for model in _each(shape)}
     ordered = sorted(models, key=lambda model: model.__name__)
     _, schemas = models_json_schema([(model, "validation") for model in ordered], ref_template=_REF)

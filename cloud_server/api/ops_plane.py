@@ -21,6 +21,15 @@ class Health:
     is_started: bool = False
     is_draining: bool = False
 
+    def require_ready(self) -> None:
+        """Whether frames are welcome.
+
+        Raises:
+            NotReadyError: not yet, or no longer.
+        """
+        if not self.is_started or self.is_draining:
+            raise NotReadyError("draining" if self.is_draining else "models are being loaded")
+
 
 def ops_plane(metrics: Metrics, health: Health, before_scrape: Callable[[], None]) -> FastAPI:
     """The application behind the ops listener; `before_scrape` sets the gauges that are only then worked out."""
@@ -48,8 +57,7 @@ def ops_plane(metrics: Metrics, health: Health, before_scrape: Callable[[], None
     @app.get("/readyz")
     async def readyz() -> Response:
         """Frames are welcome."""
-        if not health.is_started or health.is_draining:
-            raise NotReadyError("draining" if health.is_draining else "models are being loaded")
+        health.require_ready()
         return PlainTextResponse("ok\n")
 
     add_document(app, OPS_OPERATIONS)

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from cloud_server.api.bodies import SlowBodyError
 from cloud_server.api.exchange import exchange_of
+from cloud_server.api.open_inference import PATH_PREFIX, InferenceProblem
 from cloud_server.api.request_id import instance_of, request_id_of
 from cloud_server.errors import BodyTooLargeError, UnavailableError
 from cloud_server.logs import ANSWERED_FAULT
@@ -111,7 +112,10 @@ def _which(request: Request) -> dict[str, str]:
 
 
 def _identified(request: Request, problem: Problem) -> Problem:
-    return problem.model_copy(update={"instance": instance_of(request_id_of(request.scope))})
+    identified = problem.model_copy(update={"instance": instance_of(request_id_of(request.scope))})
+    if request.url.path.startswith(PATH_PREFIX):
+        return InferenceProblem(**identified.model_dump(), error=problem.detail)
+    return identified
 
 
 def _answer(problem: Problem, headers: dict[str, str]) -> Response:

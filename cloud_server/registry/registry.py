@@ -88,6 +88,10 @@ class Registry:
         """Every recorded bundle, by family and counter."""
         return sorted(self._of_kind(Bundle), key=lambda one: (one.published.family, _counter(one.published)))
 
+    def counters(self, family: str) -> list[int]:
+        """The counters of a family's bundles, in order."""
+        return [_counter(one.published) for one in self.bundles() if one.published.family == family]
+
     def fallbacks(self) -> Sequence[Registered]:
         """Every recorded fallback, by family and age; a family's last one serves."""
         return sorted(self._of_kind(Fallback), key=lambda one: (one.published.family, one.published.created_at))
