@@ -98,13 +98,7 @@ class System:
         lifetimes = Lifetimes(settings.samples_days, settings.results_days)
         self._retention = Retention(self._database, self._frames, lifetimes)
         self._ingest = Ingest(
-            self._database,
-            self._devices,
-            lanes,
-            self.metrics,
-            self._workers,
-            self._sampler,
-            settings.queue_max_frames,
+            self._database, self._devices, lanes, self.metrics, self._workers, self._sampler, settings.queue_max_frames
         )
         admission = Admission(
             BodyLimits(settings.frame_max_bytes, settings.batch_max_bytes, settings.body_max_seconds),
@@ -113,12 +107,7 @@ class System:
             settings.wait_max_seconds,
         )
         self._bodies = BodyBudget(settings.bodies_max_bytes)
-        labels = Labels(
-            self._database,
-            self.metrics,
-            self._registry.label_set,
-            self._sampler.contradicted,
-        )
+        labels = Labels(self._database, self.metrics, self._registry.label_set, self._sampler.contradicted)
         files = TufFiles(settings.data / "tuf")
         device_app = device_plane(
             self._ingest,
