@@ -3,7 +3,8 @@
 The server is pinned to one core with one classifying thread, the load generator (`benchmarks.load`) to another. Each
 round measures every side for some seconds, one after the other, each round beginning with another one: bare ONNX
 Runtime on frames decoded beforehand, on the server's core while it rests; batches of 32 frames over 4 connections;
-single frames over 1, 8 and 64. Every device sends frames with numbers of their own, every answer is checked.
+single frames over 1, 8 and 64. The net is in float32 on both sides. Every device sends frames with numbers of their
+own, every answer is checked.
 
 `batch32_vs_bare_ort`: frames a second end to end as a share of bare ONNX Runtime's in batches of 32, by the clock;
 `batch32_cpu_vs_bare_ort`: the same by the server's processor time. `single_post_overhead_us`: the server's processor
@@ -15,10 +16,12 @@ n counts the rounds. Figures of hot swaps under load, in the same record: `bench
 import os
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -26,6 +29,7 @@ from benchmarks import codec_pictures, record, serving_swaps
 from benchmarks.bundle_frames import BundleFrames
 from benchmarks.load import FIRST_NUMBER, Plan, Request, run
 from benchmarks.pinned_server import PinnedServer
+from benchmarks.serving_vs_peers import without_int8
 
 FOLDER = record.ROOT / "trainer" / "zoo" / "cifar100-100"
 SERVER_CORE, LOAD_CORE = 0, 1
@@ -56,9 +60,10 @@ Rounds = Mapping[str, Sequence[Measured]]
 def main() -> int:
     """Measure in turns, record."""
     os.sched_setaffinity(0, {SERVER_CORE})  # this process runs bare ONNX Runtime, while the server rests
-    frames = BundleFrames(FOLDER)
-    with PinnedServer(SERVER_CORE) as server:
-        server.publish(FOLDER)
+    with tempfile.TemporaryDirectory() as folder, PinnedServer(SERVER_CORE) as server:
+        plain = without_int8(FOLDER, Path(folder) / "fp32")
+        server.publish(plain)
+        frames = BundleFrames(plain)
         rounds = in_turns(sides_of(Loaded(server, frames), frames))
     figures = figures_of(rounds) | serving_swaps.measure()
     record.write("serving", ROUNDS, figures, f"the server on one; {codec_pictures.described()}")

@@ -139,6 +139,8 @@ class System:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Listen, load what was published, say where; afterwards drain: no accepted request goes unanswered."""
+        gc.collect()
+        gc.freeze()  # what is here now stays: no later collection walks it, which would hold up every request
         await self._devices.load()
         await self._assignments.load()
         for listener in (self.ops, self.device, self.operator):

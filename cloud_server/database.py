@@ -7,13 +7,14 @@ of an fsync is divided, never waited for. Nothing waits for ever: queues are bou
 
 import asyncio
 import contextlib
+import functools
 import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import Connection, Dialect, Engine, Table
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
@@ -92,6 +93,25 @@ def insert_or_ignore(table: Table) -> Insert:
     Both dialects compile this one: the clause has the same words in SQLite and in PostgreSQL.
     """
     return Insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> int:
+    """`insert_or_ignore` for rows that have all columns in order; returns how many were new.
+
+    The driver gets the rows as they are: what SQLAlchemy does for each takes longer than SQLite does.
+    """
+    inserted = connection.exec_driver_sql(
+        _insert_new(table, connection.dialect), list(rows), execution_options={"preserve_rowcount": True}
+    )
+    return inserted.rowcount
+
+
+@functools.lru_cache
+def _insert_new(table: Table, dialect: Dialect) -> str:
+    mark = {"qmark": "?", "pyformat": "%s"}[dialect.paramstyle]
+    columns = ", ".join(dialect.identifier_preparer.quote(column.name) for column in table.columns)
+    marks = ", ".join(mark for _ in table.columns)
+    return f"INSERT INTO {table.name} ({columns}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608 - our own names
 
 
 class _Worker:

@@ -161,7 +161,7 @@ class Metrics:
 
     def count_replay(self, family: str) -> None:
         """Count a frame that was given its stored answer."""
-        self._replayed.labels(family).inc()
+        self._labelled(self._replayed, family).inc()
 
     def count_feedback(self, family: str, tables: str, *, is_correct: bool) -> None:
         """Count a frame's first label."""
@@ -169,15 +169,15 @@ class Metrics:
 
     def count_sample(self, family: str, reason: str) -> None:
         """Count a frame that was kept."""
-        self._samples.labels(family, reason).inc()
+        self._labelled(self._samples, family, reason).inc()
 
     def count_sample_dropped(self, cause: str) -> None:
         """Count a frame that there was a reason to keep; `cause` is one of `feedback.reasons.Dropped`."""
-        self._samples_dropped.labels(cause).inc()
+        self._labelled(self._samples_dropped, cause).inc()
 
     def count_rejection(self, reason: str) -> None:
         """Count a refused frame or request; `reason` is a problem code, or `slow-body`."""
-        self._rejected.labels(reason).inc()
+        self._labelled(self._rejected, reason).inc()
 
     def observe(self, stage: Stage, seconds: float) -> None:
         """Note what one frame, micro-batch or request spent in a stage."""

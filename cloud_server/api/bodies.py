@@ -4,9 +4,9 @@ import asyncio
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
-from cloud_server.api.exchange import exchange_of
+from cloud_server.api.exchange import Exchange, exchange_of
 from cloud_server.errors import BodyTooLargeError, MediaTypeError
 from shared.errors import PeerError
 
@@ -15,10 +15,6 @@ JSON = "application/json"
 COMMAND_MAX_BYTES = 2 << 20
 COMMAND_MAX_SECONDS = 60.0
 JSON_MAX_BYTES = 16 << 10
-
-
-class SlowBodyError(ClientDisconnect):
-    """The body took too long to arrive; the connection was cut, there is nobody left to answer."""
 
 
 def header(request: Request, name: bytes) -> str:
@@ -43,37 +39,33 @@ async def read_body(request: Request, max_bytes: int, max_seconds: float) -> byt
     if declared.isdecimal():
         _within(int(declared), max_bytes)
         exchange.bodies.check(int(declared))
-    message = await _next(request, max_seconds)
+    timer = asyncio.get_running_loop().call_later(max_seconds, exchange.cut_off)
+    try:
+        message = await _next(request, exchange, max_bytes)
+        if not message.get("more_body", False):
+            whole: bytes = message["body"]
+            return whole
+        body = bytearray(message["body"])
+        while message.get("more_body", False):
+            message = await _next(request, exchange, max_bytes)
+            body += message["body"]
+        return bytes(body)
+    finally:
+        timer.cancel()
+
+
+async def _next(request: Request, exchange: Exchange, max_bytes: int) -> Any:
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise exchange.disconnection()
     exchange.hold(len(message["body"]))
     _within(exchange.held_bytes, max_bytes)
-    if not message.get("more_body", False):
-        whole: bytes = message["body"]
-        return whole
-    deadline = asyncio.get_running_loop().time() + max_seconds
-    body = bytearray(message["body"])
-    while message.get("more_body", False):
-        message = await _next(request, deadline - asyncio.get_running_loop().time())
-        exchange.hold(len(message["body"]))
-        _within(exchange.held_bytes, max_bytes)
-        body += message["body"]
-    return bytes(body)
+    return message
 
 
 def _within(size: int, max_bytes: int) -> None:
     if size > max_bytes:
         raise BodyTooLargeError(max_bytes)
-
-
-async def _next(request: Request, max_seconds: float) -> Any:
-    try:
-        async with asyncio.timeout(max_seconds):
-            message = await request.receive()
-    except TimeoutError as error:
-        exchange_of(request.scope).abort()
-        raise SlowBodyError from error
-    if message["type"] == "http.disconnect":
-        raise ClientDisconnect
-    return message
 
 
 async def read_json(request: Request, model: type[M], max_seconds: float, max_bytes: int = JSON_MAX_BYTES) -> M:

@@ -61,6 +61,10 @@ class BodyBudget:
         self.held_bytes -= size
 
 
+class SlowBodyError(ClientDisconnect):
+    """The body took too long to arrive; the connection was cut, there is nobody left to answer."""
+
+
 @dataclass(slots=True)
 class Exchange:
     """A request and its answer: bytes as the socket saw them, and what the application made of them."""
@@ -73,6 +77,7 @@ class Exchange:
     started: float = field(default_factory=perf_counter)
     abort: Callable[[], None] = field(default=lambda: None)
     held_bytes: int = 0
+    _is_slow: bool = False
     _task: asyncio.Task[Any] | None = None
     _is_lost: bool = False
 
@@ -89,7 +94,7 @@ class Exchange:
         """Do this, and stop when the client is gone.
 
         Raises:
-            ClientDisconnect: it is.
+            SlowBodyError, ClientDisconnect: it is.
         """
         self._task = asyncio.current_task()
         try:
@@ -98,9 +103,18 @@ class Exchange:
             if self._task is None or not self._is_lost:
                 raise
             self._task.uncancel()
-            raise ClientDisconnect from None
+            raise self.disconnection() from None
         finally:
             self._task = None
+
+    def cut_off(self) -> None:
+        """End the connection: the body takes too long to arrive."""
+        self._is_slow = True
+        self.abort()
+
+    def disconnection(self) -> ClientDisconnect:
+        """Why there is nobody left to answer."""
+        return SlowBodyError() if self._is_slow else ClientDisconnect()
 
     def lose(self) -> None:
         """The client is gone."""

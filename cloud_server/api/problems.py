@@ -10,8 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from cloud_server.api.bodies import SlowBodyError
-from cloud_server.api.exchange import exchange_of
+from cloud_server.api.exchange import SlowBodyError, exchange_of
 from cloud_server.api.open_inference import PATH_PREFIX, InferenceProblem
 from cloud_server.api.request_id import instance_of, request_id_of
 from cloud_server.errors import BodyTooLargeError, UnavailableError

@@ -1,21 +1,17 @@
 """Answers by (device, sequence): stored before they are given, the same again whenever the frame is sent again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select, tuple_
 
-from cloud_server.database import insert_or_ignore
+from cloud_server.database import insert_new
 from cloud_server.schema import results
 from shared.wire import FrameResult, Match
 
-_INSERT = insert_or_ignore(results)
-_COLUMNS = tuple(column.name for column in results.columns)
 
-
-@dataclass(frozen=True, slots=True)
-class StoredResult:
-    """One answer. `received_at_ns` (since 1970) tells two offers for the same frame apart."""
+class StoredResult(NamedTuple):
+    """One answer, its fields the table's columns. `received_at_ns` (since 1970) tells two offers for a frame apart."""
 
     device_id: int
     sequence: int
@@ -39,9 +35,7 @@ class StoredResult:
 
 def store(connection: Connection, offered: Sequence[StoredResult]) -> list[StoredResult]:
     """Insert what is new; returns, for each offer, what is stored now: the offer itself, or an earlier answer."""
-    rows = [{name: getattr(result, name) for name in _COLUMNS} for result in offered]
-    inserted = connection.execute(_INSERT, rows)
-    if inserted.rowcount == len(rows):
+    if insert_new(connection, results, offered) == len(offered):
         return list(offered)
     keys = [(result.device_id, result.sequence) for result in offered]
     stored = find(connection, keys)

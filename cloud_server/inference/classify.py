@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,7 @@ _LEVEL = np.iinfo(np.int16)
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """The most likely label by its index, and the softmax's confidence in it, 0..1."""
 
     label: int
@@ -81,7 +81,8 @@ def _as_levels(coefficients: npt.NDArray[np.float32], steps: npt.NDArray[np.floa
 
 
 def _predictions(logits: npt.NDArray[np.float32]) -> list[Prediction]:
-    logits = np.nan_to_num(logits)
+    if not np.isfinite(logits).all():
+        logits = np.nan_to_num(logits)
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     confidence = odds.max(axis=1) / odds.sum(axis=1)
     pairs = zip(logits.argmax(axis=1).tolist(), confidence.tolist(), strict=True)

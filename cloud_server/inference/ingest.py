@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter, time_ns
+from typing import NamedTuple
 
 from cloud_server.database import Database
 from cloud_server.errors import QueueFullError, StorageError
@@ -27,8 +28,7 @@ from shared.wire import FrameResult
 _EOI_BYTES = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One JPEG as it was sent.
 
     Args:
@@ -199,14 +199,15 @@ class Ingest:
             return
         waited_seconds = started - min(waiting.since for waiting in batch)
         self._metrics.observe_batch(len(batch), waited_seconds, classified.decode_seconds, classified.infer_seconds)
+        answer = _Answering(lane)
         offers = []
         for waiting, outcome in zip(batch, classified.outcomes, strict=True):
             if not isinstance(outcome, Prediction):
                 self._settle(waiting, outcome)
             elif waiting.frame.sequence is None:
-                self._settle(waiting, _unstored(lane, outcome))
+                self._settle(waiting, answer.unstored(outcome))
             else:
-                offers.append(_Offer(waiting, outcome, _result(lane, waiting, waiting.frame.sequence, outcome)))
+                offers.append(_Offer(waiting, outcome, answer.stored(waiting.device, waiting.frame.sequence, outcome)))
         if offers:
             storing = asyncio.ensure_future(self._store(lane, offers))
             self._storing.add(storing)
@@ -261,8 +262,7 @@ class Ingest:
             del self._in_flight[waiting.device.row_id, waiting.frame.sequence]
 
 
-@dataclass(frozen=True, slots=True)
-class _Offer:
+class _Offer(NamedTuple):
     """A frame's answer, to be stored."""
 
     waiting: _Waiting
@@ -300,24 +300,35 @@ def _scan_bytes(frame: Frame, info: FrameInfo | PeerError) -> int:
     return info.scan_bytes if frame.head is None else len(frame.data) - len(frame.head) - _EOI_BYTES
 
 
-def _unstored(lane: Lane, prediction: Prediction) -> FrameResult:
-    return FrameResult.model_construct(
-        id="",
-        label=lane.model.labels[prediction.label],
-        confidence=round(prediction.confidence, 4),
-        model=lane.model.name,
-        match=lane.match,
-    )
+class _Answering:
+    """Makes answers of a micro-batch's predictions."""
 
+    def __init__(self, lane: Lane) -> None:
+        self._labels = lane.model.labels
+        self._model = lane.model.name
+        self._match = lane.match
+        self._tables = lane.tables
+        self._received_at_ns = time_ns()
 
-def _result(lane: Lane, waiting: _Waiting, sequence: int, prediction: Prediction) -> StoredResult:
-    return StoredResult(
-        device_id=waiting.device.row_id,
-        sequence=sequence,
-        label=lane.model.labels[prediction.label],
-        confidence=round(prediction.confidence, 4),
-        model=lane.model.name,
-        match=lane.match.value,
-        tables=lane.tables,
-        received_at_ns=time_ns(),
-    )
+    def stored(self, device: Device, sequence: int, prediction: Prediction) -> StoredResult:
+        """Of a frame with a number."""
+        return StoredResult(
+            device.row_id,
+            sequence,
+            self._labels[prediction.label],
+            round(prediction.confidence, 4),
+            self._model,
+            self._match.value,
+            self._tables,
+            self._received_at_ns,
+        )
+
+    def unstored(self, prediction: Prediction) -> FrameResult:
+        """Of a frame without."""
+        return FrameResult.model_construct(
+            id="",
+            label=self._labels[prediction.label],
+            confidence=round(prediction.confidence, 4),
+            model=self._model,
+            match=self._match,
+        )

@@ -1,7 +1,6 @@
 """From streams to quantised DCT coefficients, without IDCT."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ class Decoder:
         self.tables = tables
         self.limits = limits
         known = None if tables is None else (tables.native_tables, tables.tables_id)
-        self._native = native.NativeDecoder(known, astuple(limits))
+        self._native = native.NativeDecoder(known, limits.values)
 
     def decode(self, frame: bytes) -> Coefficients:
         """The levels of one frame (T.81 F.2).

@@ -50,8 +50,13 @@ class Limits:
     max_restarts: int = 1 << 16
 
     def __post_init__(self) -> None:
-        if not all(0 <= limit < 1 << 63 for limit in astuple(self)):
+        if not all(0 <= limit < 1 << 63 for limit in self.values):
             raise ValueError(f"limits lie between 0 and 2^63: {self}")
+
+    @cached_property
+    def values(self) -> tuple[int, ...]:
+        """All of them, in order, as the native module takes them."""
+        return astuple(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +123,7 @@ def inspect(frame: bytes, limits: Limits = Limits()) -> FrameInfo:
     Raises:
         JpegError: the markers are not those of a JPEG that `Decoder` reads, or a limit is passed.
     """
-    info = native.inspect(frame, astuple(limits))
+    info = native.inspect(frame, limits.values)
     sampling = sampling_of(info.sampling)
     return FrameInfo(
         height=info.height,

@@ -1,7 +1,5 @@
 """From JPEGs that exist already to frames with a bundle's tables, in the coefficient domain."""
 
-from dataclasses import astuple
-
 from shared.jpeg import native
 from shared.jpeg.encoder import Simd
 from shared.jpeg.frames import Limits, Stream
@@ -41,7 +39,7 @@ class Transcoder:
         known = None if source is None else (source.native_tables, source.tables_id)
         chosen = None if quantisation is None else quantisation.for_components(tables.sampling.components)
         simd = Simd.available()[-1].native_code
-        self._decoder = native.NativeDecoder(known, astuple(limits))
+        self._decoder = native.NativeDecoder(known, limits.values)
         self._encoder = native.NativeEncoder(tables.native_tables, tables.tables_id, chosen, simd)
 
     def transcode(self, frame: bytes, stream: Stream = Stream.ABBREVIATED) -> bytes:

@@ -118,6 +118,9 @@ class _Reader:
         return self._data[self._at - count : self._at]
 
     def varint(self) -> int:
+        if self._at < len(self._data) and (small := self._data[self._at]) < 0x80:
+            self._at += 1
+            return small
         value = 0
         for index in range(_VARINT_MAX_BYTES):
             byte = self.take(1)[0]
