@@ -6,7 +6,7 @@ import gc
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,8 +51,9 @@ from cloud_server.registry.blobs import Blobs, DirectoryBlobs
 from cloud_server.registry.bucket import Bucket, BucketBlobs
 from cloud_server.registry.loading import Loading
 from cloud_server.registry.registry import Registry
+from cloud_server.registry.signed_files import SignedFiles
 from cloud_server.settings import ServerSettings
-from shared.trust import Repository, Role, TrustError, load_key
+from shared.trust import TrustError
 
 HOUSEKEEPING_SECONDS = 5.0
 EXIT_USAGE = 2
@@ -67,7 +68,7 @@ class System:
 
     def __init__(self, settings: ServerSettings, loop: asyncio.AbstractEventLoop) -> None:
         self._settings = settings
-        repository = open_repository(settings.data)
+        signed_files = SignedFiles(keys_of(settings))
         self._lock = DataLock(settings.data)
         self._addresses_path = settings.data / "addresses.json"
         self._addresses_path.unlink(missing_ok=True)  # of a process that was killed
@@ -87,7 +88,7 @@ class System:
         )
         self._sessions = Sessions(loading.model, self._loader, settings.model_memory_bytes, self.metrics)
         self._registry = Registry(
-            self._database, repository, self._sessions, loading.labels, self._loader, lambda: datetime.now(UTC)
+            self._database, signed_files, self._sessions, loading.labels, self._loader, lambda: datetime.now(UTC)
         )
         lanes = Lanes(lambda: self._registry.serving, self._sessions, settings.queue_max_frames)
         self._frames = open_blobs(settings, "frames")
@@ -108,7 +109,7 @@ class System:
         )
         self._bodies = BodyBudget(settings.bodies_max_bytes)
         labels = Labels(self._database, self.metrics, self._registry.label_set, self._sampler.contradicted)
-        files = TufFiles(settings.data / "tuf")
+        files = TufFiles(self._database)
         device_app = device_plane(
             self._ingest,
             self._devices,
@@ -139,31 +140,13 @@ class System:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Listen, load what was published, say where; afterwards drain: no accepted request goes unanswered."""
-        gc.collect()
-        gc.freeze()  # what is here now stays: no later collection walks it, which would hold up every request
-        await self._devices.load()
-        await self._assignments.load()
-        for listener in (self.ops, self.device, self.operator):
-            await listener.start()
-        await self._registry.load({family: one.counter for family, one in self._assignments.all().items()})
-        await self._registry.refresh()
-        self.health.is_started = True
-        self._write_addresses()
-        await self._sample_store.refresh()
-        sampling = asyncio.ensure_future(self._sampler.run())
-        housekeeping = asyncio.ensure_future(self._keep_house())
+        tasks: list[asyncio.Task[None]] = []
         try:
+            await self._start()
+            tasks += [asyncio.create_task(self._sampler.run()), asyncio.create_task(self._keep_house())]
             yield
         finally:
-            self.health.is_draining = True
-            self._addresses_path.unlink(missing_ok=True)
-            housekeeping.cancel()
-            await self._take_leave()
-            sampling.cancel()
-            with contextlib.suppress(StorageError):
-                await self._devices.save()
-            await self.ops.drain()
-            await asyncio.to_thread(self._close)
+            await self._end(tasks)
 
     def addresses(self) -> dict[str, str]:
         """Where each plane listens."""
@@ -174,6 +157,31 @@ class System:
         self._is_in_a_hurry.set()
         for listener in (self.device, self.operator, self.ops):
             listener.hurry()
+
+    async def _start(self) -> None:
+        gc.collect()
+        gc.freeze()  # what is here now stays: no later collection walks it, which would hold up every request
+        await self._registry.initialise()
+        await self._devices.load()
+        await self._assignments.load()
+        for listener in (self.ops, self.device, self.operator):
+            await listener.start()
+        await self._registry.load({family: one.counter for family, one in self._assignments.all().items()})
+        await self._registry.refresh()
+        await self._sample_store.refresh()
+        self.health.is_started = True
+        self._write_addresses()
+
+    async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        self.health.is_draining = True
+        self._addresses_path.unlink(missing_ok=True)
+        await self._take_leave()
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(StorageError):
+            await self._devices.save()
+        await self.ops.drain()
+        await asyncio.to_thread(self._close)
 
     async def _take_leave(self) -> None:
         """Stay until everybody has seen that we are not ready, then answer what is left and accept no more."""
@@ -271,17 +279,9 @@ def sampling_rules(settings: ServerSettings) -> SamplingRules:
     return SamplingRules(settings.sample_random_rate, settings.sample_confidence_below, settings.sample_rare_share)
 
 
-def open_repository(data: Path) -> Repository:
-    """The TUF repository of a data directory, with its online keys.
-
-    Raises:
-        TrustError: `dctwire trust init` has not been run for it.
-    """
-    keys = data / "keys"
-    repository = Repository(data / "tuf", load_key(keys, Role.SNAPSHOT), load_key(keys, Role.TIMESTAMP))
-    if not repository.is_initialised:
-        raise TrustError(f"{data / 'tuf'} holds no metadata")
-    return repository
+def keys_of(settings: ServerSettings) -> Path:
+    """The folder that `dctwire trust init` made for the server."""
+    return settings.keys or settings.data / "keys"
 
 
 async def serve(settings: ServerSettings, announce: Callable[[System], None]) -> None:
@@ -365,7 +365,7 @@ def run(
         with logging_to(sys.stderr):
             uvloop.run(serve(settings, _announce))
     except TrustError as error:
-        _give_up(f"{error}\n{_trust_advice(settings.data)}")
+        _give_up(f"{error}\n{_trust_advice(settings)}")
     except (OSError, StorageError, SchemaError, DatabaseUrlError, DataInUseError) as error:
         _give_up(f"cannot start: {error}")
 
@@ -379,10 +379,10 @@ def _settings(given: dict[str, Any]) -> ServerSettings:
         _give_up(f"--{name.replace('_', '-')} (DCTWIRE_SERVER_{name.upper()}): {fault['msg']} (see --help)")
 
 
-def _trust_advice(data: Path) -> str:
-    if (data / "tuf").exists():
-        return f"{data} was set up already: restore its keys and tuf folders from a backup"
-    return f"First make keys and metadata: dctwire trust init --keys KEYS --data {data}"
+def _trust_advice(settings: ServerSettings) -> str:
+    if keys_of(settings).exists():
+        return f"{settings.data} was set up already: restore {keys_of(settings)} and the database from a backup"
+    return f"First make keys and metadata: dctwire trust init --keys KEYS --data {settings.data}"
 
 
 def _give_up(message: str) -> NoReturn:

@@ -23,6 +23,7 @@ class ServerSettings(BaseSettings):
 
     # State
     data: Path = Field(description="Folder of this process alone: keys, and all that is not kept elsewhere.")
+    keys: Path | None = Field(None, description="Folder of the online keys. Unset: DATA/keys.")
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL, as postgresql://user:password@host/name. Unset: SQLite in DATA."
     )

@@ -1,16 +1,17 @@
 """`GET /tuf/...`: the signed metadata and the bundles, as files."""
 
-import asyncio
 import re
 from email.utils import formatdate
-from pathlib import Path
+from functools import partial
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from cloud_server.api.exchange import exchange_of
+from cloud_server.database import Database
 from cloud_server.errors import NotFoundError
+from cloud_server.registry.signed_files import read_file
 
 _NAMES = re.compile(
     r"metadata/(timestamp|[0-9]{1,9}\.(root|targets|snapshot))\.json"
@@ -20,23 +21,24 @@ _FOREVER = "public, max-age=31536000, immutable"
 
 
 class TufFiles:
-    """The repository's directory, read one small file at a time."""
+    """The repository's files, each one small row of the database."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def read(self, name: str) -> bytes:
         """One file.
 
         Raises:
             NotFoundError: there is none of this name.
+            StorageError: the database does not answer.
         """
         if _NAMES.fullmatch(name) is None:
             raise NotFoundError(f"{name[:100]} is no TUF file")
-        try:
-            return await asyncio.to_thread((self._directory / name).read_bytes)
-        except FileNotFoundError as error:
-            raise NotFoundError(f"{name} is not published") from error
+        data = await self._database.read(partial(read_file, name=name))
+        if data is None:
+            raise NotFoundError(f"{name} is not published")
+        return data
 
 
 def tuf_router(files: TufFiles) -> APIRouter:

@@ -12,7 +12,6 @@ from shared.bundle import BUNDLE_NAME, FALLBACK_NAME, Bundle, BundleError, Fallb
 from shared.errors import RefusedError
 from shared.trust import (
     ONLINE_ROLES,
-    Repository,
     Role,
     TrustClient,
     TrustError,
@@ -58,20 +57,21 @@ class ModelFolder:
 
 
 def initialise_trust(keys: Path, data: Path, now: datetime) -> None:
-    """Make root and targets keys in `keys`, snapshot and timestamp keys and first metadata in `data`.
+    """Make the offline keys in `keys`; in `data/keys` the online keys, and the metadata that a server begins with.
 
     Raises:
         FileExistsError: one of the keys exists; nothing is ever overwritten.
         TrustError: the server's directory is set up already.
     """
-    if (data / "tuf").exists():
-        raise TrustError(f"{data / 'tuf'} exists already")
-    for folder in (keys, data, data / "keys"):  # before the first key, so that a wrong path leaves nothing behind
+    online = data / "keys"
+    if (online / "root.json").exists():
+        raise TrustError(f"{online} exists already")
+    for folder in (keys, data, online):  # before the first key, so that a wrong path leaves nothing behind
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    signers = {role: create_key(data / "keys" if role in ONLINE_ROLES else keys, role) for role in Role}
+    signers = {role: create_key(online if role in ONLINE_ROLES else keys, role) for role in Role}
     root, targets = create_root(signers, now), create_targets(signers[Role.TARGETS], now)
-    (keys / "root.json").write_bytes(root)
-    Repository(data / "tuf", signers[Role.SNAPSHOT], signers[Role.TIMESTAMP]).initialise(root, targets, now)
+    for path, content in ((keys / "root.json", root), (online / "targets.json", targets), (online / "root.json", root)):
+        path.write_bytes(content)
 
 
 def publish_folder(

@@ -1,9 +1,9 @@
 """Publishing: what is signed is checked in full, loaded, recorded, and only then shown to devices.
 
 Two kinds of things are published: bundles, which devices fetch too, and fallbacks, which only servers load. Order and
-crashes: blobs come first, by digest. The row makes the server serve it, from then on through every restart;
-`timestamp.json`, replaced last, shows it to devices. A publish that died between the two is finished by sending it
-again; nothing half-made can be seen.
+crashes: blobs come first, by digest. One transaction then adds the row, which makes servers serve it, and the signed
+files, which show it to devices; nothing half-made can be seen. Of two servers that publish at once one is told to
+have it signed again.
 """
 
 import asyncio
@@ -18,15 +18,17 @@ from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from cloud_server.database import Database
 from cloud_server.errors import ClassifierError, ConflictError, NotFoundError
 from cloud_server.inference.serving import Model, Published, Serving
 from cloud_server.inference.sessions import Sessions
+from cloud_server.registry.signed_files import SignedFiles, write_files
 from cloud_server.schema import bundles, fallbacks
 from shared.bundle import Bundle, ClassifierRef, Fallback
 from shared.errors import DctwireError
-from shared.trust import Repository, TrustError, parse_targets
+from shared.trust import TrustError, parse_targets
 
 T = TypeVar("T")
 _log = structlog.get_logger()
@@ -51,14 +53,14 @@ class Registry:
     def __init__(
         self,
         database: Database,
-        repository: Repository,
+        signed_files: SignedFiles,
         sessions: Sessions,
         labels: Callable[[ClassifierRef], tuple[str, ...]],
         loader: Executor,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._repository = repository
+        self._signed_files = signed_files
         self._sessions = sessions
         self._labels = labels
         self._loader = loader
@@ -67,6 +69,17 @@ class Registry:
         self._registered: dict[str, Registered] = {}
         self._label_sets: dict[str, frozenset[str]] = {}
         self.serving = Serving()
+
+    async def initialise(self) -> None:
+        """Lay out the signed files in a new database.
+
+        Raises:
+            TrustError: they are damaged, or were signed for other keys.
+            StorageError: the database does not answer.
+        """
+        with suppress(IntegrityError):  # another server was faster
+            await self._database.write(partial(self._signed_files.initialise, now=self._now()))
+        await self._database.read(self._signed_files.require_own)
 
     async def load(self, assigned: Mapping[str, int]) -> None:
         """Read what is recorded, and bring into memory what is likeliest to be needed; once, at start.
@@ -114,24 +127,23 @@ class Registry:
 
     async def targets(self) -> bytes:
         """The current targets metadata."""
-        return await self._in_loader(self._repository.targets)
+        return await self._database.read(lambda connection: self._signed_files.repository(connection).targets())
 
     async def refresh(self) -> None:
         """Sign snapshot and timestamp again when half of their life is over."""
-        async with self._one_at_a_time:
-            if await self._in_loader(lambda: self._repository.refresh(self._now())):
+        with suppress(IntegrityError):  # another server was faster
+            if await self._database.write(partial(self._signed_files.refresh, now=self._now())):
                 _log.info("timestamp-refreshed")
 
     async def require_published(self, family: str, counter: int) -> None:
-        """Whether devices may be pointed at this bundle: it is signed, visible, served, and not below the floor.
+        """Whether devices may be pointed at this bundle: it is published, served, and not below the floor.
 
         Raises:
-            NotFoundError: there is no such bundle, or its publishing has not finished.
+            NotFoundError: there is no such bundle.
             ConflictError: its classifier cannot be loaded, or a later bundle's `min_counter` forbids it.
         """
         registered = self._registered.get(f"{family}/{counter}")
-        signed = parse_targets(await self.targets()).signed.targets
-        if registered is None or registered.published.target_path not in signed:
+        if registered is None:
             raise NotFoundError(f"no bundle {family}/{counter} is published; see: dctwire bundles")
         floor = max(bundle.min_counter for bundle in self._bundles_of(family))
         if counter < floor:
@@ -157,16 +169,17 @@ class Registry:
         """
         async with self._one_at_a_time:
             is_known = self._is_known(published, data)
-            if is_known and await self._in_loader(self._repository.targets) == targets:
+            if is_known and await self.targets() == targets:
                 return
-            await self._in_loader(partial(self._check, published, data, targets))
-            if not is_known:
-                model = await self._sessions.build(published)
+            await self._database.read(partial(self._check, published=published, data=data, targets=targets))
+            if isinstance(published, Bundle):
+                await self._in_loader(published.check_selftest)
+            model = None if is_known else await self._sessions.build(published)
+            if model is not None:
                 await self._check_labels(model)
-                await self._record(Registered(published, data, self._now().timestamp()))
+            await self._record(Registered(published, data, self._now().timestamp()), targets)
+            if model is not None:
                 self._serve(model)
-            files = {published.target_path: data}
-            await self._in_loader(lambda: self._repository.publish(targets, files, self._now()))
         _log.info("published", name=published.name)
 
     def _serve(self, model: Model) -> None:
@@ -204,14 +217,15 @@ class Registry:
             raise ConflictError(f"{published.family}/{highest} exists; counters only grow")
         return False
 
-    def _check(self, published: Published, data: bytes, targets: bytes) -> None:
-        current = parse_targets(self._repository.targets()).signed
+    def _check(self, connection: Connection, published: Published, data: bytes, targets: bytes) -> None:
+        repository = self._signed_files.repository(connection)
+        current = parse_targets(repository.targets()).signed
         offered = parse_targets(targets).signed
         if offered.version != current.version + 1:
             raise ConflictError(
                 f"targets version {offered.version} cannot follow {current.version}; fetch and sign again"
             )
-        self._repository.check(targets, self._now())
+        repository.check(targets, self._now())
         path = published.target_path
         entry = offered.targets.get(path)
         if entry is None or offered.targets.keys() - current.targets.keys() - {path}:
@@ -220,8 +234,6 @@ class Registry:
             raise TrustError(f"the signed entry of {path} is not for these bytes")
         if entry.unrecognized_fields.get("custom") != published.target_custom:
             raise TrustError(f"the signed entry of {path} does not name its classifier")
-        if isinstance(published, Bundle):
-            published.check_selftest()
 
     async def _check_labels(self, model: Model) -> None:
         """A family is one task: all its classifiers tell the same labels apart, in whatever order."""
@@ -238,9 +250,22 @@ class Registry:
                 "set; publish this one to a family of its own"
             )
 
-    async def _record(self, registered: Registered) -> None:
-        await self._database.write(partial(_store, registered=registered))
+    async def _record(self, registered: Registered, targets: bytes) -> None:
+        job = partial(self._publish, registered=registered, targets=targets, now=self._now())
+        try:
+            await self._database.write(job)
+        except IntegrityError as error:
+            raise ConflictError("others have published meanwhile; fetch and sign again") from error
         self._registered[registered.published.name] = registered
+
+    def _publish(self, connection: Connection, registered: Registered, targets: bytes, now: datetime) -> None:
+        """The transaction: checked again, recorded and shown, all or nothing."""
+        published, data = registered.published, registered.data
+        self._check(connection, published, data, targets)
+        if published.name not in self._registered:
+            _store(connection, registered)
+        repository = self._signed_files.repository(connection)
+        write_files(connection, repository.publish(targets, {published.target_path: data}, now))
 
     async def _in_loader(self, job: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._loader, job)

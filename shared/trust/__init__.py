@@ -1,17 +1,27 @@
 """Trust (TUF): who may say which bundles exist, and how a device checks it.
 
-`keys` makes and loads signing keys, `repository` signs and publishes (operator and server), `client` verifies
-(device and operator). Nothing else in dctwire imports tuf or securesystemslib.
+`keys` makes and loads signing keys, `repository` signs and says what to publish (operator and server), `client`
+verifies (device and operator). Nothing else in dctwire imports tuf or securesystemslib.
 """
 
 from shared.trust.client import NotPublishedError, TrustClient, VerifiedTarget
 from shared.trust.errors import TrustError
 from shared.trust.keys import OFFLINE_ROLES, ONLINE_ROLES, Role, create_key, load_key
-from shared.trust.repository import Repository, add_target, create_root, create_targets, parse_targets
+from shared.trust.repository import (
+    TIMESTAMP_FILE,
+    Files,
+    Repository,
+    add_target,
+    create_root,
+    create_targets,
+    parse_targets,
+)
 
 __all__ = [
     "OFFLINE_ROLES",
     "ONLINE_ROLES",
+    "TIMESTAMP_FILE",
+    "Files",
     "NotPublishedError",
     "Repository",
     "Role",

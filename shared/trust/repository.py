@@ -1,15 +1,13 @@
-"""The publishing side of TUF: signed metadata, and a directory that devices fetch it from.
+"""The publishing side of TUF: signed metadata, and the rules by which a server adds to it.
 
 Root and targets are signed offline, by `create_root`, `create_targets` and `add_target`. A `Repository` is the
-server's directory; it accepts targets that root's targets key signed and answers for them with the online keys.
-Every step is safe to repeat, and devices see a new version only once `timestamp.json`, written last, names it.
+server's; it accepts targets that root's targets key signed and answers for them with the online keys. Devices see a
+new version only once `timestamp.json` names it.
 """
 
 import hashlib
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 
 from securesystemslib.signer import Signer
@@ -25,6 +23,10 @@ TARGETS_LIFETIME = timedelta(days=365)
 SNAPSHOT_LIFETIME = timedelta(days=7)
 TIMESTAMP_LIFETIME = timedelta(days=1)
 METADATA_LIMIT_BYTES = 1 << 20
+ROOT_FILE = "metadata/1.root.json"
+TIMESTAMP_FILE = "metadata/timestamp.json"
+Files = dict[str, bytes]
+Read = Callable[[str], bytes | None]
 
 _S = TypeVar("_S", Root, Targets, Snapshot, Timestamp)
 
@@ -72,42 +74,57 @@ def parse_targets(data: bytes) -> Metadata[Targets]:
 
 
 class Repository:
-    """A directory with `metadata/` and `targets/`, as devices fetch them; one writer at a time."""
+    """The rules of one server's repository. They read files and return the files to write, and touch nothing.
 
-    def __init__(self, directory: Path, snapshot_signer: Signer, timestamp_signer: Signer) -> None:
-        self._metadata = directory / "metadata"
-        self._targets = directory / "targets"
+    Files are named as devices fetch them: `metadata/timestamp.json`, `targets/doorbell/<sha256>.1.json`. What is
+    returned must become visible together. `metadata/timestamp.json` replaces the one before; every other file is new,
+    and two changes that started from the same state both want the same new `metadata/<n>.snapshot.json`.
+
+    Args:
+        read: a file's bytes; None when there is none.
+    """
+
+    def __init__(self, read: Read, snapshot_signer: Signer, timestamp_signer: Signer) -> None:
+        self._read = read
         self._snapshot_signer = snapshot_signer
         self._timestamp_signer = timestamp_signer
 
-    def initialise(self, root: bytes, targets: bytes, now: datetime) -> None:
-        """Lay out version 1 of everything.
+    def initialise(self, root: bytes, targets: bytes, now: datetime) -> Files:
+        """Version 1 of everything.
 
         Raises:
             TrustError: `root` is not signed by itself, or `targets` not by root's targets key.
         """
-        self._metadata.mkdir(parents=True, exist_ok=True)
-        self._targets.mkdir(parents=True, exist_ok=True)
         trusted = _parse(root, Root)
         _verify(trusted.signed, Role.ROOT, trusted)
         _verify(trusted.signed, Role.TARGETS, parse_targets(targets))
-        _write(self._metadata / "1.root.json", root)
-        _write(self._metadata / "1.targets.json", targets)
-        self._answer_for(targets_version=1, snapshot_version=1, timestamp_version=1, now=now)
+        files = {ROOT_FILE: root, "metadata/1.targets.json": targets}
+        return files | self._answer_for(targets_version=1, snapshot_version=1, timestamp_version=1, now=now)
+
+    def require_keys_of(self, root: bytes) -> None:
+        """Whether what this repository signs will be believed by who holds `root`.
+
+        Raises:
+            TrustError: root names other keys for snapshot or timestamp.
+        """
+        roles = _parse(root, Root).signed.roles
+        for role, signer in ((Role.SNAPSHOT, self._snapshot_signer), (Role.TIMESTAMP, self._timestamp_signer)):
+            if signer.public_key.keyid not in roles[role].keyids:
+                raise TrustError(f"the {role} key is not the one that root.json names")
 
     @property
     def is_initialised(self) -> bool:
         """Whether devices can fetch anything."""
-        return (self._metadata / "timestamp.json").exists()
+        return self._read(TIMESTAMP_FILE) is not None
 
     def root(self) -> bytes:
         """The root metadata devices are shipped with."""
-        return (self._metadata / "1.root.json").read_bytes()
+        return self._file(ROOT_FILE)
 
     def targets(self) -> bytes:
         """The targets metadata that the current timestamp leads to."""
         version = self._snapshot().signed.meta["targets.json"].version
-        return (self._metadata / f"{version}.targets.json").read_bytes()
+        return self._file(f"metadata/{version}.targets.json")
 
     def check(self, offered: bytes, now: datetime) -> Metadata[Targets]:
         """Parse `offered` if it may follow the current targets: the next version, with everything that was there.
@@ -129,65 +146,71 @@ class Repository:
                 raise TrustError(f"{path} was changed or taken away; targets are create-only")
         return metadata
 
-    def publish(self, offered: bytes, files: Mapping[str, bytes], now: datetime) -> None:
-        """Make new targets metadata and the files it adds visible to devices, all or nothing.
+    def publish(self, offered: bytes, added: Mapping[str, bytes], now: datetime) -> Files:
+        """What makes new targets metadata, and the targets it adds, visible to devices.
 
         Args:
-            files: contents by target path, of every entry that the current targets do not list.
+            added: contents by target path, of every entry that the current targets do not list.
 
         Raises:
             TrustError: see `check`; or an added entry's file is missing or differs from its entry.
         """
         metadata = self.check(offered, now)
         known = parse_targets(self.targets()).signed.targets
-        for path, entry in metadata.signed.targets.items():
-            if path not in known:
-                self._store(path, entry, files.get(path))
-        _write(self._metadata / f"{metadata.signed.version}.targets.json", offered)
-        self._answer_for(
+        new = {path: entry for path, entry in metadata.signed.targets.items() if path not in known}
+        files = dict(_target_file(path, entry, added.get(path)) for path, entry in new.items())
+        files[f"metadata/{metadata.signed.version}.targets.json"] = offered
+        return files | self._answer_for(
             targets_version=metadata.signed.version,
             snapshot_version=self._snapshot().signed.version + 1,
             timestamp_version=self._timestamp().signed.version + 1,
             now=now,
         )
 
-    def refresh(self, now: datetime) -> bool:
-        """Sign snapshot and timestamp again once half of a lifetime is over; says whether it did."""
+    def refresh(self, now: datetime) -> Files:
+        """Snapshot and timestamp signed again once half of a lifetime is over; nothing before that."""
         snapshot, timestamp = self._snapshot().signed, self._timestamp().signed
         is_due = timestamp.expires - now < TIMESTAMP_LIFETIME / 2 or snapshot.expires - now < SNAPSHOT_LIFETIME / 2
-        if is_due:
-            targets_version = snapshot.meta["targets.json"].version
-            self._answer_for(targets_version, snapshot.version + 1, timestamp.version + 1, now)
-        return is_due
+        if not is_due:
+            return {}
+        targets_version = snapshot.meta["targets.json"].version
+        return self._answer_for(targets_version, snapshot.version + 1, timestamp.version + 1, now)
 
-    def _store(self, path: str, entry: TargetFile, data: bytes | None) -> None:
-        if data is None:
-            raise TrustError(f"{path} is listed, but its file was not sent")
-        try:
-            entry.verify_length_and_hashes(data)
-        except RepositoryError as error:
-            raise TrustError(f"{path}: {error}") from error
-        folder, _, name = path.rpartition("/")
-        destination = (self._targets / folder / f"{hashlib.sha256(data).hexdigest()}.{name}").resolve()
-        if not destination.is_relative_to(self._targets.resolve()):
-            raise TrustError(f"{path} leads out of the targets folder")
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        _write(destination, data)
-
-    def _answer_for(self, targets_version: int, snapshot_version: int, timestamp_version: int, now: datetime) -> None:
+    def _answer_for(self, targets_version: int, snapshot_version: int, timestamp_version: int, now: datetime) -> Files:
         snapshot = Snapshot(snapshot_version, expires=now + SNAPSHOT_LIFETIME)
         snapshot.meta["targets.json"] = MetaFile(targets_version)
-        _write(self._metadata / f"{snapshot_version}.snapshot.json", _signed(snapshot, self._snapshot_signer))
         timestamp = Timestamp(timestamp_version, expires=now + TIMESTAMP_LIFETIME)
         timestamp.snapshot_meta = MetaFile(snapshot_version)
-        _write(self._metadata / "timestamp.json", _signed(timestamp, self._timestamp_signer))
+        return {
+            f"metadata/{snapshot_version}.snapshot.json": _signed(snapshot, self._snapshot_signer),
+            TIMESTAMP_FILE: _signed(timestamp, self._timestamp_signer),
+        }
 
     def _timestamp(self) -> Metadata[Timestamp]:
-        return _parse((self._metadata / "timestamp.json").read_bytes(), Timestamp)
+        return _parse(self._file(TIMESTAMP_FILE), Timestamp)
 
     def _snapshot(self) -> Metadata[Snapshot]:
         version = self._timestamp().signed.snapshot_meta.version
-        return _parse((self._metadata / f"{version}.snapshot.json").read_bytes(), Snapshot)
+        return _parse(self._file(f"metadata/{version}.snapshot.json"), Snapshot)
+
+    def _file(self, name: str) -> bytes:
+        data = self._read(name)
+        if data is None:
+            raise TrustError(f"{name} is missing")
+        return data
+
+
+def _target_file(path: str, entry: TargetFile, data: bytes | None) -> tuple[str, bytes]:
+    if data is None:
+        raise TrustError(f"{path} is listed, but its file was not sent")
+    try:
+        entry.verify_length_and_hashes(data)
+    except RepositoryError as error:
+        raise TrustError(f"{path}: {error}") from error
+    folder, _, name = path.rpartition("/")
+    if {"", ".", ".."} & set(path.split("/")):
+        raise TrustError(f"{path} leads out of the targets folder")
+    return f"targets/{folder}/{hashlib.sha256(data).hexdigest()}.{name}", data
 
 
 def _signed(content: Root | Targets | Snapshot | Timestamp, signer: Signer) -> bytes:
@@ -214,18 +237,3 @@ def _verify(root: Root, role: Role, metadata: Metadata[Any]) -> None:
         root.verify_delegate(role.value, metadata.signed_bytes, metadata.signatures)
     except (RepositoryError, ValueError) as error:
         raise TrustError(f"{role} metadata: {error}") from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Replace a file atomically and durably: readers and a power cut see the old bytes or the new ones."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

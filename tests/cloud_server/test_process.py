@@ -126,7 +126,12 @@ def test_a_second_server_on_the_same_data_is_turned_away_and_the_first_goes_on(t
 
 @pytest.mark.parametrize(
     ("file", "said"),
-    [("dctwire.sqlite3", "not a database"), ("keys/snapshot.pem", "backup"), ("tuf/metadata/timestamp.json", "backup")],
+    [
+        ("dctwire.sqlite3", "not a database"),
+        ("keys/snapshot.pem", "backup"),
+        ("keys/root.json", "backup"),
+        ("keys/targets.json", "backup"),
+    ],
 )
 def test_a_server_whose_data_are_damaged_names_the_file_and_the_way_out(tmp_path: Path, file: str, said: str) -> None:
     assert ServerProcess(tmp_path).terminate() == 0

@@ -21,6 +21,7 @@ from shared.jpeg import TableSet
 from shared.trust import (
     OFFLINE_ROLES,
     ONLINE_ROLES,
+    Files,
     Repository,
     Role,
     add_target,
@@ -66,8 +67,8 @@ class Publisher:
         self._targets_key = keys[Role.TARGETS]
         self.directory = directory / "tuf"
         self.root = create_root(keys, NOW)
-        self._repository = Repository(self.directory, keys[Role.SNAPSHOT], keys[Role.TIMESTAMP])
-        self._repository.initialise(self.root, create_targets(self._targets_key, NOW), NOW)
+        self._repository = Repository(self._read, keys[Role.SNAPSHOT], keys[Role.TIMESTAMP])
+        self._write(self._repository.initialise(self.root, create_targets(self._targets_key, NOW), NOW))
 
     def publish(
         self,
@@ -80,9 +81,19 @@ class Publisher:
         content, target = data or bundle.to_bytes(), path or bundle.target_path
         told = {**bundle.target_custom, **(custom or {})}
         signed = add_target(self._repository.targets(), target, content, told, self._targets_key, NOW)
-        self._repository.publish(signed, {target: content}, NOW)
+        self._write(self._repository.publish(signed, {target: content}, NOW))
 
     def file_of(self, bundle: Bundle) -> Path:
         """Where the repository keeps the bundle's bytes."""
         [file] = self.directory.glob(f"targets/{bundle.family}/*.{bundle.counter}.json")
         return file
+
+    def _read(self, name: str) -> bytes | None:
+        path = self.directory / name
+        return path.read_bytes() if path.exists() else None
+
+    def _write(self, files: Files) -> None:
+        for name, data in files.items():
+            path = self.directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)

@@ -12,12 +12,14 @@ from typing import Any
 import httpx
 import onnx
 import pytest
+from sqlalchemy import update
 
 from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.publishing import ModelFolder, initialise_trust, publish_folder
+from cloud_server.schema import tuf_files
 from shared.bundle import Bundle
 from shared.errors import RefusedError
-from shared.trust import Role, TrustError, add_target, load_key, parse_targets
+from shared.trust import TIMESTAMP_FILE, Role, TrustError, add_target, load_key, parse_targets
 from shared.wire import ProblemCode
 from tests.cloud_server.rig import (
     LABELS,
@@ -302,25 +304,21 @@ def test_a_blob_that_rotted_on_disk_is_left_out_and_the_rest_is_served(tmp_path:
         assert answer.json()["model"] == "digits/1"
 
 
-def test_a_publish_that_died_before_its_last_step_is_finished_by_the_next(tmp_path: Path) -> None:
-    """The bundle's row is there, devices cannot see it yet: exactly what a kill between the two leaves."""
-    write_bundle(tmp_path / "v1", "digits", 1, tables(50))
+def test_a_damaged_timestamp_in_the_database_is_named_at_the_start(tmp_path: Path) -> None:
+    with server_in_thread(tmp_path) as rig, rig.database() as database:
+        database.execute(update(tuf_files).where(tuf_files.c.name == TIMESTAMP_FILE).values(data=b"rubbish"))
+    with pytest.raises(TrustError, match="not TUF metadata"), server_in_thread(tmp_path):
+        pass
+
+
+def test_a_database_of_other_keys_is_refused(tmp_path: Path) -> None:
     with server_in_thread(tmp_path) as rig:
-        before = {path: path.read_bytes() for path in (rig.data / "tuf").rglob("*.json")}
-        rig.publish(tmp_path / "v1")
-    for path in (tmp_path / "data" / "tuf").rglob("*.json"):
-        if path in before:
-            path.write_bytes(before[path])
-        elif path.name != "2.targets.json":
-            path.unlink()
-    (tmp_path / "keys" / "verified").rename(tmp_path / "elsewhere")
-    with server_in_thread(tmp_path) as rig:
-        operator = rig.client("operator")
-        assert_problem(
-            operator.post("/v1/assignments", json={"family": "digits", "counter": 1}), 404, ProblemCode.NOT_FOUND
-        )
-        rig.publish(tmp_path / "v1")
-        assert rig.assign("digits", 1) == 1
+        initialise_trust(tmp_path / "other-keys", tmp_path / "other-data", datetime.now(UTC))
+    with pytest.raises(TrustError, match="another root"), server_in_thread(tmp_path, keys=tmp_path / "other-data/keys"):
+        pass
+    (rig.data / "keys" / "timestamp.pem").write_bytes((tmp_path / "other-data/keys/timestamp.pem").read_bytes())
+    with pytest.raises(TrustError, match="timestamp key is not the one"), server_in_thread(tmp_path):
+        pass
 
 
 def test_the_operator_does_not_countersign_what_a_broken_server_offers(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from shared.errors import ChannelError
 from shared.trust import (
+    TIMESTAMP_FILE,
     NotPublishedError,
     Repository,
     Role,
@@ -24,24 +25,23 @@ from shared.trust import (
 
 @dataclass
 class Site:
-    """A publisher's keys and a repository on disk, and devices that fetch from it."""
+    """A publisher's keys and a repository, and devices that fetch from it."""
 
     keys: Path
-    public: Path
+    public: dict[str, bytes]
     repository: Repository
 
     def device(self, directory: Path) -> TrustClient:
         return TrustClient(directory, self.repository.root(), self.fetch)
 
     def fetch(self, path: str) -> Iterator[bytes]:
-        file = self.public / path
-        if not file.is_file():
+        if path not in self.public:
             raise NotPublishedError(path)
-        yield file.read_bytes()
+        yield self.public[path]
 
     def publish(self, path: str, data: bytes, now: datetime | None = None) -> None:
         now = now or datetime.now(UTC)
-        self.repository.publish(self.sign(path, data, now), {path: data}, now)
+        self.public |= self.repository.publish(self.sign(path, data, now), {path: data}, now)
 
     def sign(self, path: str, data: bytes, now: datetime) -> bytes:
         return add_target(self.repository.targets(), path, data, {"n": 1}, load_key(self.keys, Role.TARGETS), now)
@@ -49,9 +49,10 @@ class Site:
 
 def make_site(directory: Path, now: datetime) -> Site:
     signers = {role: create_key(directory / "keys", role) for role in Role}
-    repository = Repository(directory / "public", signers[Role.SNAPSHOT], signers[Role.TIMESTAMP])
-    repository.initialise(create_root(signers, now), create_targets(signers[Role.TARGETS], now), now)
-    return Site(directory / "keys", directory / "public", repository)
+    public: dict[str, bytes] = {}
+    repository = Repository(public.get, signers[Role.SNAPSHOT], signers[Role.TIMESTAMP])
+    public |= repository.initialise(create_root(signers, now), create_targets(signers[Role.TARGETS], now), now)
+    return Site(directory / "keys", public, repository)
 
 
 @pytest.fixture
@@ -74,8 +75,8 @@ def test_a_target_nobody_signed_is_refused(site: Site, tmp_path: Path) -> None:
 
 def test_a_tampered_target_is_refused(site: Site, tmp_path: Path) -> None:
     site.publish("doorbell/1.json", b"one")
-    (file,) = (site.public / "targets" / "doorbell").iterdir()
-    file.write_bytes(b"two")
+    [name] = [name for name in site.public if name.startswith("targets/doorbell/")]
+    site.public[name] = b"two"
     with pytest.raises(TrustError):
         site.device(tmp_path / "device").download("doorbell/1.json")
 
@@ -99,11 +100,11 @@ def test_a_whole_forged_repository_is_refused_by_the_device(site: Site, tmp_path
 
 def test_a_server_that_goes_back_in_time_is_refused(site: Site, tmp_path: Path) -> None:
     site.publish("doorbell/1.json", b"one")
-    old = (site.public / "metadata" / "timestamp.json").read_bytes()
+    old = site.public[TIMESTAMP_FILE]
     site.publish("doorbell/2.json", b"two")
     device = site.device(tmp_path / "device")
     device.download("doorbell/2.json")
-    (site.public / "metadata" / "timestamp.json").write_bytes(old)
+    site.public[TIMESTAMP_FILE] = old
     with pytest.raises(TrustError):
         device.download("doorbell/1.json")
 
@@ -118,8 +119,8 @@ def test_refreshing_keeps_a_quiet_repository_alive(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     site = make_site(tmp_path / "site", now - timedelta(days=2))
     site.publish("doorbell/1.json", b"one", now - timedelta(days=2))
-    assert site.repository.refresh(now)
-    assert not site.repository.refresh(now)
+    site.public |= site.repository.refresh(now)
+    assert site.repository.refresh(now) == {}
     assert site.device(tmp_path / "device").download("doorbell/1.json").data == b"one"
 
 
@@ -142,7 +143,7 @@ def test_a_target_cannot_be_taken_away(site: Site) -> None:
 def test_targets_of_another_version_than_the_next_are_refused(site: Site) -> None:
     now = datetime.now(UTC)
     offered = site.sign("doorbell/1.json", b"one", now)
-    site.repository.publish(offered, {"doorbell/1.json": b"one"}, now)
+    site.public |= site.repository.publish(offered, {"doorbell/1.json": b"one"}, now)
     with pytest.raises(TrustError, match="cannot follow"):
         site.repository.publish(offered, {"doorbell/1.json": b"one"}, now)
 
@@ -155,19 +156,25 @@ def test_a_listed_file_that_was_not_sent_is_refused_and_nothing_changes(site: Si
     assert site.repository.targets() == before
 
 
-def test_a_path_cannot_leave_the_targets_folder(site: Site) -> None:
+@pytest.mark.parametrize("path", ["../../escape.json", "/escape.json", "doorbell/./1.json", "doorbell/"])
+def test_a_path_cannot_leave_the_targets_folder(site: Site, path: str) -> None:
     with pytest.raises(TrustError, match="leads out"):
-        site.publish("../../escape.json", b"x")
+        site.publish(path, b"x")
 
 
-def test_a_publish_that_was_cut_off_can_be_repeated(site: Site, tmp_path: Path) -> None:
+def test_a_change_replaces_the_timestamp_and_nothing_else(site: Site) -> None:
     now = datetime.now(UTC)
     offered = site.sign("doorbell/1.json", b"one", now)
-    timestamp = (site.public / "metadata" / "timestamp.json").read_bytes()
-    site.repository.publish(offered, {"doorbell/1.json": b"one"}, now)
-    (site.public / "metadata" / "timestamp.json").write_bytes(timestamp)  # as if killed before the last write
-    site.repository.publish(offered, {"doorbell/1.json": b"one"}, now)
-    assert site.device(tmp_path / "device").download("doorbell/1.json").data == b"one"
+    files = site.repository.publish(offered, {"doorbell/1.json": b"one"}, now)
+    assert files.keys() & site.public.keys() == {TIMESTAMP_FILE}
+    rival = site.repository.refresh(now + timedelta(days=1))
+    assert "metadata/2.snapshot.json" in files.keys() & rival.keys(), "of two changes to one state, one can be made"
+
+
+def test_a_repository_with_a_hole_is_named(site: Site) -> None:
+    del site.public["metadata/1.snapshot.json"]
+    with pytest.raises(TrustError, match=r"metadata/1\.snapshot\.json is missing"):
+        site.repository.targets()
 
 
 def test_a_dead_line_is_a_channel_error(site: Site, tmp_path: Path) -> None:
