@@ -130,7 +130,6 @@ def test_a_second_server_on_the_same_data_is_turned_away_and_the_first_goes_on(t
         ("dctwire.sqlite3", "not a database"),
         ("keys/snapshot.pem", "backup"),
         ("keys/root.json", "backup"),
-        ("keys/targets.json", "backup"),
     ],
 )
 def test_a_server_whose_data_are_damaged_names_the_file_and_the_way_out(tmp_path: Path, file: str, said: str) -> None:
