@@ -22,7 +22,7 @@ from sqlalchemy import Engine
 from cloud_server.api.admission import Admission, BodyLimits
 from cloud_server.api.device_plane import device_plane
 from cloud_server.api.exchange import TURNED_AWAY, BodyBudget, Exchange, HttpLimits
-from cloud_server.api.operator_plane import operator_plane
+from cloud_server.api.operator_plane import OperatorLimits, operator_plane
 from cloud_server.api.ops_plane import Health, ops_plane
 from cloud_server.api.tuf_files import TufFiles
 from cloud_server.data_lock import DataInUseError, DataLock
@@ -130,9 +130,9 @@ class System:
             files,
             Samples(self._database, self._frames),
             labels,
-            settings.blob_max_bytes,
+            OperatorLimits(settings.blob_max_bytes, settings.body_max_seconds, settings.operator_hosts),
         )
-        ops_app = ops_plane(self.metrics, self.health, self._set_gauges)
+        ops_app = ops_plane(self.metrics, self.health, self._set_gauges, self._require_life)
         self.device = Listener(device_app, self._at(settings.device_host, settings.device_port), self._meter)
         self.operator = Listener(operator_app, self._at(settings.operator_host, settings.operator_port), _no_meter)
         self.ops = Listener(ops_app, self._at(settings.ops_host, settings.ops_port), _no_meter)
@@ -200,6 +200,9 @@ class System:
         if exchange.route == TURNED_AWAY:
             self.metrics.count_rejection(TURNED_AWAY)
         self.metrics.count_exchange(exchange.route, exchange.received_bytes, exchange.sent_bytes, exchange.payload)
+
+    def _require_life(self) -> None:
+        self._database.require_turning(self._settings.stall_max_seconds)
 
     def _set_gauges(self) -> None:
         seqs = {family: assignment.seq for family, assignment in self._assignments.all().items()}

@@ -12,6 +12,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Dialect, Engine, Table
@@ -19,7 +20,7 @@ from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
-from cloud_server.errors import StorageError
+from cloud_server.errors import NotReadyError, StorageError
 
 T = TypeVar("T")
 GROUP_MAX_JOBS = 256
@@ -70,6 +71,14 @@ class Database:
             Exception: whatever the job itself raised; its changes are undone, its neighbours' are not.
         """
         return await self._answer(self._writer, job)
+
+    def require_turning(self, max_seconds: float) -> None:
+        """Whether the writer gets on: a database that does not answer cannot hold it up for long, only a fault of ours.
+
+        Raises:
+            NotReadyError: it has been at one group of writes for longer, or has ended.
+        """
+        self._writer.require_turning(max_seconds)
 
     def close(self) -> None:
         """Finish every queued write, then let go of the database. Call it from another thread than the loop's."""
@@ -129,6 +138,7 @@ class _Worker:
         self._run = run
         self._loop = loop
         self._queue: queue.Queue[_Job | None] = queue.Queue(QUEUE_MAX_JOBS)
+        self._began: float | None = None
         self._threads = [threading.Thread(target=self._work, name=name, daemon=True) for _ in range(threads)]
         for thread in self._threads:
             thread.start()
@@ -144,6 +154,14 @@ class _Worker:
         except queue.Full as error:
             raise StorageError(f"{QUEUE_MAX_JOBS} database jobs wait already") from error
 
+    def require_turning(self, max_seconds: float) -> None:
+        """As the database's."""
+        began = self._began
+        if began is not None and monotonic() - began > max_seconds:
+            raise NotReadyError(f"{self._threads[0].name} has been at one job for {monotonic() - began:.0f} s")
+        if not all(thread.is_alive() for thread in self._threads):
+            raise NotReadyError(f"{self._threads[0].name} has ended")
+
     def close(self, max_seconds: float) -> None:
         """Finish what is queued, unless the database has fallen silent."""
         with contextlib.suppress(queue.Full):
@@ -157,7 +175,9 @@ class _Worker:
         while not is_last and (first := self._queue.get()) is not None:
             group, is_last = self._gather(first)
             wanted = [job for job in group if not job.done.cancelled()]
+            self._began = monotonic()
             outcomes = self._run(wanted) if wanted else []
+            self._began = None
             with contextlib.suppress(RuntimeError):  # a loop that is closed has nobody left who waits
                 self._loop.call_soon_threadsafe(_resolve, wanted, outcomes)
 

@@ -44,12 +44,16 @@ class ServerSettings(BaseSettings):
     device_port: Port = Field(8000, description="Device plane: port; 0 takes a free one.")
     operator_host: str = Field("127.0.0.1", description="Operator plane: keep it on loopback.")
     operator_port: Port = Field(8001, description="Operator plane: port.")
+    operator_hosts: str = Field(
+        "", description="Names with a dot by which operators call it, divided by commas; addresses always do."
+    )
     ops_host: str = Field("127.0.0.1", description="Metrics and probes: address.")
     ops_port: Port = Field(9100, description="Metrics and probes: port.")
     connections_max: int = Field(4096, ge=1, description="Connections a plane; the next one is turned away.")
     head_max_seconds: Seconds = Field(10.0, description="How long the head of a request may take to arrive.")
     body_max_seconds: Seconds = Field(60.0, description="How long a body may take to arrive.")
     keep_alive_seconds: int = Field(75, ge=1, description="How long a connection may rest between two requests.")
+    stall_max_seconds: Seconds = Field(60.0, description="How long one write may take before /livez says no.")
     drain_delay_seconds: float = Field(
         1.0, ge=0, description="SIGTERM: how long to answer on, unready, until balancers have seen it."
     )

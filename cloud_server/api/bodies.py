@@ -41,25 +41,35 @@ async def read_body(request: Request, max_bytes: int, max_seconds: float) -> byt
         exchange.bodies.check(int(declared))
     timer = asyncio.get_running_loop().call_later(max_seconds, exchange.cut_off)
     try:
-        message = await _next(request, exchange, max_bytes)
+        message = await _counted(request, exchange, max_bytes)
         if not message.get("more_body", False):
             whole: bytes = message["body"]
             return whole
         body = bytearray(message["body"])
         while message.get("more_body", False):
-            message = await _next(request, exchange, max_bytes)
+            message = await _counted(request, exchange, max_bytes)
             body += message["body"]
         return bytes(body)
     finally:
         timer.cancel()
 
 
-async def _next(request: Request, exchange: Exchange, max_bytes: int) -> Any:
-    message = await request.receive()
-    if message["type"] == "http.disconnect":
-        raise exchange.disconnection()
+async def _counted(request: Request, exchange: Exchange, max_bytes: int) -> Any:
+    message = await next_message(request)
     exchange.hold(len(message["body"]))
     _within(exchange.held_bytes, max_bytes)
+    return message
+
+
+async def next_message(request: Request) -> Any:
+    """The next piece of a body, as ASGI has it.
+
+    Raises:
+        SlowBodyError, ClientDisconnect: the exchange was cut off, or the client has gone.
+    """
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise exchange_of(request.scope).disconnection()
     return message
 
 

@@ -5,16 +5,19 @@ A body must say that it is JSON: a page in the operator's browser cannot send th
 
 import asyncio
 import re
+from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
-from starlette.requests import ClientDisconnect, Request
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from cloud_server.api.bodies import JSON, read_command
+from cloud_server.api.bodies import JSON, next_message, read_command
 from cloud_server.api.call_log import CallLog, remark
+from cloud_server.api.exchange import exchange_of
 from cloud_server.api.openapi import add_document
 from cloud_server.api.operator_operations import AssignRequest, ClaimRequest, operator_operations
+from cloud_server.api.own_hosts import require_own_host
 from cloud_server.api.problems import install_problems
 from cloud_server.api.published import published_router
 from cloud_server.api.samples import samples_router
@@ -33,6 +36,15 @@ WRITE_BYTES = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+@dataclass(frozen=True, slots=True)
+class OperatorLimits:
+    """How large a blob may be, how long it may pause while it arrives, and by which further names we are called."""
+
+    blob_max_bytes: int
+    blob_idle_seconds: float
+    host_names: str
+
+
 def operator_plane(
     registry: Registry,
     sessions: Sessions,
@@ -42,22 +54,27 @@ def operator_plane(
     tuf_files: TufFiles,
     samples: Samples,
     labels: Labels,
-    blob_max_bytes: int,
+    limits: OperatorLimits,
 ) -> FastAPI:
     """The application behind the operator listener."""
-    app = FastAPI(title="dctwire operator plane", openapi_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="dctwire operator plane",
+        openapi_url=None,
+        redirect_slashes=False,
+        dependencies=[Depends(require_own_host(limits.host_names))],
+    )
     app.add_middleware(CallLog)
     install_problems(app, lambda _request, _reason: {})
     app.include_router(published_router(registry, sessions, assignments))
-    app.include_router(_blobs_router(blobs, blob_max_bytes))
+    app.include_router(_blobs_router(blobs, limits))
     app.include_router(_fleet_router(registry, devices, assignments))
     app.include_router(samples_router(samples, labels))
     app.include_router(tuf_router(tuf_files))
-    add_document(app, operator_operations(blob_max_bytes))
+    add_document(app, operator_operations(limits.blob_max_bytes))
     return app
 
 
-def _blobs_router(blobs: Blobs, max_bytes: int) -> APIRouter:
+def _blobs_router(blobs: Blobs, limits: OperatorLimits) -> APIRouter:
     router = APIRouter()
 
     @router.put("/v1/blobs/{sha256}")
@@ -66,12 +83,12 @@ def _blobs_router(blobs: Blobs, max_bytes: int) -> APIRouter:
         if _SHA256.fullmatch(sha256) is None:
             raise PeerError("a blob's name is its SHA-256, 64 lower-case hex digits")
         declared = request.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > max_bytes:
-            raise BodyTooLargeError(max_bytes)
+        if declared.isdecimal() and int(declared) > limits.blob_max_bytes:
+            raise BodyTooLargeError(limits.blob_max_bytes)
         if await asyncio.to_thread(blobs.__contains__, sha256):
             return Response(status_code=204, headers={"connection": "close"})
         with blobs.upload(sha256) as upload:
-            await _receive(request, upload, max_bytes)
+            await _receive(request, upload, limits)
             await asyncio.to_thread(upload.finish)
         return Response(status_code=201)
 
@@ -106,18 +123,18 @@ def _fleet_router(registry: Registry, devices: Devices, assignments: Assignments
     return router
 
 
-async def _receive(request: Request, upload: Upload, max_bytes: int) -> None:
+async def _receive(request: Request, upload: Upload, limits: OperatorLimits) -> None:
     total, pending = 0, bytearray()
-    is_more = True
+    exchange, is_more = exchange_of(request.scope), True
     while is_more:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
+        timer = asyncio.get_running_loop().call_later(limits.blob_idle_seconds, exchange.cut_off)
+        message = await next_message(request)
+        timer.cancel()
         is_more = message.get("more_body", False)
         pending += message["body"]
         total += len(message["body"])
-        if total > max_bytes:
-            raise BodyTooLargeError(max_bytes)
+        if total > limits.blob_max_bytes:
+            raise BodyTooLargeError(limits.blob_max_bytes)
         if len(pending) >= WRITE_BYTES or not is_more:
             await asyncio.to_thread(upload.write, bytes(pending))
             pending.clear()

@@ -31,8 +31,15 @@ class Health:
             raise NotReadyError("draining" if self.is_draining else "models are being loaded")
 
 
-def ops_plane(metrics: Metrics, health: Health, before_scrape: Callable[[], None]) -> FastAPI:
-    """The application behind the ops listener; `before_scrape` sets the gauges that are only then worked out."""
+def ops_plane(
+    metrics: Metrics, health: Health, before_scrape: Callable[[], None], require_life: Callable[[], None]
+) -> FastAPI:
+    """The application behind the ops listener.
+
+    Args:
+        before_scrape: sets the gauges that are only then worked out.
+        require_life: raises NotReadyError when something stands still that only a new process can mend.
+    """
     app = FastAPI(title="dctwire ops plane", openapi_url=None, redirect_slashes=False)
     install_problems(app, lambda _request, _reason: {})
 
@@ -44,7 +51,8 @@ def ops_plane(metrics: Metrics, health: Health, before_scrape: Callable[[], None
 
     @app.get("/livez")
     async def livez() -> Response:
-        """The event loop turns."""
+        """The event loop turns, for it answers, and so does the database's writer, even when the database is gone."""
+        require_life()
         return PlainTextResponse("ok\n")
 
     @app.get("/startupz")

@@ -1,0 +1,62 @@
+"""Probes: alive while loop and writer turn, ready between loading and draining, whatever the database does."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cloud_server.api.ops_plane import Health
+from cloud_server.errors import NotReadyError
+from shared.wire import ProblemCode
+from tests.cloud_server.rig import Rig, assert_problem, server_in_thread
+
+STALL_SECONDS = 0.3
+
+
+@pytest.fixture
+def touchy(tmp_path: Path, bundle_folders: dict[int, Path]) -> Iterator[Rig]:
+    """A server that counts as dead when its writer stands still for a moment."""
+    with server_in_thread(tmp_path, stall_max_seconds=STALL_SECONDS) as rig:
+        rig.publish(bundle_folders[1])
+        yield rig
+
+
+def until(status: int, ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """Ask until the answer has this status."""
+    deadline = time.monotonic() + 30
+    while (answer := ask()).status_code != status:
+        assert time.monotonic() < deadline, f"still {answer.status_code}"
+    return answer
+
+
+def test_a_writer_that_stands_still_is_no_life_but_no_reason_to_send_frames_elsewhere(touchy: Rig) -> None:
+    ops, operator = touchy.client("ops"), touchy.client("operator")
+    with sqlite3.connect(touchy.data / "dctwire.sqlite3", isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        writing = threading.Thread(target=operator.post, args=("/v1/claims",), kwargs={"json": {"family": "digits"}})
+        writing.start()
+        dead = until(503, lambda: ops.get("/livez"))
+        ready = ops.get("/readyz")
+        other.execute("ROLLBACK")
+    other.close()
+    writing.join()
+    assert_problem(dead, 503, ProblemCode.NOT_READY)
+    assert dead.headers["retry-after"]
+    assert "database-write" in dead.json()["detail"]
+    assert ready.status_code == 200
+    assert until(200, lambda: ops.get("/livez")).text == "ok\n"
+
+
+def test_frames_are_welcome_from_the_load_to_the_drain() -> None:
+    health = Health()
+    with pytest.raises(NotReadyError, match="loaded"):
+        health.require_ready()
+    health.is_started = True
+    health.require_ready()
+    health.is_draining = True
+    with pytest.raises(NotReadyError, match="draining"):
+        health.require_ready()
