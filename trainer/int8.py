@@ -36,24 +36,24 @@ class EightBits:
     """A classifier's twin, and what both make of the same held-out frames.
 
     Args:
-        accuracy, float_accuracy: the twin's, and that of the float32 classifier; shares.
-        n: frames.
+        right, float_right: how many of the n frames the twin names rightly, and the float32 classifier.
     """
 
     model: bytes
-    accuracy: float
-    float_accuracy: float
+    right: int
+    float_right: int
     n: int
 
     @property
     def holds(self) -> bool:
         """Whether the twin is as good; one that is not is not exported."""
-        return self.float_accuracy - self.accuracy <= LOSS_MAX
+        return self.float_right - self.right <= LOSS_MAX * self.n
 
     def describe(self) -> str:
         """Both figures, and what follows."""
         verdict = "exported" if self.holds else f"left out: it may lose {LOSS_MAX:.1%}"
-        figures = f"accuracy {self.accuracy:.2%}, in float32 {self.float_accuracy:.2%} (validation, n = {self.n})"
+        accuracy, float_accuracy = self.right / self.n, self.float_right / self.n
+        figures = f"accuracy {accuracy:.2%}, in float32 {float_accuracy:.2%} (validation, n = {self.n})"
         return f"in eight bits: {figures}; {verdict}"
 
 
@@ -65,10 +65,10 @@ def eight_bits(model: bytes, dataset: Dataset, see: Callable[[Split], Levels | P
     """
     calibration, held_out = dataset.train.head(CALIBRATION_FRAMES), dataset.validation.head(TRIAL_FRAMES)
     twin, frames = to_int8(model, see(calibration)), see(held_out)
-    accuracy, float_accuracy = (
-        float((OnnxClassifier(each).logits(frames).argmax(1) == held_out.labels).mean()) for each in (twin, model)
+    right, float_right = (
+        int((OnnxClassifier(each).logits(frames).argmax(1) == held_out.labels).sum()) for each in (twin, model)
     )
-    return EightBits(twin, accuracy, float_accuracy, len(held_out))
+    return EightBits(twin, right, float_right, len(held_out))
 
 
 def to_int8(model: bytes, frames: Levels | Planes) -> bytes:

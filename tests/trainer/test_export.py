@@ -16,6 +16,7 @@ from trainer.errors import RunError
 from trainer.export import Exportable
 from trainer.goals import StandardGoal
 from trainer.golden import CLEAREST, GENERATED, GoldenPictures
+from trainer.int8 import EightBits
 from trainer.recipe import Recipe
 from trainer.run_dir import Asked, Finished, Summary
 from trainer.training import new_net
@@ -110,6 +111,19 @@ def served_logits(parts: Exportable, frames: list[bytes]) -> np.ndarray:
     y, c = np.empty((len(frames), 64, 4, 4), np.int16), np.empty((len(frames), 128, 2, 2), np.int16)
     assert not any(Decoder(TABLES).decode_batch(frames, y, c))
     return OnnxClassifier(parts.model).run({"y": y, "c": c})
+
+
+def test_a_twin_that_lost_its_accuracy_is_not_exported_and_that_of_an_earlier_export_goes(
+    parts: Exportable, dataset: Dataset, folder: Path, tmp_path: Path
+) -> None:
+    golden, twin = exporting.read_bundle(folder)[1].golden, exporting.twin_of(parts, dataset)
+    expected = exporting.measure(parts, dataset, SplitName.VALIDATION, "thrifty").evaluation
+    made = {"family": "gate", "min_counter": 1, "created_at": datetime(2026, 1, 1, tzinfo=UTC), "selftest_seed": 1}
+    for counter, lost in ((1, 5), (2, 6)):
+        tried = EightBits(twin.model, 900 - lost, 900, n=1000)
+        exporting.write_bundle(parts, golden, tried, expected, tmp_path, counter=counter, **made)
+        assert (tmp_path / "classifier-int8.onnx").exists() is (counter == 1)
+        assert exporting.read_bundle(tmp_path)[1].int8 == (twin.model if counter == 1 else None)
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_a_trained_net_keeps_its_accuracy_and_shrinks_to_a_third(
 ) -> None:
     net, encoding = trained
     assert twin.holds
-    assert 0.5 < twin.float_accuracy < 1
+    assert twin.n / 2 < twin.float_right < twin.n
     assert len(twin.model) < len(to_onnx(net, steps_of(encoding), 32, 32)) / 2
 
 
@@ -102,8 +102,8 @@ def test_its_figures_are_those_of_real_frames(
     levels = quantise(encoding, dataset.validation)
     with torch.no_grad():
         likeliest = net(dequantised(levels.planes(slice(None)), steps_of(encoding))).argmax(1)
-    assert twin.float_accuracy == (likeliest == levels.labels).float().mean().item()
-    assert twin.accuracy == (OnnxClassifier(twin.model).logits(levels).argmax(1) == levels.labels.numpy()).mean()
+    assert twin.float_right == (likeliest == levels.labels).sum().item()
+    assert twin.right == (OnnxClassifier(twin.model).logits(levels).argmax(1) == levels.labels.numpy()).sum()
     assert twin.n == 512
 
 
@@ -145,12 +145,12 @@ def test_coefficients_keep_the_stem_in_float(tmp_path) -> None:
     assert {value.type.tensor_type.elem_type for value in onnx.load_from_string(made).graph.input} == {1}  # float32
 
 
-@pytest.mark.parametrize(("accuracy", "holds"), [(0.805, True), (0.796, True), (0.794, False)])
-def test_half_a_point_is_what_a_twin_may_lose(accuracy: float, holds: bool) -> None:
-    twin = EightBits(b"", accuracy, float_accuracy=0.8, n=1000)
+@pytest.mark.parametrize(("right", "holds"), [(805, True), (795, True), (794, False)])
+def test_half_a_point_is_what_a_twin_may_lose(right: int, holds: bool) -> None:
+    twin = EightBits(b"", right, float_right=800, n=1000)
     assert twin.holds is holds
     assert ("exported" in twin.describe()) is holds
-    assert f"{accuracy:.2%}, in float32 80.00%" in twin.describe()
+    assert f"accuracy {right / 10:.2f}%, in float32 80.00%" in twin.describe()
 
 
 def test_a_twin_that_lost_its_accuracy_is_found_out(trained: tuple[DctNet, Encoding], dataset: Dataset) -> None:

@@ -1,0 +1,126 @@
+"""What the trainer exports, the server serves: with the same answers, in the precision that its golden frames allow."""
+
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from shared.jpeg import Stream, TableSet
+from tests.cloud_server.rig import Rig, server_in_thread
+from trainer import export, fallback
+from trainer.classifier import OnnxClassifier
+from trainer.data import Dataset, SplitName, synthetic
+from trainer.encoding import EncoderSettings, Encoding
+from trainer.encodings import steps_of
+from trainer.fallback import FallbackClassifier, dequantised_planes
+from trainer.golden import GoldenPictures
+from trainer.int8 import EightBits
+from trainer.models import DctNet, DctNetConfig
+from trainer.onnx_graph import to_onnx
+
+ENCODING = Encoding(TableSet.standard(40), EncoderSettings.nearest(rounding=0.4))
+MADE = {"family": "gate", "created_at": datetime(2026, 1, 1, tzinfo=UTC)}
+FRAMES = 32
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    splits = {name: synthetic.generate(32, 3, name, 64) for name in SplitName}
+    return Dataset("synthetic-32/v1/seed3", synthetic.CLASSES, *splits.values())
+
+
+@pytest.fixture(scope="module")
+def net(dataset: Dataset) -> DctNet:
+    """Not trained: what it says means nothing, but it says it clearly."""
+    torch.manual_seed(0)
+    return DctNet(DctNetConfig(len(dataset.classes), (8, 12)), torch.full((3, 64), 0.02)).eval()
+
+
+@pytest.fixture(scope="module")
+def bundle_parts(net: DctNet, dataset: Dataset) -> export.Exportable:
+    return export.Exportable(ENCODING, to_onnx(net, steps_of(ENCODING), 32, 32), dataset.classes, 32, 32)
+
+
+@pytest.fixture(scope="module")
+def fallback_parts(net: DctNet, dataset: Dataset) -> FallbackClassifier:
+    return FallbackClassifier(to_onnx(net, None, 32, 32), dataset.classes, 32, 32)
+
+
+@pytest.fixture(scope="module")
+def rig(
+    bundle_parts: export.Exportable,
+    fallback_parts: FallbackClassifier,
+    dataset: Dataset,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Rig]:
+    """A server with both published."""
+    folder = tmp_path_factory.mktemp("exports")
+    write_bundle(bundle_parts, dataset, folder / "bundle")
+    write_fallback(fallback_parts, dataset, folder / "fallback")
+    with server_in_thread(folder / "server") as rig:
+        rig.publish(folder / "bundle")
+        rig.publish(folder / "fallback")
+        yield rig
+
+
+def write_bundle(parts: export.Exportable, dataset: Dataset, folder: Path) -> None:
+    expected = export.measure(parts, dataset, SplitName.VALIDATION, "standard, quality 40").evaluation
+    golden = export.golden_of(parts, GoldenPictures.GENERATED, dataset)
+    numbers = {"counter": 1, "min_counter": 1, "selftest_seed": 1}
+    export.write_bundle(parts, golden, kept(export.twin_of(parts, dataset)), expected, folder, **numbers, **MADE)
+
+
+def write_fallback(parts: FallbackClassifier, dataset: Dataset, folder: Path) -> None:
+    golden, twin = fallback.golden_of(parts, GoldenPictures.HELD_OUT, dataset), kept(fallback.twin_of(parts, dataset))
+    fallback.write_fallback(parts, golden, twin, fallback.measure(parts, dataset, SplitName.TEST), folder, **MADE)
+
+
+def kept(twin: EightBits) -> EightBits:
+    """The twin, exported whatever it lost: a net that was not trained has no accuracy to hold."""
+    return EightBits(twin.model, twin.float_right, twin.float_right, twin.n)
+
+
+def answers(rig: Rig, frames: list[bytes]) -> list[tuple[str, str]]:
+    """Model and label of each frame."""
+    device = rig.enrol("gate")
+    documents = [device.post(frame).json() for frame in frames]
+    return [(document["match"], document["label"]) for document in documents]
+
+
+def test_an_exported_bundle_is_served_and_answers_as_the_trainer_measured(
+    rig: Rig, bundle_parts: export.Exportable, dataset: Dataset
+) -> None:
+    [row] = rig.client("operator").get("/v1/bundles").json()["bundles"]
+    assert row["state"] == "loaded"
+    frames = ENCODING.encoder().encode_batch(dataset.test.pixels[:FRAMES], Stream.ABBREVIATED)
+    likeliest = export.logits_of(bundle_parts, frames).argmax(1)
+    agreed = [
+        answer == ("exact", dataset.classes[index])
+        for answer, index in zip(answers(rig, frames), likeliest, strict=True)
+    ]
+    assert all(agreed) if row["precision"] == "fp32" else sum(agreed) >= FRAMES - 4
+
+
+def test_an_exported_fallback_answers_ordinary_files_as_the_trainer_measured(
+    rig: Rig, fallback_parts: FallbackClassifier, dataset: Dataset
+) -> None:
+    [row] = rig.client("operator").get("/v1/fallbacks").json()["fallbacks"]
+    assert row["state"] == "loaded"
+    files = [saved_by_pillow(pixels) for pixels in dataset.test.pixels[:FRAMES]]
+    likeliest = OnnxClassifier(fallback_parts.model).logits(dequantised_planes(files, 32, 32)).argmax(1)
+    agreed = [
+        answer == ("fallback", dataset.classes[index])
+        for answer, index in zip(answers(rig, files), likeliest, strict=True)
+    ]
+    assert all(agreed) if row["precision"] == "fp32" else sum(agreed) >= FRAMES - 4
+
+
+def saved_by_pillow(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=85, subsampling="4:2:0")
+    return file.getvalue()
