@@ -301,8 +301,6 @@ async def serve(settings: ServerSettings, announce: Callable[[System], None]) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, heed)
     async with system.running():
-        gc.collect()
-        gc.freeze()  # what is there now stays: collecting after a classifier went must not walk through all of it
         announce(system)
         await stop.wait()
         _log.info("draining")

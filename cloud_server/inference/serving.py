@@ -134,9 +134,9 @@ class Serving:
         """Routes to all of these, in any order."""
         return cls._of(tuple(published), {})
 
-    def with_published(self, published: Published) -> "Serving":
-        """The same, and one more."""
-        return self._of((*self.published.values(), published), self._decoders)
+    def with_published(self, *published: Published) -> "Serving":
+        """The same, and these."""
+        return self._of((*self.published.values(), *published), self._decoders)
 
     @classmethod
     def _of(cls, every: Sequence[Published], decoders: Mapping[str, Decoder]) -> "Serving":

@@ -8,7 +8,7 @@ have it signed again.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -89,13 +89,26 @@ class Registry:
         Args:
             assigned: each family's bundle, by its counter.
         """
-        for registered in await self._database.read(_recorded):
-            self._registered[registered.published.name] = registered
-        self.serving = Serving.of(registered.published for registered in self._registered.values())
+        await self._read_new()
         for published in self._likely(assigned):
             if self._sessions.has_room:
                 with suppress(DctwireError):  # logged, remembered
                     await self._sessions.get(published)
+
+    async def catch_up(self) -> None:
+        """Serve what other servers have published since, too: frames of it are welcome at once, and its classifier is
+        brought into memory before the first of them if there is time.
+
+        Raises:
+            StorageError: the database does not answer.
+        """
+        async with self._one_at_a_time:
+            news = await self._read_new()
+        for published in news:
+            with suppress(DctwireError):  # logged, remembered
+                await self._sessions.get(published)
+        if news:
+            self._let_go()
 
     def bundles(self) -> Sequence[Registered]:
         """Every recorded bundle, by family and counter."""
@@ -142,7 +155,10 @@ class Registry:
             NotFoundError: there is no such bundle.
             ConflictError: its classifier cannot be loaded, or a later bundle's `min_counter` forbids it.
         """
-        registered = self._registered.get(f"{family}/{counter}")
+        name = f"{family}/{counter}"
+        if name not in self._registered:
+            await self.catch_up()
+        registered = self._registered.get(name)
         if registered is None:
             raise NotFoundError(f"no bundle {family}/{counter} is published; see: dctwire bundles")
         floor = max(bundle.min_counter for bundle in self._bundles_of(family))
@@ -183,11 +199,25 @@ class Registry:
         _log.info("published", name=published.name)
 
     def _serve(self, model: Model) -> None:
-        """Replace the picture; classifiers that no frame leads to any more finish what they have and go."""
+        """Replace the picture."""
         self.serving = self.serving.with_published(model.published)
         self._sessions.keep(model)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Classifiers that no frame leads to any more finish what they have and go."""
         is_failing = lambda published: self._sessions.failure(published) is not None  # noqa: E731
         self._sessions.keep_only(self.serving.in_use(is_failing))
+
+    async def _read_new(self) -> list[Published]:
+        """Take in what is recorded and not known yet."""
+        found = await self._database.read(partial(_recorded, known=frozenset(self._registered)))
+        for registered in found:
+            self._registered[registered.published.name] = registered
+        if found:
+            self.serving = self.serving.with_published(*(registered.published for registered in found))
+            _log.info("published-before", names=[registered.published.name for registered in found])
+        return [registered.published for registered in found]
 
     def _likely(self, assigned: Mapping[str, int]) -> Iterator[Published]:
         """What each family's frames will need first: what is assigned, the newest bundle, the newest fallback."""
@@ -237,17 +267,14 @@ class Registry:
 
     async def _check_labels(self, model: Model) -> None:
         """A family is one task: all its classifiers tell the same labels apart, in whatever order."""
-        others = [one.published for one in self._registered.values() if one.published.family == model.published.family]
-        if not others:
-            return
         try:
-            labels = set(await self._in_loader(partial(self._labels, others[-1].classifier)))
+            labels = await self.label_set(model.published.family)
         except DctwireError:  # what cannot be read cannot be compared
             return
-        if odd := sorted(labels ^ set(model.labels)):
+        if labels and (odd := sorted(labels ^ set(model.labels))):
             raise ClassifierError(
-                f"{others[-1].name} has other labels ({', '.join(odd[:3])}...): a family is one task with one label "
-                "set; publish this one to a family of its own"
+                f"{model.published.family} has other labels ({', '.join(odd[:3])}...): a family is one task with one "
+                "label set; publish this one to a family of its own"
             )
 
     async def _record(self, registered: Registered, targets: bytes) -> None:
@@ -275,13 +302,22 @@ def _counter(published: Published) -> int:
     return published.counter if isinstance(published, Bundle) else 0
 
 
-def _recorded(connection: Connection) -> list[Registered]:
-    rows = connection.execute(select(bundles.c.data, bundles.c.registered_at)).all()
-    other = connection.execute(select(fallbacks.c.data, fallbacks.c.registered_at)).all()
-    return [
-        *(Registered(Bundle.from_bytes(data), data, registered_at) for data, registered_at in rows),
-        *(Registered(Fallback.from_bytes(data), data, registered_at) for data, registered_at in other),
-    ]
+def _recorded(connection: Connection, known: Collection[str]) -> list[Registered]:
+    """What is recorded beside `known`; when there is nothing, only names are read."""
+    found = []
+    for family, counter in connection.execute(select(bundles.c.family, bundles.c.counter)).all():
+        if f"{family}/{counter}" not in known:
+            row = select(bundles.c.data, bundles.c.registered_at).where(
+                (bundles.c.family == family) & (bundles.c.counter == counter)
+            )
+            data, registered_at = connection.execute(row).one()
+            found.append(Registered(Bundle.from_bytes(data), data, registered_at))
+    for name in connection.execute(select(fallbacks.c.name)).scalars().all():
+        if name not in known:
+            row = select(fallbacks.c.data, fallbacks.c.registered_at).where(fallbacks.c.name == name)
+            data, registered_at = connection.execute(row).one()
+            found.append(Registered(Fallback.from_bytes(data), data, registered_at))
+    return found
 
 
 def _store(connection: Connection, registered: Registered) -> None:

@@ -1,5 +1,6 @@
 """Models in a running server: swaps, failures, fallbacks and the memory budget, seen from outside."""
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from shared.bundle import GOLDEN_NAME, LABELS_NAME, MODEL_NAME, Bundle
 from shared.errors import RefusedError
 from shared.jpeg import Encoder, Sampling, Stream, TableSet
 from shared.wire import ProblemCode
-from tests.cloud_server.engines import Engine
+from tests.cloud_server.engines import Engine, Outgrown
 from tests.cloud_server.model_folders import burden, coefficients, named_anew, write_fallback
 from tests.cloud_server.rig import (
     LABELS,
@@ -283,3 +284,21 @@ def test_eight_bits_are_named_where_they_serve(fresh: Rig, tmp_path: Path) -> No
     assert rows(fresh)["digits/1"]["precision"] == "int8"
     assert fresh.scrape().value("dctwire_classifier_bytes", model="digits/1", precision="int8") > 0
     assert np.isclose(fresh.scrape().value("dctwire_classifier_loads_total", outcome="loaded"), 1)
+
+
+def test_what_one_server_publishes_another_serves(outgrown: Outgrown, tmp_path: Path) -> None:
+    """Two servers on one state: which of them an operator or a camera meets makes no difference."""
+    fallback = write_fallback(tmp_path / "any", "digits", seed=7)
+    with server_in_thread(tmp_path / "one", outgrown) as one:
+        for folder in ("keys", "data"):
+            shutil.copytree(tmp_path / "one" / folder, tmp_path / "two" / folder, ignore=shutil.ignore_patterns("lock"))
+        outgrown.share(tmp_path / "two" / "data", one.data)
+        with server_in_thread(tmp_path / "two", outgrown) as two:
+            published(one, tmp_path / "v1", 1, seed=1)
+            one.publish(tmp_path / "any")
+            assert two.assign("digits", 1) == 1
+            device = two.enrol("digits")
+            answer = device.post(frame(tables(50))).json()
+            assert (answer["model"], answer["match"]) == ("digits/1", "exact")
+            assert device.post(frame(tables(60), 0, Stream.INTERCHANGE)).json()["model"] == fallback.name
+            assert {name: row["state"] for name, row in rows(two).items()} == dict.fromkeys(rows(one), "loaded")
