@@ -81,6 +81,11 @@ class PinnedServer:
         with closing(OperatorClient(self.addresses["operator"])) as client:
             client.post("/v1/assignments", {"family": family, "counter": counter})
 
+    def precisions(self) -> list[str | None]:
+        """What each published bundle's classifier computes in: fp32 or int8; None while it is not in memory."""
+        with closing(OperatorClient(self.addresses["operator"])) as client:
+            return [row["precision"] for row in client.get("/v1/bundles")["bundles"]]
+
     def enrol(self, family: str) -> str:
         """A new device's session token."""
         with closing(OperatorClient(self.addresses["operator"])) as client:

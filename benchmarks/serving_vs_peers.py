@@ -6,10 +6,10 @@ The same pictures for all: the peers get ordinary JPEG files of quality 75 as mu
 frames, whose answers it stores before it gives them. ONNX Runtime has one thread everywhere, on float32 unless int8 is
 said.
 
-32 px, 64 clients: the zoo's net against ResNet-20, trained on the same pictures to the same accuracy. `dctwire` is
-the server's own choice between its net in float32 and in int8, `dctwire_fp32` a server that has no choice. A peer is
-measured in its best form: FastAPI's three ways to answer and LitServe's waits and queues compete first, for frames a
-second (`fps_try_...`).
+32 px, 64 clients: the zoo's net against ResNet-20, trained on the same pictures to the same accuracy. `dctwire` is the
+server's own choice between its net in float32 and in int8 (`serves_int8_...` is 1 where it took that), `dctwire_fp32`
+a server that has no choice. A peer is measured in its best form: FastAPI's three ways to answer and LitServe's waits
+and queues compete first, for frames a second (`fps_try_...`).
 224 px, 16 clients: the serving net of that size against MobileNetV2 and ResNet-50 behind FastAPI. Nothing was trained
 at that size: random weights, times alone; `multiplications_...` and `parameters_...` say how large the nets are.
 
@@ -119,11 +119,15 @@ class Size:
     side: int
     stack: ExitStack
 
-    def ours(self, folder: Path) -> Side:
-        """A bundle folder on a server of its own."""
-        frames = BundleFrames(folder)
+    def server(self, folder: Path) -> PinnedServer:
+        """dctwire with a bundle folder."""
         server = self.stack.enter_context(PinnedServer(SERVER_CORE))
         server.publish(folder)
+        return server
+
+    def ours(self, server: PinnedServer, folder: Path) -> Side:
+        """Clients of the server that has this bundle folder."""
+        frames = BundleFrames(folder)
         tokens = [server.enrol(frames.bundle.family) for _ in range(CLIENTS[self.side])]
         return Side(server.device_address, [frames.singles(token) for token in tokens])
 
@@ -157,15 +161,18 @@ def small_pictures(folder: Path) -> dict[str, float]:
     litserve, of_litserve = best(LITSERVE, plain)
     with ExitStack() as stack:
         at = Size(32, stack)
+        float32 = without_int8(ours.folder, folder / "fp32")
+        server = at.server(ours.folder)
         sides = {
-            "dctwire": at.ours(ours.folder),
-            "dctwire_fp32": at.ours(without_int8(ours.folder, folder / "fp32")),
+            "dctwire": at.ours(server, ours.folder),
+            "dctwire_fp32": at.ours(at.server(float32), float32),
             "fastapi_pillow": at.theirs(fastapi, plain),
             "fastapi_pillow_int8": at.theirs(fastapi, int8),
             "litserve": at.theirs(litserve, plain),
             "litserve_int8": at.theirs(litserve, int8),
         }
         figures = figures_of(in_turns(sides, 32), 32)
+        figures["serves_int8_dctwire_32"] = float(server.precisions() == ["int8"])
     return figures | accuracies | of_fastapi | of_litserve | sizes_of("resnet20", resnet20(100), 32)
 
 
@@ -176,7 +183,7 @@ def large_pictures(folder: Path) -> dict[str, float]:
     figures = {f"{what}_dctwire_224": float(count) for what, count in own.items()}
     with ExitStack() as stack:
         at = Size(224, stack)
-        sides = {"dctwire": at.ours(folder / "untrained")}
+        sides = {"dctwire": at.ours(at.server(folder / "untrained"), folder / "untrained")}
         for name, make in {"mobilenetv2": mobilenet_v2, "resnet50": resnet50}.items():
             net = make()
             sides[name] = at.theirs(FASTAPI["sync"], untrained_peer(folder / name, net, pixels))
