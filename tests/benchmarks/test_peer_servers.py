@@ -14,6 +14,7 @@ from benchmarks.peer_servers import PeerServer, uploads
 from benchmarks.pixel_nets import resnet20
 from benchmarks.pixels import as_received, normalised
 
+PATIENCE = 30  # runs of a load generator until the first answer must be there
 LABELS = [f"label {index}" for index in range(10)]
 
 
@@ -47,16 +48,25 @@ def test_a_peer_that_does_not_start_says_why(folder):
 
 
 def check(folder, command, path) -> None:
-    """Eight clients at once; every answer must be right, also after a rest."""
+    """It must answer right, also after a rest."""
     requests = uploads(folder, pictures(), path)
     assert len({request.labels for request in requests}) > 1
     with PeerServer(command, folder, core(), requests[0]) as peer:
-        host, port = peer.address
         for _ in range(2):
             with peer.awake():
-                report = run(Plan(host=host, port=port, clients=(requests,) * 8, seconds=0.3, warm_seconds=0))
-            assert report.failed == 0
-            assert report.frames > 0
+                assert frames_answered(peer, requests) > 0
+
+
+def frames_answered(peer, requests) -> int:
+    """By eight clients, each answer right; patient on a busy machine."""
+    host, port = peer.address
+    plan = Plan(host=host, port=port, clients=(requests,) * 8, seconds=0.3, warm_seconds=0)
+    for _ in range(PATIENCE):
+        report = run(plan)
+        assert report.failed == 0
+        if report.frames:
+            return report.frames
+    return 0
 
 
 def pictures():
