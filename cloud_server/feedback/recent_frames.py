@@ -1,5 +1,6 @@
 """The last frames that were answered, in memory: a label may come in a moment and say that the answer was wrong."""
 
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from shared.jpeg import TableSet
@@ -28,18 +29,20 @@ class RecentFrames:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._frames: dict[tuple[int, int], RecentFrame] = {}
+        self._frames: OrderedDict[tuple[int, int], RecentFrame] = OrderedDict()  # a dict's first entry is slow to find
 
     def __len__(self) -> int:
         return len(self._frames)
 
     def put(self, frame: RecentFrame) -> None:
         """Remember a frame for as long as there is room."""
-        self.pop(frame.device_id, frame.sequence)
-        self._frames[frame.device_id, frame.sequence] = frame
+        key = (frame.device_id, frame.sequence)
+        if key in self._frames:
+            self.pop(*key)
+        self._frames[key] = frame
         self._bytes += _size(frame)
         while self._bytes > self._max_bytes:
-            oldest = self._frames.pop(next(iter(self._frames)))
+            _, oldest = self._frames.popitem(last=False)
             self._bytes -= _size(oldest)
 
     def pop(self, device_id: int, sequence: int) -> RecentFrame | None:
