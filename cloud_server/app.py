@@ -143,7 +143,8 @@ class System:
         tasks: list[asyncio.Task[None]] = []
         try:
             await self._start()
-            tasks += [asyncio.create_task(self._sampler.run()), asyncio.create_task(self._keep_house())]
+            loops = (self._keep_house(), self._sampler.run(), self._retention.run())
+            tasks += [asyncio.create_task(loop) for loop in loops]
             yield
         finally:
             await self._end(tasks)
@@ -220,7 +221,6 @@ class System:
             try:
                 await self._devices.save()
                 await self._registry.refresh()
-                await self._retention.tidy()
                 await self._sample_store.refresh()
             except Exception as error:  # noqa: BLE001 - tried again in a few seconds
                 _log.error("housekeeping-failed", exc_info=error)

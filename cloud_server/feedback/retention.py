@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import structlog
 from sqlalchemy import Connection, delete, exists, select, tuple_
 
 from cloud_server.database import Database
+from cloud_server.errors import StorageError
 from cloud_server.feedback import sample_files
 from cloud_server.feedback.reasons import DAY_SECONDS
 from cloud_server.registry.blobs import Blobs
@@ -21,7 +23,9 @@ from cloud_server.schema import results, samples
 STEP_ROWS = 500
 STEP_FILES = 50
 STEPS_AT_ONCE = 20
+TIDY_EVERY_SECONDS = 5.0
 Key = tuple[int, int]
+_log = structlog.get_logger()
 _is_sampled = exists().where(samples.c.device_id == results.c.device_id, samples.c.sequence == results.c.sequence)
 
 
@@ -43,6 +47,17 @@ class Retention:
         self._blobs = blobs
         self._lifetimes = lifetimes
         self._now = now
+
+    async def run(self) -> None:
+        """Tidy again and again, until cancelled. On its own: deleting waits for stores that may not answer."""
+        while True:
+            await asyncio.sleep(TIDY_EVERY_SECONDS)
+            try:
+                await self.tidy()
+            except StorageError as error:
+                _log.warning("not-tidied", error=str(error))
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not end retention
+                _log.error("not-tidied", exc_info=error)
 
     async def tidy(self) -> int:
         """Delete for a while; returns how many rows and files went, 0 when nothing is left to do.

@@ -1,0 +1,87 @@
+"""Whole servers in the field: killed while they store, side by side on one state, and when time is over."""
+
+import io
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+from PIL import Image
+from sqlalchemy import update
+
+from cloud_server.schema import results, samples
+from shared.wire import ProblemCode
+from tests.cloud_server.engines import Engine, Outgrown
+from tests.cloud_server.feedback.field import KEEP_ALL, answered, jpeg_of, kept, listed, once, other_than, review
+from tests.cloud_server.rig import Device, Rig, ServerProcess, assert_problem, frame, server_in_thread, tables
+
+
+def test_a_server_killed_while_it_keeps_frames_shows_none_without_its_file(
+    tmp_path: Path, bundle_folders: dict[int, Path]
+) -> None:
+    device: Device | None = None
+    for _ in range(3):
+        server = ServerProcess(tmp_path, **KEEP_ALL)
+        rig = server.rig
+        if device is None:
+            rig.publish(bundle_folders[1])
+            enrolled = rig.enrol("digits")
+            token = enrolled.token
+        device = Device(rig.client("device"), enrolled.device_id, token, "digits", enrolled.next_sequence)
+        device.http.headers["authorization"] = f"Bearer {token}"
+        for row in listed(rig):
+            assert Image.open(io.BytesIO(jpeg_of(rig, row["frame_id"]).content)).size == (32, 32)
+        for seed in range(40):
+            answered(device, seed)
+        enrolled.next_sequence = device.next_sequence
+        server.kill()
+
+
+def gone(rig: Rig, path: str) -> httpx.Response | None:
+    """The answer to a label, once it is no longer taken."""
+    answer = rig.client("operator").put(path, json={"label": "one"})
+    return None if answer.status_code == 200 else answer
+
+
+def test_two_servers_on_one_state_keep_a_frame_once(
+    outgrown: Outgrown, tmp_path: Path, bundle_folders: dict[int, Path]
+) -> None:
+    one_place, other_place = tmp_path / "one", tmp_path / "other"
+    with server_in_thread(one_place, outgrown, **KEEP_ALL) as one:
+        one.publish(bundle_folders[1])
+        device = one.enrol("digits")
+        outgrown.share(other_place / "data", with_data=one_place / "data")
+        shutil.copytree(one.data / "keys", other_place / "data" / "keys")
+        with server_in_thread(other_place, outgrown, **KEEP_ALL) as other:
+            twin = Device(other.client("device"), device.device_id, device.token, "digits")
+            twin.http.headers["authorization"] = f"Bearer {device.token}"
+            with ThreadPoolExecutor(8) as threads:
+                sent = [(each, number) for number in range(20) for each in (device, twin)]
+                answers = list(threads.map(lambda what: what[0].post(frame(tables(50), what[1]), what[1]).json(), sent))
+            ids = {answer["id"] for answer in answers}
+            for frame_id in ids:
+                assert kept(one, frame_id) == kept(other, frame_id)
+                assert jpeg_of(one, frame_id).content == jpeg_of(other, frame_id).content
+            assert sorted(row["frame_id"] for row in listed(other)) == sorted(ids)
+
+
+def test_when_its_time_is_over_a_frame_is_gone_and_a_late_label_is_told_so(
+    engine: Engine, tmp_path: Path, bundle_folders: dict[int, Path]
+) -> None:
+    with server_in_thread(tmp_path, engine, **KEEP_ALL) as rig:
+        rig.publish(bundle_folders[1])
+        device = rig.enrol("digits")
+        old, young = answered(device, 0), answered(device, 1)
+        kept(rig, old["id"])
+        kept(rig, young["id"])
+        review(rig, old["id"], other_than(old["label"]))
+        with rig.database() as database:
+            database.execute(update(samples).where(samples.c.sequence == 0).values(stored_at=1.0))
+            database.execute(update(results).where(results.c.sequence == 0).values(received_at_ns=1))
+        once(lambda: True if jpeg_of(rig, old["id"]).status_code == 404 else None)
+        path = f"/v1/frames/{old['id']}/label"
+        late = once(lambda: gone(rig, path))
+        assert_problem(late, 404, ProblemCode.NOT_FOUND)
+        assert "expired" in late.json()["detail"]
+        assert [row["frame_id"] for row in listed(rig)] == [young["id"]]
+        assert review(rig, young["id"], young["label"])["stands"] is True
