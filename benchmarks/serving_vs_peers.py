@@ -55,6 +55,7 @@ A_POINT = 0.01
 ROUNDS = 7
 SECONDS, TRIAL_SECONDS, WARM_SECONDS = 3.0, 2.0, 1.0
 CLIENTS = {32: 64, 224: 16}
+SETTLED_ON = 16  # pictures
 NUMBERS_A_RUN = 2**32
 ENDPOINTS = ("sync", "thread", "loop")
 QUEUES = {"manager": (), "zeromq": ("--fast-queue",)}
@@ -232,7 +233,7 @@ def without_int8(source: Path, target: Path) -> Path:
 
 def untrained_peer(folder: Path, net: PixelNet, pixels: NDArray[np.uint8]) -> Path:
     """A peer's folder with an untrained net."""
-    settle(net, torch.from_numpy(normalised(as_received(pixels))))
+    settle(net, torch.from_numpy(normalised(as_received(pixels[:SETTLED_ON]))))
     side = pixels.shape[1]
     return peer_folder(folder, net.to_onnx(side, side, SHRINK), [str(n) for n in range(net.head.out_features)])
 
