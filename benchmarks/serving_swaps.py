@@ -35,7 +35,8 @@ from shared.errors import RefusedError
 
 FOLDER = record.ROOT / "trainer" / "zoo" / "cifar100-100"
 SERVER_CORE, LOAD_CORE = 0, 1
-WARM_SWAPS, WARM_ROUNDS_MAX, WARM_MEGABYTES = 6, 10, 0.5
+WARM_SWAPS, WARM_ROUNDS_MAX = 6, 16
+STILL_ROUNDS, STILL_MEGABYTES = 3, 1.0  # so many rounds together may add less than this
 SWAPS, ALL_SWAPS = 50, 100
 SINGLES, BATCHES, BATCH = 6, 2, 16
 SEGMENT_SECONDS = 12.0
@@ -88,14 +89,14 @@ def measure() -> dict[str, float]:
 
 
 def warmed_up(server: PinnedServer, load: "Load", publisher: "Publisher") -> float:
-    """Publish under load until memory stands still; what it is then, in megabytes."""
-    before, now = 0.0, resting_megabytes(server, publisher)
-    for _ in range(WARM_ROUNDS_MAX):
+    """Publish under load until memory has stood still for a while; what it is then, in megabytes."""
+    readings: list[float] = []
+    while len(readings) < WARM_ROUNDS_MAX:
         load.during(publisher.swaps(WARM_SWAPS))
-        before, now = now, resting_megabytes(server, publisher)
-        if abs(now - before) < WARM_MEGABYTES:
+        readings.append(resting_megabytes(server, publisher))
+        if len(readings) > STILL_ROUNDS and readings[-1] - readings[-1 - STILL_ROUNDS] < STILL_MEGABYTES:
             break
-    return now
+    return readings[-1]
 
 
 class Publisher:
