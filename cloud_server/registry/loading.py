@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Annotated
 
+import structlog
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from cloud_server.errors import ClassifierError
@@ -18,6 +19,7 @@ from cloud_server.registry.onnx_file import check_onnx
 from shared.bundle import Bundle, ClassifierRef, Golden
 from shared.jpeg import Decoder
 
+_log = structlog.get_logger()
 LABELS_MAX_BYTES = 1 << 20
 _Labels = TypeAdapter(list[Annotated[str, StringConstraints(min_length=1, max_length=128)]])
 
@@ -92,7 +94,9 @@ class Loading:
             correct = golden_frames.count_correct(classifier, decoder, published.input, golden)
             return Trial(correct, len(golden.frames), classifier.seconds)
 
-        precision = precision_to_serve(trial(fp32), trial(int8))
+        tried = trial(fp32), trial(int8)
+        precision = precision_to_serve(*tried)
+        _log.info("precision-chosen", model=published.name, precision=precision.value, **_facts(*tried))
         return Model(published, labels, int8 if precision is Precision.INT8 else fp32, precision)
 
     def _again(self, published: Published, labels: tuple[str, ...], found: _Found) -> Model:
@@ -107,6 +111,16 @@ class Loading:
         check_onnx(path)
         reads = Reads.LEVELS if isinstance(published, Bundle) else Reads.COEFFICIENTS
         return Classifier.load(path, published.input, len(labels), reads)
+
+
+def _facts(fp32: Trial, int8: Trial) -> dict[str, int]:
+    return {
+        "golden_frames": fp32.frames,
+        "fp32_correct": fp32.correct,
+        "int8_correct": int8.correct,
+        "fp32_us_a_frame": round(fp32.seconds * 1e6),
+        "int8_us_a_frame": round(int8.seconds * 1e6),
+    }
 
 
 def _file(ref: ClassifierRef, precision: Precision) -> str:
