@@ -6,7 +6,7 @@ import gc
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,6 @@ import typer
 import uvloop
 from prometheus_client import disable_created_metrics
 from pydantic import ValidationError
-from sqlalchemy import Engine
 
 from cloud_server.api.admission import Admission, BodyLimits
 from cloud_server.api.device_plane import device_plane
@@ -27,7 +26,6 @@ from cloud_server.api.ops_plane import Health, ops_plane
 from cloud_server.api.tuf_files import TufFiles
 from cloud_server.data_lock import DataInUseError, DataLock
 from cloud_server.database import Database
-from cloud_server.database_engine import open_engine
 from cloud_server.errors import DatabaseUrlError, SchemaError, StorageError
 from cloud_server.feedback.labels import Labels
 from cloud_server.feedback.reasons import Caps, SamplingRules
@@ -38,6 +36,7 @@ from cloud_server.feedback.samples import Samples
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Devices
 from cloud_server.fleet.quota import Quota, Rate
+from cloud_server.fleet.replicas import Replicas
 from cloud_server.inference.ingest import Ingest
 from cloud_server.inference.lanes import Lanes
 from cloud_server.inference.sessions import Sessions
@@ -47,15 +46,16 @@ from cloud_server.listeners import Listener, ListenerSettings
 from cloud_server.logs import logging_to
 from cloud_server.metrics import Metrics
 from cloud_server.migrating import migrate
-from cloud_server.registry.blobs import Blobs, DirectoryBlobs
-from cloud_server.registry.bucket import Bucket, BucketBlobs
+from cloud_server.registry.blobs import Blobs
 from cloud_server.registry.loading import Loading
 from cloud_server.registry.registry import Registry
 from cloud_server.registry.signed_files import SignedFiles
 from cloud_server.settings import ServerSettings
+from cloud_server.state import engine_of, keys_of, open_blobs
 from shared.trust import TrustError
 
 HOUSEKEEPING_SECONDS = 5.0
+FOLLOW_SECONDS = 1.0
 EXIT_USAGE = 2
 _log = structlog.get_logger()
 cli = typer.Typer(
@@ -83,6 +83,7 @@ class System:
         self._blobs = open_blobs(settings, "blobs")
         self._devices = Devices(self._database)
         self._assignments = Assignments(self._database)
+        self._replicas = Replicas(self._database)
         loading = Loading(
             self._blobs, BatchLimits(settings.batch_max_frames, settings.batch_max_seconds), settings.model_memory_bytes
         )
@@ -90,7 +91,9 @@ class System:
         self._registry = Registry(
             self._database, signed_files, self._sessions, loading.labels, self._loader, lambda: datetime.now(UTC)
         )
-        lanes = Lanes(lambda: self._registry.serving, self._sessions, settings.queue_max_frames)
+        lanes = Lanes(
+            lambda: self._registry.serving, self._sessions, self._registry.look_again, settings.queue_max_frames
+        )
         self._frames = open_blobs(settings, "frames")
         self._sample_store = sample_store(settings, self._database, self._frames)
         self._sampler = Sampler(
@@ -127,6 +130,7 @@ class System:
             self._blobs,
             self._devices,
             self._assignments,
+            self._replicas,
             files,
             Samples(self._database, self._frames),
             labels,
@@ -143,8 +147,14 @@ class System:
         tasks: list[asyncio.Task[None]] = []
         try:
             await self._start()
-            loops = (self._keep_house(), self._sampler.run(), self._retention.run())
-            tasks += [asyncio.create_task(loop) for loop in loops]
+            works = (
+                self._sampler.run(),
+                self._retention.run(),
+                _every(FOLLOW_SECONDS, self._follow),
+                _every(FOLLOW_SECONDS, self._tell),
+                _every(HOUSEKEEPING_SECONDS, self._keep),
+            )
+            tasks += [asyncio.create_task(work) for work in works]
             yield
         finally:
             await self._end(tasks)
@@ -170,6 +180,7 @@ class System:
         await self._registry.load({family: one.counter for family, one in self._assignments.all().items()})
         await self._registry.refresh()
         await self._sample_store.refresh()
+        await self._replicas.note(self._registry.serves())
         self.health.is_started = True
         self._write_addresses()
 
@@ -181,6 +192,7 @@ class System:
             task.cancel()
         with contextlib.suppress(StorageError):
             await self._devices.save()
+            await self._replicas.leave()
         await self.ops.drain()
         await asyncio.to_thread(self._close)
 
@@ -214,16 +226,21 @@ class System:
         self.metrics.samples_bytes.set(self._sample_store.stored_bytes)
         self.metrics.queue_depth.set(self._ingest.depth)
 
-    async def _keep_house(self) -> None:
-        """Save when devices were seen; keep the timestamp fresh."""
-        while True:
-            await asyncio.sleep(HOUSEKEEPING_SECONDS)
-            try:
-                await self._devices.save()
-                await self._registry.refresh()
-                await self._sample_store.refresh()
-            except Exception as error:  # noqa: BLE001 - tried again in a few seconds
-                _log.error("housekeeping-failed", exc_info=error)
+    async def _follow(self) -> None:
+        """Take over what other processes published and assigned."""
+        await self._registry.catch_up()
+        await self._assignments.load()
+
+    async def _tell(self) -> None:
+        """Tell other processes what this one serves; beside `_follow`, which may wait for a classifier."""
+        await self._replicas.note(self._registry.serves())
+
+    async def _keep(self) -> None:
+        """Save when devices were seen; where it is our turn, keep the timestamp fresh."""
+        await self._devices.save()
+        await self._sample_store.refresh()
+        if await self._replicas.may_lead():
+            await self._registry.refresh()
 
     def _write_addresses(self) -> None:
         partial_path = self._addresses_path.with_suffix(".partial")
@@ -238,37 +255,18 @@ class System:
         self._lock.release()
 
 
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Do some work again and again; what fails is logged, and tried again the next time."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - tried again in a few seconds
+            _log.error("housekeeping-failed", exc_info=error)
+
+
 def _no_meter(_exchange: Exchange) -> None:
     """Only the device plane's bytes are counted."""
-
-
-def engine_of(settings: ServerSettings) -> Engine:
-    """The database that the settings name; a statement may take half of what a job may."""
-    url = settings.database_url.get_secret_value() if settings.database_url else None
-    return open_engine(url, settings.data, settings.database_max_seconds / 2)
-
-
-def open_blobs(settings: ServerSettings, name: str) -> Blobs:
-    """The blobs of one kind: a folder of the data directory, or a folder of the bucket with its copies there."""
-    folder = settings.data / name
-    if settings.s3_bucket is None:
-        return DirectoryBlobs(folder)
-    prefix = f"{settings.s3_prefix}{name}/"
-    return BucketBlobs(_bucket(settings, settings.s3_bucket).open(), prefix, folder, settings.cache_max_bytes)
-
-
-def _bucket(settings: ServerSettings, name: str) -> Bucket:
-    key_id, key = settings.s3_access_key_id, settings.s3_secret_access_key
-    return Bucket(
-        name,
-        settings.s3_region,
-        endpoint=settings.s3_endpoint,
-        access_key_id=key_id.get_secret_value() if key_id else None,
-        secret_access_key=key.get_secret_value() if key else None,
-        virtual_hosted=settings.s3_virtual_hosted,
-        allow_http=settings.s3_allow_http,
-        timeout_seconds=settings.s3_timeout_seconds,
-    )
 
 
 def sample_store(settings: ServerSettings, database: Database, frames: Blobs) -> SampleStore:
@@ -280,11 +278,6 @@ def sample_store(settings: ServerSettings, database: Database, frames: Blobs) ->
 def sampling_rules(settings: ServerSettings) -> SamplingRules:
     """Which frames are kept."""
     return SamplingRules(settings.sample_random_rate, settings.sample_confidence_below, settings.sample_rare_share)
-
-
-def keys_of(settings: ServerSettings) -> Path:
-    """The folder that `dctwire trust init` made for the server."""
-    return settings.keys or settings.data / "keys"
 
 
 async def serve(settings: ServerSettings, announce: Callable[[System], None]) -> None:

@@ -51,8 +51,9 @@ class Database:
         self._engine = engine
         self._max_seconds = max_seconds
         self._writer = _Worker("database-write", 1, GROUP_MAX_JOBS, lambda group: _commit_group(engine, group), loop)
-        is_postgresql = engine.dialect.name == "postgresql"
-        reading = engine.execution_options(isolation_level="AUTOCOMMIT") if is_postgresql else engine
+        reading = engine.execution_options(is_reading=True)
+        if engine.dialect.name == "postgresql":
+            reading = reading.execution_options(isolation_level="AUTOCOMMIT")
         self._reader = _Worker("database-read", READERS, 1, lambda group: [_run_alone(reading, group[0])], loop)
 
     async def read(self, job: Callable[[Connection], T]) -> T:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 
@@ -138,4 +139,21 @@ samples = Table(
     ForeignKeyConstraint(["device_id", "sequence"], ["results.device_id", "results.sequence"]),
     UniqueConstraint("device_id", "sequence"),
     Index("samples_by_reason", "family", "reason", "stored_at"),
+)
+
+# The server processes that share this database; `serves` is a JSON list of bundle names.
+replicas = Table(
+    "replicas",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("seen_at", Double, nullable=False),
+    Column("serves", Text, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("holder", String(16), nullable=False),
+    Column("until", Double, nullable=False),
 )

@@ -76,7 +76,7 @@ def _fleet_router(devices: Devices, assignments: Assignments, identity: Identity
     async def get_assignment(request: Request) -> Response:
         """The bundle the device should run; 304 while its number is the one in If-None-Match."""
         exchange_of(request.scope).route = "assignment"
-        device = identity.authenticate(request)
+        device = await identity.authenticate(request)
         devices.touch(device)
         assignment = assignments.current(device.family)
         etag = f'"{assignment.seq}"'
@@ -95,7 +95,7 @@ def _labels_router(labels: Labels, identity: Identity, limits: BodyLimits) -> AP
     async def put_label(request: Request, frame_id: str) -> Response:
         """Say what one of the device's own answered frames really showed; the same again changes nothing."""
         exchange_of(request.scope).route = "label"
-        device = identity.authenticate(request)
+        device = await identity.authenticate(request)
         report = await read_json(request, LabelReport, limits.max_seconds)
         frame = FrameId.parse(frame_id)
         if frame.device != device.public_id:

@@ -78,7 +78,7 @@ class FrameUploads:
 
     async def _frame(self, request: Request, exchange: Exchange) -> _Reply:
         exchange.route = "frames"
-        device = self._identity.authenticate(request)
+        device = await self._identity.authenticate(request)
         sequence = _sequence(request)
         require_media_type(request, "image/jpeg", "application/octet-stream")
         wait_seconds = self._admission.admit(request, device)
@@ -96,7 +96,7 @@ class FrameUploads:
 
     async def _batch(self, request: Request, exchange: Exchange) -> _Reply:
         exchange.route = "batch"
-        device = self._identity.authenticate(request)
+        device = await self._identity.authenticate(request)
         require_media_type(request, BATCH_MEDIA_TYPE)
         wait_seconds = self._admission.admit(request, device)
         limits = self._admission.bodies

@@ -16,14 +16,15 @@ class Identity:
         self._devices = devices
         self._assignments = assignments
 
-    def authenticate(self, request: Request) -> Device:
+    async def authenticate(self, request: Request) -> Device:
         """The device that sent this; it is remembered for the answer's headers.
 
         Raises:
             TokenError: no token, or nobody's.
+            UnavailableError: whether it is anybody's cannot be found out now.
         """
         scheme, _, token = header(request, b"authorization").partition(" ")
-        device = self._devices.authenticate(token.strip() if scheme.lower() == "bearer" else None)
+        device = await self._devices.authenticate(token.strip() if scheme.lower() == "bearer" else None)
         request.scope["state"]["device"] = device
         return device
 

@@ -50,7 +50,7 @@ class OpenInference:
         self._admission = admission
         self._versions = versions
 
-    def versions(self, request: Request, name: str, version: str | None) -> tuple[Device, list[int]]:
+    async def versions(self, request: Request, name: str, version: str | None) -> tuple[Device, list[int]]:
         """Who asks, and the versions of this name, or the one that is named.
 
         Raises:
@@ -58,7 +58,7 @@ class OpenInference:
             NotFoundError: it is not the device's own family, or has no such version.
         """
         exchange_of(request.scope).route = "infer"
-        device = self._identity.authenticate(request)
+        device = await self._identity.authenticate(request)
         known = list(self._versions(device.family)) if name == device.family else []
         named = [counter for counter in known if version in (None, str(counter))]
         if not named:
@@ -69,7 +69,7 @@ class OpenInference:
 
     async def infer(self, request: Request, name: str, version: str | None) -> Response:
         """Classify the frames of a request, all or none."""
-        device, _ = self.versions(request, name, version)
+        device, _ = await self.versions(request, name, version)
         require_media_type(request, JSON, BINARY)
         if coding := header(request, b"content-encoding"):
             raise MediaTypeError(f"send the body as it is, not as {coding[:32]!r}")
@@ -115,13 +115,13 @@ def inference_router(open_inference: OpenInference, health: Health) -> APIRouter
     @router.get("/models/{name}/versions/{version}")
     async def get_model(request: Request, name: str, version: str | None = None) -> Response:
         """What the model takes and gives, and its versions."""
-        return _json(model_metadata(name, open_inference.versions(request, name, version)[1]))
+        return _json(model_metadata(name, (await open_inference.versions(request, name, version))[1]))
 
     @router.get("/models/{name}/ready")
     @router.get("/models/{name}/versions/{version}/ready")
     async def get_model_ready(request: Request, name: str, version: str | None = None) -> Response:
         """The model takes frames: what is published is loaded when it is needed."""
-        open_inference.versions(request, name, version)
+        await open_inference.versions(request, name, version)
         health.require_ready()
         return _json(ModelReady(name=name, ready=True))
 

@@ -27,12 +27,15 @@ from cloud_server.feedback.labels import Labels
 from cloud_server.feedback.samples import Samples
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Device, Devices
+from cloud_server.fleet.replicas import LIVE_SECONDS, Replicas
 from cloud_server.inference.sessions import Sessions
 from cloud_server.registry.blobs import Blobs, Upload
 from cloud_server.registry.registry import Registry
 from shared.errors import PeerError
 
 WRITE_BYTES = 1 << 20
+REPLICAS_MAX_SECONDS = LIVE_SECONDS + 5
+"""How long an assignment waits for every process to serve the bundle."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -51,6 +54,7 @@ def operator_plane(
     blobs: Blobs,
     devices: Devices,
     assignments: Assignments,
+    replicas: Replicas,
     tuf_files: TufFiles,
     samples: Samples,
     labels: Labels,
@@ -67,7 +71,7 @@ def operator_plane(
     install_problems(app, lambda _request, _reason: {})
     app.include_router(published_router(registry, sessions, assignments))
     app.include_router(_blobs_router(blobs, limits))
-    app.include_router(_fleet_router(registry, devices, assignments))
+    app.include_router(_fleet_router(registry, devices, assignments, replicas))
     app.include_router(samples_router(samples, labels))
     app.include_router(tuf_router(tuf_files))
     add_document(app, operator_operations(limits.blob_max_bytes))
@@ -95,7 +99,7 @@ def _blobs_router(blobs: Blobs, limits: OperatorLimits) -> APIRouter:
     return router
 
 
-def _fleet_router(registry: Registry, devices: Devices, assignments: Assignments) -> APIRouter:
+def _fleet_router(registry: Registry, devices: Devices, assignments: Assignments, replicas: Replicas) -> APIRouter:
     router = APIRouter()
 
     @router.post("/v1/claims")
@@ -112,12 +116,14 @@ def _fleet_router(registry: Registry, devices: Devices, assignments: Assignments
         wanted = await read_command(request, AssignRequest)
         remark(request, family=wanted.family, counter=wanted.counter)
         await registry.require_published(wanted.family, wanted.counter)
+        await replicas.require_served(f"{wanted.family}/{wanted.counter}", REPLICAS_MAX_SECONDS)
         assignment = await assignments.assign(wanted.family, wanted.counter)
         return Response(assignment.model_dump_json(), 201, media_type=JSON)
 
     @router.get("/v1/devices")
     async def list_devices() -> Response:
         """Every device, when it was last here and with which tables."""
+        await devices.load()
         return JSONResponse({"devices": [_device_row(device, assignments) for device in devices.all()]})
 
     return router

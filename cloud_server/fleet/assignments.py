@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, select
 
-from cloud_server.database import Database
+from cloud_server.database import Database, insert_or_ignore
 from cloud_server.errors import NoAssignmentError
 from cloud_server.schema import assignments
 from shared.wire import Assignment
@@ -20,7 +20,7 @@ class Assignments:
         self._current: dict[str, Assignment] = {}
 
     async def load(self) -> None:
-        """Read the newest assignment of every family; once, at start."""
+        """Read the newest assignment of every family: at start, and often, for what other processes assigned."""
         for family, seq, counter in await self._database.read(_newest):
             self._current[family] = _assignment(family, seq, counter)
 
@@ -74,10 +74,12 @@ def _assign(connection: Connection, family: str, counter: int, now: float) -> in
         .order_by(assignments.c.seq.desc())
         .limit(1)
     )
-    newest = connection.execute(statement).one_or_none()
-    if newest is not None and newest.counter == counter:
-        return int(newest.seq)
-    seq = newest.seq + 1 if newest else 1
-    row = {"family": family, "seq": seq, "counter": counter, "assigned_at": now}
-    connection.execute(insert(assignments), row)
-    return int(seq)
+    is_mine = False
+    while not is_mine:  # another process may take the number first; then it is looked at again
+        newest = connection.execute(statement).one_or_none()
+        if newest is not None and newest.counter == counter:
+            return int(newest.seq)
+        seq = int(newest.seq) + 1 if newest else 1
+        row = {"family": family, "seq": seq, "counter": counter, "assigned_at": now}
+        is_mine = connection.execute(insert_or_ignore(assignments), row).rowcount == 1
+    return seq

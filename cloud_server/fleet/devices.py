@@ -5,16 +5,21 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from time import monotonic
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from cloud_server.database import Database
-from cloud_server.errors import ClaimError, TokenError
+from cloud_server.errors import ClaimError, NotReadyError, QuotaError, TokenError
+from cloud_server.fleet.quota import Quota, Rate
 from cloud_server.fleet.secrets import claim_sha256, new_claim_code, new_device_id, new_token, token_sha256
 from cloud_server.schema import claims, devices
 from shared.wire import Enrolment
 
 CLAIM_LIFETIME_SECONDS = 24 * 3600.0
+LOOK_UPS_PER_SECOND, LOOK_UPS_AT_ONCE = 50.0, 100
+"""How often unknown tokens reach the database: guessing must not load it."""
 
 
 @dataclass(slots=True)
@@ -48,36 +53,53 @@ class Devices:
         self._now = now
         self._by_token: dict[bytes, Device] = {}
         self._to_save: dict[int, Device] = {}
+        self._look_ups = Quota(Rate(LOOK_UPS_PER_SECOND, LOOK_UPS_AT_ONCE))
 
     async def load(self) -> None:
-        """Read all devices; once, at start."""
-        rows = await self._database.read(lambda connection: connection.execute(select(devices)).all())
-        for row in rows:
-            fields = row._mapping
-            device = Device(
-                row_id=fields["id"],
-                public_id=fields["public_id"],
-                family=fields["family"],
-                token_sha256=fields["token_sha256"],
-                enrolled_at=fields["enrolled_at"],
-                last_seen_at=fields["last_seen_at"],
-                last_tables=fields["last_tables"],
-            )
-            self._by_token[device.token_sha256] = device
+        """Read all devices; at start, and to list what other processes have seen of them.
 
-    def authenticate(self, token: str | None) -> Device:
-        """The device that holds this token. Only hashes are compared, and those in constant time.
+        Raises:
+            StorageError: the database does not answer.
+        """
+        for row in await self._database.read(lambda connection: connection.execute(select(devices)).all()):
+            self._meet(row)
+
+    async def authenticate(self, token: str | None) -> Device:
+        """The device that holds this token; one that another process enrolled is looked up.
+
+        Only hashes are compared, and those in constant time.
 
         Raises:
             TokenError: nobody holds it.
+            NotReadyError: so many unknown tokens come that this one is not looked up.
+            StorageError: it is unknown here, and the database does not answer.
         """
         if token is None:
             raise TokenError("send Authorization: Bearer <token>, the token that enrolment gave")
         digest = token_sha256(token)
-        device = self._by_token.get(digest)
+        device = self._by_token.get(digest) or await self._look_up(digest)
         if device is None or not hmac.compare_digest(device.token_sha256, digest):
             raise TokenError("no device holds this token; enrol again with a new claim code")
         return device
+
+    async def _look_up(self, digest: bytes) -> Device | None:
+        try:
+            self._look_ups.take("", 1, monotonic())
+        except QuotaError as error:
+            raise NotReadyError("too many unknown tokens are sent; try again") from error
+        query = select(devices).where(devices.c.token_sha256 == digest)
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        return None if row is None else self._meet(row)
+
+    def _meet(self, row: Row[Any]) -> Device:
+        """Take over what the database says of a device, unless it is older than what is known here."""
+        known = self._by_token.get(row.token_sha256)
+        if known is None:
+            known = Device(row.id, row.public_id, row.family, row.token_sha256, row.enrolled_at)
+            self._by_token[known.token_sha256] = known
+        if (row.last_seen_at or 0) > (known.last_seen_at or 0):
+            known.last_seen_at, known.last_tables = row.last_seen_at, row.last_tables
+        return known
 
     async def create_claim(self, family: str) -> Claim:
         """A new claim code for one device; only its hash is kept."""
@@ -122,7 +144,9 @@ class Devices:
         def store(connection: Connection) -> None:
             statement = (
                 update(devices)
-                .where(devices.c.id == bindparam("row_id"))
+                .where(
+                    devices.c.id == bindparam("row_id"), func.coalesce(devices.c.last_seen_at, 0) < bindparam("seen")
+                )
                 .values(last_seen_at=bindparam("seen"), last_tables=bindparam("tables"))
             )
             connection.execute(statement, rows)
@@ -140,10 +164,10 @@ class Devices:
 
 def _enrol(connection: Connection, code_sha256: bytes, public_id: str, token: bytes, now: float) -> Device | None:
     claim = (claims.c.code_sha256 == code_sha256) & claims.c.used_at.is_(None) & (claims.c.expires_at > now)
-    family = connection.execute(select(claims.c.family).where(claim)).scalar_one_or_none()
+    using = update(claims).where(claim).values(used_at=now).returning(claims.c.family)
+    family = connection.execute(using).scalar_one_or_none()
     if family is None:
         return None
-    connection.execute(update(claims).where(claims.c.code_sha256 == code_sha256).values(used_at=now))
     row = {"public_id": public_id, "family": family, "token_sha256": token, "enrolled_at": now}
     row_id = connection.execute(insert(devices).returning(devices.c.id), row).scalar_one()
     return Device(row_id, public_id, family, token, now)

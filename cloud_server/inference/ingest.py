@@ -114,7 +114,7 @@ class Ingest:
             StorageError: stored answers cannot be looked up.
         """
         until = perf_counter() + wait_seconds
-        self._lanes.require(device.family)
+        await self._lanes.require(device.family)
         stored = await self._stored(device, frames)
         infos = _inspect(frames)
         lanes = await self._lanes.of(device.family, infos, until)

@@ -1,7 +1,7 @@
 """From what a frame's markers say to the lane that answers it; a classifier that is not in memory is loaded first."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from time import perf_counter
 
@@ -9,29 +9,41 @@ from cloud_server.errors import NotReadyError, QueueFullError, TimedOutError
 from cloud_server.inference.serving import Candidate, Lane, Route, Serving
 from cloud_server.inference.sessions import Sessions
 from shared.errors import DctwireError, PeerError
-from shared.jpeg import FrameInfo
+from shared.jpeg import FrameInfo, UnknownTablesError
 
 
 class Lanes:
     """Chooses a lane a frame. Where the best classifier cannot be loaded, the next best answers.
 
     Args:
+        look_again: asks whether another process has published meanwhile.
         waiting_max: how many frames may wait for classifiers to be loaded.
     """
 
-    def __init__(self, serving: Callable[[], Serving], sessions: Sessions, waiting_max: int) -> None:
+    def __init__(
+        self,
+        serving: Callable[[], Serving],
+        sessions: Sessions,
+        look_again: Callable[[], Awaitable[None]],
+        waiting_max: int,
+    ) -> None:
         self._serving = serving
         self._sessions = sessions
+        self._look_again = look_again
         self._waiting_max = waiting_max
         self._waiting = 0
 
-    def require(self, family: str) -> None:
+    async def require(self, family: str) -> None:
         """Whether anything can answer this family.
 
         Raises:
             NotReadyError: not yet.
         """
-        self._serving().require(family)
+        try:
+            self._serving().require(family)
+        except NotReadyError:
+            await self._look_again()
+            self._serving().require(family)
 
     async def of(self, family: str, infos: Sequence[FrameInfo | PeerError], until: float) -> list[Lane | DctwireError]:
         """A lane or an error for each frame, in order; what is an error already stays one.
@@ -51,12 +63,19 @@ class Lanes:
 
     async def _lane(self, serving: Serving, family: str, info: FrameInfo, until: float) -> Lane | DctwireError:
         try:
-            route = serving.route(family, info)
+            route = await self._route(serving, family, info)
             while not isinstance(found := self._best(route, info), Lane):
                 await self._load(found, until)
         except DctwireError as error:
             return error
         return found
+
+    async def _route(self, serving: Serving, family: str, info: FrameInfo) -> Route:
+        try:
+            return serving.route(family, info)
+        except UnknownTablesError:
+            await self._look_again()
+            return self._serving().route(family, info)
 
     def _best(self, route: Route, info: FrameInfo) -> Lane | Candidate:
         """The best that is in memory or may come into it.

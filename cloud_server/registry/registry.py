@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from time import monotonic
 from typing import TypeVar
 
 import structlog
@@ -31,6 +32,7 @@ from shared.errors import DctwireError
 from shared.trust import TrustError, parse_targets
 
 T = TypeVar("T")
+LOOK_AGAIN_SECONDS = 0.2
 _log = structlog.get_logger()
 
 
@@ -68,6 +70,7 @@ class Registry:
         self._one_at_a_time = asyncio.Lock()
         self._registered: dict[str, Registered] = {}
         self._label_sets: dict[str, frozenset[str]] = {}
+        self._looked_at = 0.0
         self.serving = Serving()
 
     async def initialise(self) -> None:
@@ -109,6 +112,23 @@ class Registry:
                 await self._sessions.get(published)
         if news:
             self._let_go()
+
+    async def look_again(self) -> None:
+        """The same without loading anything, for a frame nobody here can answer; a few times a second at most.
+
+        Raises:
+            StorageError: the database does not answer.
+        """
+        is_due = monotonic() - self._looked_at >= LOOK_AGAIN_SECONDS
+        if is_due and not self._one_at_a_time.locked():
+            self._looked_at = monotonic()
+            async with self._one_at_a_time:
+                await self._read_new()
+
+    def serves(self) -> list[str]:
+        """The names of what this process can answer with, in memory or loaded when a frame needs it."""
+        every = (registered.published for registered in self._registered.values())
+        return [published.name for published in every if self._sessions.failure(published) is None]
 
     def bundles(self) -> Sequence[Registered]:
         """Every recorded bundle, by family and counter."""
@@ -184,6 +204,7 @@ class Registry:
             ConflictError: another bundle has this counter or a higher one, or others have published meanwhile.
         """
         async with self._one_at_a_time:
+            await self._read_new()
             is_known = self._is_known(published, data)
             if is_known and await self.targets() == targets:
                 return

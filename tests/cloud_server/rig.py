@@ -26,10 +26,11 @@ from onnx import TensorProto, helper, numpy_helper
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection
 
-from cloud_server.app import System, engine_of
+from cloud_server.app import System
 from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.publishing import ModelFolder, initialise_trust, publish_folder
 from cloud_server.settings import ServerSettings
+from cloud_server.state import engine_of
 from shared.bundle import (
     GOLDEN_LOGITS_MAX,
     GOLDEN_NAME,

@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy import Engine as Connector
 
-from cloud_server.app import engine_of
 from cloud_server.database import QUEUE_MAX_JOBS, Database, insert_or_ignore
 from cloud_server.database_engine import open_engine
 from cloud_server.errors import DatabaseUrlError, StorageError
 from cloud_server.migrating import migrate
 from cloud_server.schema import assignments
+from cloud_server.state import engine_of
 from tests.cloud_server.engines import Engine, Outgrown
 from tests.cloud_server.rig import settings
 

@@ -11,10 +11,11 @@ from sqlalchemy import Engine as Connector
 from sqlalchemy import inspect, text
 from typer.testing import CliRunner
 
-from cloud_server.app import cli, engine_of
+from cloud_server.app import cli
 from cloud_server.errors import SchemaError
 from cloud_server.migrating import migrate
 from cloud_server.schema import metadata
+from cloud_server.state import engine_of
 from tests.cloud_server.engines import Engine, Outgrown
 from tests.cloud_server.rig import settings
 

@@ -100,3 +100,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("device_id", "sequence"),
     )
     op.create_index("samples_by_reason", "samples", ["family", "reason", "stored_at"])
+    op.create_table(
+        "replicas",
+        sa.Column("id", sa.String(16), primary_key=True),
+        sa.Column("seen_at", sa.Double, nullable=False),
+        sa.Column("serves", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "leases",
+        sa.Column("name", sa.String(32), primary_key=True),
+        sa.Column("holder", sa.String(16), nullable=False),
+        sa.Column("until", sa.Double, nullable=False),
+    )

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cloud_server.app import open_blobs
 from cloud_server.errors import StorageError
 from cloud_server.registry.blobs import BlobDigestError, BlobMissingError, Blobs
 from cloud_server.registry.bucket import PART_BYTES, Bucket, BucketBlobs, Cache
+from cloud_server.state import open_blobs
 from tests.cloud_server.engines import Engine, Outgrown
 from tests.cloud_server.rig import settings
 

@@ -1,0 +1,91 @@
+"""Processes on one database: who waits for whom, and whose turn it is."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from cloud_server.database import Database
+from cloud_server.errors import ConflictError
+from cloud_server.fleet.assignments import Assignments
+from cloud_server.fleet.replicas import Replicas
+from cloud_server.migrating import migrate
+from cloud_server.state import engine_of
+from tests.cloud_server.engines import Engine
+from tests.cloud_server.rig import settings
+
+Pair = tuple[Database, Database]
+Run = Callable[[Callable[[Pair], Awaitable[None]]], None]
+
+
+@pytest.fixture
+def run(engine: Engine, tmp_path: Path) -> Run:
+    """Runs a scenario on two doors to one database, as two processes have them."""
+
+    def run(scenario: Callable[[Pair], Awaitable[None]]) -> None:
+        async def all_of_it() -> None:
+            connectors = [engine_of(settings(tmp_path, **engine.settings(tmp_path))) for _ in range(2)]
+            migrate(connectors[0])
+            one, other = (Database(connector, asyncio.get_running_loop(), 10) for connector in connectors)
+            try:
+                await scenario((one, other))
+            finally:
+                for database in (one, other):
+                    await asyncio.to_thread(database.close)
+
+        asyncio.run(all_of_it())
+
+    return run
+
+
+def test_what_every_live_process_serves_may_be_assigned(run: Run) -> None:
+    async def scenario(pair: Pair) -> None:
+        one, other = map(Replicas, pair)
+        await one.note(["digits/1", "digits/2"])
+        await other.note(["digits/1"])
+        await one.require_served("digits/1", 0)
+        with pytest.raises(ConflictError, match="does not serve digits/2"):
+            await one.require_served("digits/2", 0.3)
+        waiting = asyncio.ensure_future(one.require_served("digits/2", 30))
+        await other.note(["digits/1", "digits/2"])
+        await waiting
+
+    run(scenario)
+
+
+def test_who_has_left_holds_nobody_up(run: Run) -> None:
+    async def scenario(pair: Pair) -> None:
+        one, other = map(Replicas, pair)
+        await one.note(["digits/1"])
+        await other.note([])
+        await other.leave()
+        await one.require_served("digits/1", 0)
+
+    run(scenario)
+
+
+def test_one_process_at_a_time_leads_until_it_leaves(run: Run) -> None:
+    async def scenario(pair: Pair) -> None:
+        one, other = map(Replicas, pair)
+        turns = await asyncio.gather(one.may_lead(), other.may_lead())
+        assert sorted(turns) == [False, True]
+        leader, follower = (one, other) if turns[0] else (other, one)
+        assert await leader.may_lead()
+        assert not await follower.may_lead()
+        await leader.leave()
+        assert await follower.may_lead()
+
+    run(scenario)
+
+
+def test_two_processes_that_assign_at_once_count_on(run: Run) -> None:
+    async def scenario(pair: Pair) -> None:
+        one, other = map(Assignments, pair)
+        for counter in range(1, 40, 2):
+            await asyncio.gather(one.assign("digits", counter), other.assign("digits", counter + 1))
+        await one.load()
+        await other.load()
+        assert one.seq("digits") == other.seq("digits") == 40
+
+    run(scenario)
