@@ -33,15 +33,25 @@ class Batcher(Generic[Lane, Work]):
     """Queues by lane and device, and a number of workers. Lives on the event loop; `run` does the work elsewhere."""
 
     def __init__(
-        self, limits: BatcherLimits, batch_max: Callable[[Lane], int], run: Callable[[Lane, Sequence[Work]], None]
+        self,
+        limits: BatcherLimits,
+        batch_max: Callable[[Lane], int],
+        run: Callable[[Lane, Sequence[Work]], None],
+        soon: Callable[[Callable[[], None]], object],
     ) -> None:
-        """Frames of a lane are given to `run`, at most `batch_max(lane)` at once; it must have `free` called later."""
+        """Frames of a lane are given to `run`, at most `batch_max(lane)` at once; it must have `free` called later.
+
+        Args:
+            soon: the loop's `call_soon`.
+        """
         self._limits = limits
         self._batch_max = batch_max
         self._run = run
+        self._soon = soon
         self._lanes: OrderedDict[Lane, _Queue[Work]] = OrderedDict()
         self._seconds_a_frame = 0.0
         self._free_workers = limits.workers
+        self._is_starting = False
         self.depth = 0
 
     @property
@@ -82,7 +92,22 @@ class Batcher(Generic[Lane, Work]):
         return True
 
     def start(self) -> None:
-        """Give free workers what waits; call it after one or several `put`s."""
+        """Give free workers what waits; call it after one or several `put`s.
+
+        It happens at the end of the loop's round, so that what arrived together is classified together.
+        """
+        if not self._is_starting and self._free_workers and self._lanes:
+            self._is_starting = True
+            self._soon(self._start)
+
+    def free(self, frames: int, seconds: float) -> None:
+        """A worker is done with a batch of so many frames, which took so long."""
+        self._free_workers += 1
+        self._seconds_a_frame += _NEWEST_WEIGHS * (seconds / frames - self._seconds_a_frame)
+        self.start()
+
+    def _start(self) -> None:
+        self._is_starting = False
         while self._free_workers and self._lanes:
             lane, queue = self._lanes.popitem(last=False)
             batch = queue.take(self._batch_max(lane))
@@ -91,12 +116,6 @@ class Batcher(Generic[Lane, Work]):
                 self._lanes[lane] = queue  # at the end: lanes take turns
             self._free_workers -= 1
             self._run(lane, batch)
-
-    def free(self, frames: int, seconds: float) -> None:
-        """A worker is done with a batch of so many frames, which took so long."""
-        self._free_workers += 1
-        self._seconds_a_frame += _NEWEST_WEIGHS * (seconds / frames - self._seconds_a_frame)
-        self.start()
 
 
 class _Queue(Generic[Work]):

@@ -84,7 +84,9 @@ class Ingest:
         self._metrics = metrics
         self._workers = workers
         self._sampler = sampler
-        self._batcher: Batcher[Lane, _Waiting] = Batcher(BatcherLimits(workers.count, queue_max), _batch_max, self._run)
+        limits = BatcherLimits(workers.count, queue_max)
+        soon = asyncio.get_running_loop().call_soon
+        self._batcher: Batcher[Lane, _Waiting] = Batcher(limits, _batch_max, self._run, soon)
         self._in_flight: dict[tuple[int, int], _Waiting] = {}
         self._storing: set[asyncio.Task[None]] = set()
 

@@ -1,7 +1,7 @@
 """Greedy micro-batching: what is classified together, in whose turn, and what the queue refuses."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,10 @@ class Stand:
     def __init__(self, workers: int = 1, queue_max: int = 1000, batch_max: int = 4) -> None:
         self.started: list[tuple[str, list[object]]] = []
         self.busy: list[int] = []
-        self.batcher: Batcher[str, object] = Batcher(BatcherLimits(workers, queue_max), lambda _: batch_max, self._run)
+        self.round: list[Callable[[], None]] = []
+        self.batcher: Batcher[str, object] = Batcher(
+            BatcherLimits(workers, queue_max), lambda _: batch_max, self._run, self.round.append
+        )
 
     def _run(self, lane: str, batch: Sequence[object]) -> None:
         self.started.append((lane, list(batch)))
@@ -27,10 +30,20 @@ class Stand:
         for frame in frames:
             self.batcher.put(lane, device, frame)
 
+    def start(self) -> None:
+        """Ask for a start, and end the loop's round."""
+        self.batcher.start()
+        self.end_round()
+
+    def end_round(self) -> None:
+        while self.round:
+            self.round.pop(0)()
+
     def finish(self, seconds_a_frame: float = 0.0) -> None:
         """The oldest batch is done."""
         frames = self.busy.pop(0)
         self.batcher.free(frames, frames * seconds_a_frame)
+        self.end_round()
 
     def finish_all(self) -> None:
         while self.busy:
@@ -41,17 +54,27 @@ def test_the_first_frame_never_waits_for_company() -> None:
     stand = Stand()
     for number in range(6):
         stand.put("a", 1, number)
-        stand.batcher.start()
+        stand.start()
     assert stand.started == [("a", [0])]
     stand.finish()
     assert stand.started == [("a", [0]), ("a", [1, 2, 3, 4])]
     assert stand.batcher.depth == 1
 
 
+def test_what_arrives_in_one_round_of_the_loop_is_classified_together() -> None:
+    stand = Stand()
+    for number in range(3):
+        stand.put("a", number, number)
+        stand.batcher.start()
+    assert stand.started == []
+    stand.end_round()
+    assert stand.started == [("a", [0, 1, 2])]
+
+
 def test_as_many_batches_run_as_there_are_workers() -> None:
     stand = Stand(workers=2)
     stand.put("a", 1, *range(12))
-    stand.batcher.start()
+    stand.start()
     assert stand.busy == [4, 4]
 
 
@@ -59,7 +82,7 @@ def test_lanes_take_turns() -> None:
     stand = Stand(batch_max=2)
     stand.put("a", 1, 0, 1, 2, 3)
     stand.put("b", 1, 9)
-    stand.batcher.start()
+    stand.start()
     stand.finish_all()
     assert stand.started == [("a", [0, 1]), ("b", [9]), ("a", [2, 3])]
 
@@ -69,7 +92,7 @@ def test_a_device_that_sends_much_does_not_keep_others_waiting() -> None:
     stand.put("a", 1, *range(100))
     stand.put("a", 2, "single")
     stand.put("a", 3, "another")
-    stand.batcher.start()
+    stand.start()
     assert stand.started == [("a", [0, 1, "single", "another", 2, 3, 4, 5])]
 
 
@@ -78,7 +101,7 @@ def test_a_full_queue_refuses_the_newest_and_takes_again_when_there_is_room() ->
     stand.put("a", 1, 0, 1)
     with pytest.raises(QueueFullError, match="2 frames"):
         stand.put("b", 1, 2)
-    stand.batcher.start()
+    stand.start()
     stand.put("b", 1, 3)
     stand.finish_all()
     assert stand.started == [("a", [0, 1]), ("b", [3])]
@@ -88,7 +111,7 @@ def test_a_frame_nobody_waits_for_leaves_the_queue_unless_a_worker_has_it() -> N
     stand = Stand(batch_max=1)
     stand.put("a", 1, "running", "left", "stays")
     stand.put("b", 2, "left too")
-    stand.batcher.start()
+    stand.start()
     assert not stand.batcher.remove("a", 1, "running")
     assert stand.batcher.remove("a", 1, "left")
     assert stand.batcher.remove("b", 2, "left too")
@@ -101,7 +124,7 @@ def test_a_frame_nobody_waits_for_leaves_the_queue_unless_a_worker_has_it() -> N
 def test_the_backlog_is_what_waits_times_what_a_frame_took_lately() -> None:
     stand = Stand(workers=1, batch_max=10)
     stand.put("a", 1, *range(10))
-    stand.batcher.start()
+    stand.start()
     for _ in range(40):
         stand.put("a", 1, *(object() for _ in range(10)))
         stand.finish(seconds_a_frame=0.5)
@@ -126,7 +149,7 @@ def test_every_frame_is_classified_once_in_its_devices_order_or_has_left(
             frame = (lane, device, len(given_in))
             given_in.append(frame)
             stand.put(lane, device, frame)
-        stand.batcher.start()
+        stand.start()
         if len(given_in) % leave_every == 0:
             last = given_in[-1]
             if stand.batcher.remove(last[0], last[1], last):
@@ -150,7 +173,7 @@ def test_while_others_wait_a_device_has_its_turn_and_no_more(batch_max: int, oth
     stand.put("a", 0, *range(500))
     for device in range(1, others + 1):
         stand.put("a", device, f"of {device}")
-    stand.batcher.start()
+    stand.start()
     stand.finish()
     turn = max(1, batch_max // TURNS_A_BATCH)
     taken_before_the_last = 0
