@@ -119,6 +119,10 @@ class Sessions:
         failure = self._failures.get(published.name)
         return None if failure is None else failure.error
 
+    def is_failing(self, published: Published) -> bool:
+        """Whether its last load failed."""
+        return published.name in self._failures
+
     def may_load(self, published: Published) -> bool:
         """Whether it is worth trying: it has not failed, or long enough ago."""
         failure = self._failures.get(published.name)
@@ -128,7 +132,7 @@ class Sessions:
         """Where it is."""
         if published.name in self._models:
             return State.LOADED
-        return State.FAILED if published.name in self._failures else State.COLD
+        return State.FAILED if self.is_failing(published) else State.COLD
 
     async def get(self, published: Published) -> Model:
         """The model, loaded if it is not in memory; all who ask meanwhile wait for the same load.

@@ -227,8 +227,7 @@ class Registry:
 
     def _let_go(self) -> None:
         """Classifiers that no frame leads to any more finish what they have and go."""
-        is_failing = lambda published: self._sessions.failure(published) is not None  # noqa: E731
-        self._sessions.keep_only(self.serving.in_use(is_failing))
+        self._sessions.keep_only(self.serving.in_use(self._sessions.is_failing))
 
     async def _read_new(self) -> list[Published]:
         """Take in what is recorded and not known yet."""
