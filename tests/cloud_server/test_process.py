@@ -13,6 +13,8 @@ from cloud_server.app import EXIT_USAGE, cli
 from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.publishing import ModelFolder, publish_folder
 from shared.errors import ChannelError
+from shared.trust import parse_targets
+from tests.cloud_server.engines import Engine
 from tests.cloud_server.rig import Device, ServerProcess, frame, tables
 
 
@@ -27,8 +29,11 @@ def upload_until_the_line_breaks(device: Device, answers: dict[int, object], eno
                 enough.set()
 
 
-def test_a_killed_server_has_every_answer_it_gave(tmp_path: Path, bundle_folders: dict[int, Path]) -> None:
-    server = ServerProcess(tmp_path)
+def test_a_killed_server_has_every_answer_it_gave(
+    engine: Engine, tmp_path: Path, bundle_folders: dict[int, Path]
+) -> None:
+    state = engine.settings(tmp_path / "data")
+    server = ServerProcess(tmp_path, **state)
     server.rig.publish(bundle_folders[1])
     devices = [server.rig.enrol("digits") for _ in range(3)]
     answers: list[dict[int, object]] = [{} for _ in devices]
@@ -45,7 +50,7 @@ def test_a_killed_server_has_every_answer_it_gave(tmp_path: Path, bundle_folders
         thread.join()
     server.finish()
 
-    server = ServerProcess(tmp_path)
+    server = ServerProcess(tmp_path, **state)
     for device, given in zip(devices, answers, strict=True):
         client = server.rig.client("device", headers={"authorization": f"Bearer {device.token}"})
         for sequence, answer in given.items():
@@ -56,23 +61,27 @@ def test_a_killed_server_has_every_answer_it_gave(tmp_path: Path, bundle_folders
     assert lost == 0
 
 
-@pytest.mark.parametrize("step", ["signing", "publishing"])
-def test_a_publish_whose_server_was_killed_is_finished_by_repeating_it(
-    tmp_path: Path, bundle_folders: dict[int, Path], step: str
+@pytest.mark.parametrize(("step", "seconds"), [("signing", 0), ("publishing", 0.02), ("publishing", 0.1)])
+def test_a_server_killed_while_it_publishes_has_all_of_it_or_nothing(
+    engine: Engine, tmp_path: Path, bundle_folders: dict[int, Path], step: str, seconds: float
 ) -> None:
-    server = ServerProcess(tmp_path)
+    state = engine.settings(tmp_path / "data")
+    server = ServerProcess(tmp_path, **state)
     folder, keys = ModelFolder.read(bundle_folders[1]), server.rig.keys
 
     def kill_at(reached: str) -> None:
         if reached == step:
-            threading.Thread(target=server.process.kill).start()
+            threading.Timer(seconds, server.process.kill).start()
 
     operator = OperatorClient(server.rig.addresses["operator"])
     with contextlib.closing(operator), contextlib.suppress(ChannelError):
         publish_folder(operator, folder, keys, datetime.now(UTC), kill_at)
     server.finish()
 
-    server = ServerProcess(tmp_path)
+    server = ServerProcess(tmp_path, **state)
+    client = server.rig.client("operator")
+    recorded = [f"{row['family']}/{row['counter']}.json" for row in client.get("/v1/bundles").json()["bundles"]]
+    assert recorded == list(parse_targets(client.get("/v1/tuf/targets").content).signed.targets)
     server.rig.publish(bundle_folders[1])
     assert server.rig.assign("digits", 1) == 1
     assert server.rig.enrol("digits").post(frame(tables(50))).json()["model"] == "digits/1"
