@@ -1,7 +1,7 @@
 """The last frames that were answered, in memory: a label may come in a moment and say that the answer was wrong."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from shared.jpeg import TableSet
 
@@ -9,8 +9,7 @@ _OVERHEAD_BYTES = 400
 """Of one entry beside the frame's bytes, so that many small frames stay within the bound, too."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecentFrame:
+class RecentFrame(NamedTuple):
     """A frame as it came, and what reading it takes: `tables` when it carries none.
 
     It holds nothing of the classifier that answered, or models that were replaced would stay in memory.

@@ -126,7 +126,10 @@ class _Queue(Generic[Work]):
         self._devices: OrderedDict[Hashable, OrderedDict[Work, None]] = OrderedDict()
 
     def put(self, device: Hashable, work: Work) -> None:
-        self._devices.setdefault(device, OrderedDict())[work] = None
+        frames = self._devices.get(device)
+        if frames is None:
+            frames = self._devices[device] = OrderedDict()
+        frames[work] = None
         self.depth += 1
 
     def remove(self, device: Hashable, work: Work) -> bool:

@@ -83,7 +83,7 @@ def _as_levels(coefficients: npt.NDArray[np.float32], steps: npt.NDArray[np.floa
 def _predictions(logits: npt.NDArray[np.float32]) -> list[Prediction]:
     if not np.isfinite(logits).all():
         logits = np.nan_to_num(logits)
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    confidence = odds.max(axis=1) / odds.sum(axis=1)
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))  # the likeliest label's are 1
+    confidence = 1 / odds.sum(axis=1)
     pairs = zip(logits.argmax(axis=1).tolist(), confidence.tolist(), strict=True)
     return [Prediction(label, certainty) for label, certainty in pairs]

@@ -17,7 +17,7 @@ A frame is prefix + scan + EOI, byte for byte.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 from shared.errors import PeerError
 
@@ -36,8 +36,7 @@ class BatchError(PeerError):
     code: ClassVar[str] = "invalid-batch"
 
 
-@dataclass(frozen=True, slots=True)
-class BatchItem:
+class BatchItem(NamedTuple):
     """One frame of a batch: its sequence number, capture time (ms since 1970) and entropy-coded scan."""
 
     sequence: int
