@@ -158,13 +158,16 @@ def test_a_token_that_is_not_valid_stops_the_device(line, seen):
         stranger.send_frame(1, b"jpeg")
 
 
-def test_a_busy_server_says_how_long_to_wait(plane, channel):
-    plane.scripted.append(("/v1/frames", problem(ProblemCode.QUEUE_FULL, Retry_After="17")))
+@pytest.mark.parametrize("code", [ProblemCode.QUEUE_FULL, ProblemCode.QUOTA_EXCEEDED, ProblemCode.TIMED_OUT])
+def test_a_busy_server_says_how_long_to_wait(plane, channel, code):
+    plane.scripted += [(path, problem(code, Retry_After="17")) for path in ("/v1/frames", "/v1/frames:batch")]
 
-    with pytest.raises(ChannelError) as caught:
+    with pytest.raises(ChannelError) as single:
         channel.send_frame(1, b"jpeg")
+    with pytest.raises(ChannelError) as batch:
+        channel.send_batch(BATCH)
 
-    assert caught.value.retry_after_seconds == 17
+    assert single.value.retry_after_seconds == batch.value.retry_after_seconds == 17
 
 
 PORTAL = b"<html>Please log in</html>"
