@@ -101,7 +101,7 @@ _FLEET_OPERATIONS: Operations = {
     ("PUT", "/v1/frames/{frame_id}/label"): Operation(
         "Say what one of the device's own answered frames really showed; the same again changes nothing.",
         {204: Answer("Noted.", headers=ASSIGNMENT)},
-        (ProblemCode.NOT_FOUND, ProblemCode.CONFLICT, *DOCUMENT_PROBLEMS),
+        (ProblemCode.NOT_FOUND, ProblemCode.QUOTA_EXCEEDED, *DOCUMENT_PROBLEMS),
         [Parameter("frame_id", "the id that its result named: <device id>.<sequence>", TEXT, "path")],
         [Content("the label", LabelReport, max_bytes=JSON_MAX_BYTES)],
         needs_token=True,

@@ -54,7 +54,7 @@ def device_plane(
     limits = admission.bodies
     app.include_router(refused_uploads())
     app.include_router(_fleet_router(devices, assignments, identity, limits))
-    app.include_router(_labels_router(labels, identity, limits))
+    app.include_router(_labels_router(labels, identity, admission))
     app.include_router(inference_router(OpenInference(ingest, identity, admission, versions), health))
     app.include_router(tuf_router(tuf_files))
     add_document(app, device_operations(limits.frame_max_bytes, limits.batch_max_bytes))
@@ -88,15 +88,19 @@ def _fleet_router(devices: Devices, assignments: Assignments, identity: Identity
     return router
 
 
-def _labels_router(labels: Labels, identity: Identity, limits: BodyLimits) -> APIRouter:
+def _labels_router(labels: Labels, identity: Identity, admission: Admission) -> APIRouter:
     router = APIRouter()
 
     @router.put("/v1/frames/{frame_id}/label")
     async def put_label(request: Request, frame_id: str) -> Response:
-        """Say what one of the device's own answered frames really showed; the same again changes nothing."""
+        """Say what one of the device's own answered frames really showed; the same again changes nothing.
+
+        A label is taken off the device's quota like a frame.
+        """
         exchange_of(request.scope).route = "label"
         device = await identity.authenticate(request)
-        report = await read_json(request, LabelReport, limits.max_seconds)
+        admission.charge(device, 1)
+        report = await read_json(request, LabelReport, admission.bodies.max_seconds)
         frame = FrameId.parse(frame_id)
         if frame.device != device.public_id:
             raise NotFoundError(f"{frame} is no frame of this device")

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cloud_server.api.bodies import JSON, read_command
+from cloud_server.api.bodies import read_command
 from cloud_server.api.call_log import remark
 from cloud_server.feedback.frame_id import FrameId
 from cloud_server.feedback.labels import Labels
@@ -43,9 +43,9 @@ class Reviewed(BaseModel):
 
 def samples_router(samples: Samples, labels: Labels) -> APIRouter:
     """List, look, label."""
-    router = APIRouter(tags=["feedback"])
+    router = APIRouter()
 
-    @router.get("/v1/samples", summary="List kept frames, newest first")
+    @router.get("/v1/samples")
     async def list_samples(
         family: Annotated[str | None, Query(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = None,
         reason: Reason | None = None,
@@ -58,17 +58,12 @@ def samples_router(samples: Samples, labels: Labels) -> APIRouter:
         """A page of samples; send its `next` as `before` for older ones. Times are seconds since 1970."""
         return await samples.page(SampleFilter(family, reason, labelled, since, until), before, limit)
 
-    @router.get("/v1/samples/{frame_id}", summary="Look up one kept frame")
+    @router.get("/v1/samples/{frame_id}")
     async def get_sample(frame_id: str) -> Sample:
         """What was answered, why the frame was kept, and what it really showed, where that is known."""
         return await samples.find(FrameId.parse(frame_id))
 
-    @router.get(
-        "/v1/samples/{frame_id}/jpeg",
-        summary="Fetch one kept frame as a JPEG file",
-        response_class=Response,
-        responses={200: {"content": {JPEG: {}}, "description": "An ordinary JPEG with its tables"}},
-    )
+    @router.get("/v1/samples/{frame_id}/jpeg", response_class=Response)
     async def get_file(frame_id: str) -> Response:
         """The levels that were answered, in a file that any viewer opens; without the camera's metadata."""
         frame = FrameId.parse(frame_id)
@@ -78,11 +73,7 @@ def samples_router(samples: Samples, labels: Labels) -> APIRouter:
         }
         return Response(await samples.file(frame), 200, headers, JPEG)
 
-    @router.put(
-        "/v1/frames/{frame_id}/label",
-        summary="Say what a frame really showed",
-        openapi_extra={"requestBody": {"required": True, "content": {JSON: {"schema": Review.model_json_schema()}}}},
-    )
+    @router.put("/v1/frames/{frame_id}/label")
     async def put_label(request: Request, frame_id: str) -> Reviewed:
         """Label any answered frame, kept or not. Labels of this plane stand above those of devices."""
         review = await read_command(request, Review)

@@ -47,12 +47,7 @@ SAMPLES_OPERATIONS: Operations = {
     ("PUT", "/v1/frames/{frame_id}/label"): Operation(
         "Say what any answered frame really showed, kept or not; it stands above what devices say.",
         {200: Answer("Noted.", Content("what came of it", Reviewed))},
-        (
-            *_FOUND_OR_NOT,
-            ProblemCode.CONFLICT,
-            ProblemCode.TOO_LARGE,
-            ProblemCode.UNSUPPORTED_MEDIA_TYPE,
-        ),
+        (*_FOUND_OR_NOT, ProblemCode.TOO_LARGE, ProblemCode.UNSUPPORTED_MEDIA_TYPE),
         [_FRAME_ID],
         [Content("the label", Review, max_bytes=COMMAND_MAX_BYTES)],
     ),

@@ -12,7 +12,17 @@ from sqlalchemy import update
 from cloud_server.schema import results, samples
 from shared.wire import ProblemCode
 from tests.cloud_server.engines import Engine, Outgrown
-from tests.cloud_server.feedback.field import KEEP_ALL, answered, jpeg_of, kept, listed, once, other_than, review
+from tests.cloud_server.feedback.field import (
+    KEEP_ALL,
+    answered,
+    jpeg_of,
+    kept,
+    listed,
+    once,
+    other_than,
+    put_label,
+    review,
+)
 from tests.cloud_server.rig import Device, Rig, ServerProcess, assert_problem, frame, server_in_thread, tables
 
 
@@ -85,3 +95,17 @@ def test_when_its_time_is_over_a_frame_is_gone_and_a_late_label_is_told_so(
         assert "expired" in late.json()["detail"]
         assert [row["frame_id"] for row in listed(rig)] == [young["id"]]
         assert review(rig, young["id"], young["label"])["stands"] is True
+
+
+def test_a_device_that_floods_labels_is_slowed_down_and_no_other(
+    tmp_path: Path, bundle_folders: dict[int, Path]
+) -> None:
+    with server_in_thread(tmp_path, quota_frames_per_second=0.001, quota_burst_frames=256) as rig:
+        rig.publish(bundle_folders[1])
+        flood, calm = rig.enrol("digits"), rig.enrol("digits")
+        path = f"/v1/frames/{answered(flood)['id']}/label"
+        answers = [flood.http.put(path, json={"label": f"l{n}", "source": "sensor"}) for n in range(257)]
+        assert [answer.status_code for answer in answers] == [204] * 255 + [429] * 2
+        assert_problem(answers[-1], 429, ProblemCode.QUOTA_EXCEEDED)
+        assert int(answers[-1].headers["retry-after"]) >= 1
+        put_label(calm, answered(calm)["id"], "one")
