@@ -250,12 +250,13 @@ def test_whatever_happens_in_whatever_order_no_sample_lacks_its_file(
             else:
                 stand.now += WAITS[which]
             await stand.shown()
+        await stand.tidy_up()  # rows, and a while later their files
         await stand.tidy_up()
         needed = {sample.frame_id for sample in (await stand.samples.page(SampleFilter(), None, 500)).samples}
         assert set(await stand.shown()) == needed
         assert len(await stand.files()) == await stand.count(sample_files) <= len(needed)
         stand.now += 100 * DAY
-        await stand.tidy_up()  # rows, and a while later their files
+        await stand.tidy_up()
         await stand.tidy_up()
         assert (await stand.shown(), await stand.files()) == ([], set())
         assert await stand.count(results) == await stand.count(sample_files) == 0
