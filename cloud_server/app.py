@@ -206,7 +206,7 @@ class System:
 
     def _at(self, host: str, port: int) -> ListenerSettings:
         settings = self._settings
-        http = HttpLimits(settings.head_max_seconds, settings.connections_max, self._bodies)
+        http = HttpLimits(settings.head_max_seconds, settings.write_max_seconds, settings.connections_max, self._bodies)
         return ListenerSettings(host, port, http, settings.keep_alive_seconds, settings.drain_max_seconds)
 
     def _meter(self, exchange: Exchange) -> None:

@@ -52,6 +52,7 @@ class ServerSettings(BaseSettings):
     connections_max: int = Field(4096, ge=1, description="Connections a plane; the next one is turned away.")
     head_max_seconds: Seconds = Field(10.0, description="How long the head of a request may take to arrive.")
     body_max_seconds: Seconds = Field(60.0, description="How long a body may take to arrive.")
+    write_max_seconds: Seconds = Field(20.0, description="How long a client may take to make room for its answers.")
     keep_alive_seconds: int = Field(75, ge=1, description="How long a connection may rest between two requests.")
     stall_max_seconds: Seconds = Field(60.0, description="How long one write may take before /livez says no.")
     drain_delay_seconds: float = Field(

@@ -24,6 +24,8 @@ from cloud_server.metrics import Payload
 from shared.wire import PROBLEM_MEDIA_TYPE, Problem, ProblemCode
 
 HEAD_MAX_BYTES = 32 << 10
+PIPELINED_MAX = 16
+"""Requests of one connection that may wait for their answers; nobody who waits for answers needs more."""
 LINGER_SECONDS = 1.0
 FIRST_REQUEST_SECONDS = 1.0
 """How long a connection on which nothing was asked yet may stay when the server leaves."""
@@ -125,9 +127,10 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """How long a request's head may take, how many connections there may be, and what their bodies may take."""
+    """How long a head may take to arrive and answers to leave, how many connections there may be, and their bodies."""
 
     head_max_seconds: float
+    write_max_seconds: float
     connections_max: int
     bodies: BodyBudget
 
@@ -160,7 +163,7 @@ class MeteredProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(**uvicorn_arguments)
         self._meter = meter
-        self._limits = limits
+        self.limits = limits
         self._is_leaving = is_leaving
         self._unanswered: deque[Exchange] = deque()
         self._arriving: Exchange | None = None
@@ -169,16 +172,19 @@ class MeteredProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._rest_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._header_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast(asyncio.Transport, _CountedTransport(transport, self)))
-        if len(self.connections) > self._limits.connections_max:
+        if len(self.connections) > self.limits.connections_max:
             self._turn_away()
             return
-        self._head_timer = self.loop.call_later(self._limits.head_max_seconds, self._drop)
+        self._head_timer = self.loop.call_later(self.limits.head_max_seconds, self._drop)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
+        self._stop_write_timer()
         self._stop_rest_timer()
         super().connection_lost(exc)
         if self._arriving is not None and self._arriving not in self._unanswered:
@@ -190,7 +196,7 @@ class MeteredProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._arriving is None:
-            self._arriving = Exchange(self._limits.bodies)
+            self._arriving = Exchange(self.limits.bodies)
         self._arriving.received_bytes += len(data)
         if self._is_refused or self.transport.is_closing():
             return
@@ -200,12 +206,33 @@ class MeteredProtocol(HttpToolsProtocol):
         if self._arriving is not None and not self._is_in_body:
             self._limit_head()
 
+    def pause_writing(self) -> None:
+        """The peer does not read: it gets time to begin, not for ever."""
+        super().pause_writing()
+        self._write_timer = self.loop.call_later(self.limits.write_max_seconds, self._drop)
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        self._stop_write_timer()
+        super().resume_writing()
+
     def on_message_begin(self) -> None:
-        self._arriving = exchange = self._arriving or Exchange(self._limits.bodies)
+        if len(self._unanswered) >= PIPELINED_MAX:
+            raise ValueError("too many requests at once")  # the parser gives up, and the line ends after the answers
+        self._header_bytes = 0
+        self._arriving = exchange = self._arriving or Exchange(self.limits.bodies)
         exchange.abort = self.transport.abort
         self._unanswered.append(exchange)
         super().on_message_begin()
         self.scope["state"]["exchange"] = exchange
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header or, behind a chunked body, a trailer: those nobody asked for, and they would have no end."""
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > HEAD_MAX_BYTES:
+            raise ValueError("too many headers")
+        if not self._is_in_body:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._is_in_body = True
@@ -271,8 +298,8 @@ class MeteredProtocol(HttpToolsProtocol):
         """Too many connections: say so before anything is read."""
         self.connections.discard(self)
         self._is_refused = True
-        self._arriving = Exchange(self._limits.bodies, TURNED_AWAY)
-        detail = f"{self._limits.connections_max} connections are open"
+        self._arriving = Exchange(self.limits.bodies, TURNED_AWAY)
+        detail = f"{self.limits.connections_max} connections are open"
         self._say("503 Service Unavailable", Problem.of(ProblemCode.QUEUE_FULL, detail), "retry-after: 1\r\n")
 
     def _say(self, status: str, problem: Problem, headers: str = "") -> None:
@@ -286,14 +313,14 @@ class MeteredProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _report(self, exchange: Exchange) -> None:
-        self._limits.bodies.give_back(exchange.held_bytes)
+        self.limits.bodies.give_back(exchange.held_bytes)
         self._meter(exchange)
 
     def _limit_head(self) -> None:
         if self._head_bytes > HEAD_MAX_BYTES and not self._is_refused:
             self.send_400_response(f"a request's head has at most {HEAD_MAX_BYTES} bytes")
         elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(self._limits.head_max_seconds, self._drop)
+            self._head_timer = self.loop.call_later(self.limits.head_max_seconds, self._drop)
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
@@ -308,6 +335,11 @@ class MeteredProtocol(HttpToolsProtocol):
         if self._rest_timer is not None:
             self._rest_timer.cancel()
             self._rest_timer = None
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
 
     def _drop(self) -> None:
         self.transport.abort()
@@ -342,9 +374,15 @@ class _CountedTransport:
         if self._is_lingering:
             return
         if not self._protocol.has_unread_body or self._transport.is_closing():
-            self._transport.close()
+            self._end()
             return
         self._is_lingering = True
         self._transport.write_eof()
         self._transport.resume_reading()
-        self._protocol.loop.call_later(LINGER_SECONDS, self._transport.close)
+        self._protocol.loop.call_later(LINGER_SECONDS, self._end)
+
+    def _end(self) -> None:
+        """Close; a peer that does not read the rest has it only so long."""
+        self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._protocol.loop.call_later(self._protocol.limits.write_max_seconds, self._transport.abort)

@@ -27,6 +27,7 @@ _INTERNAL = Problem(
     retry=True,
 )
 DETAIL_LOGGED_MAX = 200
+PATH_QUOTED_MAX = 200
 _QUOTES_THE_PATH = {ProblemCode.NOT_FOUND, ProblemCode.METHOD_NOT_ALLOWED}
 """What a client puts into a path may be anybody's secret; these problems' details do not go to the log."""
 _log = structlog.get_logger()
@@ -65,7 +66,7 @@ def install_problems(app: FastAPI, refused: Refused) -> None:
     async def on_http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         code = _BY_STATUS.get(error.status_code, ProblemCode.BAD_REQUEST)
-        problem = Problem.of(code, f"{request.method} {request.url.path}: {error.detail}")
+        problem = Problem.of(code, f"{request.method} {request.url.path[:PATH_QUOTED_MAX]}: {error.detail}")
         return _refuse(request, problem, refused(request, code) | dict(error.headers or {}))
 
     async def on_disconnect(request: Request, error: Exception) -> Response:

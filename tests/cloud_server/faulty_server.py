@@ -27,7 +27,7 @@ async def serve() -> None:
     """Serve until the process is killed."""
     listener = Listener(
         faulty_app(),
-        ListenerSettings("127.0.0.1", 0, HttpLimits(5.0, 10, BodyBudget(1 << 20)), 5, 5),
+        ListenerSettings("127.0.0.1", 0, HttpLimits(5.0, 5.0, 10, BodyBudget(1 << 20)), 5, 5),
         lambda _exchange: None,
     )
     await listener.start()
