@@ -15,7 +15,7 @@ NATIVE := $(shell find shared/jpeg/native -name '*.rs' -o -name 'Cargo.*' 2>/dev
 TRIPLE = $(shell rustc -vV | sed -n 's/host: //p')
 FOLDERS := shared sensor_client cloud_server trainer tests benchmarks deploy
 
-.PHONY: help setup demo stop test test-sensor check format lint types contracts rust sanitize memcheck test-arm64 bench results clean
+.PHONY: help setup demo stop test test-attacks test-sensor check format lint types contracts rust sanitize memcheck test-arm64 bench results clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ stop: .venv/ready ## Stop what `make demo KEEP=1` left running
 test: .venv/ready ## The whole test suite, Rust's unit tests included
 	cargo test --quiet --offline --manifest-path shared/jpeg/native/Cargo.toml
 	$(BIN)/pytest
+
+test-attacks: .venv/ready ## Many more hostile frames, and requests made up from the OpenAPI documents, than `make test` sends
+	DCTWIRE_ATTACKS=4000 $(BIN)/pytest --timeout 3600 tests/attacks tests/cloud_server/api/test_openapi.py
 
 test-sensor: .venv-sensor/ready ## The sensor's tests in an environment with nothing but what a sensor needs
 	.venv-sensor/bin/pytest tests/sensor_client tests/shared/wire

@@ -87,6 +87,12 @@ class Victim:
         """A connection to the device plane."""
         return self.rig.connect()
 
+    def numbers(self, count: int) -> int:
+        """The first of so many sequence numbers that the attacker has not used."""
+        first = self.attacker.next_sequence
+        self.attacker.next_sequence += count
+        return first
+
     def post(self, body: bytes, *headers: bytes) -> bytes:
         """An upload of the attacker's, whole, as bytes."""
         head = b"".join(header + b"\r\n" for header in headers)
