@@ -149,7 +149,7 @@ class System:
             await self._start()
             works = (
                 self._sampler.run(),
-                self._retention.run(),
+                self._retention.run(self._replicas.may_lead),
                 _every(FOLLOW_SECONDS, self._follow),
                 _every(FOLLOW_SECONDS, self._tell),
                 _every(HOUSEKEEPING_SECONDS, self._keep),

@@ -6,7 +6,7 @@ looks again at what it is about to delete.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -48,12 +48,17 @@ class Retention:
         self._lifetimes = lifetimes
         self._now = now
 
-    async def run(self) -> None:
-        """Tidy again and again, until cancelled. On its own: deleting waits for stores that may not answer."""
+    async def run(self, is_my_turn: Callable[[], Awaitable[bool]]) -> None:
+        """Tidy again and again, until cancelled. On its own: deleting waits for stores that may not answer.
+
+        Args:
+            is_my_turn: of several processes one is to do it, to save work; two at once do no harm.
+        """
         while True:
             await asyncio.sleep(TIDY_EVERY_SECONDS)
             try:
-                await self.tidy()
+                if await is_my_turn():
+                    await self.tidy()
             except StorageError as error:
                 _log.warning("not-tidied", error=str(error))
             except Exception as error:  # noqa: BLE001 - a fault of ours must not end retention
