@@ -37,6 +37,7 @@ from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Devices
 from cloud_server.fleet.quota import Quota, Rate
 from cloud_server.fleet.replicas import Replicas
+from cloud_server.fleet.spending import Spending
 from cloud_server.inference.ingest import Ingest
 from cloud_server.inference.lanes import Lanes
 from cloud_server.inference.sessions import Sessions
@@ -104,9 +105,11 @@ class System:
         self._ingest = Ingest(
             self._database, self._devices, lanes, self.metrics, self._workers, self._sampler, settings.queue_max_frames
         )
+        quota: Quota[int] = Quota(Rate(settings.quota_frames_per_second, settings.quota_burst_frames))
+        self._spending = Spending(self._database, quota, self._replicas)
         admission = Admission(
             BodyLimits(settings.frame_max_bytes, settings.batch_max_bytes, settings.body_max_seconds),
-            Quota(Rate(settings.quota_frames_per_second, settings.quota_burst_frames)),
+            quota,
             self._ingest,
             settings.wait_max_seconds,
         )
@@ -238,6 +241,7 @@ class System:
     async def _keep(self) -> None:
         """Save when devices were seen; where it is our turn, keep the timestamp fresh."""
         await self._devices.save()
+        await self._spending.share()
         await self._sample_store.refresh()
         if await self._replicas.may_lead():
             await self._registry.refresh()

@@ -157,3 +157,11 @@ leases = Table(
     Column("holder", String(16), nullable=False),
     Column("until", Double, nullable=False),
 )
+
+# How many frames of a device were let in by all processes together; see `fleet.spending`.
+spending = Table(
+    "spending",
+    metadata,
+    Column("device_id", Integer, ForeignKey("devices.id"), primary_key=True),
+    Column("frames", BigInteger, nullable=False),
+)

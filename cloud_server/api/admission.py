@@ -31,7 +31,7 @@ class Admission:
     def __init__(
         self,
         bodies: BodyLimits,
-        quota: Quota,
+        quota: Quota[int],
         ingest: Ingest,
         wait_max_seconds: float,
         clock: Callable[[], float] = monotonic,

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from cloud_server.database import Database
-from cloud_server.errors import ClaimError, NotReadyError, QuotaError, TokenError
+from cloud_server.errors import ClaimError, NotReadyError, QuotaError, StorageError, TokenError
 from cloud_server.fleet.quota import Quota, Rate
 from cloud_server.fleet.secrets import claim_sha256, new_claim_code, new_device_id, new_token, token_sha256
 from cloud_server.schema import claims, devices
@@ -53,7 +53,7 @@ class Devices:
         self._now = now
         self._by_token: dict[bytes, Device] = {}
         self._to_save: dict[int, Device] = {}
-        self._look_ups = Quota(Rate(LOOK_UPS_PER_SECOND, LOOK_UPS_AT_ONCE))
+        self._look_ups: Quota[str] = Quota(Rate(LOOK_UPS_PER_SECOND, LOOK_UPS_AT_ONCE))
 
     async def load(self) -> None:
         """Read all devices; at start, and to list what other processes have seen of them.
@@ -135,7 +135,11 @@ class Devices:
         self._to_save[device.row_id] = device
 
     async def save(self) -> None:
-        """Write what `touch` noted."""
+        """Write what `touch` noted.
+
+        Raises:
+            StorageError: the database does not answer; the next call writes it.
+        """
         changed, self._to_save = list(self._to_save.values()), {}
         if not changed:
             return
@@ -151,7 +155,11 @@ class Devices:
             )
             connection.execute(statement, rows)
 
-        await self._database.write(store)
+        try:
+            await self._database.write(store)
+        except StorageError:
+            self._to_save = {device.row_id: device for device in changed} | self._to_save
+            raise
 
     def all(self) -> Iterable[Device]:
         """Every device, oldest first."""

@@ -75,6 +75,14 @@ class Replicas:
                 raise ConflictError(f"replica {late[0]} does not serve {name}; its log says why. Assign again later")
             await asyncio.sleep(LOOK_SECONDS)
 
+    async def has_others(self) -> bool:
+        """Whether another process is alive.
+
+        Raises:
+            StorageError: the database does not answer.
+        """
+        return any(one.replica_id != self._own_id for one in await self._database.read(_live))
+
     async def may_lead(self) -> bool:
         """Whether this process does what one process at a time should; asking keeps the turn.
 

@@ -112,3 +112,8 @@ def upgrade() -> None:
         sa.Column("holder", sa.String(16), nullable=False),
         sa.Column("until", sa.Double, nullable=False),
     )
+    op.create_table(
+        "spending",
+        sa.Column("device_id", sa.Integer, sa.ForeignKey("devices.id"), primary_key=True),
+        sa.Column("frames", sa.BigInteger, nullable=False),
+    )

@@ -5,12 +5,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, insert
 
 from cloud_server.database import Database
-from cloud_server.errors import ConflictError
+from cloud_server.errors import ConflictError, QuotaError
 from cloud_server.fleet.assignments import Assignments
+from cloud_server.fleet.quota import Quota, Rate
 from cloud_server.fleet.replicas import Replicas
+from cloud_server.fleet.spending import Spending
 from cloud_server.migrating import migrate
+from cloud_server.schema import devices
 from cloud_server.state import engine_of
 from tests.cloud_server.engines import Engine
 from tests.cloud_server.rig import settings
@@ -89,3 +93,28 @@ def test_two_processes_that_assign_at_once_count_on(run: Run) -> None:
         assert one.seq("digits") == other.seq("digits") == 40
 
     run(scenario)
+
+
+def test_what_a_device_takes_at_one_process_is_missing_at_the_other(run: Run) -> None:
+    async def scenario(pair: Pair) -> None:
+        device = await pair[0].write(_device)
+        replicas = [Replicas(database) for database in pair]
+        quotas: list[Quota[int]] = [Quota(Rate(frames_per_second=1, burst_frames=100)) for _ in pair]
+        shares = [Spending(*args, clock=lambda: 0) for args in zip(pair, quotas, replicas, strict=True)]
+        for replica in replicas:
+            await replica.note([])
+        for frames in (1, 30, 10):
+            for quota, share in zip(quotas, shares, strict=True):
+                quota.take(device, frames, 0)
+                await share.share()
+        left = 100 - (1 + 30 + 10) - (30 + 10)  # the other's first frame was taken before both were there
+        quotas[1].check(device, left, 0)
+        with pytest.raises(QuotaError):
+            quotas[1].check(device, left + 1, 0)
+
+    run(scenario)
+
+
+def _device(connection: Connection) -> int:
+    row = {"public_id": "abc", "family": "digits", "token_sha256": b"x", "enrolled_at": 0.0}
+    return int(connection.execute(insert(devices).returning(devices.c.id), row).scalar_one())
