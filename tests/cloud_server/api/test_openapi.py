@@ -1,7 +1,6 @@
 """The OpenAPI documents, and the servers held to them by schemathesis: every answer is documented, none is a 5xx."""
 
 import os
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from shared.wire import BATCH_MEDIA_TYPE, Batch, ProblemCode
+from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem, ProblemCode
 from tests.cloud_server.rig import Rig, batch_with_scans, frame, grown, tables
 
 EXAMPLES = int(os.environ.get("DCTWIRE_ATTACKS", "100")) // 8
@@ -41,9 +40,8 @@ def frames() -> st.SearchStrategy[bytes]:
 def batches() -> st.SearchStrategy[bytes]:
     """Batches that are answered, some with damaged frames, and no batches at all."""
     good = st.integers(0, 99).map(lambda first: batch_with_scans(50, range(4), first))
-    hurt = good.map(
-        lambda batch: replace(batch, items=(*batch.items, replace(batch.items[0], sequence=9999, scan=b"")))
-    )
+    damaged = BatchItem(9999, 1_700_000_000_000, b"")
+    hurt = good.map(lambda batch: Batch(batch.prefix, (*batch.items, damaged)))
     return (good | hurt).map(Batch.to_bytes) | st.binary(max_size=100)
 
 
