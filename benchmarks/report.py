@@ -71,7 +71,8 @@ ABOUT = {
         "`batch32_cpu_vs_bare_ort` the same by the server's processor time. `single_post_overhead_us` is the server's "
         "processor time a frame posted alone, over 8 connections if nothing else is said, less what bare ONNX Runtime "
         "needs at its best for batches of the size that came about (`frames_a_batch`): decoding, storing and cold "
-        "caches count as overhead. `fps`, `p50` and `p99` are by the clock.",
+        "caches count as overhead. `fps`, `p50` and `p99` are by the clock. The net is in float32 on both sides. "
+        "`failed_requests_50_swaps` and the figures after it are of hot swaps, good and refused ones, under load.",
     ),
     "serving_nets": (
         "Serving nets: on levels, on pixels rebuilt in the graph, on ready pixels",

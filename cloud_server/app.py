@@ -43,7 +43,7 @@ from cloud_server.inference.lanes import Lanes
 from cloud_server.inference.sessions import Sessions
 from cloud_server.inference.warm_up import BatchLimits
 from cloud_server.inference.workers import Workers
-from cloud_server.listeners import Listener, ListenerSettings
+from cloud_server.listeners import Listener, ListenerSettings, allow_open_files
 from cloud_server.logs import logging_to
 from cloud_server.metrics import Metrics
 from cloud_server.migrating import migrate
@@ -57,6 +57,7 @@ from shared.trust import TrustError
 
 HOUSEKEEPING_SECONDS = 5.0
 FOLLOW_SECONDS = 1.0
+OPEN_FILES = 1024  # beside the connections of the device and operator planes
 EXIT_USAGE = 2
 _log = structlog.get_logger()
 cli = typer.Typer(
@@ -358,6 +359,7 @@ def run(
     """
     given = {name: value for name, value in locals().items() if value is not None}
     settings = _settings(given)
+    allow_open_files(OPEN_FILES + 2 * settings.connections_max)
     disable_created_metrics()  # type: ignore[no-untyped-call]  # else every counter is exported twice
     try:
         with logging_to(sys.stderr):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -74,6 +75,14 @@ class Listener:
     def hurry(self) -> None:
         """Cut off whatever `drain` still waits for."""
         self._server.force_exit = True
+
+
+def allow_open_files(count: int) -> None:
+    """Have the process hold so many sockets and files, as far as it may: a shell's default is often 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 class _Server(uvicorn.Server):
