@@ -279,9 +279,7 @@ class MeteredProtocol(HttpToolsProtocol):
         if any(exchange is not self._arriving for exchange in self._unanswered):
             self.cycle.keep_alive = False  # the requests before it get their answers first, then the line ends
             return
-        request_id = new_request_id()
-        _log.warning("refused", status=400, code=ProblemCode.BAD_REQUEST, detail=msg, request_id=request_id)
-        self._say("400 Bad Request", Problem.of(ProblemCode.BAD_REQUEST, msg, instance_of(request_id)))
+        self._refuse("400 Bad Request", ProblemCode.BAD_REQUEST, msg)
 
     def count_sent(self, size: int) -> None:
         """Bytes were written for the exchange that is being answered."""
@@ -300,11 +298,14 @@ class MeteredProtocol(HttpToolsProtocol):
         self._is_refused = True
         self._arriving = Exchange(self.limits.bodies, TURNED_AWAY)
         detail = f"{self.limits.connections_max} connections are open"
-        self._say("503 Service Unavailable", Problem.of(ProblemCode.QUEUE_FULL, detail), "retry-after: 1\r\n")
+        self._refuse("503 Service Unavailable", ProblemCode.QUEUE_FULL, detail, "retry-after: 1\r\n")
 
-    def _say(self, status: str, problem: Problem, headers: str = "") -> None:
+    def _refuse(self, status: str, code: ProblemCode, detail: str, headers: str = "") -> None:
         """Answer without an application, and end the connection."""
-        body = problem.model_dump_json().encode()
+        request_id = new_request_id()
+        client = self.client[0] if self.client else ""
+        _log.warning("refused", status=code.status, code=code, detail=detail, request_id=request_id, client=client)
+        body = Problem.of(code, detail, instance_of(request_id)).model_dump_json().encode()
         head = (
             f"HTTP/1.1 {status}\r\ncontent-type: {PROBLEM_MEDIA_TYPE}\r\n{headers}"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
