@@ -17,7 +17,7 @@ from tests.cloud_server.engines import Engine
 from tests.cloud_server.feedback.field import KEEP_ALL, answered, kept, put_label, review
 from tests.cloud_server.rig import LABELS, Device, Rig, frame, picture, server_in_thread, tables
 
-FRAMES = 24
+FRAMES = 12
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_an_export_is_a_tree_with_a_folder_a_class(field: tuple[Rig, Device, lis
     rig, _, ids = field
     done = asked(rig, "export", "digits", tmp_path / "out")
     assert (done["frames"], done["fetched"], done["classes"]) == (FRAMES, FRAMES, 2)
-    assert done["splits"] == {"train": 20, "test": 4, "waiting": 0}
+    assert done["splits"] == {"train": 10, "test": 2, "waiting": 0}
     files, rows = tree(tmp_path / "out"), manifest(tmp_path / "out")
     assert set(rows) == set(ids)
     assert {row["file"] for row in rows.values()} == set(files)

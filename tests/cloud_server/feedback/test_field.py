@@ -41,7 +41,7 @@ def test_a_server_killed_while_it_keeps_frames_shows_none_without_its_file(
         device.http.headers["authorization"] = f"Bearer {token}"
         for row in listed(rig):
             assert Image.open(io.BytesIO(jpeg_of(rig, row["frame_id"]).content)).size == (32, 32)
-        for seed in range(40):
+        for seed in range(20):
             answered(device, seed)
         enrolled.next_sequence = device.next_sequence
         server.kill()
@@ -66,7 +66,7 @@ def test_two_servers_on_one_state_keep_a_frame_once(
             twin = Device(other.client("device"), device.device_id, device.token, "digits")
             twin.http.headers["authorization"] = f"Bearer {device.token}"
             with ThreadPoolExecutor(8) as threads:
-                sent = [(each, number) for number in range(20) for each in (device, twin)]
+                sent = [(each, number) for number in range(10) for each in (device, twin)]
                 answers = list(threads.map(lambda what: what[0].post(frame(tables(50), what[1]), what[1]).json(), sent))
             ids = {answer["id"] for answer in answers}
             for frame_id in ids:
