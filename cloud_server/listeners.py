@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import resource
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -32,6 +33,7 @@ class Listener:
 
     def __init__(self, app: ASGIApp, settings: ListenerSettings, meter: Callable[[Exchange], None]) -> None:
         self._socket = socket.create_server((settings.host, settings.port), backlog=2048)
+        _give_up_on_deaf_peers(self._socket, settings.http.write_max_seconds)
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -83,6 +85,15 @@ def allow_open_files(count: int) -> None:
     most = count if hard == resource.RLIM_INFINITY else min(count, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _give_up_on_deaf_peers(listening: socket.socket, seconds: float) -> None:
+    """Let the kernel end connections whose peer takes none of an answer for so long.
+
+    Nobody else ends one that was closed while little enough was left to send that nothing waits for it.
+    """
+    if sys.platform == "linux":
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * seconds))
 
 
 class _Server(uvicorn.Server):

@@ -2,7 +2,8 @@
 
 uvicorn's protocol is the only place that sees header bytes, chunk framing and the bytes of answers that uvicorn
 writes itself, so it is subclassed there. It also enforces what an ASGI application cannot: how long a request's
-head may take and how long it may be, and that a body which nobody will read does not cut off the answer.
+head may take and how long it may be, what may follow a body, how many requests may wait for one answer, and that a
+body which nobody will read does not cut off the answer.
 """
 
 import asyncio
@@ -67,7 +68,7 @@ class SlowBodyError(ClientDisconnect):
     """The body took too long to arrive; the connection was cut, there is nobody left to answer."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Exchange:
     """A request and its answer: bytes as the socket saw them, and what the application made of them."""
 
@@ -200,10 +201,9 @@ class MeteredProtocol(HttpToolsProtocol):
         self._arriving.received_bytes += len(data)
         if self._is_refused or self.transport.is_closing():
             return
-        if not self._is_in_body:
-            self._head_bytes += len(data)
+        self._head_bytes += len(data)  # a trailer's, too: the parser keeps one that does not end
         super().data_received(data)
-        if self._arriving is not None and not self._is_in_body:
+        if self._arriving is not None:
             self._limit_head()
 
     def pause_writing(self) -> None:
@@ -242,9 +242,14 @@ class MeteredProtocol(HttpToolsProtocol):
         if self._is_leaving():
             self.announce_leaving()
 
+    def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._is_in_body = False
+        self._head_bytes = 0
         self._stop_rest_timer()
         arrived, self._arriving = self._arriving, None
         if arrived is not None and arrived not in self._unanswered:
@@ -289,8 +294,8 @@ class MeteredProtocol(HttpToolsProtocol):
 
     @property
     def has_unread_body(self) -> bool:
-        """Whether the peer is still sending a request that has its answer."""
-        return self._arriving is not None
+        """Whether the peer is still sending what nobody will answer."""
+        return self._arriving is not None or self._is_refused
 
     def _turn_away(self) -> None:
         """Too many connections: say so before anything is read."""
@@ -319,8 +324,9 @@ class MeteredProtocol(HttpToolsProtocol):
 
     def _limit_head(self) -> None:
         if self._head_bytes > HEAD_MAX_BYTES and not self._is_refused:
-            self.send_400_response(f"a request's head has at most {HEAD_MAX_BYTES} bytes")
-        elif self._head_timer is None:
+            part = "what surrounds a body's pieces" if self._is_in_body else "a request's head"
+            self.send_400_response(f"{part} has at most {HEAD_MAX_BYTES} bytes")
+        elif self._head_timer is None and not self._is_in_body:
             self._head_timer = self.loop.call_later(self.limits.head_max_seconds, self._drop)
 
     def _stop_head_timer(self) -> None:

@@ -68,6 +68,7 @@ ENDLESS = {
     "headers": (b"", b"X-Flood: " + b"x" * 90 + b"\r\n"),
     "one header": (b"X-Flood: ", b"x" * 1000),
     "chunk extensions": (CHUNKED + b"\r\n\r\n1", b";x=" + b"y" * 1000),
+    "one trailer": (CHUNKED + b"\r\n\r\n0\r\nX-Flood: ", b"x" * 1000),
     "trailers": (CHUNKED + b"\r\n\r\n0\r\n", b"X-Flood: " + b"x" * 90 + b"\r\n"),
 }
 
