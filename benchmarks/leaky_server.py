@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cloud_server import app
+from cloud_server import app, command
 from cloud_server.inference.ingest import Frame, Ingest
 
 LEAK_BYTES = 1024
@@ -22,4 +22,4 @@ class LeakyIngest(Ingest):
 def main() -> None:
     """`dctwire-server` with the leak."""
     app.Ingest = LeakyIngest  # type: ignore[attr-defined]
-    app.main()
+    command.main()

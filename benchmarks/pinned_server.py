@@ -19,7 +19,7 @@ from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.publishing import ModelFolder, initialise_trust, publish_folder
 
 STOP_SECONDS = 60.0
-_START = "import os, sys; os.sched_setaffinity(0, {%d}); from cloud_server.app import main; main()"
+_START = "import os, sys; os.sched_setaffinity(0, {%d}); from cloud_server.command import main; main()"
 _NO_QUOTA = {"DCTWIRE_SERVER_QUOTA_FRAMES_PER_SECOND": "1e6"}  # few devices post here what a fleet does
 _PORTS = ("--device-host", "127.0.0.1", "--device-port", "0", "--operator-port", "0", "--ops-port", "0")
 

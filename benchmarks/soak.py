@@ -40,7 +40,10 @@ CONTROL_SHARE = 1 / 3
 START_SECONDS = 60.0
 SERVER = "import sys; from {module} import main; sys.argv[0] = 'dctwire-server'; main()"
 # Bounds that fill within the warm-up, so that what still grows afterwards is a leak.
-SMALL_BOUNDS: dict[str, str] = {}
+SMALL_BOUNDS: dict[str, str] = {
+    "DCTWIRE_SERVER_RECENT_FRAMES_MAX_BYTES": str(2 << 20),
+    "DCTWIRE_SERVER_MODEL_MEMORY_BYTES": str(64 << 20),
+}
 
 
 def main() -> int:

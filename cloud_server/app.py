@@ -1,22 +1,15 @@
-"""`dctwire-server`: the composition root. Everything the server is made of is put together here, and only here."""
+"""The composition root of `dctwire-server`. Everything the server is made of is put together here, and only here."""
 
 import asyncio
 import contextlib
 import gc
 import json
 import signal
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, Any, NoReturn
 
 import structlog
-import typer
-import uvloop
-from prometheus_client import disable_created_metrics
-from pydantic import ValidationError
 
 from cloud_server.api.admission import Admission, BodyLimits
 from cloud_server.api.device_plane import device_plane
@@ -24,9 +17,9 @@ from cloud_server.api.exchange import TURNED_AWAY, BodyBudget, Exchange, HttpLim
 from cloud_server.api.operator_plane import OperatorLimits, operator_plane
 from cloud_server.api.ops_plane import Health, ops_plane
 from cloud_server.api.tuf_files import TufFiles
-from cloud_server.data_lock import DataInUseError, DataLock
+from cloud_server.data_lock import DataLock
 from cloud_server.database import Database
-from cloud_server.errors import DatabaseUrlError, SchemaError, StorageError
+from cloud_server.errors import StorageError
 from cloud_server.feedback.labels import Labels
 from cloud_server.feedback.reasons import Caps, SamplingRules
 from cloud_server.feedback.retention import Lifetimes, Retention
@@ -43,8 +36,7 @@ from cloud_server.inference.lanes import Lanes
 from cloud_server.inference.sessions import Sessions
 from cloud_server.inference.warm_up import BatchLimits
 from cloud_server.inference.workers import Workers
-from cloud_server.listeners import Listener, ListenerSettings, allow_open_files
-from cloud_server.logs import logging_to
+from cloud_server.listeners import Listener, ListenerSettings
 from cloud_server.metrics import Metrics
 from cloud_server.migrating import migrate
 from cloud_server.registry.blobs import Blobs
@@ -53,16 +45,10 @@ from cloud_server.registry.registry import Registry
 from cloud_server.registry.signed_files import SignedFiles
 from cloud_server.settings import ServerSettings
 from cloud_server.state import engine_of, keys_of, open_blobs
-from shared.trust import TrustError
 
 HOUSEKEEPING_SECONDS = 5.0
 FOLLOW_SECONDS = 1.0
-OPEN_FILES = 1024  # beside the connections of the device and operator planes
-EXIT_USAGE = 2
 _log = structlog.get_logger()
-cli = typer.Typer(
-    help="dctwire's server: classifies frames, publishes table versions.", no_args_is_help=True, add_completion=False
-)
 
 
 class System:
@@ -303,93 +289,3 @@ async def serve(settings: ServerSettings, announce: Callable[[System], None]) ->
         await stop.wait()
         _log.info("draining")
     _log.info("stopped")
-
-
-def _announce(system: System) -> None:
-    addresses = system.addresses()
-    _log.info("ready", **addresses)
-    typer.echo(json.dumps(addresses))
-
-
-def _option(help_text: str, default: str) -> Any:
-    """An option whose default is the setting's; `default` names the setting, or says what it is in words."""
-    field = ServerSettings.model_fields.get(default)
-    return typer.Option(help=help_text, show_default=str(field.default) if field else default)
-
-
-@cli.callback()
-def _root() -> None:
-    """dctwire's server."""
-
-
-@cli.command("migrate")
-def migrate_database(
-    data: Annotated[Path | None, _option("The server's data directory.", "required")] = None,
-) -> None:
-    """Bring the database to this program's schema, and end. `run` does it by itself.
-
-    For an operator who wants it done before the new version starts. The database is the one that `run` would use:
-    DCTWIRE_SERVER_DATABASE_URL, or a file in DATA.
-    """
-    settings = _settings({"data": data} if data else {})
-    try:
-        lock, engine = DataLock(settings.data), engine_of(settings)
-        typer.echo(f"The database is at revision {migrate(engine)}.")
-        engine.dispose()
-        lock.release()
-    except (OSError, StorageError, SchemaError, DatabaseUrlError, DataInUseError) as error:
-        _give_up(f"cannot migrate: {error}")
-
-
-@cli.command()
-def run(
-    data: Annotated[Path | None, _option("Where everything is kept; made by: dctwire trust init", "required")] = None,
-    device_host: Annotated[str | None, _option("Device plane: address to listen on.", "device_host")] = None,
-    device_port: Annotated[int | None, _option("Device plane: port; 0 takes a free one.", "device_port")] = None,
-    operator_host: Annotated[str | None, _option("Operator plane: keep it on loopback.", "operator_host")] = None,
-    operator_port: Annotated[int | None, _option("Operator plane: port.", "operator_port")] = None,
-    ops_host: Annotated[str | None, _option("Metrics and probes: address.", "ops_host")] = None,
-    ops_port: Annotated[int | None, _option("Metrics and probes: port.", "ops_port")] = None,
-    threads: Annotated[int | None, _option("Threads that decode and classify.", "one a core")] = None,
-) -> None:
-    """Run the server until SIGTERM.
-
-    Every option, and some more, can be set as DCTWIRE_SERVER_<NAME>. The addresses in use are printed and written
-    to DATA/addresses.json once the server is ready.
-    """
-    given = {name: value for name, value in locals().items() if value is not None}
-    settings = _settings(given)
-    allow_open_files(OPEN_FILES + 2 * settings.connections_max)
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # else every counter is exported twice
-    try:
-        with logging_to(sys.stderr):
-            uvloop.run(serve(settings, _announce))
-    except TrustError as error:
-        _give_up(f"{error}\n{_trust_advice(settings)}")
-    except (OSError, StorageError, SchemaError, DatabaseUrlError, DataInUseError) as error:
-        _give_up(f"cannot start: {error}")
-
-
-def _settings(given: dict[str, Any]) -> ServerSettings:
-    try:
-        return ServerSettings(**given)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        name = str(fault["loc"][0])
-        _give_up(f"--{name.replace('_', '-')} (DCTWIRE_SERVER_{name.upper()}): {fault['msg']} (see --help)")
-
-
-def _trust_advice(settings: ServerSettings) -> str:
-    if keys_of(settings).exists():
-        return f"{settings.data} was set up already: restore {keys_of(settings)} and the database from a backup"
-    return f"First make keys and metadata: dctwire trust init --keys KEYS --data {settings.data}"
-
-
-def _give_up(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(EXIT_USAGE)
-
-
-def main() -> None:
-    """Entry point."""
-    cli()

@@ -1,6 +1,7 @@
 """What can be set, by flag or by `DCTWIRE_SERVER_*` variable, and its default."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -67,7 +68,7 @@ class ServerSettings(BaseSettings):
     batch_max_frames: int = Field(32, ge=1, le=1024, description="The largest micro-batch; timing may choose less.")
     batch_max_seconds: Seconds = Field(0.1, description="How long a micro-batch may take.")
     model_memory_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
-        default_factory=lambda: allowed_bytes() // 2,
+        default_factory=lambda: allowed_bytes() // 2 >> 20 << 20,
         description="What classifiers in memory may keep; those not used for longest go.",
     )
     queue_max_frames: int = Field(1024, ge=1, description="Frames that may wait for a thread.")
@@ -91,3 +92,49 @@ class ServerSettings(BaseSettings):
     recent_frames_max_bytes: int = Field(32 << 20, ge=0, description="Frames remembered in case a label contradicts.")
     samples_days: Annotated[float, Field(gt=0)] = Field(90.0, description="How long frames are kept.")
     results_days: Annotated[float, Field(gt=0)] = Field(90.0, description="How long answers and labels are kept.")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting in words.
+
+    Args:
+        variable: that sets it.
+        default: on this machine.
+        is_of_machine: whether it would be another one elsewhere.
+        meaning: what it is for.
+    """
+
+    variable: str
+    default: str
+    is_of_machine: bool
+    meaning: str
+
+
+def described(name: str) -> Setting:
+    """A setting by its name."""
+    field = ServerSettings.model_fields[name]
+    default = "required" if field.is_required() else _shown(name, field.get_default(call_default_factory=True))
+    is_of_machine = field.default_factory is not None
+    return Setting(f"DCTWIRE_SERVER_{name.upper()}", default, is_of_machine, field.description or "")
+
+
+def _shown(name: str, default: object) -> str:
+    """A default as people write it; bytes in the largest unit that divides them."""
+    if default is None or default == "":
+        return "unset"
+    if isinstance(default, bool):
+        return str(default).lower()
+    if name.endswith("_bytes") and isinstance(default, int):
+        shift, unit = next(
+            ((s, u) for s, u in ((30, "GiB"), (20, "MiB"), (10, "KiB")) if not default % (1 << s)), (0, "B")
+        )
+        return f"{default >> shift} {unit}"
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def _bytes(size: int) -> str:
+    for shift, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if size and not size % (1 << shift):
+            return f"{size >> shift} {unit}"
+    return f"{size} B"

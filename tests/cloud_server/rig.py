@@ -355,7 +355,7 @@ class ServerProcess:
         data, keys = directory / "data", directory / "keys"
         if not data.exists():
             initialise_trust(keys, data, datetime.now(UTC))
-        command = [sys.executable, "-c", "from cloud_server.app import main; main()", "run", "--data", str(data)]
+        command = [sys.executable, "-c", "from cloud_server.command import main; main()", "run", "--data", str(data)]
         changed = {**FREE_PORTS, "drain_delay_seconds": 0, **changes}
         environment = {f"DCTWIRE_SERVER_{name.upper()}": str(value) for name, value in changed.items()}
         self.process = subprocess.Popen(

@@ -11,7 +11,7 @@ from sqlalchemy import Engine as Connector
 from sqlalchemy import inspect, text
 from typer.testing import CliRunner
 
-from cloud_server.app import cli
+from cloud_server.command import cli
 from cloud_server.errors import SchemaError
 from cloud_server.migrating import migrate
 from cloud_server.schema import metadata

@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cloud_server.app import EXIT_USAGE, cli
 from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.publishing import ModelFolder, publish_folder
+from cloud_server.command import EXIT_USAGE, cli
 from shared.errors import ChannelError
 from shared.trust import parse_targets
 from tests.cloud_server.engines import Engine

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cloud_server.settings import ServerSettings, described
 from shared.wire import ProblemCode
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,6 +20,17 @@ def test_the_problem_table_lists_every_code_as_it_is() -> None:
     )
     expected = [(code.value, str(code.status), "yes" if code.retry else "no", code.summary) for code in ProblemCode]
     assert rows == expected
+
+
+def test_the_settings_table_lists_every_setting_as_it_is() -> None:
+    settings = [described(name) for name in ServerSettings.model_fields]
+    rows = [
+        f"| `{one.variable.removeprefix('DCTWIRE_SERVER_')}` "
+        f"| {'by the machine' if one.is_of_machine else one.default} | {one.meaning} |"
+        for one in settings
+    ]
+    page = (ROOT / "docs" / "operations.md").read_text()
+    assert re.findall(r"^\| `[A-Z0-9_]+` \|.*\|$", page, re.M) == rows
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
