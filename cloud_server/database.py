@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import Connection, Dialect, Engine, Table
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
@@ -23,6 +24,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 from cloud_server.errors import NotReadyError, StorageError
 
 T = TypeVar("T")
+_log = structlog.get_logger()
 GROUP_MAX_JOBS = 256
 QUEUE_MAX_JOBS = 4096
 READERS = 2
@@ -230,7 +232,8 @@ def _transact(engine: Engine, jobs: Sequence[_Job]) -> list[Any]:
         except (DBAPIError, NoConnectionError) as error:
             if is_last or not _left_no_trace(error, is_committing=is_committing):
                 cause = error.orig if isinstance(error, DBAPIError) else error
-                raise StorageError(f"the database does not answer: {cause}") from error
+                _log.warning("database-silent", cause=str(cause))  # it names hosts of ours: nothing for a camera
+                raise StorageError("the database does not answer") from error
         else:
             return values
     raise AssertionError("the last attempt returns or raises")

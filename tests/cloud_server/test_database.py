@@ -223,3 +223,13 @@ def test_another_kind_of_url_is_refused_and_not_repeated(tmp_path: Path, url: st
         open_engine(url, tmp_path, 1)
     assert "swordfish" not in str(refusal.value)
     assert refusal.value.__cause__ is None
+
+
+def test_cameras_are_not_told_where_a_database_is_that_does_not_answer(tmp_path: Path) -> None:
+    async def ask(database: Database) -> None:
+        with pytest.raises(StorageError, match="^the database does not answer$"):
+            await database.read(count)
+        with pytest.raises(StorageError, match="^the database does not answer$"):
+            await database.write(count)
+
+    run_on(open_engine("postgresql://name:secret@127.0.0.1:1/database", tmp_path, 1), ask)
