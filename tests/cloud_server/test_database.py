@@ -227,9 +227,9 @@ def test_another_kind_of_url_is_refused_and_not_repeated(tmp_path: Path, url: st
 
 def test_cameras_are_not_told_where_a_database_is_that_does_not_answer(tmp_path: Path) -> None:
     async def ask(database: Database) -> None:
-        with pytest.raises(StorageError, match="^the database does not answer$"):
+        with pytest.raises(StorageError, match=r"^the database does not answer$"):
             await database.read(count)
-        with pytest.raises(StorageError, match="^the database does not answer$"):
+        with pytest.raises(StorageError, match=r"^the database does not answer$"):
             await database.write(count)
 
     run_on(open_engine("postgresql://name:secret@127.0.0.1:1/database", tmp_path, 1), ask)
