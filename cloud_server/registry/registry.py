@@ -22,13 +22,13 @@ from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from cloud_server.database import Database
-from cloud_server.errors import ClassifierError, ConflictError, NotFoundError
+from cloud_server.errors import ClassifierError, ConflictError, NotFoundError, StorageError
 from cloud_server.inference.serving import Model, Published, Serving
 from cloud_server.inference.sessions import Sessions
 from cloud_server.registry.signed_files import SignedFiles, write_files
 from cloud_server.schema import bundles, fallbacks
 from shared.bundle import Bundle, ClassifierRef, Fallback
-from shared.errors import DctwireError
+from shared.errors import DctwireError, PeerError
 from shared.trust import TrustError, parse_targets
 
 T = TypeVar("T")
@@ -154,7 +154,11 @@ class Registry:
             return frozenset()
         sha256 = any_one.classifier.labels_sha256
         if sha256 not in self._label_sets:
-            labels = await self._in_loader(partial(self._labels, any_one.classifier))
+            try:
+                labels = await self._in_loader(partial(self._labels, any_one.classifier))
+            except PeerError as error:  # our copy is damaged: no fault of whoever sends a label
+                _log.error("labels-not-readable", family=family, error=str(error))
+                raise StorageError(f"the labels of family {family} cannot be read") from error
             self._label_sets[sha256] = frozenset(labels)
         return self._label_sets[sha256]
 

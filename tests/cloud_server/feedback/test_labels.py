@@ -1,7 +1,10 @@
 """Labels from devices and from people who review: whose word stands, what is counted, what is foreign."""
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 from cloud_server.feedback.labels import authority
 from shared.wire import LabelSource, ProblemCode
 from tests.cloud_server.feedback.field import answered, kept, other_than, put_label, review
-from tests.cloud_server.rig import LABELS, Device, Rig, assert_problem, gained
+from tests.cloud_server.rig import LABELS, Device, Rig, assert_problem, frame, gained, server_in_thread, tables
 
 SOURCES = ("sensor", "human", "audit")
 
@@ -106,3 +109,23 @@ def test_a_review_must_be_well_formed_and_say_that_it_is_json(rig: Rig, device: 
         assert_problem(sent, 400, ProblemCode.BAD_REQUEST)
     plain = http.put(path, content=b'{"label": "one"}', headers={"content-type": "text/plain"})
     assert_problem(plain, 415, ProblemCode.UNSUPPORTED_MEDIA_TYPE)
+
+
+def test_a_label_is_not_refused_for_good_because_our_files_are_damaged(
+    tmp_path: Path, bundle_folders: dict[int, Path]
+) -> None:
+    with server_in_thread(tmp_path) as rig:
+        rig.publish(bundle_folders[1])
+        device = rig.enrol("digits")
+        answer = device.post(frame(tables(50))).json()
+    digest = hashlib.sha256((bundle_folders[1] / "labels.json").read_bytes()).hexdigest()
+    file = tmp_path / "data" / "blobs" / digest[:2] / digest
+    kept_aside = file.rename(tmp_path / "labels.json")
+    with server_in_thread(tmp_path) as rig, httpx.Client(base_url=rig.addresses["device"]) as client:
+        client.headers["authorization"] = f"Bearer {device.token}"
+        report = {"label": answer["label"], "source": "human"}
+        refused = client.put(f"/v1/frames/{answer['id']}/label", json=report)
+        assert_problem(refused, 503, ProblemCode.NOT_READY)
+        assert refused.json()["retry"] is True
+        kept_aside.rename(file)
+        assert client.put(f"/v1/frames/{answer['id']}/label", json=report).status_code == 204
