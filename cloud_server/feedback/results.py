@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select, tuple_
 
 from cloud_server.database import insert_new
+from cloud_server.errors import StorageError
 from cloud_server.schema import results
 from shared.wire import FrameResult, Match
 
@@ -34,12 +35,19 @@ class StoredResult(NamedTuple):
 
 
 def store(connection: Connection, offered: Sequence[StoredResult]) -> list[StoredResult]:
-    """Insert what is new; returns, for each offer, what is stored now: the offer itself, or an earlier answer."""
+    """Insert what is new; returns, for each offer, what is stored now: the offer itself, or an earlier answer.
+
+    Raises:
+        StorageError: an earlier answer was there when ours was to be stored, and has expired since.
+    """
     if insert_new(connection, results, offered) == len(offered):
         return list(offered)
     keys = [(result.device_id, result.sequence) for result in offered]
     stored = find(connection, keys)
-    return [stored[key] for key in keys]
+    try:
+        return [stored[key] for key in keys]
+    except KeyError as error:
+        raise StorageError("an answer expired while its frame was sent again; send it once more") from error
 
 
 def find(connection: Connection, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], StoredResult]:

@@ -1,0 +1,42 @@
+"""Answers as rows: the first one stays, and one that expires in between is nobody's fault but ours."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, insert
+
+from cloud_server.database_engine import sqlite_engine
+from cloud_server.errors import StorageError
+from cloud_server.feedback.results import StoredResult, store
+from cloud_server.migrating import migrate
+from cloud_server.schema import devices
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[Connection]:
+    """A transaction in a database with one device, number 1."""
+    engine = sqlite_engine(tmp_path / "results.sqlite3", max_seconds=5)
+    migrate(engine)
+    with engine.begin() as connection:
+        device = {"public_id": "one", "family": "digits", "token_sha256": bytes(32), "enrolled_at": 0.0}
+        connection.execute(insert(devices), device)
+        yield connection
+    engine.dispose()
+
+
+def answer(sequence: int, label: str) -> StoredResult:
+    return StoredResult(1, sequence, label, 0.5, "digits/1", "exact", "v1", received_at_ns=7)
+
+
+def test_the_first_answer_stays(connection: Connection) -> None:
+    assert store(connection, [answer(1, "zero"), answer(2, "one")]) == [answer(1, "zero"), answer(2, "one")]
+    assert store(connection, [answer(2, "two"), answer(3, "three")]) == [answer(2, "one"), answer(3, "three")]
+
+
+def test_an_answer_that_expires_between_insert_and_look_up_is_asked_for_again(connection: Connection) -> None:
+    connection.exec_driver_sql(
+        "CREATE TRIGGER expired BEFORE INSERT ON results WHEN NEW.sequence = 2 BEGIN SELECT RAISE(IGNORE); END"
+    )
+    with pytest.raises(StorageError, match="send it once more"):
+        store(connection, [answer(1, "zero"), answer(2, "one")])
