@@ -105,6 +105,16 @@ class QuotaError(UnavailableError):
         self.retry_after_seconds = math.ceil(wait_seconds)
 
 
+class GuessedTokensError(UnavailableError):
+    """So many unknown tokens come that another one is not looked up."""
+
+    code: ClassVar[ProblemCode] = ProblemCode.QUOTA_EXCEEDED
+    retry_after_seconds: int = 1
+
+    def __init__(self) -> None:
+        super().__init__("too many unknown tokens are sent; try again")
+
+
 class SchemaError(DctwireError):
     """The database's tables are not this program's, and not older ones of it either."""
 

@@ -106,7 +106,7 @@ class Operation:
         return described
 
     def _problems(self) -> Schema:
-        token = {ProblemCode.INVALID_TOKEN} if self.needs_token else set()
+        token = {ProblemCode.INVALID_TOKEN, ProblemCode.QUOTA_EXCEEDED} if self.needs_token else set()
         codes = sorted({ProblemCode.BAD_REQUEST, *self.problems, *token}, key=lambda code: (code.status, code))
         return {
             str(status): _problem_answer(self.problem, status, list(group))

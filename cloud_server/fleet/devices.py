@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from cloud_server.database import Database
-from cloud_server.errors import ClaimError, NotReadyError, QuotaError, StorageError, TokenError
+from cloud_server.errors import ClaimError, GuessedTokensError, QuotaError, StorageError, TokenError
 from cloud_server.fleet.quota import Quota, Rate
 from cloud_server.fleet.secrets import claim_sha256, new_claim_code, new_device_id, new_token, token_sha256
 from cloud_server.schema import claims, devices
@@ -71,7 +71,7 @@ class Devices:
 
         Raises:
             TokenError: nobody holds it.
-            NotReadyError: so many unknown tokens come that this one is not looked up.
+            GuessedTokensError: so many unknown tokens come that this one is not looked up.
             StorageError: it is unknown here, and the database does not answer.
         """
         if token is None:
@@ -86,7 +86,7 @@ class Devices:
         try:
             self._look_ups.take("", 1, monotonic())
         except QuotaError as error:
-            raise NotReadyError("too many unknown tokens are sent; try again") from error
+            raise GuessedTokensError from error
         query = select(devices).where(devices.c.token_sha256 == digest)
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
         return None if row is None else self._meet(row)

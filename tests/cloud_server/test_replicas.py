@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
 import pytest
 
 from cloud_server.cli.publishing import initialise_trust
@@ -115,6 +114,5 @@ def test_unknown_tokens_cannot_hammer_the_database(pair: Pair) -> None:
         client = pair.one.client("device")
         ask = lambda n: client.get("/v1/assignment", headers={"authorization": f"Bearer {n}"})  # noqa: E731
         answers = list(threads.map(ask, range(400)))
-    assert {answer.status_code for answer in answers} <= {401, 503}
-    assert all("retry-after" in answer.headers for answer in answers if answer.status_code == 503)
-    assert isinstance(answers[0], httpx.Response)
+    assert {answer.status_code for answer in answers} == {401, 429}
+    assert all("retry-after" in answer.headers for answer in answers if answer.status_code == 429)
