@@ -1,6 +1,8 @@
 """The verifying side of TUF: a shipped root, a way to fetch, and targets that can be trusted."""
 
+import fcntl
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +44,7 @@ class TrustClient:
             TrustError: something does not verify, or no such target is signed.
             ChannelError: the server could not be asked; try again.
         """
-        with _Translated():
+        with _Translated(), self._alone():
             updater = self._refreshed()
             entry = updater.get_targetinfo(target_path)
             if entry is None:
@@ -57,12 +59,19 @@ class TrustClient:
         Raises:
             TrustError, ChannelError: as `download`.
         """
-        with _Translated():
+        with _Translated(), self._alone():
             self._refreshed()
             return (self._directory / "targets.json").read_bytes()
 
-    def _refreshed(self) -> Updater:
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let no other process change the directory meanwhile: python-tuf replaces files there in several steps."""
         self._directory.mkdir(parents=True, exist_ok=True)
+        with (self._directory / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _refreshed(self) -> Updater:
         updater = Updater(
             metadata_dir=str(self._directory),
             metadata_base_url="metadata/",

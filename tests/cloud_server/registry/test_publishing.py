@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from cloud_server.cli.publishing import ModelFolder, initialise_trust, publish_f
 from cloud_server.schema import tuf_files
 from shared.bundle import Bundle
 from shared.errors import RefusedError
-from shared.trust import TIMESTAMP_FILE, Role, TrustError, add_target, load_key, parse_targets
+from shared.trust import TIMESTAMP_FILE, Role, TrustClient, TrustError, add_target, load_key, parse_targets
 from shared.wire import ProblemCode
 from tests.cloud_server.rig import (
     LABELS,
@@ -332,3 +333,13 @@ def test_the_operator_does_not_countersign_what_a_broken_server_offers(tmp_path:
                 publish_folder(client, folder, tmp_path / "other-keys", datetime.now(UTC), lambda _step: None)
             with pytest.raises(RefusedError, match="404"):
                 client.get("/v1/nothing")
+
+
+def test_several_who_publish_with_one_folder_of_keys_do_not_meet_in_it(empty: Rig, tmp_path: Path) -> None:
+    def verify(_number: int) -> bytes:
+        with contextlib.closing(OperatorClient(empty.addresses["operator"])) as client:
+            root = (empty.keys / "root.json").read_bytes()
+            return TrustClient(tmp_path / "verified", root, client.fetch_tuf).targets()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(verify, range(24)))) == 1
