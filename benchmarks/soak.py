@@ -51,7 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=MINUTES, help="of the soak; the control takes a third")
     minutes: float = parser.parse_args().minutes
-    flat = soak("cloud_server.app", minutes)
+    flat = soak("cloud_server.command", minutes)
     leaking = soak("benchmarks.leaky_server", minutes * CONTROL_SHARE)
     figures = {
         **{f"server_{name}": value for name, value in flat.items()},

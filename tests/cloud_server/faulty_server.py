@@ -1,6 +1,7 @@
-"""A server with a fault, to see what becomes of it: run as a process, it prints its address and serves until killed."""
+"""A server with a fault, to see what becomes of it: run as a process, prints its address, serves until SIGTERM."""
 
 import asyncio
+import signal
 import sys
 
 from fastapi import FastAPI
@@ -24,7 +25,9 @@ def faulty_app() -> FastAPI:
 
 
 async def serve() -> None:
-    """Serve until the process is killed."""
+    """Serve until SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     listener = Listener(
         faulty_app(),
         ListenerSettings("127.0.0.1", 0, HttpLimits(5.0, 5.0, 10, BodyBudget(1 << 20)), 5, 5),
@@ -32,7 +35,7 @@ async def serve() -> None:
     )
     await listener.start()
     print(listener.address, flush=True)
-    await asyncio.Event().wait()
+    await stop.wait()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -136,7 +135,7 @@ def test_a_fault_is_logged_once_with_its_traceback_and_answered_without_it() -> 
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         answer = httpx.get(f"{process.stdout.readline().strip()}/some/secret")
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         log = process.communicate(timeout=30)[1]
     fault = json.loads(log.splitlines()[0])
     assert answer.status_code == 500
