@@ -53,6 +53,6 @@ def test_too_few_readings_say_nothing():
 
 def test_resident_memory_is_what_this_process_holds():
     before = resident_mebibytes(os.getpid())
-    held = np.ones(64 << 20, np.uint8)
-    assert resident_mebibytes(os.getpid()) - before == pytest.approx(64, abs=16)
+    held = np.ones(256 << 20, np.uint8)
+    assert resident_mebibytes(os.getpid()) - before == pytest.approx(256, rel=0.25)  # the suite's own memory breathes
     assert held.any()
