@@ -157,7 +157,8 @@ def test_keys_are_made_once_and_kept_private(tmp_path: Path) -> None:
     assert len(private) == 4
     assert {oct(path.stat().st_mode & 0o777) for path in private} == {"0o600"}
     assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == ["root.json", "root.pem", "targets.pem"]
-    assert sorted(path.name for path in (tmp_path / "data" / "keys").iterdir()) == ["snapshot.pem", "timestamp.pem"]
+    online = ["root.json", "snapshot.pem", "targets.json", "timestamp.pem"]
+    assert sorted(path.name for path in (tmp_path / "data" / "keys").iterdir()) == online
 
 
 @pytest.mark.parametrize(("keys", "data"), [("file/keys", "data"), ("keys", "file/data"), ("file", "data")])
