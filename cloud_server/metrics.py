@@ -76,7 +76,11 @@ class Metrics:
             "dctwire_frames", "Frames answered, each once.", ["family", "tables", "match"], registry=registry
         )
         self._predictions = Counter(
-            "dctwire_predictions", "Answers by label.", ["family", "tables", "label"], registry=registry
+            # Not by tables as well: versions times labels, and a process sees many versions.
+            "dctwire_predictions",
+            "Answers by label.",
+            ["family", "label"],
+            registry=registry,
         )
         self._feedback = Counter(
             "dctwire_feedback", "Frames whose true label is known.", ["family", "tables", "correct"], registry=registry
@@ -157,7 +161,7 @@ class Metrics:
         """Count frames' first answers; how many of each of `labels`, named as `bounded_labels` does."""
         self._labelled(self._frames, family, tables, match.value).inc(labels.total())
         for label, count in labels.items():
-            self._labelled(self._predictions, family, tables, label).inc(count)
+            self._labelled(self._predictions, family, label).inc(count)
 
     def count_replay(self, family: str) -> None:
         """Count a frame that was given its stored answer."""
