@@ -8,7 +8,6 @@ from sqlalchemy import Connection, func, select, tuple_
 from cloud_server.database import insert_new
 from cloud_server.errors import StorageError
 from cloud_server.schema import results
-from shared.wire import FrameResult, Match
 
 
 class StoredResult(NamedTuple):
@@ -22,16 +21,6 @@ class StoredResult(NamedTuple):
     match: str
     tables: str
     received_at_ns: int
-
-    def answer(self, device_public_id: str) -> FrameResult:
-        """What the device is told."""
-        return FrameResult.model_construct(
-            id=f"{device_public_id}.{self.sequence}",
-            label=self.label,
-            confidence=self.confidence,
-            model=self.model,
-            match=Match(self.match),
-        )
 
 
 def store(connection: Connection, offered: Sequence[StoredResult]) -> list[StoredResult]:
