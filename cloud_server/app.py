@@ -11,14 +11,12 @@ from datetime import UTC, datetime
 
 import structlog
 
-from cloud_server.api.admission import Admission, BodyLimits
-from cloud_server.api.device_plane import device_plane
-from cloud_server.api.exchange import TURNED_AWAY, BodyBudget, Exchange, HttpLimits
-from cloud_server.api.operator_plane import OperatorLimits, operator_plane
-from cloud_server.api.ops_plane import Health, ops_plane
+from cloud_server.api.device.admission import Admission, BodyLimits
+from cloud_server.api.device.plane import device_plane
+from cloud_server.api.http.exchange import TURNED_AWAY, BodyMemory, Exchange, HttpLimits
+from cloud_server.api.operator.plane import OperatorLimits, operator_plane
+from cloud_server.api.ops.plane import Health, ops_plane
 from cloud_server.api.tuf_files import TufFiles
-from cloud_server.data_lock import DataLock
-from cloud_server.database import Database
 from cloud_server.errors import StorageError
 from cloud_server.feedback.labels import Labels
 from cloud_server.feedback.reasons import Caps, SamplingRules
@@ -33,18 +31,20 @@ from cloud_server.fleet.replicas import Replicas
 from cloud_server.fleet.spending import Spending
 from cloud_server.inference.ingest import Ingest
 from cloud_server.inference.lanes import Lanes
-from cloud_server.inference.sessions import Sessions
+from cloud_server.inference.model_cache import ModelCache
 from cloud_server.inference.warm_up import BatchLimits
 from cloud_server.inference.workers import Workers
 from cloud_server.listeners import Listener, ListenerSettings
 from cloud_server.metrics import Metrics
-from cloud_server.migrating import migrate
-from cloud_server.registry.blobs import Blobs
 from cloud_server.registry.loading import Loading
 from cloud_server.registry.registry import Registry
 from cloud_server.registry.signed_files import SignedFiles
 from cloud_server.settings import ServerSettings
 from cloud_server.state import engine_of, keys_of, open_blobs
+from cloud_server.storage.blobs import Blobs
+from cloud_server.storage.data_lock import DataLock
+from cloud_server.storage.database import Database
+from cloud_server.storage.migrating import migrate
 
 HOUSEKEEPING_SECONDS = 5.0
 FOLLOW_SECONDS = 1.0
@@ -75,7 +75,7 @@ class System:
         loading = Loading(
             self._blobs, BatchLimits(settings.batch_max_frames, settings.batch_max_seconds), settings.model_memory_bytes
         )
-        self._sessions = Sessions(loading.model, self._loader, settings.model_memory_bytes, self.metrics)
+        self._sessions = ModelCache(loading.model, self._loader, settings.model_memory_bytes, self.metrics)
         self._registry = Registry(
             self._database, signed_files, self._sessions, loading.labels, self._loader, lambda: datetime.now(UTC)
         )
@@ -100,7 +100,7 @@ class System:
             self._ingest,
             settings.wait_max_seconds,
         )
-        self._bodies = BodyBudget(settings.bodies_max_bytes)
+        self._bodies = BodyMemory(settings.bodies_max_bytes)
         labels = Labels(self._database, self.metrics, self._registry.label_set, self._sampler.contradicted)
         files = TufFiles(self._database)
         device_app = device_plane(

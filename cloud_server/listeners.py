@@ -12,7 +12,7 @@ from typing import Any, cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from cloud_server.api.exchange import Exchange, HttpLimits, MeteredProtocol, metered_protocol
+from cloud_server.api.http.exchange import Exchange, HttpLimits, MeteredProtocol, metered_protocol
 
 _DRAIN_LOOK_SECONDS = 0.02
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from cloud_server.database_engine import open_engine
-from cloud_server.registry.blobs import Blobs, DirectoryBlobs
-from cloud_server.registry.bucket import Bucket, BucketBlobs
 from cloud_server.settings import ServerSettings
+from cloud_server.storage.blobs import Blobs, DirectoryBlobs
+from cloud_server.storage.bucket import Bucket, BucketBlobs
+from cloud_server.storage.engine import open_engine
 
 
 def engine_of(settings: ServerSettings) -> Engine:

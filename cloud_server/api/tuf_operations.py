@@ -1,6 +1,6 @@
 """TUF's files in the OpenAPI documents of the two planes that serve them."""
 
-from cloud_server.api.openapi import TEXT, Answer, Content, Operation, Operations, Parameter
+from cloud_server.api.http.openapi import TEXT, Answer, Content, Operation, Operations, Parameter
 from shared.wire import ProblemCode
 
 TUF_OPERATIONS: Operations = {

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, exists, select, update
 
-from cloud_server.database import Database, insert_or_ignore
 from cloud_server.errors import NotFoundError
 from cloud_server.feedback.frame_id import FrameId
 from cloud_server.feedback.results import find
 from cloud_server.fleet.devices import Device
 from cloud_server.metrics import Metrics
-from cloud_server.schema import devices, labels, samples
+from cloud_server.storage.database import Database, insert_or_ignore
+from cloud_server.storage.schema import devices, labels, samples
 from shared.wire import LabelReport, LabelSource
 
 _RANKS = {LabelSource.SENSOR: 0, LabelSource.HUMAN: 1, LabelSource.AUDIT: 2}

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select, tuple_
 
-from cloud_server.database import insert_new
 from cloud_server.errors import StorageError
-from cloud_server.schema import results
+from cloud_server.storage.database import insert_new
+from cloud_server.storage.schema import results
 
 
 class StoredResult(NamedTuple):

@@ -13,12 +13,12 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection, delete, exists, select, tuple_
 
-from cloud_server.database import Database
 from cloud_server.errors import StorageError
 from cloud_server.feedback import sample_files
 from cloud_server.feedback.reasons import DAY_SECONDS
-from cloud_server.registry.blobs import Blobs
-from cloud_server.schema import results, samples
+from cloud_server.storage.blobs import Blobs
+from cloud_server.storage.database import Database
+from cloud_server.storage.schema import results, samples
 
 STEP_ROWS = 500
 STEP_FILES = 50

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, exists, func, select, update
 
-from cloud_server.database import insert_or_ignore
-from cloud_server.schema import sample_files, samples
+from cloud_server.storage.database import insert_or_ignore
+from cloud_server.storage.schema import sample_files, samples
 
 SWEEP_AFTER_SECONDS = 900.0
 _INSERT = insert_or_ignore(sample_files)

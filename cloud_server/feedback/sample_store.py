@@ -10,14 +10,14 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection, func, select
 
-from cloud_server.database import Database, insert_or_ignore
 from cloud_server.errors import StorageError
 from cloud_server.feedback import sample_files
 from cloud_server.feedback.plain_jpeg import plain_jpeg
 from cloud_server.feedback.reasons import DAY_SECONDS, Caps, Dropped, Reason, closed_until, day_began, hour_began
 from cloud_server.feedback.recent_frames import RecentFrame
-from cloud_server.registry.blobs import Blobs
-from cloud_server.schema import samples
+from cloud_server.storage.blobs import Blobs
+from cloud_server.storage.database import Database, insert_or_ignore
+from cloud_server.storage.schema import samples
 from shared.errors import PeerError
 
 FULL_FOR_SECONDS = 60.0

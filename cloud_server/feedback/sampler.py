@@ -16,7 +16,7 @@ from cloud_server.feedback.recent_frames import RecentFrame, RecentFrames
 from cloud_server.feedback.sample_store import Kept, NotKept, SampleStore
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.classify import Prediction
-from cloud_server.inference.serving import Lane
+from cloud_server.inference.routing import Lane
 from cloud_server.metrics import Metrics
 
 QUEUE_MAX_FRAMES = 64

@@ -9,12 +9,12 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
-from cloud_server.database import Database
 from cloud_server.errors import NotFoundError
 from cloud_server.feedback.frame_id import FrameId
 from cloud_server.feedback.reasons import Reason
-from cloud_server.registry.blobs import BlobMissingError, Blobs
-from cloud_server.schema import devices, labels, results, sample_files, samples
+from cloud_server.storage.blobs import BlobMissingError, Blobs
+from cloud_server.storage.database import Database
+from cloud_server.storage.schema import devices, labels, results, sample_files, samples
 from shared.wire import LabelSource, Match
 
 PAGE_MAX = 500

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection, func, select
 
-from cloud_server.database import Database, insert_or_ignore
 from cloud_server.errors import NoAssignmentError
-from cloud_server.schema import assignments
+from cloud_server.storage.database import Database, insert_or_ignore
+from cloud_server.storage.schema import assignments
 from shared.wire import Assignment
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
-from cloud_server.database import Database
 from cloud_server.errors import ClaimError, GuessedTokensError, QuotaError, StorageError, TokenError
 from cloud_server.fleet.quota import Quota, Rate
 from cloud_server.fleet.secrets import claim_sha256, new_claim_code, new_device_id, new_token, token_sha256
-from cloud_server.schema import claims, devices
+from cloud_server.storage.database import Database
+from cloud_server.storage.schema import claims, devices
 from shared.wire import Enrolment
 
 CLAIM_LIFETIME_SECONDS = 24 * 3600.0

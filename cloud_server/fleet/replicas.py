@@ -14,9 +14,9 @@ from time import monotonic
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from cloud_server.database import Database, insert_or_ignore
 from cloud_server.errors import ConflictError
-from cloud_server.schema import leases, replicas
+from cloud_server.storage.database import Database, insert_or_ignore
+from cloud_server.storage.schema import leases, replicas
 
 LIVE_SECONDS = 10.0
 """A process that has not been heard of for so long is gone."""

@@ -10,10 +10,10 @@ from time import monotonic
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from cloud_server.database import Database, insert_or_ignore
 from cloud_server.fleet.quota import Quota
 from cloud_server.fleet.replicas import Replicas
-from cloud_server.schema import spending
+from cloud_server.storage.database import Database, insert_or_ignore
+from cloud_server.storage.schema import spending
 
 PART_ROWS = 1000
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from cloud_server.inference.serving import Lane
-from cloud_server.inference.session import Plane
+from cloud_server.inference.classifier import Plane
+from cloud_server.inference.routing import Lane
 from shared.bundle import Bundle
 from shared.errors import PeerError
 from shared.jpeg import TableSet

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cloud_server.errors import ClassifierError
-from cloud_server.inference.session import Classifier, Logits, Reads
+from cloud_server.inference.classifier import Classifier, Logits, Reads
 from shared.bundle import Golden, InputGeometry
 from shared.jpeg import Decoder
 

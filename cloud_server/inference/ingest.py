@@ -8,7 +8,6 @@ from functools import partial
 from time import perf_counter, time_ns
 from typing import NamedTuple
 
-from cloud_server.database import Database
 from cloud_server.errors import QueueFullError, StorageError
 from cloud_server.feedback import results
 from cloud_server.feedback.results import StoredResult
@@ -18,9 +17,10 @@ from cloud_server.inference.batcher import Batcher, BatcherLimits
 from cloud_server.inference.classify import Classified, Prediction, classify
 from cloud_server.inference.lanes import Lanes
 from cloud_server.inference.pending import Pending
-from cloud_server.inference.serving import Lane
+from cloud_server.inference.routing import Lane
 from cloud_server.inference.workers import Workers
 from cloud_server.metrics import Metrics, Stage
+from cloud_server.storage.database import Database
 from shared.errors import DctwireError, PeerError
 from shared.jpeg import FrameInfo, inspect
 from shared.wire import FrameResult

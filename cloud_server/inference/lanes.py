@@ -6,8 +6,8 @@ from contextlib import suppress
 from time import perf_counter
 
 from cloud_server.errors import NotReadyError, QueueFullError, TimedOutError
-from cloud_server.inference.serving import Candidate, Lane, Route, Serving
-from cloud_server.inference.sessions import Sessions
+from cloud_server.inference.model_cache import ModelCache
+from cloud_server.inference.routing import Candidate, Lane, Route, RoutingTable
 from shared.errors import DctwireError, PeerError
 from shared.jpeg import FrameInfo, UnknownTablesError
 
@@ -22,8 +22,8 @@ class Lanes:
 
     def __init__(
         self,
-        serving: Callable[[], Serving],
-        sessions: Sessions,
+        serving: Callable[[], RoutingTable],
+        sessions: ModelCache,
         look_again: Callable[[], Awaitable[None]],
         waiting_max: int,
     ) -> None:
@@ -61,7 +61,7 @@ class Lanes:
             lanes.append(found)
         return lanes
 
-    async def _lane(self, serving: Serving, family: str, info: FrameInfo, until: float) -> Lane | DctwireError:
+    async def _lane(self, serving: RoutingTable, family: str, info: FrameInfo, until: float) -> Lane | DctwireError:
         try:
             route = await self._route(serving, family, info)
             while not isinstance(found := self._best(route, info), Lane):
@@ -70,7 +70,7 @@ class Lanes:
             return error
         return found
 
-    async def _route(self, serving: Serving, family: str, info: FrameInfo) -> Route:
+    async def _route(self, serving: RoutingTable, family: str, info: FrameInfo) -> Route:
         try:
             return serving.route(family, info)
         except UnknownTablesError:

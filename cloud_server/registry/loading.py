@@ -8,14 +8,14 @@ from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from cloud_server.errors import ClassifierError
 from cloud_server.inference import golden as golden_frames
+from cloud_server.inference.classifier import Classifier, Reads
 from cloud_server.inference.memory import resident_bytes, trim
+from cloud_server.inference.model_cache import require_budget
 from cloud_server.inference.precision import Precision, Trial, precision_to_serve
-from cloud_server.inference.serving import Model, Published
-from cloud_server.inference.session import Classifier, Reads
-from cloud_server.inference.sessions import require_budget
+from cloud_server.inference.routing import Model, Published
 from cloud_server.inference.warm_up import BatchLimits
-from cloud_server.registry.blobs import Blobs
 from cloud_server.registry.onnx_file import check_onnx
+from cloud_server.storage.blobs import Blobs
 from shared.bundle import Bundle, ClassifierRef, Golden
 from shared.jpeg import Decoder
 

@@ -21,12 +21,12 @@ import structlog
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from cloud_server.database import Database
 from cloud_server.errors import ClassifierError, ConflictError, NotFoundError, StorageError
-from cloud_server.inference.serving import Model, Published, Serving
-from cloud_server.inference.sessions import Sessions
+from cloud_server.inference.model_cache import ModelCache
+from cloud_server.inference.routing import Model, Published, RoutingTable
 from cloud_server.registry.signed_files import SignedFiles, write_files
-from cloud_server.schema import bundles, fallbacks
+from cloud_server.storage.database import Database
+from cloud_server.storage.schema import bundles, fallbacks
 from shared.bundle import Bundle, ClassifierRef, Fallback
 from shared.errors import DctwireError, PeerError
 from shared.trust import TrustError, parse_targets
@@ -56,7 +56,7 @@ class Registry:
         self,
         database: Database,
         signed_files: SignedFiles,
-        sessions: Sessions,
+        sessions: ModelCache,
         labels: Callable[[ClassifierRef], tuple[str, ...]],
         loader: Executor,
         now: Callable[[], datetime],
@@ -71,7 +71,7 @@ class Registry:
         self._registered: dict[str, Registered] = {}
         self._label_sets: dict[str, frozenset[str]] = {}
         self._looked_at = 0.0
-        self.serving = Serving()
+        self.serving = RoutingTable()
 
     async def initialise(self) -> None:
         """Lay out the signed files in a new database.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert, select, update
 
-from cloud_server.schema import tuf_files
+from cloud_server.storage.schema import tuf_files
 from shared.trust import TIMESTAMP_FILE, Files, Repository, Role, TrustError, load_key, parse_targets
 
 

@@ -32,11 +32,11 @@ DOORS = {
     ("cloud_server", "httpx"): None,
     ("cloud_server", "onnxruntime"): None,
     ("cloud_server", "alembic"): {
-        "cloud_server.migrating",
-        "cloud_server.migrations.env",
-        "cloud_server.migrations.versions.v0001",
+        "cloud_server.storage.migrating",
+        "cloud_server.storage.migrations.env",
+        "cloud_server.storage.migrations.versions.v0001",
     },
-    ("cloud_server", "obstore"): {"cloud_server.registry.bucket"},
+    ("cloud_server", "obstore"): {"cloud_server.storage.bucket"},
     ("trainer", "onnx"): {"trainer.onnx_writer"},
     ("trainer", "onnxruntime"): {"trainer.classifier", "trainer.int8"},  # the runtime, and the quantiser it comes with
     ("trainer", "httpx"): {"trainer.data.download"},

@@ -20,7 +20,7 @@ import psycopg
 from obstore.exceptions import BaseError
 from psycopg import sql
 
-from cloud_server.registry.bucket import Bucket
+from cloud_server.storage.bucket import Bucket
 
 BUCKET, ACCESS_KEY, SECRET_KEY = "dctwire-test", "dctwire", "dctwire-secret"
 START_SECONDS = 60.0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from cloud_server.schema import metadata
+from cloud_server.storage.schema import metadata
 from shared.bundle import Bundle
 from shared.trust import NotPublishedError, TrustClient
 from shared.wire import Assignment, Enrolment, ProblemCode

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cloud_server.api.exchange import HEAD_MAX_BYTES, PIPELINED_MAX
+from cloud_server.api.http.exchange import HEAD_MAX_BYTES, PIPELINED_MAX
 from shared.wire import ProblemCode
 from tests.cloud_server.rig import Device, Rig, frame, server_in_thread, tables
 

@@ -9,7 +9,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from sqlalchemy import insert, select
 
-from cloud_server.schema import devices, results
+from cloud_server.storage.schema import devices, results
 from shared.jpeg import Encoder, Sampling, Stream, TableSet
 from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem
 from tests.cloud_server.rig import (

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 
-from cloud_server.api.open_inference import JSON_ITEMS_MAX, OUTPUTS, build_answer, parse_request
+from cloud_server.api.device.open_inference import JSON_ITEMS_MAX, OUTPUTS, build_answer, parse_request
 from shared.errors import PeerError
 from shared.wire import BATCH_MAX_FRAMES, FrameResult, Match
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_server.api.own_hosts import is_own
+from cloud_server.api.operator.own_hosts import is_own
 from shared.wire import ProblemCode
 from tests.cloud_server.rig import Rig, assert_problem, server_in_thread
 

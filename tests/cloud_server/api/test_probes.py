@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cloud_server.api.ops_plane import Health
+from cloud_server.api.ops.plane import Health
 from cloud_server.errors import NotReadyError
 from shared.wire import ProblemCode
 from tests.cloud_server.rig import Rig, assert_problem, server_in_thread

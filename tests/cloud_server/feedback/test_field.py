@@ -9,7 +9,7 @@ import httpx
 from PIL import Image
 from sqlalchemy import update
 
-from cloud_server.schema import results, samples
+from cloud_server.storage.schema import results, samples
 from shared.wire import ProblemCode
 from tests.cloud_server.engines import Engine, Outgrown
 from tests.cloud_server.feedback.field import (

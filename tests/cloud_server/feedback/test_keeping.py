@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
 
 from cloud_server.app import engine_of, open_blobs
-from cloud_server.database import Database
 from cloud_server.feedback import results as results_store
 from cloud_server.feedback.frame_id import FrameId
 from cloud_server.feedback.reasons import Caps, Dropped, Reason
@@ -22,9 +21,10 @@ from cloud_server.feedback.retention import Lifetimes, Retention
 from cloud_server.feedback.sample_files import SWEEP_AFTER_SECONDS
 from cloud_server.feedback.sample_store import Kept, NotKept, SampleStore
 from cloud_server.feedback.samples import SampleFilter, Samples
-from cloud_server.migrating import migrate
-from cloud_server.registry.blobs import Blobs
-from cloud_server.schema import devices, labels, results, sample_files
+from cloud_server.storage.blobs import Blobs
+from cloud_server.storage.database import Database
+from cloud_server.storage.migrating import migrate
+from cloud_server.storage.schema import devices, labels, results, sample_files
 from shared.jpeg import Decoder
 from tests.cloud_server.engines import Embedded, Engine
 from tests.cloud_server.rig import frame, settings, tables

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, insert
 
-from cloud_server.database_engine import sqlite_engine
 from cloud_server.errors import StorageError
 from cloud_server.feedback.results import StoredResult, store
-from cloud_server.migrating import migrate
-from cloud_server.schema import devices
+from cloud_server.storage.engine import sqlite_engine
+from cloud_server.storage.migrating import migrate
+from cloud_server.storage.schema import devices
 
 
 @pytest.fixture

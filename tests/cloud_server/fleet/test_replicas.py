@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, insert
 
-from cloud_server.database import Database
 from cloud_server.errors import ConflictError, QuotaError
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.quota import Quota, Rate
 from cloud_server.fleet.replicas import Replicas
 from cloud_server.fleet.spending import Spending
-from cloud_server.migrating import migrate
-from cloud_server.schema import devices
 from cloud_server.state import engine_of
+from cloud_server.storage.database import Database
+from cloud_server.storage.migrating import migrate
+from cloud_server.storage.schema import devices
 from tests.cloud_server.engines import Engine
 from tests.cloud_server.rig import settings
 

@@ -11,10 +11,10 @@ from onnx import numpy_helper
 
 from cloud_server.errors import ClassifierError
 from cloud_server.inference.precision import Precision
-from cloud_server.inference.serving import Published
+from cloud_server.inference.routing import Published
 from cloud_server.inference.warm_up import BatchLimits
-from cloud_server.registry.blobs import DirectoryBlobs
 from cloud_server.registry.loading import Loading
+from cloud_server.storage.blobs import DirectoryBlobs
 from shared.bundle import GOLDEN_NAME, INT8_NAME, MODEL_NAME, BundleError, Golden
 from tests.cloud_server.model_folders import burden, named_anew, write_fallback
 from tests.cloud_server.rig import LABELS, tables, write_bundle, write_classifier, write_golden

@@ -17,7 +17,7 @@ from sqlalchemy import update
 
 from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.publishing import ModelFolder, initialise_trust, publish_folder
-from cloud_server.schema import tuf_files
+from cloud_server.storage.schema import tuf_files
 from shared.bundle import Bundle
 from shared.errors import RefusedError
 from shared.trust import TIMESTAMP_FILE, Role, TrustClient, TrustError, add_target, load_key, parse_targets

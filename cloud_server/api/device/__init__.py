@@ -1,0 +1,1 @@
+"""The device plane: what cameras talk to."""

@@ -1,0 +1,1 @@
+"""What all planes share: exchanges, bodies, problem documents, request ids."""

@@ -1,0 +1,1 @@
+"""The operator plane: what operators and their tools talk to."""

@@ -1,0 +1,120 @@
+"""The part of the operator plane about what is published: bundles, fallbacks, and whether their classifiers serve."""
+
+import base64
+import binascii
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from cloud_server.api.http.bodies import JSON, read_command
+from cloud_server.api.operator.call_log import remark
+from cloud_server.fleet.assignments import Assignments
+from cloud_server.inference.model_cache import ModelCache
+from cloud_server.registry.registry import Registered, Registry
+from shared.bundle import Bundle, Fallback
+from shared.errors import PeerError
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PublishRequest(_Body):
+    """Base64 of the bundle's canonical bytes, and of the signed targets metadata that adds it."""
+
+    bundle: str
+    targets: str
+
+
+class PublishFallbackRequest(_Body):
+    """Base64 of the fallback's canonical bytes, and of the signed targets metadata that adds it."""
+
+    fallback: str
+    targets: str
+
+
+def published_router(registry: Registry, sessions: ModelCache, assignments: Assignments) -> APIRouter:
+    """Publish, and list what is published."""
+    router = APIRouter()
+
+    @router.get("/v1/tuf/targets")
+    async def get_targets() -> Response:
+        """The current targets metadata; add what you publish to it, sign it, and send it along."""
+        return Response(await registry.targets(), media_type=JSON)
+
+    @router.post("/v1/bundles")
+    async def publish(request: Request) -> Response:
+        """Publish a bundle whose blobs are uploaded; the same again changes nothing."""
+        wanted = await read_command(request, PublishRequest)
+        data = _base64(wanted.bundle)
+        bundle = Bundle.from_bytes(data)
+        await registry.publish(bundle, data, _base64(wanted.targets))
+        remark(request, family=bundle.family, counter=bundle.counter)
+        return JSONResponse({"family": bundle.family, "counter": bundle.counter, "target": bundle.target_path}, 201)
+
+    @router.get("/v1/bundles")
+    async def list_bundles() -> Response:
+        """Every bundle, where its classifier is, and whether it is assigned."""
+        rows = [_bundle_row(registered, assignments) | _row(registered, sessions) for registered in registry.bundles()]
+        return JSONResponse({"bundles": rows})
+
+    @router.post("/v1/fallbacks")
+    async def publish_fallback(request: Request) -> Response:
+        """Publish a fallback whose blobs are uploaded: its family's newest answers frames of unknown tables."""
+        wanted = await read_command(request, PublishFallbackRequest)
+        data = _base64(wanted.fallback)
+        fallback = Fallback.from_bytes(data)
+        await registry.publish(fallback, data, _base64(wanted.targets))
+        remark(request, family=fallback.family)
+        return JSONResponse({"family": fallback.family, "name": fallback.name, "target": fallback.target_path}, 201)
+
+    @router.get("/v1/fallbacks")
+    async def list_fallbacks() -> Response:
+        """Every fallback, and where its classifier is; a family's last one serves."""
+        rows = [_row(registered, sessions) for registered in registry.fallbacks()]
+        return JSONResponse({"fallbacks": rows})
+
+    return router
+
+
+def _bundle_row(registered: Registered, assignments: Assignments) -> dict[str, Any]:
+    bundle = registered.published
+    assert isinstance(bundle, Bundle)
+    assigned = assignments.all().get(bundle.family)
+    return {
+        "counter": bundle.counter,
+        "min_counter": bundle.min_counter,
+        "tables_id": bundle.tables.tables_id,
+        "quant_id": bundle.tables.quant_id,
+        "expected": bundle.expected.model_dump(mode="json"),
+        "is_assigned": assigned is not None and assigned.counter == bundle.counter,
+    }
+
+
+def _row(registered: Registered, sessions: ModelCache) -> dict[str, Any]:
+    """What bundles and fallbacks have in common; figures of the classifier only while it is in memory."""
+    published = registered.published
+    failure, model = sessions.failure(published), sessions.peek(published)
+    return {
+        "name": published.name,
+        "family": published.family,
+        "width": published.input.width,
+        "height": published.input.height,
+        "classifier_sha256": published.classifier.sha256,
+        "registered_at": registered.registered_at,
+        "state": sessions.state(published).value,
+        "failure": None if failure is None else str(failure),
+        "precision": None if model is None else model.precision.value,
+        "batch_max": None if model is None else model.classifier.batch_max,
+        "memory_bytes": None if model is None else model.cost_bytes,
+    }
+
+
+def _base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise PeerError(f"not base64: {error}") from error

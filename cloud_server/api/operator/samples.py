@@ -1,0 +1,92 @@
+"""The operator plane's view of what the field sent: look at kept frames, say what frames really showed."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cloud_server.api.http.bodies import read_command
+from cloud_server.api.operator.call_log import remark
+from cloud_server.feedback.frame_id import FrameId
+from cloud_server.feedback.labels import Labels
+from cloud_server.feedback.reasons import Reason
+from cloud_server.feedback.samples import PAGE_MAX, Page, Sample, SampleFilter, Samples
+from shared.wire import LabelReport, LabelSource
+
+JPEG = "image/jpeg"
+ROW_ID_MAX = 2**31 - 1
+"""PostgreSQL's INTEGER; a page's `next` is a row's id."""
+Seconds = Annotated[float, Query(ge=0, le=1e11, allow_inf_nan=False)]
+
+
+class Review(LabelReport):
+    """A label from somebody who looked; `by` says who, for whoever asks later."""
+
+    source: LabelSource = LabelSource.HUMAN
+    by: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")] = "operator"
+
+
+class Reviewed(BaseModel):
+    """What came of a label: whether it is the frame's now, and what it says of the answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+    frame_id: str
+    label: str
+    source: LabelSource
+    stands: bool = Field(description="False when a label of higher authority is there.")
+    is_correct: bool = Field(description="Whether the answer was this label.")
+    is_foreign: bool = Field(description="Whether the family's classifier does not know this label.")
+
+
+def samples_router(samples: Samples, labels: Labels) -> APIRouter:
+    """List, look, label."""
+    router = APIRouter()
+
+    @router.get("/v1/samples")
+    async def list_samples(
+        family: Annotated[str | None, Query(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = None,
+        reason: Reason | None = None,
+        labelled: bool | None = None,
+        since: Seconds | None = None,
+        until: Seconds | None = None,
+        before: Annotated[int | None, Query(ge=1, le=ROW_ID_MAX)] = None,
+        limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 100,
+    ) -> Page:
+        """A page of samples; send its `next` as `before` for older ones. Times are seconds since 1970."""
+        return await samples.page(SampleFilter(family, reason, labelled, since, until), before, limit)
+
+    @router.get("/v1/samples/{frame_id}")
+    async def get_sample(frame_id: str) -> Sample:
+        """What was answered, why the frame was kept, and what it really showed, where that is known."""
+        return await samples.find(FrameId.parse(frame_id))
+
+    @router.get("/v1/samples/{frame_id}/jpeg", response_class=Response)
+    async def get_file(frame_id: str) -> Response:
+        """The levels that were answered, in a file that any viewer opens; without the camera's metadata."""
+        frame = FrameId.parse(frame_id)
+        headers = {
+            "content-disposition": f'inline; filename="{frame}.jpg"',
+            "x-content-type-options": "nosniff",  # the bytes came from a device
+        }
+        return Response(await samples.file(frame), 200, headers, JPEG)
+
+    @router.put("/v1/frames/{frame_id}/label")
+    async def put_label(request: Request, frame_id: str) -> Reviewed:
+        """Label any answered frame, kept or not. Labels of this plane stand above those of devices."""
+        review = await read_command(request, Review)
+        frame = FrameId.parse(frame_id)
+        remark(request, by=review.by)
+        labelled = await labels.review(frame, review, review.by)
+        return Reviewed(
+            frame_id=str(frame),
+            label=review.label,
+            source=review.source,
+            stands=labelled.stands,
+            is_correct=labelled.is_correct,
+            is_foreign=labelled.is_foreign,
+        )
+
+    return router

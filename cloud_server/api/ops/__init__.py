@@ -1,0 +1,1 @@
+"""The ops plane: probes and metrics."""

@@ -1,0 +1,214 @@
+"""Classifiers come into memory once each and leave it under a budget; real sessions, a clock that the test moves."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cloud_server.errors import ClassifierError
+from cloud_server.inference.classifier import Classifier
+from cloud_server.inference.model_cache import ModelCache, State, retry_delay_seconds
+from cloud_server.inference.routing import Model, Published
+from cloud_server.metrics import Metrics
+from shared.bundle import Bundle
+from tests.cloud_server.rig import LABELS, tables, write_bundle
+
+COST = 100
+Load = Callable[[Published], Model]
+
+
+class Bench:
+    """Four bundles, sessions with room for two, and what the loader was asked for."""
+
+    def __init__(self, folder: Path, loader: ThreadPoolExecutor) -> None:
+        self.bundles = [write_bundle(folder / str(n), "a", n, tables(40 + n), seed=n) for n in (1, 2, 3, 4)]
+        self.asked: list[str] = []
+        self.broken: set[str] = set()
+        self.gate = threading.Event()
+        self.gate.set()
+        self.seconds = 0.0
+        self.metrics = Metrics()
+        self._folder = folder
+        self.sessions = ModelCache(self._load, loader, 2 * COST, self.metrics, lambda: self.seconds)
+
+    def _load(self, published: Published) -> Model:
+        assert isinstance(published, Bundle)
+        self.asked.append(published.name)
+        self.gate.wait(30)
+        if published.name in self.broken:
+            raise ClassifierError(f"{published.name} is broken")
+        path = self._folder / str(published.counter) / "classifier.onnx"
+        return Model(published, LABELS, Classifier.load(path, published.input, len(LABELS)), cost_bytes=COST)
+
+    @property
+    def in_memory(self) -> list[str]:
+        """Names, the least recently used first."""
+        return [model.name for model in self.sessions]
+
+
+@pytest.fixture
+def loader() -> Iterator[ThreadPoolExecutor]:
+    """The loader's one thread."""
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
+@pytest.fixture
+def bench(tmp_path: Path, loader: ThreadPoolExecutor) -> Bench:
+    """A fresh one."""
+    return Bench(tmp_path, loader)
+
+
+def answer(model: Model) -> int:
+    """What a session says of empty frames."""
+    y, c = np.zeros((1, 64, 4, 4), np.int16), np.zeros((1, 128, 2, 2), np.int16)
+    return int(model.classifier.run(y, c).argmax())
+
+
+def test_all_who_ask_at_once_wait_for_one_load(bench: Bench) -> None:
+    async def ask() -> list[Model]:
+        return await asyncio.gather(*(bench.sessions.get(bench.bundles[0]) for _ in range(20)))
+
+    models = asyncio.run(ask())
+    assert bench.asked == ["a/1"]
+    assert len({id(model) for model in models}) == 1
+
+
+def test_one_who_gives_up_does_not_take_the_load_from_the_others(bench: Bench) -> None:
+    async def ask() -> Model:
+        bench.gate.clear()
+        impatient = asyncio.ensure_future(bench.sessions.get(bench.bundles[0]))
+        patient = asyncio.ensure_future(bench.sessions.get(bench.bundles[0]))
+        await asyncio.sleep(0)
+        impatient.cancel()
+        bench.gate.set()
+        return await patient
+
+    assert asyncio.run(ask()).name == "a/1"
+    assert bench.asked == ["a/1"]
+
+
+def test_the_least_recently_used_makes_room(bench: Bench) -> None:
+    async def use() -> None:
+        for number in (0, 1, 0, 2):
+            await bench.sessions.get(bench.bundles[number])
+
+    asyncio.run(use())
+    assert bench.in_memory == ["a/1", "a/3"]
+    assert bench.sessions.resident_bytes == 2 * COST
+    assert bench.sessions.state(bench.bundles[1]) is State.COLD
+    assert b"dctwire_classifier_evictions_total 1.0" in bench.metrics.exposition()
+
+
+def test_a_model_that_made_room_finishes_what_it_has_and_comes_back_when_asked(bench: Bench) -> None:
+    async def use() -> None:
+        held = await bench.sessions.get(bench.bundles[0])
+        before = answer(held)
+        await bench.sessions.get(bench.bundles[1])
+        await bench.sessions.get(bench.bundles[2])
+        assert "a/1" not in bench.in_memory
+        assert answer(held) == before
+        again = await bench.sessions.get(bench.bundles[0])
+        assert again is not held
+        assert answer(again) == before
+
+    asyncio.run(use())
+    assert bench.asked == ["a/1", "a/2", "a/3", "a/1"]
+
+
+def test_the_last_user_of_a_session_has_it_freed_in_the_loaders_thread(
+    bench: Bench, loader: ThreadPoolExecutor
+) -> None:
+    freed_in: list[str] = []
+
+    class Session:
+        """Tells where it dies."""
+
+        def __del__(self) -> None:
+            freed_in.append(threading.current_thread().name)
+
+    async def use() -> None:
+        model = await bench.sessions.get(bench.bundles[0])
+        bench.sessions.clear()
+        loader.submit(lambda: None).result(30)
+        assert freed_in == []
+        with loader._shutdown_lock:  # what a finalizer may interrupt: it must not wait for this
+            del model
+        await asyncio.sleep(0)
+
+    def load(published: Published) -> Model:
+        classifier: Any = Classifier(Session(), published.input)
+        return Model(published, LABELS, classifier, cost_bytes=COST)
+
+    bench.sessions = ModelCache(load, loader, 2 * COST, bench.metrics)
+    asyncio.run(use())
+    loader.submit(lambda: None).result(30)
+    assert freed_in == [loader.submit(lambda: threading.current_thread().name).result(30)]
+
+
+def test_a_failure_is_remembered_and_tried_again_later_and_later(bench: Bench) -> None:
+    bundle = bench.bundles[0]
+    bench.broken.add("a/1")
+
+    async def ask() -> None:
+        with pytest.raises(ClassifierError, match="a/1 is broken"):
+            await bench.sessions.get(bundle)
+
+    async def use() -> None:
+        await ask()
+        await ask()
+        assert bench.asked == ["a/1"]
+        assert not bench.sessions.may_load(bundle)
+        assert bench.sessions.state(bundle) is State.FAILED
+        bench.seconds = 1.0
+        await ask()
+        assert bench.asked == ["a/1"] * 2
+        bench.seconds = 2.5
+        await ask()
+        assert bench.asked == ["a/1"] * 2
+        bench.seconds = 3.0
+        bench.broken.clear()
+        await bench.sessions.get(bundle)
+
+    asyncio.run(use())
+    assert bench.sessions.state(bundle) is State.LOADED
+    assert bench.sessions.failure(bundle) is None
+
+
+def test_delays_double_up_to_a_limit() -> None:
+    assert [retry_delay_seconds(times) for times in (1, 2, 3, 9, 10, 10_000)] == [1, 2, 4, 256, 300, 300]
+
+
+def test_a_model_larger_than_the_whole_budget_is_refused_and_throws_nobody_out(
+    bench: Bench, loader: ThreadPoolExecutor
+) -> None:
+    bench.sessions = ModelCache(bench._load, loader, COST - 1, bench.metrics)
+
+    async def use() -> None:
+        with pytest.raises(ClassifierError, match="model_memory_bytes"):
+            await bench.sessions.get(bench.bundles[0])
+
+    asyncio.run(use())
+    assert bench.in_memory == []
+
+
+def test_what_is_only_built_is_not_kept(bench: Bench) -> None:
+    model = asyncio.run(bench.sessions.build(bench.bundles[0]))
+    assert bench.in_memory == []
+    bench.sessions.keep(model)
+    assert bench.in_memory == ["a/1"]
+
+
+def test_models_that_nothing_leads_to_any_more_go(bench: Bench) -> None:
+    async def use() -> None:
+        for bundle in bench.bundles[:2]:
+            await bench.sessions.get(bundle)
+
+    asyncio.run(use())
+    bench.sessions.keep_only({"a/2", "a/4"})
+    assert bench.in_memory == ["a/2"]

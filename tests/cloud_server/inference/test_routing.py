@@ -1,0 +1,145 @@
+"""Which classifiers may answer which frame, as a table of cases."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cloud_server.errors import NotReadyError, WrongSizeError
+from cloud_server.inference.routing import Route, RoutingTable
+from shared.bundle import Bundle
+from shared.jpeg import Encoder, Sampling, Stream, SymbolCounts, TableSet, UnknownTablesError, inspect
+from shared.wire import Match
+from tests.cloud_server.model_folders import write_fallback
+from tests.cloud_server.rig import frame, picture, tables, write_bundle
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where bundles are made."""
+    return tmp_path
+
+
+def bundle(folder: Path, family: str, counter: int, table_set: TableSet, side: int = 32) -> Bundle:
+    """A published bundle."""
+    return write_bundle(folder / f"{family}-{counter}", family, counter, table_set, side=side)
+
+
+def route(serving: RoutingTable, family: str, table_set: TableSet, stream: Stream = Stream.ABBREVIATED) -> Route:
+    """The route of a frame coded with these tables."""
+    return serving.route(family, inspect(frame(table_set, 0, stream)))
+
+
+def described(chosen: Route) -> list[tuple[str, str, Match]]:
+    """What counts about a route: who may answer, best first, each once."""
+    found: dict[str, tuple[str, str, Match]] = {}
+    for one in chosen.best_first():
+        found.setdefault(one.published.name, (one.published.name, chosen.tables, one.match))
+    return list(found.values())
+
+
+def best(chosen: Route) -> tuple[str, str, Match]:
+    """The first of them."""
+    return described(chosen)[0]
+
+
+def fitted(table_set: TableSet) -> TableSet:
+    """The same quantisation with other Huffman tables."""
+    counts = SymbolCounts()
+    y, c = Encoder(table_set).quantise_batch(picture(0)[None])
+    assert c is not None
+    counts.add(y, c)
+    return table_set.with_huffman(counts.tables())
+
+
+def test_nothing_is_ready_before_the_first_bundle() -> None:
+    with pytest.raises(NotReadyError):
+        route(RoutingTable(), "a", tables(50))
+
+
+def test_each_table_set_leads_to_its_own_model(folder: Path) -> None:
+    serving = RoutingTable.of([bundle(folder, "a", 1, tables(50)), bundle(folder, "a", 2, tables(25))])
+    assert best(route(serving, "a", tables(50))) == ("a/1", "v1", Match.EXACT)
+    assert best(route(serving, "a", tables(25))) == ("a/2", "v2", Match.EXACT)
+    assert best(route(serving, "a", tables(50), Stream.INTERCHANGE)) == ("a/1", "interchange", Match.EXACT)
+    assert best(route(serving, "a", tables(80), Stream.INTERCHANGE)) == ("a/2", "interchange", Match.FALLBACK)
+
+
+def test_huffman_tables_change_size_and_never_meaning(folder: Path) -> None:
+    """A later bundle that only refits Huffman has the same quant id: its classifier serves both streams."""
+    serving = RoutingTable.of([bundle(folder, "a", 1, tables(50)), bundle(folder, "a", 2, fitted(tables(50)))])
+    assert tables(50).tables_id != fitted(tables(50)).tables_id
+    assert best(route(serving, "a", tables(50))) == ("a/2", "v1", Match.EXACT)
+    assert best(route(serving, "a", fitted(tables(50)))) == ("a/2", "v2", Match.EXACT)
+
+
+def test_of_bundles_with_equal_steps_the_newest_classifier_answers_all_and_the_older_stand_by(folder: Path) -> None:
+    serving = RoutingTable.of([bundle(folder, "a", 2, tables(50)), bundle(folder, "a", 1, tables(50))])
+    assert described(route(serving, "a", tables(50))) == [("a/2", "v2", Match.EXACT), ("a/1", "v2", Match.EXACT)]
+    assert serving.in_use(lambda _one: False) == {"a/2"}
+    assert serving.in_use(lambda one: one.name == "a/2") == {"a/1"}
+
+
+def test_families_share_tables_and_not_classifiers(folder: Path) -> None:
+    serving = RoutingTable.of([bundle(folder, "a", 1, tables(50)), bundle(folder, "b", 7, tables(25))])
+    assert best(route(serving, "b", tables(25))) == ("b/7", "v7", Match.EXACT)
+    assert best(route(serving, "b", tables(50))) == ("b/7", "unknown", Match.FALLBACK)
+    both = serving.with_published(bundle(folder, "b", 8, tables(50)))
+    assert best(route(both, "b", tables(50))) == ("b/8", "v8", Match.EXACT)
+    assert best(route(both, "a", tables(50))) == ("a/1", "v1", Match.EXACT)
+
+
+def test_frames_of_other_tables_lead_to_the_newest_fallback_and_then_to_the_newest_bundle(folder: Path) -> None:
+    old, new = (
+        write_fallback(folder / name, "a", created_at=datetime(2026, 1, day, tzinfo=UTC))
+        for name, day in (("old", 1), ("new", 2))
+    )
+    bundles = [bundle(folder, "a", 1, tables(50)), bundle(folder, "a", 2, tables(25))]
+    serving = RoutingTable.of([new, *bundles, old])
+    found = described(route(serving, "a", tables(80), Stream.INTERCHANGE))
+    assert found == [(name, "interchange", Match.FALLBACK) for name in (new.name, old.name, "a/2", "a/1")]
+    assert described(route(serving, "a", tables(50)))[:2] == [
+        ("a/1", "v1", Match.EXACT),
+        (new.name, "v1", Match.FALLBACK),
+    ]
+
+
+def test_a_family_with_a_fallback_alone_reads_whole_files(folder: Path) -> None:
+    only = write_fallback(folder / "any", "a")
+    serving = RoutingTable.of([only])
+    assert best(route(serving, "a", tables(80), Stream.INTERCHANGE)) == (only.name, "interchange", Match.FALLBACK)
+    with pytest.raises(UnknownTablesError):
+        route(serving, "a", tables(80))
+
+
+def test_unknown_tables_without_content_cannot_be_decoded(folder: Path) -> None:
+    serving = RoutingTable.of([bundle(folder, "a", 1, tables(50))])
+    with pytest.raises(UnknownTablesError, match=tables(33).tables_id):
+        route(serving, "a", tables(33))
+
+
+def test_a_frame_no_model_takes_is_refused_by_name(folder: Path) -> None:
+    serving = RoutingTable.of([bundle(folder, "a", 1, tables(50))])
+    info = inspect(frame(tables(50), side=64))
+    with pytest.raises(WrongSizeError, match="a/1 takes 32x32"):
+        list(serving.route("a", info).of_size(info))
+
+
+def test_a_frame_of_another_bundles_size_goes_to_that_one(folder: Path) -> None:
+    serving = RoutingTable.of([bundle(folder, "a", 1, tables(50), side=64), bundle(folder, "a", 2, tables(25))])
+    info = inspect(frame(tables(80), 0, Stream.INTERCHANGE, side=64))
+    assert [one.published.name for one in serving.route("a", info).of_size(info)] == ["a/1"]
+
+
+@pytest.mark.parametrize("sampling", [Sampling.YUV444, Sampling.YUV422, Sampling.GREY])
+def test_the_same_steps_in_another_sampling_are_other_levels(folder: Path, sampling: Sampling) -> None:
+    serving = RoutingTable.of([bundle(folder, "a", 1, tables(50))])
+    other = Encoder(TableSet.standard(50, sampling)).encode(picture(0), Stream.INTERCHANGE)
+    assert best(serving.route("a", inspect(other))) == ("a/1", "interchange", Match.FALLBACK)
+
+
+def test_adding_a_bundle_leaves_the_picture_others_hold_untouched(folder: Path) -> None:
+    before = RoutingTable.of([bundle(folder, "a", 1, tables(50))])
+    after = before.with_published(bundle(folder, "a", 2, tables(25)))
+    assert list(before.published) == ["a/1"]
+    assert sorted(after.published) == ["a/1", "a/2"]
