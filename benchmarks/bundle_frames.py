@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from benchmarks import codec_pictures
 from benchmarks.load import FIRST_NUMBER, Numbering, Request, varint
 from shared.bundle import INT8_NAME, LABELS_NAME, MODEL_NAME, Bundle
-from shared.jpeg import Decoder, Stream
+from shared.jpeg import EOI, Decoder, Stream
 from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem
 from trainer.classifier import OnnxClassifier
 
 CLEAR_MARGIN = 0.01  # of the logits' spread, between the two likeliest labels: batches of other sizes round differently
-_EOI = b"\xff\xd9"
 
 
 class BundleFrames:
@@ -64,7 +63,7 @@ class BundleFrames:
 
     def _batch(self, token: str, rows: slice) -> Request:
         scans, labels = self.scans[rows], self.labels[rows]
-        prefix = self.streams[rows][0].removesuffix(scans[0] + _EOI)
+        prefix = self.streams[rows][0].removesuffix(scans[0] + EOI)
         items = (BatchItem(FIRST_NUMBER + n, 1_700_000_000_000 + 40 * n, scan) for n, scan in enumerate(scans))
         body = Batch(prefix, tuple(items)).to_bytes()
         before, _, after = body.partition(varint(FIRST_NUMBER))

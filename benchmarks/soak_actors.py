@@ -9,8 +9,9 @@ from itertools import count
 
 import httpx
 
-from benchmarks.soak_site import EOI, Actor, Soak, UnexpectedAnswerError
+from benchmarks.soak_site import Actor, Soak, UnexpectedAnswerError
 from shared.errors import RefusedError
+from shared.jpeg import EOI
 from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem
 
 BATCH_FRAMES = 32

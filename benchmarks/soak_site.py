@@ -26,7 +26,6 @@ from shared.jpeg import Stream
 ENTRY = Path(__file__).resolve().parents[1] / "trainer" / "zoo" / "cifar100-100"
 FAMILY = "soak"
 PICTURES = 256
-EOI = b"\xff\xd9"
 TIMEOUT_SECONDS = 30.0
 
 

@@ -14,13 +14,12 @@ from sensor_client.interchange import to_interchange
 from sensor_client.signals import Signals
 from sensor_client.spool import PendingLabel, Spool, SpooledFrame
 from shared.errors import ChannelError, PeerError, RefusedError
-from shared.jpeg import inspect
+from shared.jpeg import EOI, inspect
 from shared.wire import Batch, BatchItem, FrameResult, ProblemCode
 
 IDLE_SECONDS = 60.0
 LABELS_AT_ONCE = 64
 BATCH_ENOUGH_BYTES = 1024 * 1024
-EOI_BYTES = 2
 
 _log = structlog.get_logger(__name__)
 
@@ -246,9 +245,9 @@ def _leading_run(frames: Sequence[SpooledFrame]) -> Sequence[SpooledFrame]:
 
 def _batch_of(frames: Sequence[SpooledFrame]) -> Batch:
     prefix = _prefix(frames[0].body)
-    items = (BatchItem(frame.sequence, frame.captured_at_ms, frame.body[len(prefix) : -EOI_BYTES]) for frame in frames)
+    items = (BatchItem(frame.sequence, frame.captured_at_ms, frame.body[len(prefix) : -len(EOI)]) for frame in frames)
     return Batch(prefix, tuple(items))
 
 
 def _prefix(body: bytes) -> bytes:
-    return body[: len(body) - EOI_BYTES - inspect(body).scan_bytes]
+    return body[: len(body) - len(EOI) - inspect(body).scan_bytes]

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from shared.jpeg import Decoder, Stream, TableSet
+from shared.jpeg import EOI, Decoder, Stream, TableSet
 from shared.wire import BATCH_MAX_FRAMES, Batch, BatchItem
 from trainer.data import Split
 from trainer.encoding import Encoding
@@ -18,7 +18,6 @@ from trainer.streams import Levels
 
 Z95 = 1.959964  # two-sided 95 % of the normal distribution
 TOP = 5
-EOI_BYTES = 2
 FRAME_PERIOD_MS = 1_000  # a frame a second; a time delta grows by a byte from 8 s on
 SPLIT_STARTED_MS = 1_735_689_600_000  # any date of these decades takes as many bytes
 
@@ -157,7 +156,7 @@ def batched_bytes(frames: list[bytes], scans: list[bytes]) -> float:
     Args:
         frames: abbreviated, and `scans` their entropy-coded parts.
     """
-    prefix = frames[0][: len(frames[0]) - len(scans[0]) - EOI_BYTES]
+    prefix = frames[0][: len(frames[0]) - len(scans[0]) - len(EOI)]
     items = [BatchItem(index, SPLIT_STARTED_MS + index * FRAME_PERIOD_MS, scan) for index, scan in enumerate(scans)]
     starts = range(0, len(items), BATCH_MAX_FRAMES)
     batches = [Batch(prefix, tuple(items[start : start + BATCH_MAX_FRAMES])) for start in starts]

@@ -22,10 +22,8 @@ from cloud_server.inference.workers import Workers
 from cloud_server.metrics import Metrics, Stage
 from cloud_server.storage.database import Database
 from shared.errors import DctwireError, PeerError
-from shared.jpeg import FrameInfo, inspect
+from shared.jpeg import EOI, FrameInfo, inspect
 from shared.wire import FrameResult
-
-_EOI_BYTES = 2
 
 
 class Frame(NamedTuple):
@@ -299,7 +297,7 @@ def _scan_bytes(frame: Frame, info: FrameInfo | PeerError) -> int:
     """Entropy-coded bytes of a frame; 0 when it cannot be read."""
     if isinstance(info, PeerError):
         return 0
-    return info.scan_bytes if frame.head is None else len(frame.data) - len(frame.head) - _EOI_BYTES
+    return info.scan_bytes if frame.head is None else len(frame.data) - len(frame.head) - len(EOI)
 
 
 class _Answering:

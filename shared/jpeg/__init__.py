@@ -14,13 +14,14 @@ from shared.jpeg.errors import (
     UnknownTablesError,
     UnsupportedJpegError,
 )
-from shared.jpeg.frames import Coefficients, FrameInfo, Limits, Stream, inspect
+from shared.jpeg.frames import EOI, Coefficients, FrameInfo, Limits, Stream, inspect
 from shared.jpeg.quantisation import Quantisation, RateDistortion
 from shared.jpeg.statistics import SymbolCounts
 from shared.jpeg.tables import HuffmanTable, Sampling, TableSet
 from shared.jpeg.transcoder import Transcoder
 
 __all__ = [
+    "EOI",
     "ZIGZAG",
     "BoundDecoder",
     "Coefficients",

@@ -3,12 +3,16 @@
 from dataclasses import astuple, dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.jpeg import arguments, native
 from shared.jpeg.tables import Sampling, quant_id_of
+
+# The end-of-image marker (T.81 table B.1): the last two bytes of every frame.
+EOI: Final = b"\xff\xd9"
 
 _SAMPLINGS = tuple(Sampling)
 

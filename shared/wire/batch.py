@@ -20,13 +20,13 @@ from itertools import pairwise
 from typing import ClassVar, NamedTuple, Self
 
 from shared.errors import PeerError
+from shared.jpeg import EOI
 
 BATCH_MEDIA_TYPE = "application/vnd.dctwire.batch"
 BATCH_MAX_FRAMES = 256
 BATCH_MAX_PREFIX_BYTES = 16 << 10  # every frame repeats it once rebuilt: this bounds what a small body can unfold to
 BATCH_MAX_SEQUENCE = 2**63 - 1
 _MAGIC = b"DWB1"
-_EOI = b"\xff\xd9"
 _VARINT_MAX_BYTES = 10
 
 
@@ -64,7 +64,7 @@ class Batch:
 
     def frames(self) -> Iterator[bytes]:
         """Each frame as the JPEG it was."""
-        return (self.prefix + item.scan + _EOI for item in self.items)
+        return (self.prefix + item.scan + EOI for item in self.items)
 
     def to_bytes(self) -> bytes:
         """Serialise; the inverse of `from_bytes`."""

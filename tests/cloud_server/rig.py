@@ -47,14 +47,13 @@ from shared.bundle import (
     Selftest,
     selftest_sha256,
 )
-from shared.jpeg import Encoder, Sampling, Stream, TableSet
+from shared.jpeg import EOI, Encoder, Sampling, Stream, TableSet
 from shared.wire import PROBLEM_MEDIA_TYPE, Batch, BatchItem, ProblemCode
 from tests.cloud_server.engines import Embedded, Engine
 
 LABELS = ("zero", "one", "two", "three", "four")
 SIDE = 32
 EMBEDDED = Embedded()
-EOI = b"\xff\xd9"
 Pixels = npt.NDArray[np.uint8]
 
 
