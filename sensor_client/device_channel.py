@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sensor_client.clock import Clock
-from sensor_client.errors import UnauthorisedError
+from sensor_client.errors import TablesWantedError, UnauthorisedError
 from sensor_client.http_line import HttpLine, Reply
 from shared.errors import ChannelError, RefusedError
 from shared.trust import NotPublishedError
@@ -26,9 +26,9 @@ from shared.wire import (
     LabelSource,
     Problem,
     ProblemCode,
+    Retry,
 )
 
-BUSY_STATUSES = frozenset({408, 425, 429})
 ASSIGNMENT_HEADER = "DW-Assignment"
 
 _M = TypeVar("_M", bound=BaseModel)
@@ -36,9 +36,9 @@ _M = TypeVar("_M", bound=BaseModel)
 
 @dataclass(frozen=True)
 class BatchReply:
-    """What became of a batch, by sequence number; a frame without a problem was taken."""
+    """What became of a batch, by sequence number; a frame without a fault was taken."""
 
-    problems: Mapping[int, Problem] = field(default_factory=dict)
+    faults: Mapping[int, RefusedError | ChannelError] = field(default_factory=dict)
     results: Mapping[int, FrameResult] = field(default_factory=dict)
 
 
@@ -57,6 +57,7 @@ class DeviceChannel:
         ChannelError: the line or a busy server; nothing is known about the request's fate. Also for a reply that
             no dctwire server gives (a captive portal, a proxy's error page): such a reply takes no frame away.
         UnauthorisedError: the token is not valid.
+        TablesWantedError: the server takes this frame once its tables are put back.
         RefusedError: the server will not take this, now or later.
     """
 
@@ -94,7 +95,7 @@ class DeviceChannel:
         if reply.status == 204:
             return BatchReply()
         if self._prefer:
-            return BatchReply(problems=_parsed(BatchProblems, reply).problems)
+            return BatchReply(faults=_faults(_parsed(BatchProblems, reply).problems))
         return _by_sequence(batch, _parsed(BatchResults, reply))
 
     def send_label(self, sequence: int, label: str) -> None:
@@ -174,7 +175,7 @@ def fetch_before_enrolling(line: HttpLine, path: str) -> Iterator[bytes]:
 
 
 def refusal(reply: Reply, now_ms: int) -> RefusedError | ChannelError:
-    """What a reply without success means: UnauthorisedError, RefusedError or ChannelError, to be raised."""
+    """The error that a reply without success stands for, to be raised."""
     problem = _problem(reply)
     wait = retry_after_seconds(reply.headers.get("retry-after"), now_ms)
     if problem is None and reply.status == 413:  # a proxy's body limit speaks no problem+json, but means it
@@ -183,10 +184,7 @@ def refusal(reply: Reply, now_ms: int) -> RefusedError | ChannelError:
         return ChannelError(f"{reply.status} without a problem document: not a dctwire server's answer", wait)
     if reply.status == 401:
         return UnauthorisedError(401, problem.code, problem.detail)
-    may_pass = reply.status >= 500 or reply.status in BUSY_STATUSES or problem.retry
-    if may_pass and problem.code != ProblemCode.UNKNOWN_TABLES:
-        return ChannelError(f"{reply.status} {problem.code}: {problem.detail}", wait)
-    return RefusedError(reply.status, problem.code, problem.detail)
+    return _fault(problem, wait)
 
 
 def retry_after_seconds(value: str | None, now_ms: int) -> float | None:
@@ -214,9 +212,23 @@ def _by_sequence(batch: Batch, reply: BatchResults) -> BatchReply:
         raise ChannelError(f"{len(reply.results)} results for {len(batch.items)} frames")
     pairs = [(item.sequence, result) for item, result in zip(batch.items, reply.results, strict=True)]
     return BatchReply(
-        problems={sequence: item.problem for sequence, item in pairs if isinstance(item, ItemProblem)},
+        faults=_faults({sequence: item.problem for sequence, item in pairs if isinstance(item, ItemProblem)}),
         results={sequence: item for sequence, item in pairs if isinstance(item, FrameResult)},
     )
+
+
+def _faults(problems: Mapping[int, Problem]) -> dict[int, RefusedError | ChannelError]:
+    return {sequence: _fault(problem) for sequence, problem in problems.items()}
+
+
+def _fault(problem: Problem, wait_seconds: float | None = None) -> RefusedError | ChannelError:
+    match problem.retry:
+        case Retry.NO:
+            return RefusedError(problem.status, problem.code, problem.detail)
+        case Retry.WITH_TABLES:
+            return TablesWantedError(problem.status, problem.code, problem.detail)
+        case Retry.LATER:
+            return ChannelError(f"{problem.status} {problem.code}: {problem.detail}", wait_seconds)
 
 
 def _problem(reply: Reply) -> Problem | None:

@@ -9,13 +9,13 @@ import structlog
 from sensor_client.backoff import delay_seconds
 from sensor_client.clock import Clock
 from sensor_client.device_channel import BatchReply
-from sensor_client.errors import UnauthorisedError
+from sensor_client.errors import TablesWantedError, UnauthorisedError
 from sensor_client.interchange import to_interchange
 from sensor_client.signals import Signals
 from sensor_client.spool import PendingLabel, Spool, SpooledFrame
 from shared.errors import ChannelError, PeerError, RefusedError
 from shared.jpeg import EOI, inspect
-from shared.wire import Batch, BatchItem, FrameResult, ProblemCode
+from shared.wire import Batch, BatchItem, FrameResult
 
 IDLE_SECONDS = 60.0
 LABELS_AT_ONCE = 64
@@ -170,7 +170,7 @@ class Uploader:
         except UnauthorisedError:
             raise
         except RefusedError as error:
-            self._settle_refusal(frame, error.status, error.code, str(error))
+            self._settle_refusal(frame, error)
         else:
             self._settle_answers([frame.sequence], {} if result is None else {frame.sequence: result})
 
@@ -182,17 +182,14 @@ class Uploader:
         except RefusedError as error:
             self._take_apart(frames, error)
             return
-        taken = [frame.sequence for frame in frames if frame.sequence not in reply.problems]
-        self._settle_answers(taken, reply.results)
+        self._settle_answers([frame.sequence for frame in frames if frame.sequence not in reply.faults], reply.results)
         retries = 0
         for frame in frames:
-            problem = reply.problems.get(frame.sequence)
-            if problem is None:
-                continue
-            if problem.retry and problem.code != ProblemCode.UNKNOWN_TABLES:
+            fault = reply.faults.get(frame.sequence)
+            if isinstance(fault, RefusedError):
+                self._settle_refusal(frame, fault)
+            elif fault is not None:
                 retries += 1
-            else:
-                self._settle_refusal(frame, problem.status, problem.code, problem.detail)
         if retries:
             raise ChannelError(f"{retries} of {len(frames)} frames of a batch are to be sent again")
 
@@ -200,8 +197,8 @@ class Uploader:
         """A batch was refused as a whole: find out frame by frame what is wrong."""
         _log.warning("batch_refused", frames=len(frames), code=error.code, reason=str(error))
         for frame in frames:
-            if error.code == ProblemCode.UNKNOWN_TABLES and frame.tables_id is not None:
-                self._settle_refusal(frame, error.status, error.code, str(error))
+            if isinstance(error, TablesWantedError) and frame.tables_id is not None:
+                self._settle_refusal(frame, error)
             else:
                 self._send_frame(frame)
 
@@ -211,11 +208,11 @@ class Uploader:
             _log.info("classified", sequence=sequence, **result.model_dump(mode="json", exclude={"id"}))
         _log.debug("acknowledged", first=sequences[:1], frames=len(sequences))
 
-    def _settle_refusal(self, frame: SpooledFrame, status: int, code: str, detail: str) -> None:
-        if code == ProblemCode.UNKNOWN_TABLES and frame.tables_id is not None and self._put_tables_back(frame):
+    def _settle_refusal(self, frame: SpooledFrame, error: RefusedError) -> None:
+        if isinstance(error, TablesWantedError) and self._put_tables_back(frame):
             return
-        self._spool.refuse(frame.sequence, status, code, detail)
-        _log.warning("frame_refused", sequence=frame.sequence, status=status, code=code, reason=detail)
+        self._spool.refuse(frame.sequence, error.status, error.code, str(error))
+        _log.warning("frame_refused", sequence=frame.sequence, status=error.status, code=error.code, reason=str(error))
 
     def _put_tables_back(self, frame: SpooledFrame) -> bool:
         """Make the frame an interchange stream, to be sent under the same number; whether that worked."""

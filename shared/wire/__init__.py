@@ -19,7 +19,7 @@ from shared.wire.messages import (
     LabelSource,
     Match,
 )
-from shared.wire.problems import PROBLEM_MEDIA_TYPE, Problem, ProblemCode
+from shared.wire.problems import PROBLEM_MEDIA_TYPE, Problem, ProblemCode, Retry
 
 __all__ = [
     "BATCH_MAX_FRAMES",
@@ -40,4 +40,5 @@ __all__ = [
     "Match",
     "Problem",
     "ProblemCode",
+    "Retry",
 ]

@@ -8,6 +8,14 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
+class Retry(StrEnum):
+    """What a device does next with a request that was refused."""
+
+    NO = "no"  # drop it: the same request would be refused again
+    LATER = "later"  # keep it, and send it again unchanged
+    WITH_TABLES = "with-tables"  # send the frame again under the same number, as a JPEG with its tables inside
+
+
 class ProblemCode(StrEnum):
     """Every `code` a problem document can carry; `status`, `summary` (its title) and `retry` belong to the code."""
 
@@ -47,45 +55,45 @@ class ProblemCode(StrEnum):
         return _SPECS[self][1]
 
     @property
-    def retry(self) -> bool:
-        """Whether the same request may succeed later (for `unknown-tables`: with its tables put back)."""
+    def retry(self) -> Retry:
+        """What a device does next."""
         return _SPECS[self][2]
 
 
-_SPECS: dict[ProblemCode, tuple[int, str, bool]] = {
-    ProblemCode.BAD_REQUEST: (400, "The request is not understood", False),
-    ProblemCode.INVALID_TOKEN: (401, "The session token is missing or not valid", False),
-    ProblemCode.INVALID_CLAIM: (401, "The claim code is wrong, used or expired", False),
-    ProblemCode.NOT_FOUND: (404, "There is nothing here", False),
-    ProblemCode.NO_ASSIGNMENT: (404, "No tables are assigned to this device yet", True),
-    ProblemCode.METHOD_NOT_ALLOWED: (405, "This resource does not take that method", False),
-    ProblemCode.CONFLICT: (409, "The request contradicts what is stored", False),
-    ProblemCode.TOO_LARGE: (413, "The body is larger than the limit", False),
-    ProblemCode.NOT_A_JPEG: (415, "The body is not a JPEG", False),
-    ProblemCode.UNSUPPORTED_JPEG: (415, "This kind of JPEG is not supported", False),
-    ProblemCode.UNSUPPORTED_MEDIA_TYPE: (415, "This media type is not taken here", False),
-    ProblemCode.CORRUPT_JPEG: (422, "The JPEG is damaged", False),
-    ProblemCode.OVER_LIMIT: (422, "The JPEG is over a limit", False),
-    ProblemCode.WRONG_SIZE: (422, "The frame does not have the classifier's size", False),
+_SPECS: dict[ProblemCode, tuple[int, str, Retry]] = {
+    ProblemCode.BAD_REQUEST: (400, "The request is not understood", Retry.NO),
+    ProblemCode.INVALID_TOKEN: (401, "The session token is missing or not valid", Retry.NO),
+    ProblemCode.INVALID_CLAIM: (401, "The claim code is wrong, used or expired", Retry.NO),
+    ProblemCode.NOT_FOUND: (404, "There is nothing here", Retry.NO),
+    ProblemCode.NO_ASSIGNMENT: (404, "No tables are assigned to this device yet", Retry.LATER),
+    ProblemCode.METHOD_NOT_ALLOWED: (405, "This resource does not take that method", Retry.NO),
+    ProblemCode.CONFLICT: (409, "The request contradicts what is stored", Retry.NO),
+    ProblemCode.TOO_LARGE: (413, "The body is larger than the limit", Retry.NO),
+    ProblemCode.NOT_A_JPEG: (415, "The body is not a JPEG", Retry.NO),
+    ProblemCode.UNSUPPORTED_JPEG: (415, "This kind of JPEG is not supported", Retry.NO),
+    ProblemCode.UNSUPPORTED_MEDIA_TYPE: (415, "This media type is not taken here", Retry.NO),
+    ProblemCode.CORRUPT_JPEG: (422, "The JPEG is damaged", Retry.NO),
+    ProblemCode.OVER_LIMIT: (422, "The JPEG is over a limit", Retry.NO),
+    ProblemCode.WRONG_SIZE: (422, "The frame does not have the classifier's size", Retry.NO),
     ProblemCode.UNKNOWN_TABLES: (
         422,
         "No tables with this id are known; send the frame with its tables",
-        True,
+        Retry.WITH_TABLES,
     ),
-    ProblemCode.INVALID_TABLES: (422, "The JPEG's tables are not valid", False),
-    ProblemCode.INVALID_BATCH: (422, "The batch is not well formed", False),
-    ProblemCode.INVALID_BUNDLE: (422, "The bundle is not valid", False),
-    ProblemCode.SELFTEST_FAILED: (422, "The bundle's self-test fails", False),
-    ProblemCode.UNTRUSTED: (422, "The signed metadata does not verify", False),
-    ProblemCode.QUOTA_EXCEEDED: (429, "The device posts more than it may", True),
-    ProblemCode.NOT_READY: (503, "The server is not ready", True),
-    ProblemCode.QUEUE_FULL: (503, "The server has too much to do", True),
-    ProblemCode.TIMED_OUT: (504, "The frame waited too long", True),
+    ProblemCode.INVALID_TABLES: (422, "The JPEG's tables are not valid", Retry.NO),
+    ProblemCode.INVALID_BATCH: (422, "The batch is not well formed", Retry.NO),
+    ProblemCode.INVALID_BUNDLE: (422, "The bundle is not valid", Retry.NO),
+    ProblemCode.SELFTEST_FAILED: (422, "The bundle's self-test fails", Retry.NO),
+    ProblemCode.UNTRUSTED: (422, "The signed metadata does not verify", Retry.NO),
+    ProblemCode.QUOTA_EXCEEDED: (429, "The device posts more than it may", Retry.LATER),
+    ProblemCode.NOT_READY: (503, "The server is not ready", Retry.LATER),
+    ProblemCode.QUEUE_FULL: (503, "The server has too much to do", Retry.LATER),
+    ProblemCode.TIMED_OUT: (504, "The frame waited too long", Retry.LATER),
 }
 
 
 class Problem(BaseModel):
-    """A problem document. `retry` tells a device whether to keep the frame, `instance` which request it was.
+    """A problem document. `retry` tells a device what to do with the frame, `instance` names the request.
 
     A problem inside an answer (a batch's bad frame) names no instance, and then has no such member.
     """
@@ -97,7 +105,7 @@ class Problem(BaseModel):
     status: int
     detail: str
     code: str
-    retry: bool
+    retry: Retry
     instance: str | None = None
 
     @classmethod

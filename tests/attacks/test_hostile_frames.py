@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.wire import BATCH_MEDIA_TYPE, PROBLEM_MEDIA_TYPE, Batch, BatchItem
+from shared.wire import BATCH_MEDIA_TYPE, PROBLEM_MEDIA_TYPE, Batch, BatchItem, Retry
 from tests.attacks.victim import Victim
 from tests.cloud_server.rig import batch_with_scans
 from tests.fuzz.jpeg_mutations import Corpus
@@ -82,7 +82,7 @@ def is_refused(answer: httpx.Response) -> bool:
     problem = answer.json()
     assert answer.headers["content-type"] == PROBLEM_MEDIA_TYPE
     assert 400 <= answer.status_code == problem["status"] < 500
-    return problem["retry"] is False
+    return bool(problem["retry"] == Retry.NO)
 
 
 @pytest.mark.parametrize("attack", HOSTILE)

@@ -5,11 +5,11 @@ import pytest
 from sensor_client import device_channel
 from sensor_client.clock import SystemClock
 from sensor_client.device_channel import DeviceChannel, retry_after_seconds
-from sensor_client.errors import UnauthorisedError
+from sensor_client.errors import TablesWantedError, UnauthorisedError
 from sensor_client.http_line import HttpLine
 from shared.errors import ChannelError, RefusedError
 from shared.trust import NotPublishedError
-from shared.wire import Batch, BatchItem, ProblemCode
+from shared.wire import Batch, BatchItem, ProblemCode, Retry
 from tests.sensor_client.device_plane import CLAIM, DEVICE_ID, TOKEN, Answer, DevicePlane, problem
 
 BATCH = Batch(b"prefix", (BatchItem(4, 1000, b"four"), BatchItem(6, 1010, b"six")))
@@ -64,11 +64,11 @@ def test_a_batch_carries_its_frames_and_each_has_its_own_fate(plane, channel):
     reply = channel.send_batch(BATCH)
 
     assert plane.frames == {4: b"prefixfour\xff\xd9"}
-    assert {key: found.code for key, found in reply.problems.items()} == {6: "corrupt-jpeg"}
+    assert {key: found.code for key, found in reply.faults.items()} == {6: "corrupt-jpeg"}
 
 
 def test_a_batch_without_problems_is_answered_without_a_body(channel):
-    assert channel.send_batch(BATCH).problems == {}
+    assert channel.send_batch(BATCH).faults == {}
 
 
 def test_the_results_of_a_batch_are_told_by_number(plane, curious):
@@ -76,7 +76,7 @@ def test_the_results_of_a_batch_are_told_by_number(plane, curious):
 
     reply = curious.send_batch(BATCH)
 
-    assert list(reply.problems) == [4] and list(reply.results) == [6]
+    assert list(reply.faults) == [4] and list(reply.results) == [6]
 
 
 def test_a_label_is_put_beside_its_frame(plane, channel):
@@ -138,17 +138,24 @@ def test_a_file_of_the_repository_is_fetched_and_a_missing_one_has_its_own_error
         list(channel.fetch("metadata/2.root.json"))
 
 
+ERROR_BY_RETRY: dict[Retry, type[Exception]] = {
+    Retry.NO: RefusedError,
+    Retry.LATER: ChannelError,
+    Retry.WITH_TABLES: TablesWantedError,
+}
+
+
 @pytest.mark.parametrize("code", [code for code in ProblemCode if code.status not in (401,)])
-def test_every_problem_is_either_for_good_or_to_be_tried_again(plane, channel, code):
-    plane.scripted.append(("/v1/frames", problem(code)))
-    is_for_good = not code.retry or code is ProblemCode.UNKNOWN_TABLES
+def test_what_a_problem_says_of_retrying_decides_alone_and_in_a_batch(plane, channel, code):
+    plane.judge = lambda sequence, body: code
 
-    with pytest.raises(RefusedError if is_for_good else ChannelError) as caught:
+    with pytest.raises(ERROR_BY_RETRY[code.retry]) as caught:
         channel.send_frame(1, b"jpeg")
+    faults = [caught.value, *channel.send_batch(BATCH).faults.values()]
 
-    if isinstance(caught.value, RefusedError):
-        assert (caught.value.status, caught.value.code) == (code.status, code)
-        assert not isinstance(caught.value, UnauthorisedError)
+    assert {type(fault) for fault in faults} == {ERROR_BY_RETRY[code.retry]}
+    refusals = [fault for fault in faults if isinstance(fault, RefusedError)]
+    assert {(fault.status, fault.code) for fault in refusals} <= {(code.status, code)}
 
 
 def test_a_token_that_is_not_valid_stops_the_device(line, seen):

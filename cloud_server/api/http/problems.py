@@ -16,7 +16,7 @@ from cloud_server.api.http.request_id import instance_of, request_id_of
 from cloud_server.errors import BodyTooLargeError, UnavailableError
 from cloud_server.logs import ANSWERED_FAULT
 from shared.errors import PeerError
-from shared.wire import PROBLEM_MEDIA_TYPE, Problem, ProblemCode
+from shared.wire import PROBLEM_MEDIA_TYPE, Problem, ProblemCode, Retry
 
 _BY_STATUS = {404: ProblemCode.NOT_FOUND, 405: ProblemCode.METHOD_NOT_ALLOWED, 413: ProblemCode.TOO_LARGE}
 _INTERNAL = Problem(
@@ -24,7 +24,7 @@ _INTERNAL = Problem(
     status=500,
     detail="this is a fault of ours; it is in the server's log",
     code="internal",
-    retry=True,
+    retry=Retry.LATER,
 )
 DETAIL_LOGGED_MAX = 200
 PATH_QUOTED_MAX = 200

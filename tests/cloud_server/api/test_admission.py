@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks import load
 from benchmarks.load import Numbering, Plan, Request, varint
-from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem, ProblemCode
+from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem, ProblemCode, Retry
 from tests.cloud_server.rig import (
     Device,
     Rig,
@@ -120,7 +120,7 @@ def test_a_device_over_its_quota_is_told_when_to_come_back_and_others_are_not(
         assert first.status_code == 200
         too_many = device.http.post("/v1/frames:batch", content=batch_with_scans(50, range(10), 1000).to_bytes())
         assert_problem(too_many, 429, ProblemCode.QUOTA_EXCEEDED)
-        assert too_many.json()["retry"] is True
+        assert too_many.json()["retry"] == Retry.LATER
         assert 30 <= int(too_many.headers["retry-after"]) <= 40  # 4 frames more than there are, one in 10 s
         device.next_sequence = 2000
         assert [device.post(frame(tables(50))).status_code for _ in range(7)] == [200] * 6 + [429]

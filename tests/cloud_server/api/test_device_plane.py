@@ -12,7 +12,7 @@ from sqlalchemy import select
 from cloud_server.storage.schema import metadata
 from shared.bundle import Bundle
 from shared.trust import NotPublishedError, TrustClient
-from shared.wire import Assignment, Enrolment, ProblemCode
+from shared.wire import Assignment, Enrolment, ProblemCode, Retry
 from tests.cloud_server.rig import (
     LABELS,
     Device,
@@ -77,7 +77,7 @@ def test_a_family_without_classifier_is_asked_to_come_back(rig: Rig) -> None:
     answer = rig.enrol("strangers").post(frame(tables(50)))
     assert_problem(answer, 503, ProblemCode.NOT_READY)
     assert int(answer.headers["retry-after"]) >= 1
-    assert answer.json()["retry"] is True
+    assert answer.json()["retry"] == Retry.LATER
 
 
 def test_tables_of_another_family_are_no_secret(rig: Rig, tmp_path: Path) -> None:

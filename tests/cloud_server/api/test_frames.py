@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 
 from cloud_server.storage.schema import devices, results
 from shared.jpeg import Encoder, Sampling, Stream, TableSet
-from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem
+from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem, Retry
 from tests.cloud_server.rig import (
     Device,
     Rig,
@@ -179,7 +179,7 @@ def test_a_bad_frame_in_a_batch_harms_no_other(rig: Rig, device: Device) -> None
     assert isinstance(document, dict)
     codes = [result.get("problem", {}).get("code") for result in document["results"]]
     assert codes == [None, None, "corrupt-jpeg", None, None]
-    assert document["results"][2]["problem"]["retry"] is False
+    assert document["results"][2]["problem"]["retry"] == Retry.NO
     assert gained(rig, before, "dctwire_rejected_frames_total", reason="corrupt-jpeg") == 1
     assert gained(rig, before, "dctwire_frames_total") == 4
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_server.feedback.labels import authority
-from shared.wire import LabelSource, ProblemCode
+from shared.wire import LabelSource, ProblemCode, Retry
 from tests.cloud_server.feedback.field import answered, kept, other_than, put_label, review
 from tests.cloud_server.rig import LABELS, Device, Rig, assert_problem, frame, gained, server_in_thread, tables
 
@@ -126,6 +126,6 @@ def test_a_label_is_not_refused_for_good_because_our_files_are_damaged(
         report = {"label": answer["label"], "source": "human"}
         refused = client.put(f"/v1/frames/{answer['id']}/label", json=report)
         assert_problem(refused, 503, ProblemCode.NOT_READY)
-        assert refused.json()["retry"] is True
+        assert refused.json()["retry"] == Retry.LATER
         kept_aside.rename(file)
         assert client.put(f"/v1/frames/{answer['id']}/label", json=report).status_code == 204

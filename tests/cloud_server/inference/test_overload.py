@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from shared.wire import ProblemCode
+from shared.wire import ProblemCode, Retry
 from tests.cloud_server.rig import assert_problem, batch_with_scans, frame, server_in_thread, tables
 
 
@@ -14,7 +14,7 @@ def test_frames_over_the_queue_are_told_to_come_back(tmp_path: Path, bundle_fold
         answer = device.http.post("/v1/frames:batch", content=body)
         problems = [result["problem"] for result in answer.json()["results"] if "problem" in result]
         assert len(problems) == 30
-        assert {(problem["code"], problem["retry"]) for problem in problems} == {(ProblemCode.QUEUE_FULL, True)}
+        assert {(problem["code"], problem["retry"]) for problem in problems} == {(ProblemCode.QUEUE_FULL, Retry.LATER)}
         assert rig.scrape().value("dctwire_rejected_frames_total", reason="queue-full") == 30
         again = device.http.post("/v1/frames:batch", content=batch_with_scans(50, range(20)).to_bytes())
         assert all("label" in result for result in again.json()["results"])
@@ -26,4 +26,4 @@ def test_a_frame_that_cannot_be_answered_in_time_is_told_so(tmp_path: Path, bund
         answer = rig.enrol("digits").post(frame(tables(50)))
         assert_problem(answer, 504, ProblemCode.TIMED_OUT)
         assert answer.headers["retry-after"]
-        assert answer.json()["retry"] is True
+        assert answer.json()["retry"] == Retry.LATER
