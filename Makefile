@@ -33,7 +33,7 @@ test: .venv/ready ## The whole test suite, Rust's unit tests included
 	$(BIN)/pytest
 
 test-attacks: .venv/ready ## Many more hostile frames, and requests made up from the OpenAPI documents, than `make test` sends
-	DCTWIRE_ATTACKS=4000 $(BIN)/pytest --timeout 3600 tests/attacks tests/cloud_server/api/test_openapi.py
+	DCTWIRE_ATTACKS=4000 $(BIN)/pytest --timeout 3600 tests/attacks tests/cloud_server/api/http/test_openapi.py
 
 test-sensor: .venv-sensor/ready ## The sensor's tests in an environment with nothing but what a sensor needs
 	.venv-sensor/bin/pytest tests/sensor_client tests/shared/wire

@@ -31,7 +31,7 @@ from benchmarks.leaks import (
     slope_mebibytes_per_hour,
 )
 from benchmarks.soak_actors import actors
-from benchmarks.soak_site import Soak
+from benchmarks.soak_harness import Soak
 from cloud_server.cli.publishing import initialise_trust
 from deploy.processes import Running
 
@@ -71,9 +71,9 @@ def soak(module: str, minutes: float) -> dict[str, float]:
         command = ("python", "-c", SERVER.format(module=module), "run", "--data", str(data), *_free_ports())
         with Running(command, Path(folder) / "server.log", SMALL_BOUNDS) as server:
             addresses = server.wait_for(lambda: _addresses(data), START_SECONDS, "ready server")
-            with Soak(addresses, keys, Path(folder)) as site:
-                readings = _load(site, server.pid, minutes * 60)
-            counts = site.counts()
+            with Soak(addresses, keys, Path(folder)) as soak:
+                readings = _load(soak, server.pid, minutes * 60)
+            counts = soak.counts()
             ended_with = server.stop()
     if ended_with:
         raise SystemExit(f"the server ended with {ended_with}")
@@ -88,11 +88,11 @@ def soak(module: str, minutes: float) -> dict[str, float]:
     }
 
 
-def _load(site: Soak, pid: int, seconds: float) -> list[Reading]:
+def _load(soak: Soak, pid: int, seconds: float) -> list[Reading]:
     """Let every actor act until the time is over, and read the server's memory meanwhile."""
     readings = []
     started = time.monotonic()
-    with Progress(transient=True) as progress, site.running(actors(site)):
+    with Progress(transient=True) as progress, soak.running(actors(soak)):
         task = progress.add_task("soaking", total=seconds)
         while (elapsed := time.monotonic() - started) < seconds:
             readings.append(Reading(elapsed, resident_mebibytes(pid)))

@@ -9,7 +9,7 @@ from itertools import count
 
 import httpx
 
-from benchmarks.soak_site import Actor, Soak, UnexpectedAnswerError
+from benchmarks.soak_harness import Actor, Soak, UnexpectedAnswerError
 from shared.errors import RefusedError
 from shared.jpeg import EOI
 from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem
@@ -21,40 +21,40 @@ HOSTILE_STATUSES = range(400, 500)
 CUT_SECONDS = 10.0
 
 
-def actors(site: Soak) -> Sequence[Actor]:
+def actors(soak: Soak) -> Sequence[Actor]:
     """All of them, each with a device of its own where it needs one."""
     return (
-        Actor("single", 20, _singles(site)),
-        Actor("single_minimal", 20, _singles(site, prefer="return=minimal")),
-        Actor("batch", 2, _batches(site)),
-        Actor("replay_and_label", 5, _replays_and_labels(site)),
-        Actor("damaged", 10, _damaged(site)),
-        Actor("cut_body", 2, _cut_bodies(site)),
-        Actor("stranger", 2, _strangers(site)),
-        Actor("newcomer", 0.2, _newcomers(site)),
-        Actor("scrape", 0.2, _scrapes(site)),
-        Actor("publish", 0.1, _publications(site)),
-        Actor("publish_broken", 0.05, _broken_publications(site)),
+        Actor("single", 20, _singles(soak)),
+        Actor("single_minimal", 20, _singles(soak, prefer="return=minimal")),
+        Actor("batch", 2, _batches(soak)),
+        Actor("replay_and_label", 5, _replays_and_labels(soak)),
+        Actor("damaged", 10, _damaged(soak)),
+        Actor("cut_body", 2, _cut_bodies(soak)),
+        Actor("stranger", 2, _strangers(soak)),
+        Actor("newcomer", 0.2, _newcomers(soak)),
+        Actor("scrape", 0.2, _scrapes(soak)),
+        Actor("publish", 0.1, _publications(soak)),
+        Actor("publish_broken", 0.05, _broken_publications(soak)),
     )
 
 
-def _singles(site: Soak, **headers: str) -> Callable[[], None]:
-    device, sequences = site.enrol(), count()
+def _singles(soak: Soak, **headers: str) -> Callable[[], None]:
+    device, sequences = soak.enrol(), count()
 
     def act() -> None:
         sequence = next(sequences)
-        _expect(_post(device, site.frames[sequence % len(site.frames)], sequence, **headers), 200, 204)
+        _expect(_post(device, soak.frames[sequence % len(soak.frames)], sequence, **headers), 200, 204)
 
     return act
 
 
-def _batches(site: Soak) -> Callable[[], None]:
-    device, sequences = site.enrol(), count()
-    prefix = site.frames[0].removesuffix(site.scans[0] + EOI)
+def _batches(soak: Soak) -> Callable[[], None]:
+    device, sequences = soak.enrol(), count()
+    prefix = soak.frames[0].removesuffix(soak.scans[0] + EOI)
 
     def act() -> None:
         numbers = [next(sequences) for _ in range(BATCH_FRAMES)]
-        items = tuple(BatchItem(number, 1_700_000_000_000, site.scans[number % len(site.scans)]) for number in numbers)
+        items = tuple(BatchItem(number, 1_700_000_000_000, soak.scans[number % len(soak.scans)]) for number in numbers)
         body = Batch(prefix, items).to_bytes()
         answer = device.post("/v1/frames:batch", content=body, headers={"content-type": BATCH_MEDIA_TYPE})
         _expect(answer, 200)
@@ -64,17 +64,17 @@ def _batches(site: Soak) -> Callable[[], None]:
     return act
 
 
-def _replays_and_labels(site: Soak) -> Callable[[], None]:
-    device, sequences = site.enrol(), count()
+def _replays_and_labels(soak: Soak) -> Callable[[], None]:
+    device, sequences = soak.enrol(), count()
     sent: deque[tuple[int, str]] = deque(maxlen=REMEMBERED)
     rng = random.Random(1)
 
     def act() -> None:
         sequence = next(sequences)
-        first = _expect(_post(device, site.frames[sequence % len(site.frames)], sequence), 200)
+        first = _expect(_post(device, soak.frames[sequence % len(soak.frames)], sequence), 200)
         sent.append((sequence, first.text))
         again, answer = rng.choice(sent)
-        if _expect(_post(device, site.frames[again % len(site.frames)], again), 200).text != answer:
+        if _expect(_post(device, soak.frames[again % len(soak.frames)], again), 200).text != answer:
             raise UnexpectedAnswerError(f"frame {again} was given another answer")
         label = {"label": rng.choice((first.json()["label"], "something else")), "source": "sensor"}
         _expect(device.put(f"/v1/frames/{first.json()['id']}/label", json=label), 204)
@@ -82,11 +82,11 @@ def _replays_and_labels(site: Soak) -> Callable[[], None]:
     return act
 
 
-def _damaged(site: Soak) -> Callable[[], None]:
-    device, sequences, rng = site.enrol(), count(), random.Random(2)
+def _damaged(soak: Soak) -> Callable[[], None]:
+    device, sequences, rng = soak.enrol(), count(), random.Random(2)
 
     def act() -> None:
-        frame = bytearray(rng.choice(site.frames))
+        frame = bytearray(rng.choice(soak.frames))
         for _ in range(DAMAGE_BYTES):
             frame[rng.randrange(len(frame))] = rng.randrange(256)
         answer = _post(device, bytes(frame[: rng.randrange(1, len(frame) + 1)]), next(sequences))
@@ -95,9 +95,9 @@ def _damaged(site: Soak) -> Callable[[], None]:
     return act
 
 
-def _cut_bodies(site: Soak) -> Callable[[], None]:
-    device, rng = site.enrol(), random.Random(3)
-    url = httpx.URL(site.addresses["device"])
+def _cut_bodies(soak: Soak) -> Callable[[], None]:
+    device, rng = soak.enrol(), random.Random(3)
+    url = httpx.URL(soak.addresses["device"])
     head = (
         f"POST /v1/frames HTTP/1.1\r\nhost: {url.host}\r\nauthorization: {device.headers['authorization']}\r\n"
         "dw-sequence: 0\r\ncontent-length: 4096\r\n\r\n"
@@ -110,27 +110,27 @@ def _cut_bodies(site: Soak) -> Callable[[], None]:
     return act
 
 
-def _strangers(site: Soak) -> Callable[[], None]:
-    client, rng = httpx.Client(base_url=site.addresses["device"]), random.Random(4)
+def _strangers(soak: Soak) -> Callable[[], None]:
+    client, rng = httpx.Client(base_url=soak.addresses["device"]), random.Random(4)
 
     def act() -> None:
         token = f"Bearer {rng.getrandbits(128):022x}"
-        answer = _post(client, site.frames[0], 0, authorization=token)
+        answer = _post(client, soak.frames[0], 0, authorization=token)
         _expect(answer, 401)
 
     return act
 
 
-def _newcomers(site: Soak) -> Callable[[], None]:
+def _newcomers(soak: Soak) -> Callable[[], None]:
     def act() -> None:
-        with contextlib.closing(site.enrol()) as device:
-            _expect(_post(device, site.frames[0], 0), 200)
+        with contextlib.closing(soak.enrol()) as device:
+            _expect(_post(device, soak.frames[0], 0), 200)
 
     return act
 
 
-def _scrapes(site: Soak) -> Callable[[], None]:
-    client = httpx.Client(base_url=site.addresses["ops"])
+def _scrapes(soak: Soak) -> Callable[[], None]:
+    client = httpx.Client(base_url=soak.addresses["ops"])
 
     def act() -> None:
         for path in ("/metrics", "/readyz", "/livez"):
@@ -139,17 +139,17 @@ def _scrapes(site: Soak) -> Callable[[], None]:
     return act
 
 
-def _publications(site: Soak) -> Callable[[], None]:
+def _publications(soak: Soak) -> Callable[[], None]:
     def act() -> None:
-        site.publish()
+        soak.publish()
 
     return act
 
 
-def _broken_publications(site: Soak) -> Callable[[], None]:
+def _broken_publications(soak: Soak) -> Callable[[], None]:
     def act() -> None:
         try:
-            site.publish(is_broken=True)
+            soak.publish(is_broken=True)
         except RefusedError as error:
             if error.code == "invalid-bundle":
                 return

@@ -3,17 +3,17 @@
 import pytest
 
 from shared.wire import ProblemCode
-from tests.attacks.victim import Victim, everything, send, statuses
+from tests.attacks.harness import AttackHarness, everything, send, statuses
 
 MIB = 1 << 20
 SMUGGLED = b"GET /v1/smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 CHUNKED = b"Transfer-Encoding: chunked"
 
 
-def post(victim: Victim, *headers: bytes, version: bytes = b"1.1") -> bytes:
+def post(harness: AttackHarness, *headers: bytes, version: bytes = b"1.1") -> bytes:
     """The head of an upload."""
     lines = [b"POST /v1/frames HTTP/" + version, b"Host: x", b"DW-Sequence: 1", *headers]
-    return b"\r\n".join(lines) + b"\r\n" + victim.token + b"\r\n"
+    return b"\r\n".join(lines) + b"\r\n" + harness.token + b"\r\n"
 
 
 AMBIGUOUS = {
@@ -37,9 +37,11 @@ AMBIGUOUS = {
 
 
 @pytest.mark.parametrize("case", AMBIGUOUS)
-def test_a_body_of_unclear_length_is_refused_and_what_follows_is_never_a_request(victim: Victim, case: str) -> None:
-    with victim.unharmed(cpu_seconds=2, rss_bytes=32 * MIB), victim.connect() as connection:
-        send(connection, post(victim, *AMBIGUOUS[case]) + b"0\r\n\r\n" + SMUGGLED)
+def test_a_body_of_unclear_length_is_refused_and_what_follows_is_never_a_request(
+    harness: AttackHarness, case: str
+) -> None:
+    with harness.unharmed(cpu_seconds=2, rss_bytes=32 * MIB), harness.connect() as connection:
+        send(connection, post(harness, *AMBIGUOUS[case]) + b"0\r\n\r\n" + SMUGGLED)
         answers = everything(connection)
     assert statuses(answers) in ([400], [413], [415])
     assert b"smuggled" not in answers
@@ -56,9 +58,9 @@ CHUNKS = {
 
 
 @pytest.mark.parametrize("case", CHUNKS)
-def test_a_chunk_that_is_none_ends_the_request(victim: Victim, case: str) -> None:
-    with victim.unharmed(cpu_seconds=2, rss_bytes=32 * MIB), victim.connect() as connection:
-        send(connection, post(victim, CHUNKED) + CHUNKS[case] + SMUGGLED)
+def test_a_chunk_that_is_none_ends_the_request(harness: AttackHarness, case: str) -> None:
+    with harness.unharmed(cpu_seconds=2, rss_bytes=32 * MIB), harness.connect() as connection:
+        send(connection, post(harness, CHUNKED) + CHUNKS[case] + SMUGGLED)
         answers = everything(connection)
     assert statuses(answers) in ([], [400])
     assert b"smuggled" not in answers
@@ -74,10 +76,10 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("case", ENDLESS)
-def test_what_has_no_end_is_cut_off(victim: Victim, case: str) -> None:
+def test_what_has_no_end_is_cut_off(harness: AttackHarness, case: str) -> None:
     begin, more = ENDLESS[case]
-    head = b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nDW-Sequence: 1\r\n" + victim.token
-    with victim.unharmed(cpu_seconds=4, rss_bytes=32 * MIB), victim.connect() as connection:
+    head = b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nDW-Sequence: 1\r\n" + harness.token
+    with harness.unharmed(cpu_seconds=4, rss_bytes=32 * MIB), harness.connect() as connection:
         send(connection, head + begin)
         for _ in range(64):
             send(connection, more * (MIB // len(more)))
@@ -85,18 +87,18 @@ def test_what_has_no_end_is_cut_off(victim: Victim, case: str) -> None:
     assert statuses(answers) in ([], [400], [413], [415])
 
 
-def test_a_target_without_end_is_not_given_back_whole(victim: Victim) -> None:
-    with victim.unharmed(cpu_seconds=2, rss_bytes=32 * MIB), victim.connect() as connection:
+def test_a_target_without_end_is_not_given_back_whole(harness: AttackHarness) -> None:
+    with harness.unharmed(cpu_seconds=2, rss_bytes=32 * MIB), harness.connect() as connection:
         send(connection, b"GET /" + b"x" * 30_000 + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         answers = everything(connection)
     assert statuses(answers) == [404]
     assert len(answers) < 2000
 
 
-def test_a_thousand_requests_in_one_breath_are_not_a_thousand_in_memory(victim: Victim) -> None:
+def test_a_thousand_requests_in_one_breath_are_not_a_thousand_in_memory(harness: AttackHarness) -> None:
     breath = b"GET /v1/assignment HTTP/1.1\r\n\r\n" * 30_000
-    with victim.unharmed(cpu_seconds=3, rss_bytes=32 * MIB):
-        sockets = [victim.connect() for _ in range(8)]
+    with harness.unharmed(cpu_seconds=3, rss_bytes=32 * MIB):
+        sockets = [harness.connect() for _ in range(8)]
         for connection in sockets:
             send(connection, breath)
         for connection in sockets:
@@ -106,9 +108,9 @@ def test_a_thousand_requests_in_one_breath_are_not_a_thousand_in_memory(victim: 
             connection.close()
 
 
-def test_who_expects_to_be_told_to_continue_is_told_no_first(victim: Victim) -> None:
+def test_who_expects_to_be_told_to_continue_is_told_no_first(harness: AttackHarness) -> None:
     head = b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 99\r\nConnection: close\r\n"
-    with victim.connect() as connection:
+    with harness.connect() as connection:
         send(connection, head + b"Authorization: Bearer nobody\r\n\r\n")
         answers = everything(connection)
     assert statuses(answers) == [401]
@@ -129,8 +131,8 @@ TARGETS = {
 
 
 @pytest.mark.parametrize("case", TARGETS)
-def test_an_odd_target_gets_a_problem(victim: Victim, case: str) -> None:
-    with victim.unharmed(cpu_seconds=2, rss_bytes=32 * MIB), victim.connect() as connection:
+def test_an_odd_target_gets_a_problem(harness: AttackHarness, case: str) -> None:
+    with harness.unharmed(cpu_seconds=2, rss_bytes=32 * MIB), harness.connect() as connection:
         send(connection, TARGETS[case] + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
         answers = everything(connection)
     (status,) = statuses(answers)

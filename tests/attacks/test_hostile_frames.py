@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.wire import BATCH_MEDIA_TYPE, PROBLEM_MEDIA_TYPE, Batch, BatchItem, Retry
-from tests.attacks.victim import Victim
-from tests.cloud_server.rig import batch_with_scans
+from tests.attacks.harness import AttackHarness
+from tests.cloud_server.harness.frames import batch_with_scans
 from tests.fuzz.jpeg_mutations import Corpus
 
 MIB = 1 << 20
@@ -86,48 +86,48 @@ def is_refused(answer: httpx.Response) -> bool:
 
 
 @pytest.mark.parametrize("attack", HOSTILE)
-def test_a_frame_that_is_built_to_hurt_is_refused(victim: Victim, attack: object) -> None:
+def test_a_frame_that_is_built_to_hurt_is_refused(harness: AttackHarness, attack: object) -> None:
     assert callable(attack)
-    data = attack(victim.interchange)
-    with victim.unharmed(cpu_seconds=1, rss_bytes=32 * MIB):
+    data = attack(harness.interchange)
+    with harness.unharmed(cpu_seconds=1, rss_bytes=32 * MIB):
         for _ in range(5):
-            answer = victim.attacker.post(data)
+            answer = harness.attacker.post(data)
             assert answer.status_code == 200 if attack is stuffed else is_refused(answer)
 
 
-def test_damaged_frames_by_the_hundred_are_answered_or_refused(victim: Victim) -> None:
-    corpus = Corpus([victim.frame, victim.interchange])
-    with victim.unharmed(cpu_seconds=EXAMPLES * CPU_A_FRAME_SECONDS, rss_bytes=32 * MIB):
+def test_damaged_frames_by_the_hundred_are_answered_or_refused(harness: AttackHarness) -> None:
+    corpus = Corpus([harness.frame, harness.interchange])
+    with harness.unharmed(cpu_seconds=EXAMPLES * CPU_A_FRAME_SECONDS, rss_bytes=32 * MIB):
 
         @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
         @given(seed=st.integers(0, 2**32))
         def attack(seed: int) -> None:
-            answer = victim.attacker.post(corpus.mutated(Random(seed)))
+            answer = harness.attacker.post(corpus.mutated(Random(seed)))
             assert answer.status_code == 200 or is_refused(answer) or answer.json()["code"] == "unknown-tables"
 
         attack()
 
 
-def test_damaged_frames_in_a_batch_harm_no_others(victim: Victim) -> None:
+def test_damaged_frames_in_a_batch_harm_no_others(harness: AttackHarness) -> None:
     good = batch_with_scans(50, range(8))
 
     def hurt(scan: bytes, rng: Random) -> bytes:
         at = rng.randrange(len(scan))
         return rng.choice((scan[:at], changed(scan, at, rng.randbytes(1)), scan[:at] + b"\xff\xd9" + scan[at:], b""))
 
-    with victim.unharmed(cpu_seconds=EXAMPLES * CPU_A_FRAME_SECONDS, rss_bytes=32 * MIB):
+    with harness.unharmed(cpu_seconds=EXAMPLES * CPU_A_FRAME_SECONDS, rss_bytes=32 * MIB):
 
         @settings(max_examples=EXAMPLES // 2, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
         @given(seed=st.integers(0, 2**32))
         def attack(seed: int) -> None:
-            rng, first = Random(seed), victim.numbers(len(good.items))
+            rng, first = Random(seed), harness.numbers(len(good.items))
             is_hurt = [rng.random() < 0.5 for _ in good.items]
             items = [
                 BatchItem(first + n, item.captured_at_ms, hurt(item.scan, rng) if bad else item.scan)
                 for n, (item, bad) in enumerate(zip(good.items, is_hurt, strict=True))
             ]
             body = Batch(good.prefix, tuple(items)).to_bytes()
-            answer = victim.attacker.http.post(
+            answer = harness.attacker.http.post(
                 "/v1/frames:batch", content=body, headers={"content-type": BATCH_MEDIA_TYPE}
             )
             results = json.loads(answer.content)["results"]
@@ -138,18 +138,18 @@ def test_damaged_frames_in_a_batch_harm_no_others(victim: Victim) -> None:
         attack()
 
 
-def test_damaged_batches_are_answered_or_refused(victim: Victim) -> None:
-    with victim.unharmed(cpu_seconds=EXAMPLES * CPU_A_FRAME_SECONDS, rss_bytes=32 * MIB):
+def test_damaged_batches_are_answered_or_refused(harness: AttackHarness) -> None:
+    with harness.unharmed(cpu_seconds=EXAMPLES * CPU_A_FRAME_SECONDS, rss_bytes=32 * MIB):
 
         @settings(max_examples=EXAMPLES // 2, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
         @given(seed=st.integers(0, 2**32))
         def attack(seed: int) -> None:
             rng = Random(seed)
-            body = bytearray(batch_with_scans(50, range(4), victim.numbers(4)).to_bytes())
+            body = bytearray(batch_with_scans(50, range(4), harness.numbers(4)).to_bytes())
             for _ in range(rng.randint(1, 4)):
                 body[rng.randrange(len(body))] = rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))
             del body[rng.randrange(len(body)) if rng.random() < 0.2 else len(body) :]
-            answer = victim.attacker.http.post(
+            answer = harness.attacker.http.post(
                 "/v1/frames:batch", content=bytes(body), headers={"content-type": BATCH_MEDIA_TYPE}
             )
             assert answer.status_code == 200 or is_refused(answer)

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 import structlog
 
-from tests.cloud_server.engines import Embedded, Engine, Outgrown
-from tests.cloud_server.rig import Device, Rig, server_in_thread, tables, write_bundle
+from tests.cloud_server.harness.bundles import write_bundle
+from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.engines import Embedded, Engine, Outgrown
+from tests.cloud_server.harness.frames import tables
+from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 
 FAMILY = "digits"
 
@@ -43,16 +46,18 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 
 @pytest.fixture(scope="session")
-def rig(engine: Engine, tmp_path_factory: pytest.TempPathFactory, bundle_folders: dict[int, Path]) -> Iterator[Rig]:
+def harness(
+    engine: Engine, tmp_path_factory: pytest.TempPathFactory, bundle_folders: dict[int, Path]
+) -> Iterator[ServerHarness]:
     """A running server with both bundles published and the first one assigned."""
-    with server_in_thread(tmp_path_factory.mktemp("server"), engine, wait_max_seconds=30) as rig:
+    with server_in_thread(tmp_path_factory.mktemp("server"), engine, wait_max_seconds=30) as harness:
         for folder in bundle_folders.values():
-            rig.publish(folder)
-        rig.assign(FAMILY, 1)
-        yield rig
+            harness.publish(folder)
+        harness.assign(FAMILY, 1)
+        yield harness
 
 
 @pytest.fixture
-def device(rig: Rig) -> Device:
+def device(harness: ServerHarness) -> Device:
     """A device of family digits, enrolled for this test."""
-    return rig.enrol(FAMILY)
+    return harness.enrol(FAMILY)

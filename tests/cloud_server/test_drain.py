@@ -12,7 +12,9 @@ import httpx
 import pytest
 
 from shared.wire import BATCH_MEDIA_TYPE
-from tests.cloud_server.rig import Device, ServerProcess, batch_with_scans, frame, tables
+from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.frames import batch_with_scans, frame, tables
+from tests.cloud_server.harness.process import ServerProcess
 
 CONNECTIONS = 64
 
@@ -22,8 +24,8 @@ def serving(directory: Path, folder: Path, **changes: Any) -> Iterator[tuple[Ser
     """A server process with a bundle, and a device; killed afterwards if it still runs."""
     server = ServerProcess(directory, **changes)
     try:
-        server.rig.publish(folder)
-        yield server, server.rig.enrol("digits")
+        server.harness.publish(folder)
+        yield server, server.harness.enrol("digits")
     finally:
         server.process.kill()
         server.finish()
@@ -100,7 +102,7 @@ async def stop_under_load(server: ServerProcess, device: Device) -> Clients:
     clients = Clients(device)
     conversations = [asyncio.ensure_future(clients.converse()) for _ in range(CONNECTIONS)]
     await clients.busy.wait()
-    watching = asyncio.ensure_future(see_unready(server.rig.addresses["ops"]))
+    watching = asyncio.ensure_future(see_unready(server.harness.addresses["ops"]))
     server.process.terminate()
     assert set((await watching)[:-1]) <= {200}
     async with clients.connected() as (reader, writer):
@@ -129,7 +131,7 @@ def leaving(tmp_path: Path, bundle_folders: dict[int, Path]) -> Iterator[tuple[S
 
 def stop_listening(server: ServerProcess, device: Device) -> None:
     """SIGTERM, and wait until connections that nobody uses are closed."""
-    with server.rig.connect() as idle:
+    with server.harness.connect() as idle:
         idle.sendall(upload(device, 9))
         assert idle.recv(65536).startswith(b"HTTP/1.1 200")
         server.process.terminate()
@@ -145,7 +147,7 @@ def answers(connection: socket.socket) -> bytes:
 def test_a_request_that_has_only_begun_is_answered(leaving: tuple[ServerProcess, Device], sent: int) -> None:
     server, device = leaving
     request = upload(device, 1)
-    with server.rig.connect() as connection:
+    with server.harness.connect() as connection:
         connection.sendall(request[:sent])
         stop_listening(server, device)
         connection.sendall(request[sent:])
@@ -157,7 +159,7 @@ def test_a_request_that_has_only_begun_is_answered(leaving: tuple[ServerProcess,
 
 def test_pipelined_requests_are_all_answered(leaving: tuple[ServerProcess, Device]) -> None:
     server, device = leaving
-    with server.rig.connect() as connection:
+    with server.harness.connect() as connection:
         connection.sendall(upload(device, 1) + upload(device, 2) + upload(device, 3)[:-1])
         stop_listening(server, device)
         connection.sendall(upload(device, 3)[-1:])
@@ -169,7 +171,7 @@ def test_pipelined_requests_are_all_answered(leaving: tuple[ServerProcess, Devic
 
 def hold(server: ServerProcess, device: Device) -> socket.socket:
     """A connection whose body never ends."""
-    connection = server.rig.connect()
+    connection = server.harness.connect()
     connection.sendall(upload(device, 1).replace(b"\r\nHost", b"\r\nExpect: 100-continue\r\nHost")[:-1])
     assert connection.recv(100).startswith(b"HTTP/1.1 100")
     return connection

@@ -15,7 +15,8 @@ import structlog
 
 from cloud_server.logs import LINES_A_SECOND, LineLimit, LineWriter
 from shared.wire import ProblemCode
-from tests.cloud_server.rig import ServerProcess, frame, tables
+from tests.cloud_server.harness.frames import frame, tables
+from tests.cloud_server.harness.process import ServerProcess
 
 Line = dict[str, Any]
 
@@ -32,7 +33,7 @@ def server(tmp_path: Path, bundle_folders: dict[int, Path]) -> Iterator[ServerPr
     """A server process with a bundle; whoever uses it reads its log."""
     server = ServerProcess(tmp_path)
     try:
-        server.rig.publish(bundle_folders[1])
+        server.harness.publish(bundle_folders[1])
         yield server
     finally:
         server.process.kill()
@@ -51,7 +52,7 @@ def refusals(log: list[Line]) -> list[Line]:
 
 
 def test_a_refusal_is_logged_under_the_id_that_its_problem_names(server: ServerProcess) -> None:
-    device = server.rig.enrol("digits")
+    device = server.harness.enrol("digits")
     problem = device.post(b"no jpeg").json()
     (line,) = refusals(log_of(server))
     assert problem["instance"] == f"urn:dctwire:request:{line['request_id']}"
@@ -62,7 +63,7 @@ def test_a_refusal_is_logged_under_the_id_that_its_problem_names(server: ServerP
 
 
 def test_a_client_may_name_its_request_if_the_name_is_harmless(server: ServerProcess) -> None:
-    device = server.rig.enrol("digits")
+    device = server.harness.enrol("digits")
     named = device.post(b"no jpeg", **{"x-request-id": "camera-7.42_a"}).json()["instance"]
     unsafe = [device.post(b"no jpeg", **{"x-request-id": name}).json()["instance"] for name in ("a b", "x" * 65, '"')]
     answered = device.post(frame(tables(50)), **{"x-request-id": "camera-7.43"})
@@ -74,7 +75,7 @@ def test_a_client_may_name_its_request_if_the_name_is_harmless(server: ServerPro
 
 
 def test_bytes_that_are_no_http_are_logged_under_the_id_of_their_problem(server: ServerProcess) -> None:
-    with server.rig.connect() as connection:
+    with server.harness.connect() as connection:
         connection.sendall(b"nonsense\r\n\r\n")
         body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")[2]
     (line,) = refusals(log_of(server))
@@ -82,7 +83,7 @@ def test_bytes_that_are_no_http_are_logged_under_the_id_of_their_problem(server:
 
 
 def test_every_call_of_an_operator_is_logged_with_its_outcome(server: ServerProcess) -> None:
-    operator = server.rig.client("operator")
+    operator = server.harness.client("operator")
     operator.post("/v1/assignments", json={"family": "digits", "counter": 1})
     operator.post("/v1/assignments", json={"family": "digits", "counter": 9}, headers={"x-request-id": "second"})
     operator.get("/v1/devices")
@@ -100,9 +101,9 @@ def test_every_call_of_an_operator_is_logged_with_its_outcome(server: ServerProc
 
 
 def test_a_life_is_told_by_its_events_and_holds_no_secret(server: ServerProcess) -> None:
-    claim = server.rig.client("operator").post("/v1/claims", json={"family": "digits"}).json()["claim_code"]
-    device = server.rig.enrol("digits")
-    http = server.rig.client("device")
+    claim = server.harness.client("operator").post("/v1/claims", json={"family": "digits"}).json()["claim_code"]
+    device = server.harness.enrol("digits")
+    http = server.harness.client("device")
     http.post("/v1/devices", json={"claim_code": claim, "more": 1})
     http.post("/v1/devices", json={"claim_code": [claim]})
     http.post(f"/v1/{device.token}", content=b"SECRET BODY")
@@ -118,7 +119,7 @@ def test_a_life_is_told_by_its_events_and_holds_no_secret(server: ServerProcess)
 
 
 def test_a_flood_of_refusals_is_a_few_lines_and_a_count(server: ServerProcess) -> None:
-    http = server.rig.client("device")
+    http = server.harness.client("device")
     flood, started = 6 * LINES_A_SECOND, time.monotonic()
     for _ in range(flood):
         assert http.get("/nowhere").status_code == 404
@@ -131,7 +132,7 @@ def test_a_flood_of_refusals_is_a_few_lines_and_a_count(server: ServerProcess) -
 
 
 def test_a_fault_is_logged_once_with_its_traceback_and_answered_without_it() -> None:
-    command = [sys.executable, "-m", "tests.cloud_server.faulty_server"]
+    command = [sys.executable, "-m", "tests.cloud_server.harness.faulty_server"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         answer = httpx.get(f"{process.stdout.readline().strip()}/some/secret")

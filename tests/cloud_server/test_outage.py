@@ -9,8 +9,13 @@ import httpx
 import pytest
 
 from shared.wire import ProblemCode
-from tests.cloud_server.engines import Engine, Outgrown, PostgreSQL, wait_until
-from tests.cloud_server.rig import Device, Rig, assert_problem, frame, server_in_thread, tables
+from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.engines import Engine, Outgrown
+from tests.cloud_server.harness.frames import frame, tables
+from tests.cloud_server.harness.postgresql import PostgreSQL
+from tests.cloud_server.harness.problems import assert_problem
+from tests.cloud_server.harness.server import ServerHarness, server_in_thread
+from tests.cloud_server.harness.waiting import wait_until
 
 RECOVERED_SECONDS = 60.0
 
@@ -48,17 +53,17 @@ def post_until(stop: threading.Event, device: Device, given: dict[int, Any], ref
 def test_frames_are_refused_while_the_database_is_gone_and_no_answer_is_lost(
     own: OwnPostgreSQL, tmp_path: Path, bundle_folders: dict[int, Path], *, is_silent: bool
 ) -> None:
-    with server_in_thread(tmp_path, own) as rig:
-        rig.publish(bundle_folders[1])
+    with server_in_thread(tmp_path, own) as harness:
+        harness.publish(bundle_folders[1])
         stop, refused = threading.Event(), []
-        devices: list[tuple[Device, dict[int, Any]]] = [(rig.enrol("digits"), {}) for _ in range(3)]
+        devices: list[tuple[Device, dict[int, Any]]] = [(harness.enrol("digits"), {}) for _ in range(3)]
         threads = [threading.Thread(target=post_until, args=(stop, one, given, refused)) for one, given in devices]
         for thread in threads:
             thread.start()
         wait_until(lambda: all(len(given) > 5 for _, given in devices))
         own.server.freeze() if is_silent else own.server.kill()
         wait_until(lambda: len(refused) > 5)
-        assert rig.client("ops").get("/readyz").status_code == 200
+        assert harness.client("ops").get("/readyz").status_code == 200
         answered_before = sum(len(given) for _, given in devices)
         own.server.thaw() if is_silent else own.server.start()
         wait_until(lambda: sum(len(given) for _, given in devices) > answered_before + 10, RECOVERED_SECONDS)
@@ -76,24 +81,24 @@ def test_frames_are_refused_while_the_database_is_gone_and_no_answer_is_lost(
 def test_a_silent_s3_store_stops_publishing_and_nothing_else(
     outgrown: Outgrown, tmp_path: Path, bundle_folders: dict[int, Path]
 ) -> None:
-    with server_in_thread(tmp_path, outgrown, s3_timeout_seconds=0.5) as rig:
-        rig.publish(bundle_folders[1])
-        device = rig.enrol("digits")
+    with server_in_thread(tmp_path, outgrown, s3_timeout_seconds=0.5) as harness:
+        harness.publish(bundle_folders[1])
+        device = harness.enrol("digits")
         outgrown.s3.freeze()
         try:
             assert device.post(frame(tables(50))).json()["model"] == "digits/1"
-            assert rig.client("ops").get("/readyz").status_code == 200
-            answer = put_blob(rig)
+            assert harness.client("ops").get("/readyz").status_code == 200
+            answer = put_blob(harness)
             assert_problem(answer, 503, ProblemCode.NOT_READY)
             assert "retry-after" in answer.headers
         finally:
             outgrown.s3.thaw()
-        wait_until(lambda: put_blob(rig).status_code in (201, 204), RECOVERED_SECONDS)
-        rig.publish(bundle_folders[2])
+        wait_until(lambda: put_blob(harness).status_code in (201, 204), RECOVERED_SECONDS)
+        harness.publish(bundle_folders[2])
         assert device.post(frame(tables(25))).json()["model"] == "digits/2"
 
 
-def put_blob(rig: Rig) -> httpx.Response:
+def put_blob(harness: ServerHarness) -> httpx.Response:
     """Upload two bytes."""
     sha256 = "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4"
-    return rig.client("operator").put(f"/v1/blobs/{sha256}", content=b"hi")
+    return harness.client("operator").put(f"/v1/blobs/{sha256}", content=b"hi")

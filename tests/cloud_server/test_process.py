@@ -14,8 +14,10 @@ from cloud_server.cli.publishing import ModelFolder, publish_folder
 from cloud_server.command import EXIT_USAGE, cli
 from shared.errors import ChannelError
 from shared.trust import parse_targets
-from tests.cloud_server.engines import Engine
-from tests.cloud_server.rig import Device, ServerProcess, frame, tables
+from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.engines import Engine
+from tests.cloud_server.harness.frames import frame, tables
+from tests.cloud_server.harness.process import ServerProcess
 
 
 def upload_until_the_line_breaks(device: Device, answers: dict[int, object], enough: threading.Event) -> None:
@@ -34,8 +36,8 @@ def test_a_killed_server_has_every_answer_it_gave(
 ) -> None:
     state = engine.settings(tmp_path / "data")
     server = ServerProcess(tmp_path, **state)
-    server.rig.publish(bundle_folders[1])
-    devices = [server.rig.enrol("digits") for _ in range(3)]
+    server.harness.publish(bundle_folders[1])
+    devices = [server.harness.enrol("digits") for _ in range(3)]
     answers: list[dict[int, object]] = [{} for _ in devices]
     enough = threading.Event()
     threads = [
@@ -52,11 +54,11 @@ def test_a_killed_server_has_every_answer_it_gave(
 
     server = ServerProcess(tmp_path, **state)
     for device, given in zip(devices, answers, strict=True):
-        client = server.rig.client("device", headers={"authorization": f"Bearer {device.token}"})
+        client = server.harness.client("device", headers={"authorization": f"Bearer {device.token}"})
         for sequence, answer in given.items():
             again = client.post("/v1/frames", content=frame(tables(50), 99), headers={"dw-sequence": str(sequence)})
             assert again.json() == answer
-    lost = sum(map(len, answers)) - server.rig.scrape().value("dctwire_replayed_frames_total")
+    lost = sum(map(len, answers)) - server.harness.scrape().value("dctwire_replayed_frames_total")
     assert server.terminate() == 0
     assert lost == 0
 
@@ -67,33 +69,33 @@ def test_a_server_killed_while_it_publishes_has_all_of_it_or_nothing(
 ) -> None:
     state = engine.settings(tmp_path / "data")
     server = ServerProcess(tmp_path, **state)
-    folder, keys = ModelFolder.read(bundle_folders[1]), server.rig.keys
+    folder, keys = ModelFolder.read(bundle_folders[1]), server.harness.keys
 
     def kill_at(reached: str) -> None:
         if reached == step:
             threading.Timer(seconds, server.process.kill).start()
 
-    operator = OperatorClient(server.rig.addresses["operator"])
+    operator = OperatorClient(server.harness.addresses["operator"])
     with contextlib.closing(operator), contextlib.suppress(ChannelError):
         publish_folder(operator, folder, keys, datetime.now(UTC), kill_at)
     server.finish()
 
     server = ServerProcess(tmp_path, **state)
-    client = server.rig.client("operator")
+    client = server.harness.client("operator")
     recorded = [f"{row['family']}/{row['counter']}.json" for row in client.get("/v1/bundles").json()["bundles"]]
     assert recorded == list(parse_targets(client.get("/v1/tuf/targets").content).signed.targets)
-    server.rig.publish(bundle_folders[1])
-    assert server.rig.assign("digits", 1) == 1
-    assert server.rig.enrol("digits").post(frame(tables(50))).json()["model"] == "digits/1"
+    server.harness.publish(bundle_folders[1])
+    assert server.harness.assign("digits", 1) == 1
+    assert server.harness.enrol("digits").post(frame(tables(50))).json()["model"] == "digits/1"
     assert server.terminate() == 0
 
 
 def test_a_server_told_to_stop_answers_what_it_has_begun(tmp_path: Path, bundle_folders: dict[int, Path]) -> None:
     server = ServerProcess(tmp_path)
-    server.rig.publish(bundle_folders[1])
-    device = server.rig.enrol("digits")
+    server.harness.publish(bundle_folders[1])
+    device = server.harness.enrol("digits")
     data = frame(tables(50))
-    with server.rig.connect() as connection:
+    with server.harness.connect() as connection:
         connection.sendall(
             b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nDW-Sequence: 1\r\n"
             b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % (device.token.encode(), len(data))
@@ -112,8 +114,8 @@ def test_a_server_told_to_stop_answers_what_it_has_begun(tmp_path: Path, bundle_
 
 def test_a_running_server_says_where_it_is_and_that_it_is_well(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path)
-    assert json.loads((tmp_path / "data" / "addresses.json").read_text()) == server.rig.addresses
-    ops = server.rig.client("ops")
+    assert json.loads((tmp_path / "data" / "addresses.json").read_text()) == server.harness.addresses
+    ops = server.harness.client("ops")
     assert [ops.get(path).status_code for path in ("/livez", "/readyz", "/startupz")] == [200, 200, 200]
     assert server.terminate() == 0
 
@@ -128,7 +130,7 @@ def test_a_second_server_on_the_same_data_is_turned_away_and_the_first_goes_on(t
     first = ServerProcess(tmp_path)
     with pytest.raises(AssertionError, match="another dctwire-server works in"):
         ServerProcess(tmp_path)
-    assert json.loads((tmp_path / "data" / "addresses.json").read_text()) == first.rig.addresses
+    assert json.loads((tmp_path / "data" / "addresses.json").read_text()) == first.harness.addresses
     first.kill()
     assert ServerProcess(tmp_path).terminate() == 0
 

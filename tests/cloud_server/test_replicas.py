@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 
 from cloud_server.cli.publishing import initialise_trust
-from tests.cloud_server.engines import Outgrown, wait_until
-from tests.cloud_server.rig import Device, Rig, ServerProcess, frame, tables, write_bundle
+from tests.cloud_server.harness.bundles import write_bundle
+from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.engines import Outgrown
+from tests.cloud_server.harness.frames import frame, tables
+from tests.cloud_server.harness.process import ServerProcess
+from tests.cloud_server.harness.server import ServerHarness
+from tests.cloud_server.harness.waiting import wait_until
 
 PICKED_UP_SECONDS = 20.0
 
@@ -19,8 +24,8 @@ PICKED_UP_SECONDS = 20.0
 class Pair:
     """Two replicas; bundle digits/1 is published and assigned."""
 
-    one: Rig
-    other: Rig
+    one: ServerHarness
+    other: ServerHarness
 
     def at_other(self, device: Device) -> Device:
         """The same device, talking to the other replica."""
@@ -38,10 +43,10 @@ def pair(
     (folder / "other" / "data").mkdir(parents=True)
     state = outgrown.settings(folder) | {"keys": folder / "one" / "data" / "keys"}
     one, other = ServerProcess(folder / "one", **state), ServerProcess(folder / "other", **state)
-    other.rig.keys = one.rig.keys
-    one.rig.publish(bundle_folders[1])
-    one.rig.assign("digits", 1)
-    yield Pair(one.rig, other.rig)
+    other.harness.keys = one.harness.keys
+    one.harness.publish(bundle_folders[1])
+    one.harness.assign("digits", 1)
+    yield Pair(one.harness, other.harness)
     assert [one.terminate(), other.terminate()] == [0, 0]
 
 
@@ -82,13 +87,13 @@ def test_a_bundle_published_at_one_is_served_by_the_other_at_once_and_assigned_e
     seq = pair.other.assign("digits", 2)
     assert device.http.get("/v1/assignment").json()["seq"] == seq
     wait_until(lambda: _assignment(pair.one, device) == seq, PICKED_UP_SECONDS)
-    files = [rig.client("device").get("/tuf/metadata/timestamp.json").content for rig in (pair.one, pair.other)]
+    files = [harness.client("device").get("/tuf/metadata/timestamp.json").content for harness in (pair.one, pair.other)]
     assert files[0] == files[1]
 
 
-def _assignment(rig: Rig, device: Device) -> int:
+def _assignment(harness: ServerHarness, device: Device) -> int:
     headers = {"authorization": f"Bearer {device.token}"}
-    return int(rig.client("device", headers=headers).get("/v1/assignment").json()["seq"])
+    return int(harness.client("device", headers=headers).get("/v1/assignment").json()["seq"])
 
 
 def test_two_operators_who_publish_at_once_both_succeed(pair: Pair, tmp_path: Path) -> None:
@@ -101,12 +106,12 @@ def test_two_operators_who_publish_at_once_both_succeed(pair: Pair, tmp_path: Pa
             threads.submit(pair.other.publish, tmp_path / "right"),
         ]
     assert [one.result() for one in published] == [None, None]
-    for rig in (pair.one, pair.other):
-        wait_until(lambda rig=rig: {"left", "right"} <= _families(rig), PICKED_UP_SECONDS)
+    for harness in (pair.one, pair.other):
+        wait_until(lambda harness=harness: {"left", "right"} <= _families(harness), PICKED_UP_SECONDS)
 
 
-def _families(rig: Rig) -> set[str]:
-    return {row["family"] for row in rig.client("operator").get("/v1/bundles").json()["bundles"]}
+def _families(harness: ServerHarness) -> set[str]:
+    return {row["family"] for row in harness.client("operator").get("/v1/bundles").json()["bundles"]}
 
 
 def test_unknown_tokens_cannot_hammer_the_database(pair: Pair) -> None:

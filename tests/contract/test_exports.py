@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from shared.jpeg import Stream, TableSet
-from tests.cloud_server.rig import Rig, server_in_thread
+from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 from trainer import export, fallback
 from trainer.classifier import OnnxClassifier
 from trainer.data import Dataset, SplitName, synthetic
@@ -52,20 +52,20 @@ def fallback_parts(net: DctNet, dataset: Dataset) -> FallbackClassifier:
 
 
 @pytest.fixture(scope="module")
-def rig(
+def harness(
     bundle_parts: export.Exportable,
     fallback_parts: FallbackClassifier,
     dataset: Dataset,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Rig]:
+) -> Iterator[ServerHarness]:
     """A server with both published."""
     folder = tmp_path_factory.mktemp("exports")
     write_bundle(bundle_parts, dataset, folder / "bundle")
     write_fallback(fallback_parts, dataset, folder / "fallback")
-    with server_in_thread(folder / "server") as rig:
-        rig.publish(folder / "bundle")
-        rig.publish(folder / "fallback")
-        yield rig
+    with server_in_thread(folder / "server") as harness:
+        harness.publish(folder / "bundle")
+        harness.publish(folder / "fallback")
+        yield harness
 
 
 def write_bundle(parts: export.Exportable, dataset: Dataset, folder: Path) -> None:
@@ -85,37 +85,37 @@ def kept(twin: EightBits) -> EightBits:
     return EightBits(twin.model, twin.float_right, twin.float_right, twin.n)
 
 
-def answers(rig: Rig, frames: list[bytes]) -> list[tuple[str, str]]:
+def answers(harness: ServerHarness, frames: list[bytes]) -> list[tuple[str, str]]:
     """Model and label of each frame."""
-    device = rig.enrol("gate")
+    device = harness.enrol("gate")
     documents = [device.post(frame).json() for frame in frames]
     return [(document["match"], document["label"]) for document in documents]
 
 
 def test_an_exported_bundle_is_served_and_answers_as_the_trainer_measured(
-    rig: Rig, bundle_parts: export.Exportable, dataset: Dataset
+    harness: ServerHarness, bundle_parts: export.Exportable, dataset: Dataset
 ) -> None:
-    [row] = rig.client("operator").get("/v1/bundles").json()["bundles"]
+    [row] = harness.client("operator").get("/v1/bundles").json()["bundles"]
     assert row["state"] == "loaded"
     frames = ENCODING.encoder().encode_batch(dataset.test.pixels[:FRAMES], Stream.ABBREVIATED)
     likeliest = export.logits_of(bundle_parts, frames).argmax(1)
     agreed = [
         answer == ("exact", dataset.classes[index])
-        for answer, index in zip(answers(rig, frames), likeliest, strict=True)
+        for answer, index in zip(answers(harness, frames), likeliest, strict=True)
     ]
     assert all(agreed) if row["precision"] == "fp32" else sum(agreed) >= FRAMES - 4
 
 
 def test_an_exported_fallback_answers_ordinary_files_as_the_trainer_measured(
-    rig: Rig, fallback_parts: FallbackClassifier, dataset: Dataset
+    harness: ServerHarness, fallback_parts: FallbackClassifier, dataset: Dataset
 ) -> None:
-    [row] = rig.client("operator").get("/v1/fallbacks").json()["fallbacks"]
+    [row] = harness.client("operator").get("/v1/fallbacks").json()["fallbacks"]
     assert row["state"] == "loaded"
     files = [saved_by_pillow(pixels) for pixels in dataset.test.pixels[:FRAMES]]
     likeliest = OnnxClassifier(fallback_parts.model).logits(dequantised_planes(files, 32, 32)).argmax(1)
     agreed = [
         answer == ("fallback", dataset.classes[index])
-        for answer, index in zip(answers(rig, files), likeliest, strict=True)
+        for answer, index in zip(answers(harness, files), likeliest, strict=True)
     ]
     assert all(agreed) if row["precision"] == "fp32" else sum(agreed) >= FRAMES - 4
 

@@ -13,8 +13,11 @@ import pytest
 
 from shared.bundle import Bundle
 from shared.jpeg import Encoder
-from tests.cloud_server.feedback.field import KEEP_ALL, kept, review
-from tests.cloud_server.rig import LABELS, Rig, picture, server_in_thread, tables, write_bundle
+from tests.cloud_server.harness.bundles import write_bundle
+from tests.cloud_server.harness.classifiers import LABELS
+from tests.cloud_server.harness.feedback import KEEP_ALL, kept, review
+from tests.cloud_server.harness.frames import picture, tables
+from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 
 PROGRAMS = Path(sys.executable).parent
 FRAMES = 80
@@ -38,12 +41,12 @@ rate_frames = 64
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
+def harness(tmp_path: Path) -> Iterator[ServerHarness]:
     """A server that keeps every frame, with a first bundle."""
-    with server_in_thread(tmp_path / "server", **KEEP_ALL) as rig:
+    with server_in_thread(tmp_path / "server", **KEEP_ALL) as harness:
         write_bundle(tmp_path / "v1", "digits", 1, tables(75))
-        rig.publish(tmp_path / "v1")
-        yield rig
+        harness.publish(tmp_path / "v1")
+        yield harness
 
 
 def shaded(seed: int) -> npt.NDArray[np.uint8]:
@@ -55,10 +58,10 @@ def label_of(seed: int) -> str:
     return LABELS[seed % len(LABELS)]
 
 
-def run(folder: Path, rig: Rig, program: str, *words: str) -> str:
+def run(folder: Path, harness: ServerHarness, program: str, *words: str) -> str:
     """One of our programs as an operator or trainer types it; what it prints."""
     environment = os.environ | {
-        "DCTWIRE_OPERATOR_URL": rig.addresses["operator"],
+        "DCTWIRE_OPERATOR_URL": harness.addresses["operator"],
         "DCTWIRE_CACHE": str(folder / "cache"),
     }
     command = [PROGRAMS / program, *words]
@@ -69,22 +72,22 @@ def run(folder: Path, rig: Rig, program: str, *words: str) -> str:
     return done.stdout
 
 
-def test_labelled_frames_of_the_field_become_the_next_bundle(rig: Rig, tmp_path: Path) -> None:
-    device, encoder = rig.enrol("digits"), Encoder(tables(75))
+def test_labelled_frames_of_the_field_become_the_next_bundle(harness: ServerHarness, tmp_path: Path) -> None:
+    device, encoder = harness.enrol("digits"), Encoder(tables(75))
     ids = [device.post(encoder.encode(shaded(seed))).json()["id"] for seed in range(FRAMES)]
     for seed, frame_id in enumerate(ids):
-        kept(rig, frame_id)
-        review(rig, frame_id, label_of(seed))
-    exported = json.loads(run(tmp_path, rig, "dctwire", "samples", "export", "digits", "field", "--json"))
+        kept(harness, frame_id)
+        review(harness, frame_id, label_of(seed))
+    exported = json.loads(run(tmp_path, harness, "dctwire", "samples", "export", "digits", "field", "--json"))
     assert (exported["frames"], exported["classes"]) == (FRAMES, len(LABELS))
 
     (tmp_path / "field.toml").write_text(RECIPE)
     train = ("train", "field.toml", "--tables", "standard", "--quality", "60", "--out", "run")
-    run(tmp_path, rig, "dctwire-trainer", *train, "--data-dir", ".")
+    run(tmp_path, harness, "dctwire-trainer", *train, "--data-dir", ".")
     export = ("export", "run", "--family", "digits", "--counter", "2", "--out", "v2")
-    run(tmp_path, rig, "dctwire-trainer", *export, "--data-dir", ".")
+    run(tmp_path, harness, "dctwire-trainer", *export, "--data-dir", ".")
 
-    rig.publish(tmp_path / "v2")
+    harness.publish(tmp_path / "v2")
     camera = Bundle.from_bytes((tmp_path / "v2" / "bundle.json").read_bytes()).encoding.encoder()
     unseen = range(1000, 1020)
     answers = [device.post(camera.encode(shaded(seed))).json() for seed in unseen]

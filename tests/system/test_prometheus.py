@@ -10,23 +10,24 @@ import pytest
 import yaml
 
 from deploy.processes import Running
-from tests.system.site import WAIT_SECONDS, Site, free_ports
+from tests.cloud_server.harness.ports import free_ports
+from tests.system.harness import WAIT_SECONDS, SystemHarness
 from tests.system_packages import required
 
 OURS = Path(__file__).resolve().parents[2] / "deploy" / "prometheus"
 
 
-def start_prometheus(site: Site, port: int) -> Running:
+def start_prometheus(harness: SystemHarness, port: int) -> Running:
     """Prometheus with deploy/prometheus, scraping this test's server, and more often."""
     configuration = yaml.safe_load((OURS / "prometheus.yml").read_text())
     configuration["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     configuration["rule_files"] = [str(OURS / "alerts.yml")]
-    configuration["scrape_configs"][0]["static_configs"] = [{"targets": [f"127.0.0.1:{site.ops_port}"]}]
-    file = site.folder / "prometheus.yml"
+    configuration["scrape_configs"][0]["static_configs"] = [{"targets": [f"127.0.0.1:{harness.ops_port}"]}]
+    file = harness.folder / "prometheus.yml"
     file.write_text(yaml.safe_dump(configuration))
-    options = (f"--config.file={file}", f"--storage.tsdb.path={site.folder}/tsdb")
+    options = (f"--config.file={file}", f"--storage.tsdb.path={harness.folder}/tsdb")
     return Running(
-        (str(shutil.which("prometheus")), *options, f"--web.listen-address=127.0.0.1:{port}"), site.log("prometheus")
+        (str(shutil.which("prometheus")), *options, f"--web.listen-address=127.0.0.1:{port}"), harness.log("prometheus")
     )
 
 
@@ -44,18 +45,18 @@ def ask(port: int, query: str) -> float | None:
 
 def test_prometheus_tells_bytes_accuracy_and_versions(tmp_path: Path) -> None:
     required("prometheus")
-    site = Site(tmp_path)
-    site.draw_pictures(40)
+    harness = SystemHarness(tmp_path)
+    harness.draw_pictures(40)
     [port] = free_ports(1)
-    with site.server(), start_prometheus(site, port) as prometheus:
-        site.publish(1, quality=50)
-        with site.camera(site.enrol("camera"), "--count", "80", "--exit-when-drained") as camera:
+    with harness.server(), start_prometheus(harness, port) as prometheus:
+        harness.publish(1, quality=50)
+        with harness.camera(harness.enrol("camera"), "--count", "80", "--exit-when-drained") as camera:
             camera.wait(WAIT_SECONDS)
         counted = prometheus.wait_for(
             lambda: ask(port, 'sum(dctwire_frames_total{tables="v1"}) == 80'), WAIT_SECONDS, "80 frames in Prometheus"
         )
         assert counted == 80
-        row = site.measured("v1")
+        row = harness.measured("v1")
         wire = ask(port, 'sum(dctwire_payload_bytes_total{tables="v1"}) / sum(dctwire_frames_total{tables="v1"})')
         right = ask(port, 'sum(dctwire_feedback_total{correct="true"}) or vector(0)')
         assert wire == pytest.approx(row.wire_bytes)

@@ -11,106 +11,108 @@ from deploy import commands
 from deploy.processes import ProgramError, run
 from shared.bundle import EncoderSettings, Encoding
 from shared.jpeg import Stream
-from tests.cloud_server.rig import expected_label, picture, tables, write_bundle, write_classifier
-from tests.system.site import WAIT_SECONDS, Site
+from tests.cloud_server.harness.bundles import write_bundle
+from tests.cloud_server.harness.classifiers import expected_label, write_classifier
+from tests.cloud_server.harness.frames import picture, tables
+from tests.system.harness import WAIT_SECONDS, SystemHarness
 
 PICTURES = 60
 THRIFTY = EncoderSettings.nearest(rounding=0.375, mask=np.arange(64) > 50, weights=1 / (0.3 * 50**2))
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    site = Site(tmp_path)
-    site.draw_pictures(PICTURES)
-    return site
+def harness(tmp_path: Path) -> SystemHarness:
+    harness = SystemHarness(tmp_path)
+    harness.draw_pictures(PICTURES)
+    return harness
 
 
-def counters(site: Site, state: Path) -> dict[str, int]:
-    return cast("dict[str, int]", site.status(state)["counters"])
+def counters(harness: SystemHarness, state: Path) -> dict[str, int]:
+    return cast("dict[str, int]", harness.status(state)["counters"])
 
 
-def answers(site: Site, tables_name: str) -> dict[int, str]:
+def answers(harness: SystemHarness, tables_name: str) -> dict[int, str]:
     """Labels by sequence of the frames with these tables."""
-    with sqlite3.connect(site.data / "dctwire.sqlite3") as database:
+    with sqlite3.connect(harness.data / "dctwire.sqlite3") as database:
         return dict(database.execute("SELECT sequence, label FROM results WHERE tables = ?", (tables_name,)))
 
 
-def answered_sequences(site: Site) -> list[int]:
-    with sqlite3.connect(site.data / "dctwire.sqlite3") as database:
+def answered_sequences(harness: SystemHarness) -> list[int]:
+    with sqlite3.connect(harness.data / "dctwire.sqlite3") as database:
         return [row[0] for row in database.execute("SELECT sequence FROM results ORDER BY sequence")]
 
 
-def test_a_running_camera_is_updated_over_the_air_and_no_frame_is_lost(site: Site) -> None:
-    with site.server():
-        site.publish(1, quality=50)
-        state = site.enrol("camera")
-        with site.camera(state, "--count", "600", "--exit-when-drained") as camera:
-            camera.wait_for(lambda: site.measured("v1").frames >= PICTURES, WAIT_SECONDS, "frames with v1")
-            site.publish(2, quality=20, settings=THRIFTY)
-            camera.wait_for(lambda: site.measured("v2").frames >= PICTURES, WAIT_SECONDS, "frames with v2")
+def test_a_running_camera_is_updated_over_the_air_and_no_frame_is_lost(harness: SystemHarness) -> None:
+    with harness.server():
+        harness.publish(1, quality=50)
+        state = harness.enrol("camera")
+        with harness.camera(state, "--count", "600", "--exit-when-drained") as camera:
+            camera.wait_for(lambda: harness.measured("v1").frames >= PICTURES, WAIT_SECONDS, "frames with v1")
+            harness.publish(2, quality=20, settings=THRIFTY)
+            camera.wait_for(lambda: harness.measured("v2").frames >= PICTURES, WAIT_SECONDS, "frames with v2")
             camera.wait(WAIT_SECONDS)
-        v1, v2 = site.measured("v1"), site.measured("v2")
+        v1, v2 = harness.measured("v1"), harness.measured("v2")
     assert v1.frames + v2.frames == 600
     assert v1.labelled == v1.frames
     assert v2.labelled == v2.frames
-    shown = {sequence: picture((sequence - 1) % PICTURES) for sequence in answers(site, "v2")}
-    assert answers(site, "v2") == {
+    shown = {sequence: picture((sequence - 1) % PICTURES) for sequence in answers(harness, "v2")}
+    assert answers(harness, "v2") == {
         sequence: expected_label(2, tables(20), pixels, THRIFTY) for sequence, pixels in shown.items()
     }
     scans = Encoding(tables(20), THRIFTY).encoder().encode_batch(np.stack(list(shown.values())), Stream.SCAN)
     assert v2.scan_bytes == pytest.approx(np.mean([len(scan) for scan in scans]))
-    assert answered_sequences(site) == sorted(set(answered_sequences(site)))
-    status = site.status(state)
+    assert answered_sequences(harness) == sorted(set(answered_sequences(harness)))
+    status = harness.status(state)
     assert (status["active_bundle"], status["previous_bundle"]) == ("doorbell/2", "doorbell/1")
     assert (status["spooled_frames"], status["waiting_labels"], status["dead_letters"]) == (0, 0, 0)
 
 
-def test_killing_the_server_mid_run_loses_no_frame(site: Site) -> None:
-    with site.server() as server:
-        site.publish(1, quality=50)
-        state = site.enrol("camera")
-        camera = site.camera(state, "--count", "500", "--exit-when-drained")
-        server.wait_for(lambda: site.measured("v1").frames >= 100, WAIT_SECONDS, "first frames")
+def test_killing_the_server_mid_run_loses_no_frame(harness: SystemHarness) -> None:
+    with harness.server() as server:
+        harness.publish(1, quality=50)
+        state = harness.enrol("camera")
+        camera = harness.camera(state, "--count", "500", "--exit-when-drained")
+        server.wait_for(lambda: harness.measured("v1").frames >= 100, WAIT_SECONDS, "first frames")
         server.kill()
-    with camera, site.server():
+    with camera, harness.server():
         camera.wait(WAIT_SECONDS)
-    assert counters(site, state)["captured"] == 500
-    assert counters(site, state)["acknowledged"] == 500
-    assert len(answered_sequences(site)) == 500
+    assert counters(harness, state)["captured"] == 500
+    assert counters(harness, state)["acknowledged"] == 500
+    assert len(answered_sequences(harness)) == 500
 
 
-def test_killing_the_camera_mid_run_loses_no_spooled_frame_and_repeats_no_number(site: Site) -> None:
-    with site.server():
-        site.publish(1, quality=50)
-        state = site.enrol("camera")
-        with site.camera(state) as camera:
-            camera.wait_for(lambda: site.measured("v1").frames >= 100, WAIT_SECONDS, "first frames")
+def test_killing_the_camera_mid_run_loses_no_spooled_frame_and_repeats_no_number(harness: SystemHarness) -> None:
+    with harness.server():
+        harness.publish(1, quality=50)
+        state = harness.enrol("camera")
+        with harness.camera(state) as camera:
+            camera.wait_for(lambda: harness.measured("v1").frames >= 100, WAIT_SECONDS, "first frames")
             camera.kill()
-        with site.camera(state, "--count", "100", "--exit-when-drained") as camera:
+        with harness.camera(state, "--count", "100", "--exit-when-drained") as camera:
             camera.wait(WAIT_SECONDS)
-        status = site.status(state)
-        frames = site.measured("v1").frames
+        status = harness.status(state)
+        frames = harness.measured("v1").frames
     counted = cast("dict[str, int]", status["counters"])
     assert status["spooled_frames"] == 0
-    assert counted["acknowledged"] == counted["captured"] == frames == len(set(answered_sequences(site)))
+    assert counted["acknowledged"] == counted["captured"] == frames == len(set(answered_sequences(harness)))
 
 
-def test_a_bundle_with_other_tables_than_its_classifier_never_reaches_a_camera(site: Site) -> None:
+def test_a_bundle_with_other_tables_than_its_classifier_never_reaches_a_camera(harness: SystemHarness) -> None:
 
-    with site.server():
-        site.publish(1, quality=50)
-        state = site.enrol("camera")
+    with harness.server():
+        harness.publish(1, quality=50)
+        state = harness.enrol("camera")
         with pytest.raises(ProgramError, match=r"classifier\.onnx"):
-            publish_with_a_swapped_classifier(site)
-        with site.camera(state, "--count", "50", "--exit-when-drained") as camera:
+            publish_with_a_swapped_classifier(harness)
+        with harness.camera(state, "--count", "50", "--exit-when-drained") as camera:
             camera.wait(WAIT_SECONDS)
-        assert site.measured("v1").frames == 50
-        assert site.measured("v2").frames == 0
+        assert harness.measured("v1").frames == 50
+        assert harness.measured("v2").frames == 0
 
 
-def publish_with_a_swapped_classifier(site: Site) -> None:
+def publish_with_a_swapped_classifier(harness: SystemHarness) -> None:
 
-    folder = site.folder / "swapped"
+    folder = harness.folder / "swapped"
     write_bundle(folder, "doorbell", 2, tables(20), seed=2)
     write_classifier(folder / "classifier.onnx", seed=3)
-    run(commands.publish(folder, site.keys), log=site.log("swapped"), env=site.environment)
+    run(commands.publish(folder, harness.keys), log=harness.log("swapped"), env=harness.environment)

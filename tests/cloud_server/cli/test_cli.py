@@ -9,16 +9,18 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cloud_server.cli.app import app
-from tests.cloud_server.model_folders import write_fallback
-from tests.cloud_server.rig import Rig, frame, server_in_thread, tables, write_bundle
+from tests.cloud_server.harness.bundles import write_bundle
+from tests.cloud_server.harness.fallbacks import write_fallback
+from tests.cloud_server.harness.frames import frame, tables
+from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 
 
 class Operator:
     """Types commands."""
 
-    def __init__(self, rig: Rig) -> None:
-        self.rig = rig
-        self._env = {"DCTWIRE_OPERATOR_URL": rig.addresses["operator"], "COLUMNS": "160"}
+    def __init__(self, harness: ServerHarness) -> None:
+        self.harness = harness
+        self._env = {"DCTWIRE_OPERATOR_URL": harness.addresses["operator"], "COLUMNS": "160"}
 
     def type(self, *words: str | Path) -> Result:
         """Run `dctwire WORDS`."""
@@ -34,19 +36,19 @@ class Operator:
 @pytest.fixture
 def operator(tmp_path: Path) -> Iterator[Operator]:
     """An operator with a server of their own."""
-    with server_in_thread(tmp_path / "server") as rig:
-        yield Operator(rig)
+    with server_in_thread(tmp_path / "server") as harness:
+        yield Operator(harness)
 
 
 def test_a_first_session_from_publish_to_status(operator: Operator, tmp_path: Path) -> None:
-    keys = operator.rig.keys
+    keys = operator.harness.keys
     for counter in (1, 2):
         write_bundle(tmp_path / f"v{counter}", "digits", counter, tables(75 - 25 * counter), seed=counter)
     published = operator.ask("publish", tmp_path / "v1", "--keys", keys, "--assign")
     assert (published["target"], published["assignment"]["seq"]) == ("digits/1.json", 1)
 
     code = operator.type("claim", "digits").stdout.strip()
-    http = operator.rig.client("device")
+    http = operator.harness.client("device")
     token = http.post("/v1/devices", json={"claim_code": code}).json()["token"]
     http.headers["authorization"] = f"Bearer {token}"
     http.post("/v1/frames", content=frame(tables(50)), headers={"dw-sequence": "0"})
@@ -67,14 +69,14 @@ def test_a_fallback_is_published_like_a_bundle_listed_apart_and_never_assigned(
     operator: Operator, tmp_path: Path
 ) -> None:
     fallback = write_fallback(tmp_path / "any", "digits")
-    said = operator.type("publish", tmp_path / "any", "--keys", operator.rig.keys)
+    said = operator.type("publish", tmp_path / "any", "--keys", operator.harness.keys)
     assert said.stdout == f"{fallback.name} is published.\n"
     document = operator.ask("bundles")
     assert document["bundles"] == []
     (row,) = document["fallbacks"]
     assert (row["name"], row["state"], row["precision"]) == (fallback.name, "loaded", "fp32")
     assert fallback.name in operator.type("bundles").stdout
-    refused = operator.type("publish", tmp_path / "any", "--keys", operator.rig.keys, "--assign")
+    refused = operator.type("publish", tmp_path / "any", "--keys", operator.harness.keys, "--assign")
     assert refused.exit_code == 1
     assert "leave out --assign" in refused.output
 
@@ -92,7 +94,7 @@ def test_an_empty_server_says_what_comes_next(operator: Operator) -> None:
 
 def test_tables_are_readable(operator: Operator, tmp_path: Path) -> None:
     write_bundle(tmp_path / "v1", "digits", 1, tables(50))
-    assert operator.type("publish", tmp_path / "v1", "--keys", operator.rig.keys, "--assign").exit_code == 0
+    assert operator.type("publish", tmp_path / "v1", "--keys", operator.harness.keys, "--assign").exit_code == 0
     shown = operator.type("bundles").stdout
     assert "digits" in shown
     assert tables(50).tables_id in shown
@@ -100,8 +102,8 @@ def test_tables_are_readable(operator: Operator, tmp_path: Path) -> None:
 
 def test_publishing_twice_is_no_error(operator: Operator, tmp_path: Path) -> None:
     write_bundle(tmp_path / "v1", "digits", 1, tables(50))
-    first = operator.ask("publish", tmp_path / "v1", "--keys", operator.rig.keys, "--assign")
-    assert operator.ask("publish", tmp_path / "v1", "--keys", operator.rig.keys, "--assign") == first
+    first = operator.ask("publish", tmp_path / "v1", "--keys", operator.harness.keys, "--assign")
+    assert operator.ask("publish", tmp_path / "v1", "--keys", operator.harness.keys, "--assign") == first
 
 
 @pytest.mark.parametrize("name", ["classifier.onnx", "labels.json", "golden.json", "bundle.json"])
@@ -109,9 +111,9 @@ def test_a_folder_with_a_file_missing_or_changed_is_not_sent(operator: Operator,
     write_bundle(tmp_path / "v1", "digits", 1, tables(50))
     path = tmp_path / "v1" / name
     path.write_bytes(path.read_bytes() + b" ")
-    changed = operator.type("publish", tmp_path / "v1", "--keys", operator.rig.keys)
+    changed = operator.type("publish", tmp_path / "v1", "--keys", operator.harness.keys)
     path.unlink()
-    missing = operator.type("publish", tmp_path / "v1", "--keys", operator.rig.keys)
+    missing = operator.type("publish", tmp_path / "v1", "--keys", operator.harness.keys)
     for result in (changed, missing):
         assert result.exit_code == 1
         assert "dctwire-trainer export" in result.stderr
@@ -135,7 +137,7 @@ def test_an_assignment_of_nothing_says_where_to_look(operator: Operator) -> None
 def test_brackets_in_an_error_are_shown_as_they_are(operator: Operator, tmp_path: Path) -> None:
     folder = tmp_path / "[/bold]"
     folder.mkdir(parents=True)
-    result = operator.type("publish", folder, "--keys", operator.rig.keys)
+    result = operator.type("publish", folder, "--keys", operator.harness.keys)
     assert result.exit_code == 1
     assert "[/bold]/bundle.json is missing" in result.stderr
 
@@ -174,10 +176,10 @@ def test_a_path_that_cannot_be_is_explained_and_leaves_no_key(tmp_path: Path, ke
 
 def test_a_file_in_a_bundle_folders_place_is_explained(operator: Operator, tmp_path: Path) -> None:
     write_bundle(tmp_path / "v1", "digits", 1, tables(50))
-    result = operator.type("publish", tmp_path / "v1" / "bundle.json", "--keys", operator.rig.keys)
+    result = operator.type("publish", tmp_path / "v1" / "bundle.json", "--keys", operator.harness.keys)
     assert isinstance(result.exception, SystemExit)
     assert "Not a directory" in result.stderr
-    told = operator.type("publish", tmp_path / "v1" / "bundle.json", "--keys", operator.rig.keys, "--json")
+    told = operator.type("publish", tmp_path / "v1" / "bundle.json", "--keys", operator.harness.keys, "--json")
     assert json.loads(told.stdout)["error"]["code"] == "disk"
 
 

@@ -13,35 +13,40 @@ from typer.testing import CliRunner, Result
 
 from cloud_server.cli.app import app
 from shared.jpeg import Decoder, Stream
-from tests.cloud_server.engines import Engine
-from tests.cloud_server.feedback.field import KEEP_ALL, answered, kept, put_label, review
-from tests.cloud_server.rig import LABELS, Device, Rig, frame, picture, server_in_thread, tables
+from tests.cloud_server.harness.classifiers import LABELS
+from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.engines import Engine
+from tests.cloud_server.harness.feedback import KEEP_ALL, answered, kept, put_label, review
+from tests.cloud_server.harness.frames import frame, picture, tables
+from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 
 FRAMES = 12
 
 
 @pytest.fixture
-def field(engine: Engine, tmp_path: Path, bundle_folders: dict[int, Path]) -> Iterator[tuple[Rig, Device, list[str]]]:
+def field(
+    engine: Engine, tmp_path: Path, bundle_folders: dict[int, Path]
+) -> Iterator[tuple[ServerHarness, Device, list[str]]]:
     """A server of its own, a device, and the ids of its frames: all kept, labelled zero, one, zero, one, ..."""
-    with server_in_thread(tmp_path / "server", engine, **KEEP_ALL) as rig:
-        rig.publish(bundle_folders[1])
-        device = rig.enrol("digits")
+    with server_in_thread(tmp_path / "server", engine, **KEEP_ALL) as harness:
+        harness.publish(bundle_folders[1])
+        device = harness.enrol("digits")
         ids = [str(answered(device, seed)["id"]) for seed in range(FRAMES)]
         for number, frame_id in enumerate(ids):
-            kept(rig, frame_id)
+            kept(harness, frame_id)
             put_label(device, frame_id, LABELS[number % 2], "human")
-        yield rig, device, ids
+        yield harness, device, ids
 
 
-def typed(rig: Rig, *words: str | Path) -> Result:
+def typed(harness: ServerHarness, *words: str | Path) -> Result:
     """Run `dctwire samples WORDS`."""
-    environment = {"DCTWIRE_OPERATOR_URL": rig.addresses["operator"], "COLUMNS": "200", "USER": "ada"}
+    environment = {"DCTWIRE_OPERATOR_URL": harness.addresses["operator"], "COLUMNS": "200", "USER": "ada"}
     return CliRunner().invoke(app, ["samples", *(str(word) for word in words)], env=environment)
 
 
-def asked(rig: Rig, *words: str | Path) -> Any:
+def asked(harness: ServerHarness, *words: str | Path) -> Any:
     """The same with --json."""
-    result = typed(rig, *words, "--json")
+    result = typed(harness, *words, "--json")
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
 
@@ -57,32 +62,34 @@ def manifest(folder: Path) -> dict[str, dict[str, Any]]:
     return {row["frame_id"]: row for row in rows}
 
 
-def test_a_sample_is_listed_fetched_and_labelled(rig: Rig, device: Device, tmp_path: Path) -> None:
+def test_a_sample_is_listed_fetched_and_labelled(harness: ServerHarness, device: Device, tmp_path: Path) -> None:
     answer = answered(device, 5)
-    kept(rig, answer["id"])
-    assert asked(rig, "list", "--limit", 1)["samples"][0]["frame_id"] == answer["id"]
-    assert answer["id"] in typed(rig, "list", "--family", "digits", "--unlabelled", "--since", "2020-01-01").stdout
-    got = asked(rig, "get", answer["id"], "--out", tmp_path / "a.jpg")
+    kept(harness, answer["id"])
+    assert asked(harness, "list", "--limit", 1)["samples"][0]["frame_id"] == answer["id"]
+    assert answer["id"] in typed(harness, "list", "--family", "digits", "--unlabelled", "--since", "2020-01-01").stdout
+    got = asked(harness, "get", answer["id"], "--out", tmp_path / "a.jpg")
     assert got["file"] == str(tmp_path / "a.jpg")
     assert Image.open(io.BytesIO((tmp_path / "a.jpg").read_bytes())).size == (32, 32)
-    assert asked(rig, "label", answer["id"], answer["label"])["is_correct"] is True
-    assert kept(rig, answer["id"])["labelled_by"] == "ada"
-    assert "keeps its label" in typed(rig, "label", answer["id"], "two", "--source", "sensor").stdout
-    assert "No classifier of the family knows" in typed(rig, "label", answer["id"], "purple").stdout
+    assert asked(harness, "label", answer["id"], answer["label"])["is_correct"] is True
+    assert kept(harness, answer["id"])["labelled_by"] == "ada"
+    assert "keeps its label" in typed(harness, "label", answer["id"], "two", "--source", "sensor").stdout
+    assert "No classifier of the family knows" in typed(harness, "label", answer["id"], "purple").stdout
 
 
-def test_what_is_not_there_says_where_to_look(rig: Rig, tmp_path: Path) -> None:
+def test_what_is_not_there_says_where_to_look(harness: ServerHarness, tmp_path: Path) -> None:
     for words in (["get", "nobody.1"], ["label", "nobody.1", "one"], ["get", "../../v1/devices"], ["get", "%2e%2e"]):
-        result = typed(rig, *words)
+        result = typed(harness, *words)
         assert isinstance(result.exception, SystemExit)
         assert result.exit_code == 1
         assert "dctwire samples list" in result.stderr
-    assert typed(rig, "list", "--family", "Not A Family").exit_code == 1
+    assert typed(harness, "list", "--family", "Not A Family").exit_code == 1
 
 
-def test_an_export_is_a_tree_with_a_folder_a_class(field: tuple[Rig, Device, list[str]], tmp_path: Path) -> None:
-    rig, _, ids = field
-    done = asked(rig, "export", "digits", tmp_path / "out")
+def test_an_export_is_a_tree_with_a_folder_a_class(
+    field: tuple[ServerHarness, Device, list[str]], tmp_path: Path
+) -> None:
+    harness, _, ids = field
+    done = asked(harness, "export", "digits", tmp_path / "out")
     assert (done["frames"], done["fetched"], done["classes"]) == (FRAMES, FRAMES, 2)
     assert done["splits"] == {"train": 10, "test": 2, "waiting": 0}
     files, rows = tree(tmp_path / "out"), manifest(tmp_path / "out")
@@ -97,38 +104,44 @@ def test_an_export_is_a_tree_with_a_folder_a_class(field: tuple[Rig, Device, lis
         assert np.asarray(Image.open(io.BytesIO(files[row["file"]]))).shape == picture(number).shape
 
 
-def test_nothing_private_is_in_an_export(field: tuple[Rig, Device, list[str]], tmp_path: Path) -> None:
-    rig, device, _ = field
-    asked(rig, "export", "digits", tmp_path / "out")
+def test_nothing_private_is_in_an_export(field: tuple[ServerHarness, Device, list[str]], tmp_path: Path) -> None:
+    harness, device, _ = field
+    asked(harness, "export", "digits", tmp_path / "out")
     for path in (tmp_path / "out").rglob("*"):
         if path.is_file():
             content = path.read_bytes()
-            for secret in (device.token, str(rig.data), str(tmp_path), rig.addresses["operator"], "labelled_by"):
+            for secret in (
+                device.token,
+                str(harness.data),
+                str(tmp_path),
+                harness.addresses["operator"],
+                "labelled_by",
+            ):
                 assert secret.encode() not in content
 
 
-def test_an_export_that_was_stopped_goes_on(field: tuple[Rig, Device, list[str]], tmp_path: Path) -> None:
-    rig, _, ids = field
+def test_an_export_that_was_stopped_goes_on(field: tuple[ServerHarness, Device, list[str]], tmp_path: Path) -> None:
+    harness, _, ids = field
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    asked(rig, "export", "digits", whole)
-    asked(rig, "export", "digits", stopped)
+    asked(harness, "export", "digits", whole)
+    asked(harness, "export", "digits", stopped)
     for number, path in enumerate(sorted(stopped.rglob("*.jpg"))):
         if number % 3:
             path.unlink()
     (stopped / "train" / "zero" / ".half.jpg.partial").write_bytes(b"half")
-    done = asked(rig, "export", "digits", stopped)
+    done = asked(harness, "export", "digits", stopped)
     assert done["fetched"] == FRAMES * 2 // 3
     assert tree(stopped) == tree(whole)
-    assert asked(rig, "export", "digits", stopped)["fetched"] == 0
+    assert asked(harness, "export", "digits", stopped)["fetched"] == 0
     assert len(ids) == len(tree(stopped))
 
 
-def test_a_frame_that_is_labelled_anew_moves(field: tuple[Rig, Device, list[str]], tmp_path: Path) -> None:
-    rig, _, ids = field
-    asked(rig, "export", "digits", tmp_path / "out")
-    review(rig, ids[0], "two")
-    review(rig, ids[2], "two")
-    done = asked(rig, "export", "digits", tmp_path / "out")
+def test_a_frame_that_is_labelled_anew_moves(field: tuple[ServerHarness, Device, list[str]], tmp_path: Path) -> None:
+    harness, _, ids = field
+    asked(harness, "export", "digits", tmp_path / "out")
+    review(harness, ids[0], "two")
+    review(harness, ids[2], "two")
+    done = asked(harness, "export", "digits", tmp_path / "out")
     assert (done["fetched"], done["classes"]) == (0, 3)
     rows = manifest(tmp_path / "out")
     assert {rows[ids[0]]["file"].split("/")[1], rows[ids[2]]["file"].split("/")[1]} == {"two"}
@@ -136,18 +149,18 @@ def test_a_frame_that_is_labelled_anew_moves(field: tuple[Rig, Device, list[str]
 
 
 def test_frames_of_other_tables_and_foreign_labels_go_along_only_when_asked(
-    field: tuple[Rig, Device, list[str]], tmp_path: Path
+    field: tuple[ServerHarness, Device, list[str]], tmp_path: Path
 ) -> None:
-    rig, device, ids = field
+    harness, device, ids = field
     other = answered(device, data=frame(tables(80), 3, Stream.INTERCHANGE))
-    kept(rig, other["id"])
-    review(rig, other["id"], "zero")
+    kept(harness, other["id"])
+    review(harness, other["id"], "zero")
     for frame_id in ids[:2]:
-        review(rig, frame_id, "Zürich / HB")
-    done = asked(rig, "export", "digits", tmp_path / "out")
+        review(harness, frame_id, "Zürich / HB")
+    done = asked(harness, "export", "digits", tmp_path / "out")
     assert done["left_out"] == {"fallback": 1, "foreign": 2, "expired": 0}
     assert other["id"] not in manifest(tmp_path / "out")
-    done = asked(rig, "export", "digits", tmp_path / "out", "--with-fallback", "--with-foreign")
+    done = asked(harness, "export", "digits", tmp_path / "out", "--with-fallback", "--with-foreign")
     assert done["left_out"] == {"fallback": 0, "foreign": 0, "expired": 0}
     rows = manifest(tmp_path / "out")
     assert rows[other["id"]]["match"] == "fallback"
@@ -156,24 +169,24 @@ def test_frames_of_other_tables_and_foreign_labels_go_along_only_when_asked(
     assert json.loads((tmp_path / "out" / "classes.json").read_bytes())[folder] == "Zürich / HB"
 
 
-def test_a_class_of_one_frame_waits(field: tuple[Rig, Device, list[str]], tmp_path: Path) -> None:
-    rig, _, ids = field
-    review(rig, ids[0], "two")
-    done = asked(rig, "export", "digits", tmp_path / "out")
+def test_a_class_of_one_frame_waits(field: tuple[ServerHarness, Device, list[str]], tmp_path: Path) -> None:
+    harness, _, ids = field
+    review(harness, ids[0], "two")
+    done = asked(harness, "export", "digits", tmp_path / "out")
     assert (done["classes"], done["splits"]["waiting"]) == (2, 1)
     assert (tmp_path / "out" / "waiting" / "two" / f"{ids[0]}.jpg").exists()
     assert not (tmp_path / "out" / "train" / "two").exists()
 
 
-def test_a_folder_that_holds_something_else_is_left_alone(rig: Rig, tmp_path: Path) -> None:
+def test_a_folder_that_holds_something_else_is_left_alone(harness: ServerHarness, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("mine")
-    result = typed(rig, "export", "digits", tmp_path / "mine")
+    result = typed(harness, "export", "digits", tmp_path / "mine")
     assert result.exit_code == 1
     assert "not empty" in result.stderr
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
-    typed(rig, "export", "strangers", tmp_path / "theirs")
-    assert "strangers" in typed(rig, "export", "digits", tmp_path / "theirs").stderr
+    typed(harness, "export", "strangers", tmp_path / "theirs")
+    assert "strangers" in typed(harness, "export", "digits", tmp_path / "theirs").stderr
 
 
 def test_a_server_that_is_not_there_is_said_so(tmp_path: Path) -> None:

@@ -11,19 +11,14 @@ from sqlalchemy import update
 
 from cloud_server.storage.schema import results, samples
 from shared.wire import ProblemCode
-from tests.cloud_server.engines import Engine, Outgrown
-from tests.cloud_server.feedback.field import (
-    KEEP_ALL,
-    answered,
-    jpeg_of,
-    kept,
-    listed,
-    once,
-    other_than,
-    put_label,
-    review,
-)
-from tests.cloud_server.rig import Device, Rig, ServerProcess, assert_problem, frame, server_in_thread, tables
+from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.engines import Engine, Outgrown
+from tests.cloud_server.harness.feedback import KEEP_ALL, answered, jpeg_of, kept, listed, other_than, put_label, review
+from tests.cloud_server.harness.frames import frame, tables
+from tests.cloud_server.harness.problems import assert_problem
+from tests.cloud_server.harness.process import ServerProcess
+from tests.cloud_server.harness.server import ServerHarness, server_in_thread
+from tests.cloud_server.harness.waiting import once
 
 
 def test_a_server_killed_while_it_keeps_frames_shows_none_without_its_file(
@@ -32,24 +27,24 @@ def test_a_server_killed_while_it_keeps_frames_shows_none_without_its_file(
     device: Device | None = None
     for _ in range(3):
         server = ServerProcess(tmp_path, **KEEP_ALL)
-        rig = server.rig
+        harness = server.harness
         if device is None:
-            rig.publish(bundle_folders[1])
-            enrolled = rig.enrol("digits")
+            harness.publish(bundle_folders[1])
+            enrolled = harness.enrol("digits")
             token = enrolled.token
-        device = Device(rig.client("device"), enrolled.device_id, token, "digits", enrolled.next_sequence)
+        device = Device(harness.client("device"), enrolled.device_id, token, "digits", enrolled.next_sequence)
         device.http.headers["authorization"] = f"Bearer {token}"
-        for row in listed(rig):
-            assert Image.open(io.BytesIO(jpeg_of(rig, row["frame_id"]).content)).size == (32, 32)
+        for row in listed(harness):
+            assert Image.open(io.BytesIO(jpeg_of(harness, row["frame_id"]).content)).size == (32, 32)
         for seed in range(20):
             answered(device, seed)
         enrolled.next_sequence = device.next_sequence
         server.kill()
 
 
-def gone(rig: Rig, path: str) -> httpx.Response | None:
+def gone(harness: ServerHarness, path: str) -> httpx.Response | None:
     """The answer to a label, once it is no longer taken."""
-    answer = rig.client("operator").put(path, json={"label": "one"})
+    answer = harness.client("operator").put(path, json={"label": "one"})
     return None if answer.status_code == 200 else answer
 
 
@@ -78,31 +73,31 @@ def test_two_servers_on_one_state_keep_a_frame_once(
 def test_when_its_time_is_over_a_frame_is_gone_and_a_late_label_is_told_so(
     engine: Engine, tmp_path: Path, bundle_folders: dict[int, Path]
 ) -> None:
-    with server_in_thread(tmp_path, engine, **KEEP_ALL) as rig:
-        rig.publish(bundle_folders[1])
-        device = rig.enrol("digits")
+    with server_in_thread(tmp_path, engine, **KEEP_ALL) as harness:
+        harness.publish(bundle_folders[1])
+        device = harness.enrol("digits")
         old, young = answered(device, 0), answered(device, 1)
-        kept(rig, old["id"])
-        kept(rig, young["id"])
-        review(rig, old["id"], other_than(old["label"]))
-        with rig.database() as database:
+        kept(harness, old["id"])
+        kept(harness, young["id"])
+        review(harness, old["id"], other_than(old["label"]))
+        with harness.database() as database:
             database.execute(update(samples).where(samples.c.sequence == 0).values(stored_at=1.0))
             database.execute(update(results).where(results.c.sequence == 0).values(received_at_ns=1))
-        once(lambda: True if jpeg_of(rig, old["id"]).status_code == 404 else None)
+        once(lambda: True if jpeg_of(harness, old["id"]).status_code == 404 else None)
         path = f"/v1/frames/{old['id']}/label"
-        late = once(lambda: gone(rig, path))
+        late = once(lambda: gone(harness, path))
         assert_problem(late, 404, ProblemCode.NOT_FOUND)
         assert "expired" in late.json()["detail"]
-        assert [row["frame_id"] for row in listed(rig)] == [young["id"]]
-        assert review(rig, young["id"], young["label"])["stands"] is True
+        assert [row["frame_id"] for row in listed(harness)] == [young["id"]]
+        assert review(harness, young["id"], young["label"])["stands"] is True
 
 
 def test_a_device_that_floods_labels_is_slowed_down_and_no_other(
     tmp_path: Path, bundle_folders: dict[int, Path]
 ) -> None:
-    with server_in_thread(tmp_path, quota_frames_per_second=0.001, quota_burst_frames=256) as rig:
-        rig.publish(bundle_folders[1])
-        flood, calm = rig.enrol("digits"), rig.enrol("digits")
+    with server_in_thread(tmp_path, quota_frames_per_second=0.001, quota_burst_frames=256) as harness:
+        harness.publish(bundle_folders[1])
+        flood, calm = harness.enrol("digits"), harness.enrol("digits")
         path = f"/v1/frames/{answered(flood)['id']}/label"
         answers = [flood.http.put(path, json={"label": f"l{n}", "source": "sensor"}) for n in range(257)]
         assert [answer.status_code for answer in answers] == [204] * 255 + [429] * 2

@@ -26,8 +26,9 @@ from cloud_server.storage.database import Database
 from cloud_server.storage.migrating import migrate
 from cloud_server.storage.schema import devices, labels, results, sample_files
 from shared.jpeg import Decoder
-from tests.cloud_server.engines import Embedded, Engine
-from tests.cloud_server.rig import frame, settings, tables
+from tests.cloud_server.harness.engines import Embedded, Engine
+from tests.cloud_server.harness.frames import frame, tables
+from tests.cloud_server.harness.server import settings
 
 DAY = 86_400.0
 START = 20_000 * DAY

@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 
 from cloud_server.feedback.labels import authority
 from shared.wire import LabelSource, ProblemCode, Retry
-from tests.cloud_server.feedback.field import answered, kept, other_than, put_label, review
-from tests.cloud_server.rig import LABELS, Device, Rig, assert_problem, frame, gained, server_in_thread, tables
+from tests.cloud_server.harness.classifiers import LABELS
+from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.feedback import answered, kept, other_than, put_label, review
+from tests.cloud_server.harness.frames import frame, tables
+from tests.cloud_server.harness.problems import assert_problem
+from tests.cloud_server.harness.server import ServerHarness, gained, server_in_thread
 
 SOURCES = ("sensor", "human", "audit")
 
@@ -30,69 +34,69 @@ def test_the_last_word_of_the_highest_authority_stands(said: list[tuple[LabelSou
 
 @pytest.mark.parametrize(("first", "second"), [(a, b) for a in SOURCES for b in SOURCES])
 def test_a_label_of_less_authority_is_taken_and_changes_nothing(
-    rig: Rig, device: Device, first: str, second: str
+    harness: ServerHarness, device: Device, first: str, second: str
 ) -> None:
     answer = answered(device)
     one, two = other_than(answer["label"]), other_than(answer["label"], other_than(answer["label"]))
-    assert review(rig, answer["id"], one, first)["stands"] is True
-    assert review(rig, answer["id"], two, second)["stands"] is (SOURCES.index(second) >= SOURCES.index(first))
-    assert review(rig, answer["id"], two, second)["stands"] is (SOURCES.index(second) >= SOURCES.index(first))
+    assert review(harness, answer["id"], one, first)["stands"] is True
+    assert review(harness, answer["id"], two, second)["stands"] is (SOURCES.index(second) >= SOURCES.index(first))
+    assert review(harness, answer["id"], two, second)["stands"] is (SOURCES.index(second) >= SOURCES.index(first))
 
 
-def test_no_device_overrules_who_reviews_it(rig: Rig, device: Device) -> None:
+def test_no_device_overrules_who_reviews_it(harness: ServerHarness, device: Device) -> None:
     answer = answered(device)
     wrong = other_than(answer["label"])
     put_label(device, answer["id"], wrong, "audit")
-    assert review(rig, answer["id"], answer["label"], "sensor")["stands"] is True
+    assert review(harness, answer["id"], answer["label"], "sensor")["stands"] is True
     put_label(device, answer["id"], wrong, "audit")
-    assert standing(rig, answer["id"]) == (answer["label"], "sensor", "operator")
+    assert standing(harness, answer["id"]) == (answer["label"], "sensor", "operator")
 
 
-def standing(rig: Rig, frame_id: str) -> tuple[str, str, str]:
+def standing(harness: ServerHarness, frame_id: str) -> tuple[str, str, str]:
     """The label, source and author that stand."""
-    sample = kept(rig, frame_id)
+    sample = kept(harness, frame_id)
     return sample["label"], sample["source"], sample["labelled_by"]
 
 
-def test_who_said_it_is_kept(rig: Rig, device: Device) -> None:
+def test_who_said_it_is_kept(harness: ServerHarness, device: Device) -> None:
     answer = answered(device)
     put_label(device, answer["id"], answer["label"], "sensor")
-    assert standing(rig, answer["id"]) == (answer["label"], "sensor", device.device_id)
-    review(rig, answer["id"], answer["label"], "human", by="Ada")
-    assert standing(rig, answer["id"]) == (answer["label"], "human", "Ada")
+    assert standing(harness, answer["id"]) == (answer["label"], "sensor", device.device_id)
+    review(harness, answer["id"], answer["label"], "human", by="Ada")
+    assert standing(harness, answer["id"]) == (answer["label"], "human", "Ada")
 
 
-def test_a_frame_is_counted_once_whoever_labels_it(rig: Rig, device: Device) -> None:
+def test_a_frame_is_counted_once_whoever_labels_it(harness: ServerHarness, device: Device) -> None:
     answer = answered(device)
-    before = rig.scrape()
+    before = harness.scrape()
     for source in SOURCES:
         put_label(device, answer["id"], other_than(answer["label"]), source)
-        assert review(rig, answer["id"], answer["label"], source)["is_correct"] is True
-    assert gained(rig, before, "dctwire_feedback_total") == 1
-    assert gained(rig, before, "dctwire_feedback_total", correct="false") == 1
+        assert review(harness, answer["id"], answer["label"], source)["is_correct"] is True
+    assert gained(harness, before, "dctwire_feedback_total") == 1
+    assert gained(harness, before, "dctwire_feedback_total", correct="false") == 1
 
 
-def test_labels_that_arrive_at_once_count_once(rig: Rig, device: Device) -> None:
+def test_labels_that_arrive_at_once_count_once(harness: ServerHarness, device: Device) -> None:
     answer = answered(device)
-    before = rig.scrape()
+    before = harness.scrape()
     with ThreadPoolExecutor(8) as threads:
-        said = list(threads.map(lambda n: review(rig, answer["id"], LABELS[n % 5], SOURCES[n % 3]), range(12)))
-    assert gained(rig, before, "dctwire_feedback_total") == 1
+        said = list(threads.map(lambda n: review(harness, answer["id"], LABELS[n % 5], SOURCES[n % 3]), range(12)))
+    assert gained(harness, before, "dctwire_feedback_total") == 1
     assert any(one["stands"] for one in said)
-    assert standing(rig, answer["id"])[1] == "audit"
+    assert standing(harness, answer["id"])[1] == "audit"
 
 
-def test_a_label_that_no_classifier_knows_is_taken_as_foreign(rig: Rig, device: Device) -> None:
+def test_a_label_that_no_classifier_knows_is_taken_as_foreign(harness: ServerHarness, device: Device) -> None:
     answer = answered(device)
-    before = rig.scrape()
-    said = review(rig, answer["id"], "a dog, asleep")
+    before = harness.scrape()
+    said = review(harness, answer["id"], "a dog, asleep")
     assert (said["is_foreign"], said["is_correct"], said["stands"]) == (True, False, True)
-    assert gained(rig, before, "dctwire_feedback_total", correct="false") == 1
-    assert review(rig, answer["id"], other_than(answer["label"]))["is_foreign"] is False
+    assert gained(harness, before, "dctwire_feedback_total", correct="false") == 1
+    assert review(harness, answer["id"], other_than(answer["label"]))["is_foreign"] is False
 
 
-def test_a_label_for_a_frame_that_has_no_answer_says_why(rig: Rig, device: Device) -> None:
-    http = rig.client("operator")
+def test_a_label_for_a_frame_that_has_no_answer_says_why(harness: ServerHarness, device: Device) -> None:
+    http = harness.client("operator")
     for frame_id in (f"{device.device_id}.77", "nobody.1", "..", "a.99999999999999999999", "A.1", "x.01", "%0a.1"):
         answer = http.put(f"/v1/frames/{frame_id}/label", json={"label": "one"})
         assert_problem(answer, 404, ProblemCode.NOT_FOUND)
@@ -100,8 +104,8 @@ def test_a_label_for_a_frame_that_has_no_answer_says_why(rig: Rig, device: Devic
     assert "expired" in late
 
 
-def test_a_review_must_be_well_formed_and_say_that_it_is_json(rig: Rig, device: Device) -> None:
-    http, path = rig.client("operator"), f"/v1/frames/{answered(device)['id']}/label"
+def test_a_review_must_be_well_formed_and_say_that_it_is_json(harness: ServerHarness, device: Device) -> None:
+    http, path = harness.client("operator"), f"/v1/frames/{answered(device)['id']}/label"
     for body in ({}, {"label": ""}, {"label": "x" * 129}, {"label": "a\u0000b"}, {"label": "a", "by": "\u001b[31m"}):
         assert_problem(http.put(path, json=body), 400, ProblemCode.BAD_REQUEST)
     for content in (b"", b"[]", b"{", b'{"label": "\\ud800"}', b"\xff"):
@@ -114,14 +118,14 @@ def test_a_review_must_be_well_formed_and_say_that_it_is_json(rig: Rig, device: 
 def test_a_label_is_not_refused_for_good_because_our_files_are_damaged(
     tmp_path: Path, bundle_folders: dict[int, Path]
 ) -> None:
-    with server_in_thread(tmp_path) as rig:
-        rig.publish(bundle_folders[1])
-        device = rig.enrol("digits")
+    with server_in_thread(tmp_path) as harness:
+        harness.publish(bundle_folders[1])
+        device = harness.enrol("digits")
         answer = device.post(frame(tables(50))).json()
     digest = hashlib.sha256((bundle_folders[1] / "labels.json").read_bytes()).hexdigest()
     file = tmp_path / "data" / "blobs" / digest[:2] / digest
     kept_aside = file.rename(tmp_path / "labels.json")
-    with server_in_thread(tmp_path) as rig, httpx.Client(base_url=rig.addresses["device"]) as client:
+    with server_in_thread(tmp_path) as harness, httpx.Client(base_url=harness.addresses["device"]) as client:
         client.headers["authorization"] = f"Bearer {device.token}"
         report = {"label": answer["label"], "source": "human"}
         refused = client.put(f"/v1/frames/{answer['id']}/label", json=report)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from cloud_server.feedback.plain_jpeg import plain_jpeg
 from shared.jpeg import Decoder, Encoder, Sampling, Stream, TableSet
-from tests.cloud_server.rig import frame, picture, tables
+from tests.cloud_server.harness.frames import frame, picture, tables
 
 SECRET = b"52.5200N 13.4050E"
 

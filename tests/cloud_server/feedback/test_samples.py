@@ -9,86 +9,81 @@ from PIL import Image
 
 from shared.jpeg import Decoder, Stream
 from shared.wire import BATCH_MEDIA_TYPE, ProblemCode
-from tests.cloud_server.engines import Engine
-from tests.cloud_server.feedback.field import KEEP_ALL, answered, jpeg_of, kept, listed, once, other_than, review
-from tests.cloud_server.rig import (
-    Device,
-    Rig,
-    assert_problem,
-    batch_with_scans,
-    frame,
-    gained,
-    server_in_thread,
-    tables,
-)
+from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.engines import Engine
+from tests.cloud_server.harness.feedback import KEEP_ALL, answered, jpeg_of, kept, listed, other_than, review
+from tests.cloud_server.harness.frames import batch_with_scans, frame, tables
+from tests.cloud_server.harness.problems import assert_problem
+from tests.cloud_server.harness.server import ServerHarness, gained, server_in_thread
+from tests.cloud_server.harness.waiting import once
 
 
-def test_a_kept_frame_tells_its_answer_and_opens_in_any_viewer(rig: Rig, device: Device) -> None:
+def test_a_kept_frame_tells_its_answer_and_opens_in_any_viewer(harness: ServerHarness, device: Device) -> None:
     sent = frame(tables(50), 3)
     answer = answered(device, data=sent)
-    sample = kept(rig, answer["id"])
+    sample = kept(harness, answer["id"])
     assert sample["frame_id"] == answer["id"]
     assert (sample["answer"], sample["confidence"]) == (answer["label"], answer["confidence"])
     assert (sample["model"], sample["match"], sample["tables"]) == ("digits/1", "exact", "v1")
     assert (sample["family"], sample["reason"], sample["label"]) == ("digits", "random", None)
-    file = jpeg_of(rig, answer["id"])
+    file = jpeg_of(harness, answer["id"])
     assert file.headers["content-type"] == "image/jpeg"
     assert len(file.content) == sample["bytes"]
     assert Image.open(io.BytesIO(file.content)).size == (32, 32)
     assert Decoder().decode(file.content) == Decoder(tables(50)).decode(sent)
 
 
-def test_a_fallback_is_marked(rig: Rig, device: Device) -> None:
+def test_a_fallback_is_marked(harness: ServerHarness, device: Device) -> None:
     answer = answered(device, data=frame(tables(80), 6, Stream.INTERCHANGE))
-    assert kept(rig, answer["id"])["match"] == "fallback"
+    assert kept(harness, answer["id"])["match"] == "fallback"
 
 
-def test_frames_of_a_batch_are_kept_one_by_one(rig: Rig, device: Device) -> None:
+def test_frames_of_a_batch_are_kept_one_by_one(harness: ServerHarness, device: Device) -> None:
     batch = batch_with_scans(50, range(5), first_sequence=40)
     headers = {"content-type": BATCH_MEDIA_TYPE}
     results = device.http.post("/v1/frames:batch", content=batch.to_bytes(), headers=headers).json()["results"]
     for result, sent in zip(results, batch.frames(), strict=True):
-        kept(rig, result["id"])
-        assert Decoder().decode(jpeg_of(rig, result["id"]).content) == Decoder(tables(50)).decode(sent)
+        kept(harness, result["id"])
+        assert Decoder().decode(jpeg_of(harness, result["id"]).content) == Decoder(tables(50)).decode(sent)
 
 
-def test_a_frame_that_is_sent_again_is_kept_once(rig: Rig, device: Device) -> None:
-    before = rig.scrape()
+def test_a_frame_that_is_sent_again_is_kept_once(harness: ServerHarness, device: Device) -> None:
+    before = harness.scrape()
     ids = {device.post(frame(tables(50), 1), sequence=9).json()["id"] for _ in range(3)}
-    kept(rig, ids.pop())
+    kept(harness, ids.pop())
     answer = answered(device)  # sequence 0: stored after everything before it
-    kept(rig, answer["id"])
-    assert gained(rig, before, "dctwire_samples_total", family="digits", reason="random") == 2
+    kept(harness, answer["id"])
+    assert gained(harness, before, "dctwire_samples_total", family="digits", reason="random") == 2
 
 
-def test_the_same_picture_twice_is_two_samples_and_one_file(rig: Rig, device: Device) -> None:
+def test_the_same_picture_twice_is_two_samples_and_one_file(harness: ServerHarness, device: Device) -> None:
     one = answered(device, seed=77)
-    kept(rig, one["id"])
-    bytes_before = rig.scrape().value("dctwire_samples_bytes")
+    kept(harness, one["id"])
+    bytes_before = harness.scrape().value("dctwire_samples_bytes")
     two = answered(device, data=frame(tables(50), 77, Stream.INTERCHANGE))
-    assert kept(rig, two["id"])["stored_at"] >= kept(rig, one["id"])["stored_at"]
-    assert jpeg_of(rig, one["id"]).content == jpeg_of(rig, two["id"]).content
-    assert rig.scrape().value("dctwire_samples_bytes") == bytes_before
+    assert kept(harness, two["id"])["stored_at"] >= kept(harness, one["id"])["stored_at"]
+    assert jpeg_of(harness, one["id"]).content == jpeg_of(harness, two["id"]).content
+    assert harness.scrape().value("dctwire_samples_bytes") == bytes_before
 
 
-def test_pages_follow_each_other_newest_first_and_miss_nothing(rig: Rig) -> None:
-    device = rig.enrol("digits")
+def test_pages_follow_each_other_newest_first_and_miss_nothing(harness: ServerHarness) -> None:
+    device = harness.enrol("digits")
     ids = [answered(device, seed)["id"] for seed in range(7)]
     for frame_id in ids:
-        kept(rig, frame_id)
-    found = [row for row in listed(rig, limit=2) if row["frame_id"].startswith(device.device_id)]
+        kept(harness, frame_id)
+    found = [row for row in listed(harness, limit=2) if row["frame_id"].startswith(device.device_id)]
     assert [row["frame_id"] for row in found] == ids[::-1]
     assert all(newer["stored_at"] >= older["stored_at"] for newer, older in pairwise(found))
 
 
-def test_samples_are_found_by_what_is_known_of_them(rig: Rig, device: Device) -> None:
+def test_samples_are_found_by_what_is_known_of_them(harness: ServerHarness, device: Device) -> None:
     labelled, unlabelled = (answered(device, seed) for seed in range(2))
-    since = kept(rig, labelled["id"])["stored_at"]
-    kept(rig, unlabelled["id"])
-    review(rig, labelled["id"], other_than(labelled["label"]), by="Ada")
+    since = kept(harness, labelled["id"])["stored_at"]
+    kept(harness, unlabelled["id"])
+    review(harness, labelled["id"], other_than(labelled["label"]), by="Ada")
 
     def has(**wanted: str | float | bool) -> tuple[bool, bool]:
-        found = {row["frame_id"] for row in listed(rig, **wanted)}
+        found = {row["frame_id"] for row in listed(harness, **wanted)}
         return labelled["id"] in found, unlabelled["id"] in found
 
     assert has(labelled=True) == (True, False)
@@ -97,7 +92,7 @@ def test_samples_are_found_by_what_is_known_of_them(rig: Rig, device: Device) ->
     assert has(family="strangers") == has(reason="disagreement") == (False, False)
     assert has(since=since) == (True, True)
     assert has(until=since) == has(since=4e9) == (False, False)
-    row = kept(rig, labelled["id"])
+    row = kept(harness, labelled["id"])
     assert (row["is_correct"], row["is_foreign"], row["source"], row["labelled_by"]) == (False, False, "human", "Ada")
 
 
@@ -122,64 +117,64 @@ def test_samples_are_found_by_what_is_known_of_them(rig: Rig, device: Device) ->
         "family=%F0%9F%90%88",
     ],
 )
-def test_hostile_paging_is_refused(rig: Rig, query: str) -> None:
-    assert_problem(rig.client("operator").get(f"/v1/samples?{query}"), 400, ProblemCode.BAD_REQUEST)
+def test_hostile_paging_is_refused(harness: ServerHarness, query: str) -> None:
+    assert_problem(harness.client("operator").get(f"/v1/samples?{query}"), 400, ProblemCode.BAD_REQUEST)
 
 
 @pytest.mark.parametrize("frame_id", ["nobody.1", "..", "%2e%2e", "a.1%00", "a.-1", "a.9999999999999999999", "x" * 500])
-def test_hostile_ids_lead_nowhere(rig: Rig, frame_id: str) -> None:
+def test_hostile_ids_lead_nowhere(harness: ServerHarness, frame_id: str) -> None:
     for path in (f"/v1/samples/{frame_id}", f"/v1/samples/{frame_id}/jpeg"):
-        assert_problem(rig.client("operator").get(path), 404, ProblemCode.NOT_FOUND)
+        assert_problem(harness.client("operator").get(path), 404, ProblemCode.NOT_FOUND)
 
 
 def test_a_label_that_contradicts_the_answer_keeps_the_frame(
     engine: Engine, tmp_path: Path, bundle_folders: dict[int, Path]
 ) -> None:
     only_disagreement = {"sample_random_rate": 0.0, "sample_confidence_below": 0.0, "sample_rare_share": 0.0}
-    with server_in_thread(tmp_path, engine, **KEEP_ALL | only_disagreement) as rig:
-        rig.publish(bundle_folders[1])
-        device = rig.enrol("digits")
+    with server_in_thread(tmp_path, engine, **KEEP_ALL | only_disagreement) as harness:
+        harness.publish(bundle_folders[1])
+        device = harness.enrol("digits")
         right, wrong, unlabelled = (answered(device, seed) for seed in range(3))
-        review(rig, right["id"], right["label"])
-        review(rig, wrong["id"], other_than(wrong["label"]))
-        assert kept(rig, wrong["id"])["reason"] == "disagreement"
-        assert [row["frame_id"] for row in listed(rig)] == [wrong["id"]]
-        review(rig, unlabelled["id"], unlabelled["label"])
-        assert rig.scrape().value("dctwire_samples_dropped_total") == 0
+        review(harness, right["id"], right["label"])
+        review(harness, wrong["id"], other_than(wrong["label"]))
+        assert kept(harness, wrong["id"])["reason"] == "disagreement"
+        assert [row["frame_id"] for row in listed(harness)] == [wrong["id"]]
+        review(harness, unlabelled["id"], unlabelled["label"])
+        assert harness.scrape().value("dctwire_samples_dropped_total") == 0
 
 
 def test_a_contradicted_frame_that_memory_has_lost_is_counted(tmp_path: Path, bundle_folders: dict[int, Path]) -> None:
     changes = {"sample_random_rate": 0.0, "sample_confidence_below": 0.0, "recent_frames_max_bytes": 0}
-    with server_in_thread(tmp_path, **changes) as rig:
-        rig.publish(bundle_folders[1])
-        answer = answered(rig.enrol("digits"))
-        review(rig, answer["id"], other_than(answer["label"]))
-        assert rig.scrape().value("dctwire_samples_dropped_total", cause="gone") == 1
-        assert listed(rig) == []
+    with server_in_thread(tmp_path, **changes) as harness:
+        harness.publish(bundle_folders[1])
+        answer = answered(harness.enrol("digits"))
+        review(harness, answer["id"], other_than(answer["label"]))
+        assert harness.scrape().value("dctwire_samples_dropped_total", cause="gone") == 1
+        assert listed(harness) == []
 
 
 def test_caps_hold_and_what_they_refuse_is_counted(
     engine: Engine, tmp_path: Path, bundle_folders: dict[int, Path]
 ) -> None:
     changes = {"sample_random_rate": 1.0, "sample_hourly_max": 100, "sample_daily_max": 3}
-    with server_in_thread(tmp_path, engine, **changes) as rig:
-        rig.publish(bundle_folders[1])
-        device = rig.enrol("digits")
+    with server_in_thread(tmp_path, engine, **changes) as harness:
+        harness.publish(bundle_folders[1])
+        device = harness.enrol("digits")
         for seed in range(20):
             answered(device, seed)
-        once(lambda: rig.scrape().value("dctwire_samples_dropped_total") == 17 or None)
-        assert rig.scrape().value("dctwire_samples_dropped_total", cause="cap") == 17
-        assert len(listed(rig)) == rig.scrape().value("dctwire_samples_total") == 3
+        once(lambda: harness.scrape().value("dctwire_samples_dropped_total") == 17 or None)
+        assert harness.scrape().value("dctwire_samples_dropped_total", cause="cap") == 17
+        assert len(listed(harness)) == harness.scrape().value("dctwire_samples_total") == 3
 
 
 def test_bytes_in_all_are_bounded(engine: Engine, tmp_path: Path, bundle_folders: dict[int, Path]) -> None:
-    with server_in_thread(tmp_path, engine, **KEEP_ALL | {"samples_max_bytes": 2000}) as rig:
-        rig.publish(bundle_folders[1])
-        device = rig.enrol("digits")
+    with server_in_thread(tmp_path, engine, **KEEP_ALL | {"samples_max_bytes": 2000}) as harness:
+        harness.publish(bundle_folders[1])
+        device = harness.enrol("digits")
         for seed in range(10):
             answered(device, seed)
-        dropped = once(lambda: rig.scrape().value("dctwire_samples_dropped_total", cause="full") or None)
-        once(lambda: len(listed(rig)) + rig.scrape().value("dctwire_samples_dropped_total") == 10 or None)
-        found = listed(rig)
+        dropped = once(lambda: harness.scrape().value("dctwire_samples_dropped_total", cause="full") or None)
+        once(lambda: len(listed(harness)) + harness.scrape().value("dctwire_samples_dropped_total") == 10 or None)
+        found = listed(harness)
         assert dropped and 1 <= len(found) <= 2000 // 600
-        assert sum(row["bytes"] for row in found) == rig.scrape().value("dctwire_samples_bytes") <= 2000
+        assert sum(row["bytes"] for row in found) == harness.scrape().value("dctwire_samples_bytes") <= 2000

@@ -16,8 +16,8 @@ from cloud_server.state import engine_of
 from cloud_server.storage.database import Database
 from cloud_server.storage.migrating import migrate
 from cloud_server.storage.schema import devices
-from tests.cloud_server.engines import Engine
-from tests.cloud_server.rig import settings
+from tests.cloud_server.harness.engines import Engine
+from tests.cloud_server.harness.server import settings
 
 Pair = tuple[Database, Database]
 Run = Callable[[Callable[[Pair], Awaitable[None]]], None]

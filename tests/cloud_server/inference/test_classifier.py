@@ -11,7 +11,7 @@ from cloud_server.errors import ClassifierError
 from cloud_server.inference.classifier import Classifier
 from cloud_server.inference.warm_up import BatchLimits
 from shared.bundle import InputGeometry
-from tests.cloud_server.rig import LABELS, write_classifier
+from tests.cloud_server.harness.classifiers import LABELS, write_classifier
 
 GEOMETRY = InputGeometry(width=32, height=32)
 

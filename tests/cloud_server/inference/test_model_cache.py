@@ -16,7 +16,9 @@ from cloud_server.inference.model_cache import ModelCache, State, retry_delay_se
 from cloud_server.inference.routing import Model, Published
 from cloud_server.metrics import Metrics
 from shared.bundle import Bundle
-from tests.cloud_server.rig import LABELS, tables, write_bundle
+from tests.cloud_server.harness.bundles import write_bundle
+from tests.cloud_server.harness.classifiers import LABELS
+from tests.cloud_server.harness.frames import tables
 
 COST = 100
 Load = Callable[[Published], Model]

@@ -10,8 +10,9 @@ from cloud_server.inference.routing import Route, RoutingTable
 from shared.bundle import Bundle
 from shared.jpeg import Encoder, Sampling, Stream, SymbolCounts, TableSet, UnknownTablesError, inspect
 from shared.wire import Match
-from tests.cloud_server.model_folders import write_fallback
-from tests.cloud_server.rig import frame, picture, tables, write_bundle
+from tests.cloud_server.harness.bundles import write_bundle
+from tests.cloud_server.harness.fallbacks import write_fallback
+from tests.cloud_server.harness.frames import frame, picture, tables
 
 
 @pytest.fixture

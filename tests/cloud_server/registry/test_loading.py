@@ -16,8 +16,10 @@ from cloud_server.inference.warm_up import BatchLimits
 from cloud_server.registry.loading import Loading
 from cloud_server.storage.blobs import DirectoryBlobs
 from shared.bundle import GOLDEN_NAME, INT8_NAME, MODEL_NAME, BundleError, Golden
-from tests.cloud_server.model_folders import burden, named_anew, write_fallback
-from tests.cloud_server.rig import LABELS, tables, write_bundle, write_classifier, write_golden
+from tests.cloud_server.harness.bundles import named_anew, write_bundle, write_golden
+from tests.cloud_server.harness.classifiers import LABELS, burden, write_classifier
+from tests.cloud_server.harness.fallbacks import write_fallback
+from tests.cloud_server.harness.frames import tables
 
 LIMITS = BatchLimits(frames=8)
 

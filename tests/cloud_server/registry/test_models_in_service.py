@@ -16,40 +16,33 @@ from shared.bundle import GOLDEN_NAME, LABELS_NAME, MODEL_NAME, Bundle
 from shared.errors import RefusedError
 from shared.jpeg import Encoder, Sampling, Stream, TableSet
 from shared.wire import ProblemCode
-from tests.cloud_server.engines import Engine, Outgrown
-from tests.cloud_server.model_folders import burden, coefficients, named_anew, write_fallback
-from tests.cloud_server.rig import (
-    LABELS,
-    Device,
-    Rig,
-    assert_problem,
-    frame,
-    picture,
-    server_in_thread,
-    tables,
-    write_bundle,
-    write_classifier,
-    write_golden,
-)
+from tests.cloud_server.harness.bundles import named_anew, write_bundle, write_golden
+from tests.cloud_server.harness.classifiers import LABELS, burden, write_classifier
+from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.engines import Engine, Outgrown
+from tests.cloud_server.harness.fallbacks import coefficients, write_fallback
+from tests.cloud_server.harness.frames import frame, picture, tables
+from tests.cloud_server.harness.problems import assert_problem
+from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Rig]:
+def fresh(tmp_path: Path) -> Iterator[ServerHarness]:
     """A server of this test's own."""
-    with server_in_thread(tmp_path / "server", wait_max_seconds=30) as rig:
-        yield rig
+    with server_in_thread(tmp_path / "server", wait_max_seconds=30) as harness:
+        yield harness
 
 
-def published(rig: Rig, folder: Path, counter: int, quality: float = 50, seed: int = 0) -> Bundle:
+def published(harness: ServerHarness, folder: Path, counter: int, quality: float = 50, seed: int = 0) -> Bundle:
     """A bundle, published."""
     bundle = write_bundle(folder, "digits", counter, tables(quality), seed=seed)
-    rig.publish(folder)
+    harness.publish(folder)
     return bundle
 
 
-def rows(rig: Rig) -> dict[str, dict[str, object]]:
+def rows(harness: ServerHarness) -> dict[str, dict[str, object]]:
     """What is published, by name."""
-    operator = rig.client("operator")
+    operator = harness.client("operator")
     listed = operator.get("/v1/bundles").json()["bundles"] + operator.get("/v1/fallbacks").json()["fallbacks"]
     return {row["name"]: row for row in listed}
 
@@ -96,7 +89,7 @@ def no_golden(folder: Path) -> None:
 
 @pytest.mark.parametrize("spoil", [no_onnx, other_classifier, other_size, other_files, other_labels, no_golden])
 def test_a_bundle_that_does_not_load_leaves_everything_as_it_was(
-    fresh: Rig, tmp_path: Path, spoil: Callable[[Path], None]
+    fresh: ServerHarness, tmp_path: Path, spoil: Callable[[Path], None]
 ) -> None:
     published(fresh, tmp_path / "v1", 1, seed=1)
     fresh.assign("digits", 1)
@@ -116,7 +109,7 @@ def test_a_bundle_that_does_not_load_leaves_everything_as_it_was(
     }
 
 
-def test_swaps_under_load_lose_no_request_and_the_old_session_goes(fresh: Rig, tmp_path: Path) -> None:
+def test_swaps_under_load_lose_no_request_and_the_old_session_goes(fresh: ServerHarness, tmp_path: Path) -> None:
     published(fresh, tmp_path / "v1", 1)
     device = fresh.enrol("digits")
     stop, answers = threading.Event(), []
@@ -141,50 +134,50 @@ def test_swaps_under_load_lose_no_request_and_the_old_session_goes(fresh: Rig, t
 
 
 def test_more_models_than_memory_are_loaded_as_frames_need_them(tmp_path: Path) -> None:
-    with server_in_thread(tmp_path / "server", wait_max_seconds=30, model_memory_bytes=20 << 20) as rig:
+    with server_in_thread(tmp_path / "server", wait_max_seconds=30, model_memory_bytes=20 << 20) as harness:
         for counter in (1, 2, 3, 4):
             bundle = write_bundle(tmp_path / str(counter), "digits", counter, tables(50 - counter), seed=counter)
             heavier(tmp_path / str(counter), bundle, 6_000)
-            rig.publish(tmp_path / str(counter))
-        device = rig.enrol("digits")
+            harness.publish(tmp_path / str(counter))
+        device = harness.enrol("digits")
         for counter in (1, 2, 3, 4, 1, 2, 3, 4):
             assert device.post(frame(tables(50 - counter))).json()["model"] == f"digits/{counter}"
-        loaded = [row for row in rows(rig).values() if row["state"] == "loaded"]
+        loaded = [row for row in rows(harness).values() if row["state"] == "loaded"]
         assert 0 < len(loaded) < 4
         assert sum(int(str(row["memory_bytes"])) for row in loaded) <= 20 << 20
-        scrape = rig.scrape()
+        scrape = harness.scrape()
         assert scrape.value("dctwire_classifier_evictions_total") >= 4
         assert scrape.value("dctwire_classifier_loads_total", outcome="failed") == 0
         assert scrape.value("dctwire_classifier_bytes") == sum(int(str(row["memory_bytes"])) for row in loaded)
 
 
 def test_a_model_larger_than_the_budget_is_refused_by_name(tmp_path: Path) -> None:
-    with server_in_thread(tmp_path / "server", model_memory_bytes=4 << 20) as rig:
+    with server_in_thread(tmp_path / "server", model_memory_bytes=4 << 20) as harness:
         bundle = write_bundle(tmp_path / "v1", "digits", 1, tables(50))
         heavier(tmp_path / "v1", bundle, 8_000)
         with pytest.raises(RefusedError, match="model_memory_bytes"):
-            rig.publish(tmp_path / "v1")
-        assert rows(rig) == {}
+            harness.publish(tmp_path / "v1")
+        assert rows(harness) == {}
 
 
 def test_what_is_assigned_or_newest_is_loaded_at_start_and_the_rest_within_a_frames_time(tmp_path: Path) -> None:
     for counter in (1, 2, 3):
         write_bundle(tmp_path / str(counter), "digits", counter, tables(50 - counter))
-    with server_in_thread(tmp_path / "server") as rig:
+    with server_in_thread(tmp_path / "server") as harness:
         for counter in (1, 2, 3):
-            rig.publish(tmp_path / str(counter))
-        rig.assign("digits", 1)
-        token = rig.enrol("digits").token
-    with server_in_thread(tmp_path / "server", wait_max_seconds=0.0001) as rig:
-        states = {name: row["state"] for name, row in rows(rig).items()}
+            harness.publish(tmp_path / str(counter))
+        harness.assign("digits", 1)
+        token = harness.enrol("digits").token
+    with server_in_thread(tmp_path / "server", wait_max_seconds=0.0001) as harness:
+        states = {name: row["state"] for name, row in rows(harness).items()}
         assert states == {"digits/1": "loaded", "digits/2": "cold", "digits/3": "loaded"}
-        client = rig.client("device", headers={"authorization": f"Bearer {token}"})
+        client = harness.client("device", headers={"authorization": f"Bearer {token}"})
         answer = client.post("/v1/frames", content=frame(tables(48)), headers={"dw-sequence": "0"})
         assert_problem(answer, 504, ProblemCode.TIMED_OUT)
         assert int(answer.headers["retry-after"]) >= 1
 
 
-def test_frames_of_unknown_tables_are_read_by_the_fallback(fresh: Rig, tmp_path: Path) -> None:
+def test_frames_of_unknown_tables_are_read_by_the_fallback(fresh: ServerHarness, tmp_path: Path) -> None:
     published(fresh, tmp_path / "v1", 1, seed=1)
     fallback = write_fallback(tmp_path / "any", "digits", seed=7)
     device = fresh.enrol("digits")
@@ -201,7 +194,7 @@ def test_frames_of_unknown_tables_are_read_by_the_fallback(fresh: Rig, tmp_path:
 
 @pytest.mark.parametrize("sampling", [Sampling.YUV444, Sampling.YUV422, Sampling.GREY])
 def test_ordinary_files_of_any_sampling_are_read_by_the_fallback(
-    fresh: Rig, tmp_path: Path, sampling: Sampling
+    fresh: ServerHarness, tmp_path: Path, sampling: Sampling
 ) -> None:
     fallback = write_fallback(tmp_path / "any", "digits")
     fresh.publish(tmp_path / "any")
@@ -211,7 +204,7 @@ def test_ordinary_files_of_any_sampling_are_read_by_the_fallback(
     assert answer["label"] == said_by_fallback(tmp_path / "any", file)
 
 
-def test_a_file_of_another_size_is_refused_and_told_the_right_one(fresh: Rig, tmp_path: Path) -> None:
+def test_a_file_of_another_size_is_refused_and_told_the_right_one(fresh: ServerHarness, tmp_path: Path) -> None:
     published(fresh, tmp_path / "v1", 1)
     answer = fresh.enrol("digits").post(frame(tables(85), 0, Stream.INTERCHANGE, side=64))
     assert_problem(answer, 422, ProblemCode.WRONG_SIZE)
@@ -220,21 +213,21 @@ def test_a_file_of_another_size_is_refused_and_told_the_right_one(fresh: Rig, tm
 
 def test_fallbacks_are_listed_survive_a_restart_and_the_newest_serves(engine: Engine, tmp_path: Path) -> None:
     names = []
-    with server_in_thread(tmp_path / "server", engine) as rig:
+    with server_in_thread(tmp_path / "server", engine) as harness:
         for day in (2, 1):  # the newest is published first
             folder = tmp_path / f"any{day}"
             made = write_fallback(folder, "digits", seed=day, created_at=datetime(2026, 1, day, tzinfo=UTC))
             names.append(made.name)
-            rig.publish(folder)
-            rig.publish(folder)  # again, which changes nothing
-        token = rig.enrol("digits").token
-        assert sorted(rows(rig)) == sorted(names)
-    with server_in_thread(tmp_path / "server", engine) as rig:
-        client = rig.client("device", headers={"authorization": f"Bearer {token}"})
+            harness.publish(folder)
+            harness.publish(folder)  # again, which changes nothing
+        token = harness.enrol("digits").token
+        assert sorted(rows(harness)) == sorted(names)
+    with server_in_thread(tmp_path / "server", engine) as harness:
+        client = harness.client("device", headers={"authorization": f"Bearer {token}"})
         file = frame(tables(66), 0, Stream.INTERCHANGE)
         answer = client.post("/v1/frames", content=file, headers={"dw-sequence": "0"})
         assert answer.json()["model"] == names[0]
-        assert rows(rig)[names[0]]["state"] == "loaded"
+        assert rows(harness)[names[0]]["state"] == "loaded"
 
 
 def test_a_known_bundle_whose_classifier_is_gone_is_answered_by_the_fallback_and_not_tried_for_each_frame(
@@ -242,26 +235,26 @@ def test_a_known_bundle_whose_classifier_is_gone_is_answered_by_the_fallback_and
 ) -> None:
     write_bundle(tmp_path / "v1", "digits", 1, tables(50), seed=1)
     fallback = write_fallback(tmp_path / "any", "digits", seed=7)
-    with server_in_thread(tmp_path / "server") as rig:
-        rig.publish(tmp_path / "v1")
-        rig.publish(tmp_path / "any")
-        token = rig.enrol("digits").token
-        gone = str(rows(rig)["digits/1"]["classifier_sha256"])
+    with server_in_thread(tmp_path / "server") as harness:
+        harness.publish(tmp_path / "v1")
+        harness.publish(tmp_path / "any")
+        token = harness.enrol("digits").token
+        gone = str(rows(harness)["digits/1"]["classifier_sha256"])
     (tmp_path / "server" / "data" / "blobs" / gone[:2] / gone).unlink()
-    with server_in_thread(tmp_path / "server") as rig:
-        client = rig.client("device", headers={"authorization": f"Bearer {token}"})
+    with server_in_thread(tmp_path / "server") as harness:
+        client = harness.client("device", headers={"authorization": f"Bearer {token}"})
         answers = [
             client.post("/v1/frames", content=frame(tables(50), number), headers={"dw-sequence": str(number)}).json()
             for number in range(50)
         ]
         assert {(answer["model"], answer["match"]) for answer in answers} == {(fallback.name, "fallback")}
-        assert rig.scrape().value("dctwire_classifier_loads_total", outcome="failed") < 10
-        assert rows(rig)["digits/1"]["state"] == "failed"
-        answer = rig.client("operator").post("/v1/assignments", json={"family": "digits", "counter": 1})
+        assert harness.scrape().value("dctwire_classifier_loads_total", outcome="failed") < 10
+        assert rows(harness)["digits/1"]["state"] == "failed"
+        answer = harness.client("operator").post("/v1/assignments", json={"family": "digits", "counter": 1})
         assert_problem(answer, 409, ProblemCode.CONFLICT)
 
 
-def test_a_fallback_with_other_labels_is_refused(fresh: Rig, tmp_path: Path) -> None:
+def test_a_fallback_with_other_labels_is_refused(fresh: ServerHarness, tmp_path: Path) -> None:
     published(fresh, tmp_path / "v1", 1)
     fallback = write_fallback(tmp_path / "any", "digits")
     other_labels(tmp_path / "any")
@@ -276,7 +269,7 @@ def _bundle(folder: Path) -> Bundle:
     return write_bundle(folder / "else", "digits", 9, tables(50))
 
 
-def test_eight_bits_are_named_where_they_serve(fresh: Rig, tmp_path: Path) -> None:
+def test_eight_bits_are_named_where_they_serve(fresh: ServerHarness, tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "v1", "digits", 1, tables(50))
     (tmp_path / "v1" / "classifier-int8.onnx").write_bytes((tmp_path / "v1" / MODEL_NAME).read_bytes())
     heavier(tmp_path / "v1", bundle, 10_000)

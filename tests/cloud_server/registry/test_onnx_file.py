@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from cloud_server.errors import ClassifierError
 from cloud_server.registry.onnx_file import FILE_MAX_BYTES, check_onnx
-from tests.cloud_server.rig import write_classifier
+from tests.cloud_server.harness.classifiers import write_classifier
 
 
 @pytest.fixture

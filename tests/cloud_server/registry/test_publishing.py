@@ -22,52 +22,48 @@ from shared.bundle import Bundle
 from shared.errors import RefusedError
 from shared.trust import TIMESTAMP_FILE, Role, TrustClient, TrustError, add_target, load_key, parse_targets
 from shared.wire import ProblemCode
-from tests.cloud_server.rig import (
-    LABELS,
-    Rig,
-    assert_problem,
-    classifier_ref,
-    frame,
-    server_in_thread,
-    tables,
-    write_bundle,
-    write_classifier,
-)
+from tests.cloud_server.harness.bundles import classifier_ref, write_bundle
+from tests.cloud_server.harness.classifiers import LABELS, write_classifier
+from tests.cloud_server.harness.frames import frame, tables
+from tests.cloud_server.harness.problems import assert_problem
+from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 
 
 @pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerHarness]:
     """A server for refusals: nothing that is refused may leave a trace in it."""
-    with server_in_thread(tmp_path_factory.mktemp("empty")) as rig:
-        yield rig
-        assert rig.client("operator").get("/v1/bundles").json() == {"bundles": []}
-        assert parse_targets(current_targets(rig)).signed.targets == {}
+    with server_in_thread(tmp_path_factory.mktemp("empty")) as harness:
+        yield harness
+        assert harness.client("operator").get("/v1/bundles").json() == {"bundles": []}
+        assert parse_targets(current_targets(harness)).signed.targets == {}
 
 
-def current_targets(rig: Rig) -> bytes:
+def current_targets(harness: ServerHarness) -> bytes:
     """What the operator signs on top of."""
-    return rig.client("operator").get("/v1/tuf/targets").content
+    return harness.client("operator").get("/v1/tuf/targets").content
 
 
-def signed(rig: Rig, bundle: Bundle, **changes: Any) -> bytes:
-    """The current targets with this bundle added, signed by the rig's key."""
+def signed(harness: ServerHarness, bundle: Bundle, **changes: Any) -> bytes:
+    """The current targets with this bundle added, signed by the harness's key."""
     custom = bundle.target_custom | changes
-    signer = load_key(rig.keys, Role.TARGETS)
-    return add_target(current_targets(rig), bundle.target_path, bundle.to_bytes(), custom, signer, datetime.now(UTC))
+    signer = load_key(harness.keys, Role.TARGETS)
+    return add_target(
+        current_targets(harness), bundle.target_path, bundle.to_bytes(), custom, signer, datetime.now(UTC)
+    )
 
 
-def upload_blobs(rig: Rig, folder: Path) -> None:
+def upload_blobs(harness: ServerHarness, folder: Path) -> None:
     """Everything but the bundle."""
     for name in classifier_ref(folder).files:
         data = (folder / name).read_bytes()
-        answer = rig.client("operator").put(f"/v1/blobs/{hashlib.sha256(data).hexdigest()}", content=data)
+        answer = harness.client("operator").put(f"/v1/blobs/{hashlib.sha256(data).hexdigest()}", content=data)
         assert answer.status_code in (201, 204)
 
 
-def post_bundle(rig: Rig, data: bytes, targets: bytes) -> httpx.Response:
+def post_bundle(harness: ServerHarness, data: bytes, targets: bytes) -> httpx.Response:
     """The publishing request itself."""
     body = {"bundle": base64.b64encode(data).decode(), "targets": base64.b64encode(targets).decode()}
-    return rig.client("operator").post("/v1/bundles", json=body)
+    return harness.client("operator").post("/v1/bundles", json=body)
 
 
 def with_digest(bundle: Bundle, folder: Path) -> Bundle:
@@ -104,7 +100,9 @@ def no_labels(folder: Path) -> None:
 @pytest.mark.parametrize(
     "damage", [broken_onnx, other_geometry, other_classes, other_names, repeated_labels, no_labels]
 )
-def test_a_classifier_that_does_not_fit_its_bundle_is_refused(empty: Rig, tmp_path: Path, damage: Any) -> None:
+def test_a_classifier_that_does_not_fit_its_bundle_is_refused(
+    empty: ServerHarness, tmp_path: Path, damage: Any
+) -> None:
     bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
     damage(tmp_path / "b")
     bundle = with_digest(bundle, tmp_path / "b")
@@ -113,14 +111,14 @@ def test_a_classifier_that_does_not_fit_its_bundle_is_refused(empty: Rig, tmp_pa
     assert_problem(answer, 422, ProblemCode.INVALID_BUNDLE)
 
 
-def test_a_bundle_without_its_blobs_is_refused(empty: Rig, tmp_path: Path) -> None:
+def test_a_bundle_without_its_blobs_is_refused(empty: ServerHarness, tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "b", "digits", 1, tables(51), seed=77)
     answer = post_bundle(empty, bundle.to_bytes(), signed(empty, bundle))
     assert_problem(answer, 422, ProblemCode.INVALID_BUNDLE)
     assert "PUT" in answer.json()["detail"]
 
 
-def test_a_bundle_whose_selftest_fails_here_is_refused(empty: Rig, tmp_path: Path) -> None:
+def test_a_bundle_whose_selftest_fails_here_is_refused(empty: ServerHarness, tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
     upload_blobs(empty, tmp_path / "b")
     document = json.loads(bundle.to_bytes())
@@ -130,7 +128,7 @@ def test_a_bundle_whose_selftest_fails_here_is_refused(empty: Rig, tmp_path: Pat
     assert_problem(answer, 422, ProblemCode.SELFTEST_FAILED)
 
 
-def test_targets_that_nobody_trusted_signed_are_refused(empty: Rig, tmp_path: Path) -> None:
+def test_targets_that_nobody_trusted_signed_are_refused(empty: ServerHarness, tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
     upload_blobs(empty, tmp_path / "b")
     initialise_trust(tmp_path / "keys", tmp_path / "data", datetime.now(UTC))
@@ -141,7 +139,7 @@ def test_targets_that_nobody_trusted_signed_are_refused(empty: Rig, tmp_path: Pa
     assert_problem(post_bundle(empty, bundle.to_bytes(), targets), 422, ProblemCode.UNTRUSTED)
 
 
-def test_targets_with_a_changed_byte_are_refused(empty: Rig, tmp_path: Path) -> None:
+def test_targets_with_a_changed_byte_are_refused(empty: ServerHarness, tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
     upload_blobs(empty, tmp_path / "b")
     targets = signed(empty, bundle).replace(b'"min_counter": 1', b'"min_counter": 0', 1)
@@ -151,19 +149,19 @@ def test_targets_with_a_changed_byte_are_refused(empty: Rig, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("garbage", [b"", b"{}", b"[]", b"null", b"\x00"])
-def test_targets_that_are_none_are_refused(empty: Rig, tmp_path: Path, garbage: bytes) -> None:
+def test_targets_that_are_none_are_refused(empty: ServerHarness, tmp_path: Path, garbage: bytes) -> None:
     bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
     assert_problem(post_bundle(empty, bundle.to_bytes(), garbage), 422, ProblemCode.UNTRUSTED)
 
 
-def test_old_targets_are_refused(empty: Rig, tmp_path: Path) -> None:
+def test_old_targets_are_refused(empty: ServerHarness, tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
     upload_blobs(empty, tmp_path / "b")
     answer = post_bundle(empty, bundle.to_bytes(), current_targets(empty))
     assert_problem(answer, 409, ProblemCode.CONFLICT)
 
 
-def test_expired_targets_are_refused(empty: Rig, tmp_path: Path) -> None:
+def test_expired_targets_are_refused(empty: ServerHarness, tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
     upload_blobs(empty, tmp_path / "b")
     long_ago = datetime.now(UTC) - timedelta(days=3650)
@@ -174,21 +172,21 @@ def test_expired_targets_are_refused(empty: Rig, tmp_path: Path) -> None:
     assert_problem(post_bundle(empty, bundle.to_bytes(), targets), 422, ProblemCode.UNTRUSTED)
 
 
-def test_an_entry_that_names_another_classifier_is_refused(empty: Rig, tmp_path: Path) -> None:
+def test_an_entry_that_names_another_classifier_is_refused(empty: ServerHarness, tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
     upload_blobs(empty, tmp_path / "b")
     targets = signed(empty, bundle, classifier_sha256="0" * 64)
     assert_problem(post_bundle(empty, bundle.to_bytes(), targets), 422, ProblemCode.UNTRUSTED)
 
 
-def test_an_entry_for_other_bytes_is_refused(empty: Rig, tmp_path: Path) -> None:
+def test_an_entry_for_other_bytes_is_refused(empty: ServerHarness, tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
     other = write_bundle(tmp_path / "c", "digits", 1, tables(49))
     upload_blobs(empty, tmp_path / "b")
     assert_problem(post_bundle(empty, bundle.to_bytes(), signed(empty, other)), 422, ProblemCode.UNTRUSTED)
 
 
-def test_a_blob_must_be_what_its_name_says(empty: Rig) -> None:
+def test_a_blob_must_be_what_its_name_says(empty: ServerHarness) -> None:
     client = empty.client("operator")
     name = hashlib.sha256(b"right").hexdigest()
     assert_problem(client.put(f"/v1/blobs/{name}", content=b"wrong"), 400, ProblemCode.BAD_REQUEST)
@@ -198,12 +196,12 @@ def test_a_blob_must_be_what_its_name_says(empty: Rig) -> None:
     assert not list((empty.data / "blobs" / "partial").iterdir())
 
 
-def test_what_is_not_published_cannot_be_assigned(empty: Rig) -> None:
+def test_what_is_not_published_cannot_be_assigned(empty: ServerHarness) -> None:
     answer = empty.client("operator").post("/v1/assignments", json={"family": "digits", "counter": 1})
     assert_problem(answer, 404, ProblemCode.NOT_FOUND)
 
 
-def test_a_browser_page_cannot_operate_the_server(empty: Rig) -> None:
+def test_a_browser_page_cannot_operate_the_server(empty: ServerHarness) -> None:
     """A cross-site request may be text/plain without asking; JSON it may not be."""
     answer = empty.client("operator").post(
         "/v1/claims", content=b'{"family":"digits"}', headers={"content-type": "text/plain"}
@@ -212,13 +210,13 @@ def test_a_browser_page_cannot_operate_the_server(empty: Rig) -> None:
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Rig]:
+def fresh(tmp_path: Path) -> Iterator[ServerHarness]:
     """A server of this test's own."""
-    with server_in_thread(tmp_path / "server") as rig:
-        yield rig
+    with server_in_thread(tmp_path / "server") as harness:
+        yield harness
 
 
-def test_publishing_again_changes_nothing(fresh: Rig, tmp_path: Path) -> None:
+def test_publishing_again_changes_nothing(fresh: ServerHarness, tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
     upload_blobs(fresh, tmp_path / "b")
     targets = signed(fresh, bundle)
@@ -231,7 +229,7 @@ def test_publishing_again_changes_nothing(fresh: Rig, tmp_path: Path) -> None:
     assert len(fresh.client("operator").get("/v1/bundles").json()["bundles"]) == 1
 
 
-def test_a_counter_is_used_once_and_only_grows(fresh: Rig, tmp_path: Path) -> None:
+def test_a_counter_is_used_once_and_only_grows(fresh: ServerHarness, tmp_path: Path) -> None:
     write_bundle(tmp_path / "v2", "digits", 2, tables(50))
     fresh.publish(tmp_path / "v2")
     older = write_bundle(tmp_path / "v1", "digits", 1, tables(40))
@@ -242,7 +240,7 @@ def test_a_counter_is_used_once_and_only_grows(fresh: Rig, tmp_path: Path) -> No
     assert_problem(post_bundle(fresh, same.to_bytes(), current_targets(fresh)), 409, ProblemCode.CONFLICT)
 
 
-def test_assignment_numbers_only_grow_and_going_back_is_a_new_one(fresh: Rig, tmp_path: Path) -> None:
+def test_assignment_numbers_only_grow_and_going_back_is_a_new_one(fresh: ServerHarness, tmp_path: Path) -> None:
     for counter in (1, 2):
         write_bundle(tmp_path / str(counter), "digits", counter, tables(50 - counter), seed=counter)
         fresh.publish(tmp_path / str(counter))
@@ -251,7 +249,7 @@ def test_assignment_numbers_only_grow_and_going_back_is_a_new_one(fresh: Rig, tm
     assert device.http.get("/v1/assignment").json()["seq"] == 3
 
 
-def test_a_bundle_below_the_floor_cannot_be_assigned(fresh: Rig, tmp_path: Path) -> None:
+def test_a_bundle_below_the_floor_cannot_be_assigned(fresh: ServerHarness, tmp_path: Path) -> None:
     for counter, floor in ((1, 1), (2, 2)):
         write_bundle(tmp_path / str(counter), "digits", counter, tables(50 - counter), min_counter=floor)
         fresh.publish(tmp_path / str(counter))
@@ -259,7 +257,7 @@ def test_a_bundle_below_the_floor_cannot_be_assigned(fresh: Rig, tmp_path: Path)
     assert_problem(answer, 409, ProblemCode.CONFLICT)
 
 
-def test_a_bundle_published_while_frames_flow_is_served_at_once(fresh: Rig, tmp_path: Path) -> None:
+def test_a_bundle_published_while_frames_flow_is_served_at_once(fresh: ServerHarness, tmp_path: Path) -> None:
     write_bundle(tmp_path / "v1", "digits", 1, tables(50), seed=1)
     fresh.publish(tmp_path / "v1")
     device = fresh.enrol("digits")
@@ -272,52 +270,52 @@ def test_a_bundle_published_while_frames_flow_is_served_at_once(fresh: Rig, tmp_
 
 def test_everything_is_still_there_after_a_restart(tmp_path: Path) -> None:
     write_bundle(tmp_path / "v1", "digits", 1, tables(50), seed=1)
-    with server_in_thread(tmp_path) as rig:
-        rig.publish(tmp_path / "v1")
-        rig.assign("digits", 1)
-        device = rig.enrol("digits")
+    with server_in_thread(tmp_path) as harness:
+        harness.publish(tmp_path / "v1")
+        harness.assign("digits", 1)
+        device = harness.enrol("digits")
         answer = device.post(frame(tables(50)), sequence=3).json()
-    with server_in_thread(tmp_path) as rig:
-        client = rig.client("device", headers={"authorization": f"Bearer {device.token}"})
+    with server_in_thread(tmp_path) as harness:
+        client = harness.client("device", headers={"authorization": f"Bearer {device.token}"})
         again = client.post("/v1/frames", content=frame(tables(25)), headers={"dw-sequence": "3"})
         assert again.json() == answer
         assert again.headers["dw-assignment"] == "1"
-        row = rig.client("operator").get("/v1/devices").json()["devices"][0]
+        row = harness.client("operator").get("/v1/devices").json()["devices"][0]
         assert (row["last_tables"], row["device_id"]) == ("v1", device.device_id)
 
 
 def test_a_blob_that_rotted_on_disk_is_left_out_and_the_rest_is_served(tmp_path: Path) -> None:
     for counter in (1, 2):
         write_bundle(tmp_path / str(counter), "digits", counter, tables(50 - counter), seed=counter)
-    with server_in_thread(tmp_path) as rig:
+    with server_in_thread(tmp_path) as harness:
         for counter in (1, 2):
-            rig.publish(tmp_path / str(counter))
-        rotten = rig.client("operator").get("/v1/bundles").json()["bundles"][1]["classifier_sha256"]
-        token = rig.enrol("digits").token
+            harness.publish(tmp_path / str(counter))
+        rotten = harness.client("operator").get("/v1/bundles").json()["bundles"][1]["classifier_sha256"]
+        token = harness.enrol("digits").token
     path = tmp_path / "data" / "blobs" / rotten[:2] / rotten
     write_classifier(path, seed=3)  # a model ONNX Runtime would load gladly
-    with server_in_thread(tmp_path) as rig:
-        rows = rig.client("operator").get("/v1/bundles").json()["bundles"]
+    with server_in_thread(tmp_path) as harness:
+        rows = harness.client("operator").get("/v1/bundles").json()["bundles"]
         assert {row["counter"]: row["state"] for row in rows} == {1: "cold", 2: "failed"}
         assert rotten in rows[1]["failure"]
-        client = rig.client("device", headers={"authorization": f"Bearer {token}"})
+        client = harness.client("device", headers={"authorization": f"Bearer {token}"})
         answer = client.post("/v1/frames", content=frame(tables(49)), headers={"dw-sequence": "0"})
         assert answer.json()["model"] == "digits/1"
 
 
 def test_a_damaged_timestamp_in_the_database_is_named_at_the_start(tmp_path: Path) -> None:
-    with server_in_thread(tmp_path) as rig, rig.database() as database:
+    with server_in_thread(tmp_path) as harness, harness.database() as database:
         database.execute(update(tuf_files).where(tuf_files.c.name == TIMESTAMP_FILE).values(data=b"rubbish"))
     with pytest.raises(TrustError, match="not TUF metadata"), server_in_thread(tmp_path):
         pass
 
 
 def test_a_database_of_other_keys_is_refused(tmp_path: Path) -> None:
-    with server_in_thread(tmp_path) as rig:
+    with server_in_thread(tmp_path) as harness:
         initialise_trust(tmp_path / "other-keys", tmp_path / "other-data", datetime.now(UTC))
     with pytest.raises(TrustError, match="another root"), server_in_thread(tmp_path, keys=tmp_path / "other-data/keys"):
         pass
-    (rig.data / "keys" / "timestamp.pem").write_bytes((tmp_path / "other-data/keys/timestamp.pem").read_bytes())
+    (harness.data / "keys" / "timestamp.pem").write_bytes((tmp_path / "other-data/keys/timestamp.pem").read_bytes())
     with pytest.raises(TrustError, match="timestamp key is not the one"), server_in_thread(tmp_path):
         pass
 
@@ -325,9 +323,9 @@ def test_a_database_of_other_keys_is_refused(tmp_path: Path) -> None:
 def test_the_operator_does_not_countersign_what_a_broken_server_offers(tmp_path: Path) -> None:
     """The server's targets are verified with the operator's own root before anything is added to them."""
     write_bundle(tmp_path / "v1", "digits", 1, tables(50))
-    with server_in_thread(tmp_path / "one") as rig:
+    with server_in_thread(tmp_path / "one") as harness:
         initialise_trust(tmp_path / "other-keys", tmp_path / "other-data", datetime.now(UTC))
-        with contextlib.closing(OperatorClient(rig.addresses["operator"])) as client:
+        with contextlib.closing(OperatorClient(harness.addresses["operator"])) as client:
             folder = ModelFolder.read(tmp_path / "v1")
             with pytest.raises(TrustError):
                 publish_folder(client, folder, tmp_path / "other-keys", datetime.now(UTC), lambda _step: None)
@@ -335,7 +333,7 @@ def test_the_operator_does_not_countersign_what_a_broken_server_offers(tmp_path:
                 client.get("/v1/nothing")
 
 
-def test_several_who_publish_with_one_folder_of_keys_do_not_meet_in_it(empty: Rig, tmp_path: Path) -> None:
+def test_several_who_publish_with_one_folder_of_keys_do_not_meet_in_it(empty: ServerHarness, tmp_path: Path) -> None:
     def verify(_number: int) -> bytes:
         with contextlib.closing(OperatorClient(empty.addresses["operator"])) as client:
             root = (empty.keys / "root.json").read_bytes()

@@ -12,8 +12,8 @@ from cloud_server.errors import StorageError
 from cloud_server.state import open_blobs
 from cloud_server.storage.blobs import BlobDigestError, BlobMissingError, Blobs
 from cloud_server.storage.bucket import PART_BYTES, Bucket, BucketBlobs, Cache
-from tests.cloud_server.engines import Engine, Outgrown
-from tests.cloud_server.rig import settings
+from tests.cloud_server.harness.engines import Engine, Outgrown
+from tests.cloud_server.harness.server import settings
 
 ABSENT = "0" * 64
 Open = Callable[[], Blobs]

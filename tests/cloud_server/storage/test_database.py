@@ -16,8 +16,8 @@ from cloud_server.storage.database import QUEUE_MAX_JOBS, Database, insert_or_ig
 from cloud_server.storage.engine import open_engine
 from cloud_server.storage.migrating import migrate
 from cloud_server.storage.schema import assignments
-from tests.cloud_server.engines import Engine, Outgrown
-from tests.cloud_server.rig import settings
+from tests.cloud_server.harness.engines import Engine, Outgrown
+from tests.cloud_server.harness.server import settings
 
 Scenario = Callable[[Database], Awaitable[None]]
 Run = Callable[[Scenario], None]

@@ -16,8 +16,8 @@ from cloud_server.errors import SchemaError
 from cloud_server.state import engine_of
 from cloud_server.storage.migrating import migrate
 from cloud_server.storage.schema import metadata
-from tests.cloud_server.engines import Engine, Outgrown
-from tests.cloud_server.rig import settings
+from tests.cloud_server.harness.engines import Engine, Outgrown
+from tests.cloud_server.harness.server import settings
 
 
 @pytest.fixture

@@ -10,13 +10,16 @@ from tritonclient.utils import InferenceServerException
 
 from shared.jpeg import Stream
 from shared.wire import BATCH_MAX_FRAMES, ProblemCode
-from tests.cloud_server.rig import Device, Rig, expected_label, frame, gained, picture, tables
+from tests.cloud_server.harness.classifiers import expected_label
+from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.frames import frame, picture, tables
+from tests.cloud_server.harness.server import ServerHarness, gained
 
 
 @pytest.fixture
-def triton(rig: Rig) -> Iterator[InferenceServerClient]:
+def triton(harness: ServerHarness) -> Iterator[InferenceServerClient]:
     """Their client of the device plane."""
-    with InferenceServerClient(rig.addresses["device"].removeprefix("http://")) as client:
+    with InferenceServerClient(harness.addresses["device"].removeprefix("http://")) as client:
         yield client
 
 
@@ -90,24 +93,26 @@ def test_a_version_is_a_promise(triton: InferenceServerClient, device: Device) -
     assert texts(mixed.as_numpy("model")) == ["digits/1", "digits/2"]
 
 
-def test_a_bad_frame_refuses_the_request_and_is_named(rig: Rig, triton: InferenceServerClient, device: Device) -> None:
-    before = rig.scrape()
+def test_a_bad_frame_refuses_the_request_and_is_named(
+    harness: ServerHarness, triton: InferenceServerClient, device: Device
+) -> None:
+    before = harness.scrape()
     good = frame(tables(50))
     with pytest.raises(InferenceServerException, match="frame 1: ") as refused:
         triton.infer("digits", [tensor(good, good[:-20], good)], headers=bearer(device))
     assert refused.value.status() == "422"
-    assert gained(rig, before, "dctwire_rejected_frames_total", reason=ProblemCode.CORRUPT_JPEG) == 1
+    assert gained(harness, before, "dctwire_rejected_frames_total", reason=ProblemCode.CORRUPT_JPEG) == 1
 
 
-def test_an_error_is_a_problem_document_that_their_clients_read(rig: Rig, device: Device) -> None:
+def test_an_error_is_a_problem_document_that_their_clients_read(harness: ServerHarness, device: Device) -> None:
     answer = device.http.post("/v2/models/digits/infer", json={"inputs": []})
     problem = answer.json()
     assert answer.status_code == problem["status"] == 400
     assert answer.headers["content-type"] == "application/problem+json"
     assert problem["error"] == problem["detail"]
     assert problem["code"] == ProblemCode.BAD_REQUEST
-    assert rig.client("device").get("/v2/nowhere").json()["error"]
-    assert "error" not in rig.client("device").get("/v1/nowhere").json()
+    assert harness.client("device").get("/v2/nowhere").json()["error"]
+    assert "error" not in harness.client("device").get("/v1/nowhere").json()
 
 
 @pytest.mark.parametrize(
@@ -130,11 +135,11 @@ def test_a_head_length_that_is_none_is_refused(device: Device, length: str) -> N
     assert device.http.post("/v2/models/digits/infer", content=b"{}", headers=headers).status_code == 400
 
 
-def test_what_is_not_understood_is_refused(rig: Rig, device: Device) -> None:
+def test_what_is_not_understood_is_refused(harness: ServerHarness, device: Device) -> None:
     assert post(device, b"{}", content_type="text/plain").status_code == 415
     assert post(device, b"{}", content_encoding="gzip").status_code == 415
     assert post(device, bytes(5 << 20)).status_code == 413
-    assert rig.client("device").post("/v2/models/digits/infer", content=b"{}").status_code == 401
+    assert harness.client("device").post("/v2/models/digits/infer", content=b"{}").status_code == 401
     assert device.http.get("/v2/models/digits/infer").status_code == 405
 
 

@@ -17,7 +17,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem, ProblemCode
-from tests.cloud_server.rig import Rig, batch_with_scans, frame, grown, tables
+from tests.cloud_server.harness.frames import batch_with_scans, frame, tables
+from tests.cloud_server.harness.metrics import grown
+from tests.cloud_server.harness.server import ServerHarness
 
 EXAMPLES = int(os.environ.get("DCTWIRE_ATTACKS", "100")) // 8
 PLANES = ("device", "operator", "ops")
@@ -55,23 +57,23 @@ def bytes_as_they_are(_context: SerializationContext, value: bytes) -> bytes:
     return value
 
 
-def document(rig: Rig, plane: str) -> dict[str, Any]:
+def document(harness: ServerHarness, plane: str) -> dict[str, Any]:
     """A plane's document."""
-    answer: dict[str, Any] = rig.client(plane).get("/openapi.json").json()
+    answer: dict[str, Any] = harness.client(plane).get("/openapi.json").json()
     return answer
 
 
-def operations(rig: Rig, plane: str) -> list[tuple[str, dict[str, Any]]]:
+def operations(harness: ServerHarness, plane: str) -> list[tuple[str, dict[str, Any]]]:
     """Each operation of a plane with its name."""
-    paths = document(rig, plane)["paths"]
+    paths = document(harness, plane)["paths"]
     return [(f"{method} {path}", each) for path, methods in paths.items() for method, each in methods.items()]
 
 
 @pytest.mark.parametrize("plane", PLANES)
-def test_no_request_gets_an_answer_that_is_not_documented(rig: Rig, plane: str) -> None:
-    headers = {"Authorization": f"Bearer {rig.enrol('digits').token}"} if plane == "device" else {}
-    schema = schemathesis.openapi.from_dict(document(rig, plane))
-    before = rig.scrape()
+def test_no_request_gets_an_answer_that_is_not_documented(harness: ServerHarness, plane: str) -> None:
+    headers = {"Authorization": f"Bearer {harness.enrol('digits').token}"} if plane == "device" else {}
+    schema = schemathesis.openapi.from_dict(document(harness, plane))
+    before = harness.scrape()
 
     for found in schema.get_all_operations():
         operation = found.ok()
@@ -86,17 +88,17 @@ def test_no_request_gets_an_answer_that_is_not_documented(rig: Rig, plane: str) 
         )
         @given(case=operation.as_strategy())
         def hold_to_the_document(case: Case) -> None:
-            case.call_and_validate(base_url=rig.addresses[plane], headers=headers, checks=list(CHECKS))
+            case.call_and_validate(base_url=harness.addresses[plane], headers=headers, checks=list(CHECKS))
 
         hold_to_the_document()
 
     if plane == "device":  # the good cases were among them
-        assert grown(before, rig.scrape(), "dctwire_frames_total") > 0
+        assert grown(before, harness.scrape(), "dctwire_frames_total") > 0
 
 
 @pytest.mark.parametrize("plane", PLANES)
-def test_every_operation_says_what_it_is_and_what_can_go_wrong(rig: Rig, plane: str) -> None:
-    for name, operation in operations(rig, plane):
+def test_every_operation_says_what_it_is_and_what_can_go_wrong(harness: ServerHarness, plane: str) -> None:
+    for name, operation in operations(harness, plane):
         assert operation["summary"].endswith("."), name
         assert "400" in operation["responses"], name
         assert all(answer["description"] for answer in operation["responses"].values()), name
@@ -104,19 +106,19 @@ def test_every_operation_says_what_it_is_and_what_can_go_wrong(rig: Rig, plane: 
             assert "at most" in operation["requestBody"]["description"], name
 
 
-def test_a_token_is_asked_for_by_all_but_enrolment_probes_and_files_that_are_signed(rig: Rig) -> None:
-    without = {name for name, operation in operations(rig, "device") if not operation["security"]}
+def test_a_token_is_asked_for_by_all_but_enrolment_probes_and_files_that_are_signed(harness: ServerHarness) -> None:
+    without = {name for name, operation in operations(harness, "device") if not operation["security"]}
     probes = {"get /v2", "get /v2/health/live", "get /v2/health/ready"}
     assert without == probes | {"post /v1/devices", "get /tuf/{name}", "get /openapi.json"}
-    for name, operation in operations(rig, "device"):
+    for name, operation in operations(harness, "device"):
         assert ("401" in operation["responses"]) == (name not in without or name == "post /v1/devices"), name
 
 
-def test_every_problem_code_belongs_to_an_operation(rig: Rig) -> None:
+def test_every_problem_code_belongs_to_an_operation(harness: ServerHarness) -> None:
     documented = {
         code
         for plane in PLANES
-        for _, operation in operations(rig, plane)
+        for _, operation in operations(harness, plane)
         for answer in operation["responses"].values()
         for content in answer.get("content", {}).values()
         for part in content["schema"].get("allOf", [])

@@ -13,24 +13,21 @@ from cloud_server.storage.schema import metadata
 from shared.bundle import Bundle
 from shared.trust import NotPublishedError, TrustClient
 from shared.wire import Assignment, Enrolment, ProblemCode, Retry
-from tests.cloud_server.rig import (
-    LABELS,
-    Device,
-    Rig,
-    assert_problem,
-    frame,
-    tables,
-    write_bundle,
-)
+from tests.cloud_server.harness.bundles import write_bundle
+from tests.cloud_server.harness.classifiers import LABELS
+from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.frames import frame, tables
+from tests.cloud_server.harness.problems import assert_problem
+from tests.cloud_server.harness.server import ServerHarness
 
 
-def claim_code(rig: Rig, family: str = "digits") -> str:
+def claim_code(harness: ServerHarness, family: str = "digits") -> str:
     """A new claim code."""
-    return str(rig.client("operator").post("/v1/claims", json={"family": family}).json()["claim_code"])
+    return str(harness.client("operator").post("/v1/claims", json={"family": family}).json()["claim_code"])
 
 
-def test_a_claim_code_makes_one_device(rig: Rig) -> None:
-    code, client = claim_code(rig), rig.client("device")
+def test_a_claim_code_makes_one_device(harness: ServerHarness) -> None:
+    code, client = claim_code(harness), harness.client("device")
     answer = client.post("/v1/devices", json={"claim_code": code})
     assert answer.status_code == 201
     enrolment = Enrolment.model_validate_json(answer.content)
@@ -39,19 +36,19 @@ def test_a_claim_code_makes_one_device(rig: Rig) -> None:
     assert_problem(client.post("/v1/devices", json={"claim_code": code}), 401, ProblemCode.INVALID_CLAIM)
 
 
-def test_a_claim_code_may_be_typed_carelessly(rig: Rig) -> None:
-    code = claim_code(rig).lower().replace("-", " ")
-    assert rig.client("device").post("/v1/devices", json={"claim_code": code}).status_code == 201
+def test_a_claim_code_may_be_typed_carelessly(harness: ServerHarness) -> None:
+    code = claim_code(harness).lower().replace("-", " ")
+    assert harness.client("device").post("/v1/devices", json={"claim_code": code}).status_code == 201
 
 
-def test_a_wrong_claim_code_is_refused(rig: Rig) -> None:
-    answer = rig.client("device").post("/v1/devices", json={"claim_code": "AAAA-BBBB-CCCC"})
+def test_a_wrong_claim_code_is_refused(harness: ServerHarness) -> None:
+    answer = harness.client("device").post("/v1/devices", json={"claim_code": "AAAA-BBBB-CCCC"})
     assert_problem(answer, 401, ProblemCode.INVALID_CLAIM)
 
 
-def test_no_secret_is_kept_in_the_clear(rig: Rig, device: Device) -> None:
-    code = claim_code(rig)
-    with rig.database() as database:
+def test_no_secret_is_kept_in_the_clear(harness: ServerHarness, device: Device) -> None:
+    code = claim_code(harness)
+    with harness.database() as database:
         kept = str([database.execute(select(table)).all() for table in metadata.sorted_tables])
     assert device.token not in kept
     assert code not in kept
@@ -66,30 +63,32 @@ def test_an_assignment_is_told_once(device: Device) -> None:
     assert (again.status_code, again.content, again.headers["dw-assignment"]) == (304, b"", "1")
 
 
-def test_a_family_without_assignment_is_told_so(rig: Rig) -> None:
-    stranger = rig.enrol("strangers")
+def test_a_family_without_assignment_is_told_so(harness: ServerHarness) -> None:
+    stranger = harness.enrol("strangers")
     answer = stranger.http.get("/v1/assignment")
     assert_problem(answer, 404, ProblemCode.NO_ASSIGNMENT)
     assert answer.headers["dw-assignment"] == "0"
 
 
-def test_a_family_without_classifier_is_asked_to_come_back(rig: Rig) -> None:
-    answer = rig.enrol("strangers").post(frame(tables(50)))
+def test_a_family_without_classifier_is_asked_to_come_back(harness: ServerHarness) -> None:
+    answer = harness.enrol("strangers").post(frame(tables(50)))
     assert_problem(answer, 503, ProblemCode.NOT_READY)
     assert int(answer.headers["retry-after"]) >= 1
     assert answer.json()["retry"] == Retry.LATER
 
 
-def test_tables_of_another_family_are_no_secret(rig: Rig, tmp_path: Path) -> None:
+def test_tables_of_another_family_are_no_secret(harness: ServerHarness, tmp_path: Path) -> None:
     """An abbreviated frame is decodable with any published tables; a decodable frame is answered."""
     write_bundle(tmp_path / "letters", "letters", 1, tables(60), seed=9)
-    rig.publish(tmp_path / "letters")
-    answer = rig.enrol("letters").post(frame(tables(50), 3)).json()
+    harness.publish(tmp_path / "letters")
+    answer = harness.enrol("letters").post(frame(tables(50), 3)).json()
     assert (answer["model"], answer["match"]) == ("letters/1", "fallback")
 
 
-def test_a_shipped_root_leads_to_the_bundle(rig: Rig, tmp_path: Path, bundle_folders: dict[int, Path]) -> None:
-    http = rig.client("device")
+def test_a_shipped_root_leads_to_the_bundle(
+    harness: ServerHarness, tmp_path: Path, bundle_folders: dict[int, Path]
+) -> None:
+    http = harness.client("device")
 
     def fetch(name: str) -> Iterator[bytes]:
         answer = http.get(f"/tuf/{name}")
@@ -97,25 +96,25 @@ def test_a_shipped_root_leads_to_the_bundle(rig: Rig, tmp_path: Path, bundle_fol
             raise NotPublishedError(name)
         yield answer.content
 
-    verified = TrustClient(tmp_path, (rig.keys / "root.json").read_bytes(), fetch).download("digits/2.json")
+    verified = TrustClient(tmp_path, (harness.keys / "root.json").read_bytes(), fetch).download("digits/2.json")
     assert verified.data == (bundle_folders[2] / "bundle.json").read_bytes()
     assert verified.custom["classifier_sha256"] == Bundle.from_bytes(verified.data).classifier.sha256
 
 
-def test_files_outside_the_repository_are_not_served(rig: Rig) -> None:
-    client = rig.client("device")
+def test_files_outside_the_repository_are_not_served(harness: ServerHarness) -> None:
+    client = harness.client("device")
     for name in ("../keys/snapshot.pem", "metadata/../../keys/snapshot.pem", "%2e%2e/keys/snapshot.pem", "metadata/.x"):
         assert_problem(client.get(f"/tuf/{name}"), 404, ProblemCode.NOT_FOUND)
 
 
-def test_signed_files_tell_the_time_and_how_long_they_live(rig: Rig) -> None:
-    client = rig.client("device")
+def test_signed_files_tell_the_time_and_how_long_they_live(harness: ServerHarness) -> None:
+    client = harness.client("device")
     timestamp = client.get("/tuf/metadata/timestamp.json")
     assert abs(parsedate_to_datetime(timestamp.headers["date"]) - datetime.now(UTC)) < timedelta(minutes=1)
     assert timestamp.headers["cache-control"] == "no-cache"
     root = client.get("/tuf/metadata/1.root.json")
     assert "immutable" in root.headers["cache-control"]
-    assert root.content == (rig.keys / "root.json").read_bytes()
+    assert root.content == (harness.keys / "root.json").read_bytes()
 
 
 def put_label(device: Device, frame_id: str, label: str, source: str = "human") -> int:
@@ -124,23 +123,23 @@ def put_label(device: Device, frame_id: str, label: str, source: str = "human") 
     return answer.status_code
 
 
-def test_a_label_is_counted_once_however_often_it_is_put(rig: Rig, device: Device) -> None:
+def test_a_label_is_counted_once_however_often_it_is_put(harness: ServerHarness, device: Device) -> None:
     answers = [device.post(frame(tables(50), seed)).json() for seed in range(2)]
     right = answers[0]["label"]
     wrong = next(label for label in LABELS if label != answers[1]["label"])
-    before = rig.scrape()
+    before = harness.scrape()
     for _ in range(3):
         assert put_label(device, answers[0]["id"], right) == 204
         assert put_label(device, answers[1]["id"], wrong) == 204
     assert put_label(device, answers[1]["id"], answers[1]["label"], source="audit") == 204
-    after = rig.scrape()
+    after = harness.scrape()
     for correct in ("true", "false"):
         labels = {"family": "digits", "tables": "v1", "correct": correct}
         assert after.value("dctwire_feedback_total", **labels) - before.value("dctwire_feedback_total", **labels) == 1
 
 
-def test_only_the_devices_own_answered_frames_can_be_labelled(rig: Rig, device: Device) -> None:
-    foreign = rig.enrol("digits").post(frame(tables(50))).json()["id"]
+def test_only_the_devices_own_answered_frames_can_be_labelled(harness: ServerHarness, device: Device) -> None:
+    foreign = harness.enrol("digits").post(frame(tables(50))).json()["id"]
     for frame_id in (foreign, f"{device.device_id}.5", f"{device.device_id}.x", "..", "a.99999999999999999999"):
         assert put_label(device, frame_id, "one") == 404
 
@@ -152,10 +151,10 @@ def test_a_label_must_be_well_formed(device: Device) -> None:
         assert_problem(answer, 400, ProblemCode.BAD_REQUEST)
 
 
-def test_the_operator_sees_what_a_device_sends(rig: Rig, device: Device) -> None:
+def test_the_operator_sees_what_a_device_sends(harness: ServerHarness, device: Device) -> None:
     device.post(frame(tables(25)))
-    rows = rig.client("operator").get("/v1/devices").json()["devices"]
+    rows = harness.client("operator").get("/v1/devices").json()["devices"]
     row = next(row for row in rows if row["device_id"] == device.device_id)
     assert (row["family"], row["last_tables"]) == ("digits", "v2")
     assert row["last_seen_at"] >= row["enrolled_at"]
-    assert rig.scrape().value("dctwire_devices_by_tables", family="digits", tables="v2") >= 1
+    assert harness.scrape().value("dctwire_devices_by_tables", family="digits", tables="v2") >= 1

@@ -11,14 +11,17 @@ from pathlib import Path
 import httpx
 
 from shared.jpeg import Stream
-from tests.cloud_server.rig import Device, ServerProcess, frame, tables, write_bundle
+from tests.cloud_server.harness.bundles import write_bundle
+from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.frames import frame, tables
+from tests.cloud_server.harness.process import ServerProcess
 
 HEAD_SECONDS, BODY_SECONDS, WRITE_SECONDS = 1.0, 2.0, 2.0
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-class Victim:
+class AttackHarness:
     """A server process with one bundle, impatient, so that tests need not wait long."""
 
     def __init__(self, directory: Path) -> None:
@@ -31,9 +34,9 @@ class Victim:
             write_max_seconds=WRITE_SECONDS,
             quota_frames_per_second=1e6,
         )
-        self.rig = self.server.rig
-        self.rig.publish(directory / "bundle")
-        self.attacker = self.rig.enrol("digits")
+        self.harness = self.server.harness
+        self.harness.publish(directory / "bundle")
+        self.attacker = self.harness.enrol("digits")
         self.token = f"Authorization: Bearer {self.attacker.token}\r\n".encode()
         self.frame = frame(tables(50), 1)
         self.interchange = frame(tables(50), 1, Stream.INTERCHANGE)
@@ -67,7 +70,7 @@ class Victim:
 
     @contextlib.contextmanager
     def _honest_client(self) -> Iterator[list[int]]:
-        device, done, answered = self.rig.enrol("digits"), threading.Event(), list[int]()
+        device, done, answered = self.harness.enrol("digits"), threading.Event(), list[int]()
         thread = threading.Thread(target=_post_until, args=(device, self.frame, done, answered))
         thread.start()
         try:
@@ -80,12 +83,12 @@ class Victim:
     @property
     def address(self) -> tuple[str, int]:
         """Where the device plane listens."""
-        url = httpx.URL(self.rig.addresses["device"])
+        url = httpx.URL(self.harness.addresses["device"])
         return url.host, url.port or 80
 
     def connect(self) -> socket.socket:
         """A connection to the device plane."""
-        return self.rig.connect()
+        return self.harness.connect()
 
     def numbers(self, count: int) -> int:
         """The first of so many sequence numbers that the attacker has not used."""

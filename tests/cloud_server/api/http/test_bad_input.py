@@ -14,15 +14,10 @@ from PIL import Image
 
 from shared.jpeg import Stream
 from shared.wire import BATCH_MEDIA_TYPE, PROBLEM_MEDIA_TYPE, ProblemCode, Retry
-from tests.cloud_server.rig import (
-    Device,
-    Rig,
-    assert_problem,
-    frame,
-    picture,
-    server_in_thread,
-    tables,
-)
+from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.frames import frame, picture, tables
+from tests.cloud_server.harness.problems import assert_problem
+from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 
 
 def progressive() -> bytes:
@@ -76,23 +71,23 @@ BAD_FRAMES: dict[str, tuple[Callable[[], bytes], int, ProblemCode, Retry]] = {
 
 @pytest.mark.parametrize("case", BAD_FRAMES)
 def test_a_bad_frame_gets_its_problem_and_is_counted_and_the_next_good_one_its_answer(
-    rig: Rig, device: Device, case: str
+    harness: ServerHarness, device: Device, case: str
 ) -> None:
     make, status, code, retry = BAD_FRAMES[case]
-    before = rig.scrape().value("dctwire_rejected_frames_total", reason=code)
+    before = harness.scrape().value("dctwire_rejected_frames_total", reason=code)
     answer = device.post(make(), sequence=0)
     assert_problem(answer, status, code)
     assert answer.json()["retry"] == retry
-    assert rig.scrape().value("dctwire_rejected_frames_total", reason=code) == before + 1
+    assert harness.scrape().value("dctwire_rejected_frames_total", reason=code) == before + 1
     assert device.post(frame(tables(50)), sequence=0).status_code == 200
 
 
-def test_good_frames_in_flight_beside_bad_ones_are_all_answered(rig: Rig) -> None:
+def test_good_frames_in_flight_beside_bad_ones_are_all_answered(harness: ServerHarness) -> None:
     bad = [make() for make, *_ in BAD_FRAMES.values()]
     outcomes: list[int] = []
 
     def post_all(frames: list[bytes]) -> None:
-        device = rig.enrol("digits")
+        device = harness.enrol("digits")
         outcomes.extend(device.post(data).status_code for data in frames)
 
     good = [frame(tables(50), seed) for seed in range(30)]
@@ -108,17 +103,17 @@ def test_good_frames_in_flight_beside_bad_ones_are_all_answered(rig: Rig) -> Non
 @pytest.mark.parametrize(
     "authorization", [None, "Bearer", "Bearer wrong", "Basic abc", "Bearer " + "x" * 22, "Bearer é"]
 )
-def test_a_wrong_token_is_refused(rig: Rig, authorization: str | None) -> None:
+def test_a_wrong_token_is_refused(harness: ServerHarness, authorization: str | None) -> None:
     headers = {"dw-sequence": "0"}
-    client = rig.client("device")
-    before = rig.scrape().value("dctwire_rejected_frames_total", reason="invalid-token")
+    client = harness.client("device")
+    before = harness.scrape().value("dctwire_rejected_frames_total", reason="invalid-token")
     raw = [(name.encode(), value.encode("utf-8")) for name, value in headers.items()]
     if authorization is not None:
         raw.append((b"authorization", authorization.encode("utf-8")))
     answer = client.post("/v1/frames", content=frame(tables(50)), headers=raw)
     assert_problem(answer, 401, ProblemCode.INVALID_TOKEN)
     assert "dw-assignment" not in answer.headers
-    assert rig.scrape().value("dctwire_rejected_frames_total", reason="invalid-token") == before + 1
+    assert harness.scrape().value("dctwire_rejected_frames_total", reason="invalid-token") == before + 1
 
 
 @pytest.mark.parametrize("sequence", ["", "-1", "1.5", "x", "9223372036854775808", "1" * 40, "٣", "0x1"])
@@ -141,16 +136,16 @@ def test_a_body_of_another_kind_is_refused(device: Device) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"DWB", b"DWB1", b"DWB1\x00\x00", b"DWB2" + bytes(20), b"DWB1" + b"\xff" * 50])
-def test_a_bad_batch_is_refused_whole(rig: Rig, device: Device, body: bytes) -> None:
-    before = rig.scrape().value("dctwire_rejected_frames_total", reason="invalid-batch")
+def test_a_bad_batch_is_refused_whole(harness: ServerHarness, device: Device, body: bytes) -> None:
+    before = harness.scrape().value("dctwire_rejected_frames_total", reason="invalid-batch")
     answer = device.http.post("/v1/frames:batch", content=body, headers={"content-type": BATCH_MEDIA_TYPE})
     assert_problem(answer, 422, ProblemCode.INVALID_BATCH)
-    assert rig.scrape().value("dctwire_rejected_frames_total", reason="invalid-batch") == before + 1
+    assert harness.scrape().value("dctwire_rejected_frames_total", reason="invalid-batch") == before + 1
 
 
 @pytest.mark.parametrize("plane", ["device", "operator", "ops"])
-def test_unknown_paths_and_methods_are_problems_too(rig: Rig, plane: str) -> None:
-    client = rig.client(plane)
+def test_unknown_paths_and_methods_are_problems_too(harness: ServerHarness, plane: str) -> None:
+    client = harness.client(plane)
     assert_problem(client.get("/nothing/here"), 404, ProblemCode.NOT_FOUND)
     path = {"device": "/v1/frames", "operator": "/v1/claims", "ops": "/metrics"}[plane]
     answer = client.delete(path)
@@ -161,8 +156,8 @@ def test_unknown_paths_and_methods_are_problems_too(rig: Rig, plane: str) -> Non
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b'{"claim_code": 5}', b'{"claim_code": "x", "more": 1}', b"\xff\xfe"]
 )
-def test_an_enrolment_that_is_no_json_of_ours_is_refused(rig: Rig, body: bytes) -> None:
-    answer = rig.client("device").post("/v1/devices", content=body)
+def test_an_enrolment_that_is_no_json_of_ours_is_refused(harness: ServerHarness, body: bytes) -> None:
+    answer = harness.client("device").post("/v1/devices", content=body)
     assert_problem(answer, 400, ProblemCode.BAD_REQUEST)
 
 
@@ -198,17 +193,17 @@ def read_answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
 @pytest.mark.parametrize(
     "garbage", [b"\x00" * 100, b"HELLO\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00"]
 )
-def test_bytes_that_are_no_http_get_a_problem_and_the_door(rig: Rig, garbage: bytes) -> None:
-    with rig.connect() as connection:
+def test_bytes_that_are_no_http_get_a_problem_and_the_door(harness: ServerHarness, garbage: bytes) -> None:
+    with harness.connect() as connection:
         connection.sendall(garbage + b"\r\n" * 4)
         status, headers, body = read_answer(connection)
     assert (status, headers["content-type"]) == (400, PROBLEM_MEDIA_TYPE)
     assert json.loads(body)["code"] == ProblemCode.BAD_REQUEST
 
 
-def test_garbage_behind_a_good_request_does_not_cost_it_its_answer(rig: Rig, device: Device) -> None:
+def test_garbage_behind_a_good_request_does_not_cost_it_its_answer(harness: ServerHarness, device: Device) -> None:
     data = frame(tables(50))
-    with rig.connect() as connection:
+    with harness.connect() as connection:
         connection.sendall(
             b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nDW-Sequence: 1\r\n"
             b"Content-Length: %d\r\n\r\n%s\x00garbage\r\n\r\n" % (device.token.encode(), len(data), data)
@@ -218,8 +213,8 @@ def test_garbage_behind_a_good_request_does_not_cost_it_its_answer(rig: Rig, dev
     assert json.loads(body)["model"] == "digits/1"
 
 
-def test_garbage_in_the_middle_of_a_body_ends_the_request(rig: Rig, device: Device) -> None:
-    with rig.connect() as connection:
+def test_garbage_in_the_middle_of_a_body_ends_the_request(harness: ServerHarness, device: Device) -> None:
+    with harness.connect() as connection:
         connection.sendall(
             b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nDW-Sequence: 1\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nno chunk\r\n" % device.token.encode()
@@ -249,8 +244,8 @@ ODD_REQUESTS = {
 
 
 @pytest.mark.parametrize("case", ODD_REQUESTS)
-def test_odd_requests_get_an_answer_that_is_no_server_error(rig: Rig, device: Device, case: str) -> None:
-    with rig.connect() as connection:
+def test_odd_requests_get_an_answer_that_is_no_server_error(harness: ServerHarness, device: Device, case: str) -> None:
+    with harness.connect() as connection:
         connection.sendall(ODD_REQUESTS[case] + b"\r\nHost: x\r\nAuthorization: Bearer " + device.token.encode())
         connection.sendall(b"\r\n\r\n")
         connection.shutdown(socket.SHUT_WR)
@@ -259,8 +254,8 @@ def test_odd_requests_get_an_answer_that_is_no_server_error(rig: Rig, device: De
     assert device.post(frame(tables(50))).status_code == 200
 
 
-def test_contradicting_lengths_are_refused(rig: Rig) -> None:
-    with rig.connect() as connection:
+def test_contradicting_lengths_are_refused(harness: ServerHarness) -> None:
+    with harness.connect() as connection:
         connection.sendall(
             b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
         )
@@ -270,8 +265,8 @@ def test_contradicting_lengths_are_refused(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("line", [b"x: " + b"y" * 1000 + b"\r\n", b"y" * 1000], ids=["many", "one endless"])
-def test_a_flood_of_headers_is_cut_off(rig: Rig, line: bytes) -> None:
-    with rig.connect() as connection:
+def test_a_flood_of_headers_is_cut_off(harness: ServerHarness, line: bytes) -> None:
+    with harness.connect() as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nx-flood: ")
         for _ in range(40):
             connection.sendall(line)
@@ -280,8 +275,8 @@ def test_a_flood_of_headers_is_cut_off(rig: Rig, line: bytes) -> None:
     assert json.loads(body)["code"] == ProblemCode.BAD_REQUEST
 
 
-def test_an_oversize_body_without_a_length_is_refused_while_it_arrives(rig: Rig, device: Device) -> None:
-    with rig.connect() as connection:
+def test_an_oversize_body_without_a_length_is_refused_while_it_arrives(harness: ServerHarness, device: Device) -> None:
+    with harness.connect() as connection:
         connection.sendall(
             b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nDW-Sequence: 1\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n" % device.token.encode()
@@ -293,8 +288,8 @@ def test_an_oversize_body_without_a_length_is_refused_while_it_arrives(rig: Rig,
     assert json.loads(body)["code"] == ProblemCode.TOO_LARGE
 
 
-def test_an_oversize_body_is_refused_before_it_is_sent(rig: Rig, device: Device) -> None:
-    with rig.connect() as connection:
+def test_an_oversize_body_is_refused_before_it_is_sent(harness: ServerHarness, device: Device) -> None:
+    with harness.connect() as connection:
         connection.sendall(
             b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nDW-Sequence: 1\r\n"
             b"Content-Length: 99999999999\r\n\r\n" % device.token.encode()
@@ -303,9 +298,9 @@ def test_an_oversize_body_is_refused_before_it_is_sent(rig: Rig, device: Device)
     assert status == 413
 
 
-def test_a_body_in_one_byte_chunks_is_read(rig: Rig, device: Device) -> None:
+def test_a_body_in_one_byte_chunks_is_read(harness: ServerHarness, device: Device) -> None:
     data = frame(tables(50), 4)
-    with rig.connect() as connection:
+    with harness.connect() as connection:
         connection.sendall(
             b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nDW-Sequence: 1\r\n"
             b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n" % device.token.encode()
@@ -319,14 +314,14 @@ def test_a_body_in_one_byte_chunks_is_read(rig: Rig, device: Device) -> None:
 
 
 @pytest.fixture(scope="module")
-def impatient(tmp_path_factory: pytest.TempPathFactory, bundle_folders: dict[int, Path]) -> Iterator[Rig]:
+def impatient(tmp_path_factory: pytest.TempPathFactory, bundle_folders: dict[int, Path]) -> Iterator[ServerHarness]:
     """A server that waits 0.3 s for a head, and 0.3 s for a body."""
-    with server_in_thread(tmp_path_factory.mktemp("impatient"), head_max_seconds=0.3, body_max_seconds=0.3) as rig:
-        rig.publish(bundle_folders[1])
-        yield rig
+    with server_in_thread(tmp_path_factory.mktemp("impatient"), head_max_seconds=0.3, body_max_seconds=0.3) as harness:
+        harness.publish(bundle_folders[1])
+        yield harness
 
 
-def test_a_slow_body_loses_its_connection_and_is_counted(impatient: Rig) -> None:
+def test_a_slow_body_loses_its_connection_and_is_counted(impatient: ServerHarness) -> None:
     device = impatient.enrol("digits")
     with impatient.connect() as connection:
         connection.sendall(
@@ -340,7 +335,7 @@ def test_a_slow_body_loses_its_connection_and_is_counted(impatient: Rig) -> None
 
 
 @pytest.mark.parametrize("head", [b"", b"POST /v1/frames HTTP/1.1\r\nHost:"])
-def test_a_slow_head_loses_its_connection(impatient: Rig, head: bytes) -> None:
+def test_a_slow_head_loses_its_connection(impatient: ServerHarness, head: bytes) -> None:
     with impatient.connect() as connection:
         connection.sendall(head)
         assert ends_without_an_answer(connection)

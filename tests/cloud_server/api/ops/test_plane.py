@@ -12,17 +12,18 @@ import pytest
 from cloud_server.api.ops.plane import Health
 from cloud_server.errors import NotReadyError
 from shared.wire import ProblemCode
-from tests.cloud_server.rig import Rig, assert_problem, server_in_thread
+from tests.cloud_server.harness.problems import assert_problem
+from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 
 STALL_SECONDS = 0.3
 
 
 @pytest.fixture
-def touchy(tmp_path: Path, bundle_folders: dict[int, Path]) -> Iterator[Rig]:
+def touchy(tmp_path: Path, bundle_folders: dict[int, Path]) -> Iterator[ServerHarness]:
     """A server that counts as dead when its writer stands still for a moment."""
-    with server_in_thread(tmp_path, stall_max_seconds=STALL_SECONDS) as rig:
-        rig.publish(bundle_folders[1])
-        yield rig
+    with server_in_thread(tmp_path, stall_max_seconds=STALL_SECONDS) as harness:
+        harness.publish(bundle_folders[1])
+        yield harness
 
 
 def until(status: int, ask: Callable[[], httpx.Response]) -> httpx.Response:
@@ -33,7 +34,7 @@ def until(status: int, ask: Callable[[], httpx.Response]) -> httpx.Response:
     return answer
 
 
-def test_a_writer_that_stands_still_is_no_life_but_no_reason_to_send_frames_elsewhere(touchy: Rig) -> None:
+def test_a_writer_that_stands_still_is_no_life_but_no_reason_to_send_frames_elsewhere(touchy: ServerHarness) -> None:
     ops, operator = touchy.client("ops"), touchy.client("operator")
     with sqlite3.connect(touchy.data / "dctwire.sqlite3", isolation_level=None) as other:
         other.execute("BEGIN EXCLUSIVE")

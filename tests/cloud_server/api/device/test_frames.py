@@ -12,16 +12,10 @@ from sqlalchemy import insert, select
 from cloud_server.storage.schema import devices, results
 from shared.jpeg import Encoder, Sampling, Stream, TableSet
 from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem, Retry
-from tests.cloud_server.rig import (
-    Device,
-    Rig,
-    batch_with_scans,
-    expected_label,
-    frame,
-    gained,
-    picture,
-    tables,
-)
+from tests.cloud_server.harness.classifiers import expected_label
+from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.frames import batch_with_scans, frame, picture, tables
+from tests.cloud_server.harness.server import ServerHarness, gained
 
 
 def post_batch(device: Device, batch: Batch, **headers: str) -> object:
@@ -79,13 +73,13 @@ def test_a_frame_of_other_huffman_tables_keeps_its_classifier(device: Device) ->
 
 
 def test_a_frame_of_tables_nobody_was_trained_for_is_answered_by_the_newest_classifier(
-    rig: Rig, device: Device
+    harness: ServerHarness, device: Device
 ) -> None:
-    before = rig.scrape()
+    before = harness.scrape()
     answer = device.post(frame(tables(80), 6, Stream.INTERCHANGE)).json()
     assert (answer["model"], answer["match"]) == ("digits/2", "fallback")
     counted = {"family": "digits", "tables": "interchange", "match": "fallback"}
-    assert gained(rig, before, "dctwire_frames_total", **counted) == 1
+    assert gained(harness, before, "dctwire_frames_total", **counted) == 1
 
 
 def test_the_fallback_requantises_to_the_newest_tables(device: Device) -> None:
@@ -116,36 +110,36 @@ def test_a_grey_jpeg_is_answered_like_the_picture_without_its_colours(device: De
         assert device.post(grey).json()["label"] == expected_label(2, tables(25), without_colours)
 
 
-def test_the_same_sequence_gets_the_same_answer_and_counts_once(rig: Rig, device: Device) -> None:
-    before = rig.scrape()
+def test_the_same_sequence_gets_the_same_answer_and_counts_once(harness: ServerHarness, device: Device) -> None:
+    before = harness.scrape()
     first = device.post(frame(tables(50), 1), sequence=7)
     again = device.post(frame(tables(50), 1), sequence=7)
     other = device.post(frame(tables(25), 2), sequence=7)
     assert first.json() == again.json() == other.json()
-    assert gained(rig, before, "dctwire_frames_total") == 1
-    assert gained(rig, before, "dctwire_predictions_total") == 1
-    assert gained(rig, before, "dctwire_replayed_frames_total") == 2
+    assert gained(harness, before, "dctwire_frames_total") == 1
+    assert gained(harness, before, "dctwire_predictions_total") == 1
+    assert gained(harness, before, "dctwire_replayed_frames_total") == 2
 
 
-def test_an_answer_that_was_stored_meanwhile_is_the_answer(rig: Rig, device: Device) -> None:
+def test_an_answer_that_was_stored_meanwhile_is_the_answer(harness: ServerHarness, device: Device) -> None:
     """Another process on the same database was faster: its answer stands, and it has counted the frame."""
     device.post(frame(tables(50), 1), sequence=0)
     answered = {"label": "four", "confidence": 0.25, "model": "digits/1", "match": "exact", "tables": "v1"}
-    with rig.database() as database:
+    with harness.database() as database:
         row_id = database.execute(select(devices.c.id).where(devices.c.public_id == device.device_id)).scalar_one()
         database.execute(insert(results), answered | {"device_id": row_id, "sequence": 5, "received_at_ns": 1})
-    before = rig.scrape()
+    before = harness.scrape()
     answer = device.post(frame(tables(25), 2), sequence=5).json()
     assert (answer["label"], answer["confidence"]) == ("four", 0.25)
-    assert gained(rig, before, "dctwire_frames_total") == 0
+    assert gained(harness, before, "dctwire_frames_total") == 0
 
 
-def test_the_same_frame_on_two_connections_at_once_counts_once(rig: Rig, device: Device) -> None:
-    before = rig.scrape()
+def test_the_same_frame_on_two_connections_at_once_counts_once(harness: ServerHarness, device: Device) -> None:
+    before = harness.scrape()
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: device.post(frame(tables(50), 1), sequence=3).json(), range(24)))
     assert len({answer["id"] for answer in answers}) == 1
-    assert gained(rig, before, "dctwire_frames_total") == 1
+    assert gained(harness, before, "dctwire_frames_total") == 1
 
 
 def test_an_older_sequence_that_never_arrived_is_answered(device: Device) -> None:
@@ -154,8 +148,8 @@ def test_an_older_sequence_that_never_arrived_is_answered(device: Device) -> Non
     assert late.json()["model"] == "digits/2"
 
 
-def test_two_devices_may_use_the_same_sequence(rig: Rig) -> None:
-    one, two = rig.enrol("digits"), rig.enrol("digits")
+def test_two_devices_may_use_the_same_sequence(harness: ServerHarness) -> None:
+    one, two = harness.enrol("digits"), harness.enrol("digits")
     assert one.post(frame(tables(50), 1), sequence=0).json()["model"] == "digits/1"
     assert two.post(frame(tables(25), 1), sequence=0).json()["model"] == "digits/2"
 
@@ -170,18 +164,18 @@ def test_a_batch_is_answered_frame_by_frame(device: Device) -> None:
     assert ids == [f"{device.device_id}.{number}" for number in range(40)]
 
 
-def test_a_bad_frame_in_a_batch_harms_no_other(rig: Rig, device: Device) -> None:
+def test_a_bad_frame_in_a_batch_harms_no_other(harness: ServerHarness, device: Device) -> None:
     good = batch_with_scans(50, range(5))
     items = list(good.items)
     items[2] = BatchItem(items[2].sequence, items[2].captured_at_ms, items[2].scan[:3])
-    before = rig.scrape()
+    before = harness.scrape()
     document = post_batch(device, Batch(good.prefix, tuple(items)))
     assert isinstance(document, dict)
     codes = [result.get("problem", {}).get("code") for result in document["results"]]
     assert codes == [None, None, "corrupt-jpeg", None, None]
     assert document["results"][2]["problem"]["retry"] == Retry.NO
-    assert gained(rig, before, "dctwire_rejected_frames_total", reason="corrupt-jpeg") == 1
-    assert gained(rig, before, "dctwire_frames_total") == 4
+    assert gained(harness, before, "dctwire_rejected_frames_total", reason="corrupt-jpeg") == 1
+    assert gained(harness, before, "dctwire_frames_total") == 4
 
 
 def test_a_minimal_batch_names_only_what_went_wrong(device: Device) -> None:
@@ -194,18 +188,18 @@ def test_a_minimal_batch_names_only_what_went_wrong(device: Device) -> None:
     assert document["problems"]["99"]["code"] == "corrupt-jpeg"
 
 
-def test_a_batch_may_repeat_frames_that_were_answered(rig: Rig, device: Device) -> None:
-    before = rig.scrape()
+def test_a_batch_may_repeat_frames_that_were_answered(harness: ServerHarness, device: Device) -> None:
+    before = harness.scrape()
     first = post_batch(device, batch_with_scans(50, range(4)))
     second = post_batch(device, batch_with_scans(50, range(6)))
     assert isinstance(first, dict)
     assert isinstance(second, dict)
     assert second["results"][:4] == first["results"]
-    assert gained(rig, before, "dctwire_frames_total") == 6
+    assert gained(harness, before, "dctwire_frames_total") == 6
 
 
 def test_decoded_levels_are_what_the_classifier_sees() -> None:
-    """The rig's expectation is not the server's own: it is worked out from the encoder's levels, in numpy."""
+    """The harness's expectation is not the server's own: it is worked out from the encoder's levels, in numpy."""
     y, c = Encoder(tables(50)).quantise_batch(picture(0)[None])
     assert y.shape == (1, 64, 4, 4)
     assert c is not None

@@ -1,7 +1,6 @@
 """A whole system for a test: the real programs as processes, over loopback, in a folder of its own."""
 
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +12,16 @@ from deploy import commands
 from deploy.measurement import Measured, Samples, measured
 from deploy.processes import Running, run
 from shared.bundle import EncoderSettings
-from tests.cloud_server.rig import LABELS, picture, tables, write_bundle
+from tests.cloud_server.harness.bundles import write_bundle
+from tests.cloud_server.harness.classifiers import LABELS
+from tests.cloud_server.harness.frames import picture, tables
+from tests.cloud_server.harness.ports import free_ports
 
 FAMILY = commands.FAMILY
 WAIT_SECONDS = 60.0
 
 
-class Site:
+class SystemHarness:
     """Folders, a server on ports that survive its restarts, and the commands people give."""
 
     def __init__(self, folder: Path) -> None:
@@ -81,14 +83,3 @@ class Site:
 
     def _as_operator(self) -> dict[str, object]:
         return {"log": self.log("operator"), "env": self.environment}
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

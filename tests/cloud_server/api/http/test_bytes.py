@@ -7,15 +7,10 @@ import pytest
 
 from shared.jpeg import Stream, inspect
 from shared.wire import BATCH_MEDIA_TYPE
-from tests.cloud_server.rig import (
-    Device,
-    Rig,
-    Scrape,
-    batch_with_scans,
-    frame,
-    grown,
-    tables,
-)
+from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.frames import batch_with_scans, frame, tables
+from tests.cloud_server.harness.metrics import Scrape, grown
+from tests.cloud_server.harness.server import ServerHarness
 
 DIRECTIONS = ("in", "out")
 
@@ -40,17 +35,17 @@ def read_one_answer(connection: socket.socket) -> bytes:
     return raw + body
 
 
-def test_frames_on_one_connection_add_up_to_the_byte(rig: Rig, device: Device) -> None:
+def test_frames_on_one_connection_add_up_to_the_byte(harness: ServerHarness, device: Device) -> None:
     frames = [frame(tables(50), seed) for seed in range(10)]
-    before = rig.scrape()
+    before = harness.scrape()
     sent = received = 0
-    with rig.connect() as connection:
+    with harness.connect() as connection:
         for sequence, data in enumerate(frames):
             raw = request(device, "POST", "/v1/frames", data, f"DW-Sequence: {sequence}")
             connection.sendall(raw)
             sent += len(raw)
             received += len(read_one_answer(connection))
-    after = rig.scrape()
+    after = harness.scrape()
     scans = sum(inspect(data).scan_bytes for data in frames)
     parts = {
         part: grown(before, after, "dctwire_payload_bytes_total", direction="in", tables="v1", part=part)
@@ -65,11 +60,11 @@ def test_frames_on_one_connection_add_up_to_the_byte(rig: Rig, device: Device) -
     assert grown(before, after, "dctwire_wire_bytes_total", direction="out", route="frames") == received
 
 
-def test_an_ordinary_file_shows_what_its_tables_cost(rig: Rig, device: Device) -> None:
+def test_an_ordinary_file_shows_what_its_tables_cost(harness: ServerHarness, device: Device) -> None:
     data = frame(tables(50), 2, Stream.INTERCHANGE)
-    before = rig.scrape()
+    before = harness.scrape()
     device.post(data)
-    after = rig.scrape()
+    after = harness.scrape()
 
     def part(name: str) -> float:
         return grown(before, after, "dctwire_payload_bytes_total", direction="in", tables="interchange", part=name)
@@ -79,15 +74,15 @@ def test_an_ordinary_file_shows_what_its_tables_cost(rig: Rig, device: Device) -
     assert part("scan") + part("tables") + part("markers") == len(data)
 
 
-def test_a_batch_counts_its_shared_headers_once(rig: Rig, device: Device) -> None:
+def test_a_batch_counts_its_shared_headers_once(harness: ServerHarness, device: Device) -> None:
     batch = batch_with_scans(25, range(20))
     body = batch.to_bytes()
     raw = request(device, "POST", "/v1/frames:batch", body, f"Content-Type: {BATCH_MEDIA_TYPE}")
-    before = rig.scrape()
-    with rig.connect() as connection:
+    before = harness.scrape()
+    with harness.connect() as connection:
         connection.sendall(raw)
         answer = read_one_answer(connection)
-    after = rig.scrape()
+    after = harness.scrape()
     counted = {"direction": "in", "tables": "v2"}
     assert grown(before, after, "dctwire_payload_bytes_total", part="scan", **counted) == sum(
         len(item.scan) for item in batch.items
@@ -96,41 +91,41 @@ def test_a_batch_counts_its_shared_headers_once(rig: Rig, device: Device) -> Non
     assert grown(before, after, "dctwire_payload_bytes_total", direction="out", tables="v2") == len(answer)
 
 
-def test_chunked_and_trickled_bodies_are_counted_as_they_crossed(rig: Rig, device: Device) -> None:
+def test_chunked_and_trickled_bodies_are_counted_as_they_crossed(harness: ServerHarness, device: Device) -> None:
     data = frame(tables(50), 4)
     head = request(device, "POST", "/v1/frames", b"", "DW-Sequence: 0")
     head = head.replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in data) + b"0\r\n\r\n"
-    before = rig.scrape()
-    with rig.connect() as connection:
+    before = harness.scrape()
+    with harness.connect() as connection:
         connection.sendall(head)
         for at in range(0, len(chunks), 7):
             connection.sendall(chunks[at : at + 7])
         answer = read_one_answer(connection)
-    after = rig.scrape()
+    after = harness.scrape()
     assert grown(before, after, "dctwire_payload_bytes_total", direction="in", tables="v1") == len(head + chunks)
     assert grown(before, after, "dctwire_payload_bytes_total", direction="out", tables="v1") == len(answer)
 
 
-def test_pipelined_requests_add_up_together(rig: Rig, device: Device) -> None:
+def test_pipelined_requests_add_up_together(harness: ServerHarness, device: Device) -> None:
     both = b"".join(
         request(device, "POST", "/v1/frames", frame(tables(50), seed), f"DW-Sequence: {seed}") for seed in range(2)
     )
-    before = rig.scrape()
-    with rig.connect() as connection:
+    before = harness.scrape()
+    with harness.connect() as connection:
         connection.sendall(both)
         answers = read_one_answer(connection) + read_one_answer(connection)
-    after = rig.scrape()
+    after = harness.scrape()
     assert grown(before, after, "dctwire_wire_bytes_total", direction="in", route="frames") == len(both)
     assert grown(before, after, "dctwire_wire_bytes_total", direction="out", route="frames") == len(answers)
 
 
-def test_a_frame_sent_again_costs_its_bytes_again(rig: Rig, device: Device) -> None:
+def test_a_frame_sent_again_costs_its_bytes_again(harness: ServerHarness, device: Device) -> None:
     data = frame(tables(50), 1)
-    before = rig.scrape()
+    before = harness.scrape()
     for _ in range(3):
         device.post(data, sequence=5)
-    after = rig.scrape()
+    after = harness.scrape()
     assert grown(before, after, "dctwire_payload_bytes_total", direction="in", tables="v1", part="markers") == 3 * 51
     assert grown(before, after, "dctwire_frames_total") == 1
 
@@ -152,38 +147,38 @@ def unread(device: Device) -> bytes:
 
 @pytest.mark.parametrize(("make", "route"), [(malformed, "malformed"), (unauthorised, "frames"), (unread, "frames")])
 def test_refused_bytes_are_counted_on_the_wire_and_not_as_payload(
-    rig: Rig, device: Device, make: Callable[[Device], bytes], route: str
+    harness: ServerHarness, device: Device, make: Callable[[Device], bytes], route: str
 ) -> None:
     raw = make(device)
-    before = rig.scrape()
-    with rig.connect() as connection:
+    before = harness.scrape()
+    with harness.connect() as connection:
         connection.sendall(raw)
         connection.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     after = scrape_once(
-        rig, lambda now: grown(before, now, "dctwire_wire_bytes_total", route=route, direction="out") > 0
+        harness, lambda now: grown(before, now, "dctwire_wire_bytes_total", route=route, direction="out") > 0
     )
     assert grown(before, after, "dctwire_wire_bytes_total", direction="in", route=route) == len(raw)
     assert grown(before, after, "dctwire_wire_bytes_total", direction="out", route=route) == len(answer)
     assert grown(before, after, "dctwire_payload_bytes_total") == 0
 
 
-def scrape_once(rig: Rig, holds: Callable[[Scrape], bool]) -> Scrape:
+def scrape_once(harness: ServerHarness, holds: Callable[[Scrape], bool]) -> Scrape:
     """The first reading of which this holds: a connection's last bytes are counted when the server sees its end."""
     for _ in range(10_000):
-        reading = rig.scrape()
+        reading = harness.scrape()
         if holds(reading):
             return reading
     raise AssertionError("the counters did not get there")
 
 
-def test_every_byte_of_a_device_is_on_one_route_or_another(rig: Rig) -> None:
+def test_every_byte_of_a_device_is_on_one_route_or_another(harness: ServerHarness) -> None:
     """Enrolment, assignment, TUF, frames: the sum over routes is what the sockets carried."""
-    before = rig.scrape()
+    before = harness.scrape()
     counted = {"in": 0, "out": 0}
 
-    device = rig.enrol("digits")
-    with rig.connect() as connection:
+    device = harness.enrol("digits")
+    with harness.connect() as connection:
         for raw in (
             request(device, "GET", "/v1/assignment", b""),
             request(device, "GET", "/tuf/metadata/timestamp.json", b""),
@@ -193,7 +188,7 @@ def test_every_byte_of_a_device_is_on_one_route_or_another(rig: Rig) -> None:
             connection.sendall(raw)
             counted["in"] += len(raw)
             counted["out"] += len(read_one_answer(connection))
-    after = rig.scrape()
+    after = harness.scrape()
     for direction in DIRECTIONS:
         enrolment = grown(before, after, "dctwire_wire_bytes_total", direction=direction, route="devices")
         total = grown(before, after, "dctwire_wire_bytes_total", direction=direction)

@@ -5,8 +5,7 @@ The servers here have classifiers that are slow on purpose, so that frames reall
 
 import contextlib
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -15,16 +14,12 @@ import pytest
 from benchmarks import load
 from benchmarks.load import Numbering, Plan, Request, varint
 from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem, ProblemCode, Retry
-from tests.cloud_server.rig import (
-    Device,
-    Rig,
-    assert_problem,
-    batch_with_scans,
-    frame,
-    server_in_thread,
-    tables,
-    write_bundle,
-)
+from tests.cloud_server.harness.bundles import write_bundle
+from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.frames import batch_with_scans, frame, tables
+from tests.cloud_server.harness.problems import assert_problem
+from tests.cloud_server.harness.server import ServerHarness, server_in_thread
+from tests.cloud_server.harness.waiting import wait_until
 
 FAMILY = "digits"
 SLOW, SLOWER = 100_000, 2_000_000
@@ -38,19 +33,12 @@ def slow_folder(folder: Path, copies: int) -> Path:
 
 
 @contextlib.contextmanager
-def slow_server(tmp_path: Path, copies: int, **changes: object) -> Iterator[Rig]:
+def slow_server(tmp_path: Path, copies: int, **changes: object) -> Iterator[ServerHarness]:
     """A server with one thread and a slow classifier."""
-    with server_in_thread(tmp_path, **{"threads": 1, "batch_max_seconds": 0.01, **changes}) as rig:
-        rig.publish(slow_folder(tmp_path / "slow", copies))
-        assert rig.enrol(FAMILY).post(frame(tables(50))).status_code == 200  # which loads the classifier
-        yield rig
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    with server_in_thread(tmp_path, **{"threads": 1, "batch_max_seconds": 0.01, **changes}) as harness:
+        harness.publish(slow_folder(tmp_path / "slow", copies))
+        assert harness.enrol(FAMILY).post(frame(tables(50))).status_code == 200  # which loads the classifier
+        yield harness
 
 
 def post_head(device: Device, length: int, *more: str, path: str = "/v1/frames", sequence: int = 1) -> bytes:
@@ -105,17 +93,17 @@ def batch_request(device: Device, frames: int) -> Request:
     return Request(before=head.encode() + before, after=after, numbering=Numbering.VARINT, frames=frames)
 
 
-def loaded(rig: Rig, clients: tuple[tuple[Request, ...], ...], seconds: float) -> load.Report:
-    url = httpx.URL(rig.addresses["device"])
+def loaded(harness: ServerHarness, clients: tuple[tuple[Request, ...], ...], seconds: float) -> load.Report:
+    url = httpx.URL(harness.addresses["device"])
     return load.run(Plan(host=url.host, port=url.port or 80, clients=clients, seconds=seconds, warm_seconds=0.2))
 
 
 def test_a_device_over_its_quota_is_told_when_to_come_back_and_others_are_not(
     tmp_path: Path, bundle_folders: dict[int, Path]
 ) -> None:
-    with server_in_thread(tmp_path, quota_frames_per_second=0.1, quota_burst_frames=256) as rig:
-        rig.publish(bundle_folders[1])
-        device, other = rig.enrol(FAMILY), rig.enrol(FAMILY)
+    with server_in_thread(tmp_path, quota_frames_per_second=0.1, quota_burst_frames=256) as harness:
+        harness.publish(bundle_folders[1])
+        device, other = harness.enrol(FAMILY), harness.enrol(FAMILY)
         first = device.http.post("/v1/frames:batch", content=batch_with_scans(50, range(250)).to_bytes())
         assert first.status_code == 200
         too_many = device.http.post("/v1/frames:batch", content=batch_with_scans(50, range(10), 1000).to_bytes())
@@ -125,17 +113,17 @@ def test_a_device_over_its_quota_is_told_when_to_come_back_and_others_are_not(
         device.next_sequence = 2000
         assert [device.post(frame(tables(50))).status_code for _ in range(7)] == [200] * 6 + [429]
         assert other.post(frame(tables(50))).status_code == 200
-        assert rig.scrape().value("dctwire_rejected_frames_total", reason="quota-exceeded") == 2
+        assert harness.scrape().value("dctwire_rejected_frames_total", reason="quota-exceeded") == 2
 
 
 def test_a_device_without_quota_is_refused_before_its_body_is_read(
     tmp_path: Path, bundle_folders: dict[int, Path]
 ) -> None:
-    with server_in_thread(tmp_path, quota_frames_per_second=0.001, quota_burst_frames=256) as rig:
-        rig.publish(bundle_folders[1])
-        device = rig.enrol(FAMILY)
+    with server_in_thread(tmp_path, quota_frames_per_second=0.001, quota_burst_frames=256) as harness:
+        harness.publish(bundle_folders[1])
+        device = harness.enrol(FAMILY)
         device.http.post("/v1/frames:batch", content=batch_with_scans(50, range(256)).to_bytes())
-        with rig.connect() as connection:
+        with harness.connect() as connection:
             connection.sendall(post_head(device, 500_000, "Expect: 100-continue"))
             assert read_answer(connection).startswith(b"HTTP/1.1 429 ")
 
@@ -151,18 +139,18 @@ def test_a_timeout_that_is_no_number_of_milliseconds_is_refused(device: Device, 
 
 
 def test_who_does_not_want_to_wait_that_long_is_told_so_in_time_or_at_the_door(tmp_path: Path) -> None:
-    with slow_server(tmp_path, SLOWER) as rig:
-        busy, hasty = rig.enrol(FAMILY), rig.enrol(FAMILY)
+    with slow_server(tmp_path, SLOWER) as harness:
+        busy, hasty = harness.enrol(FAMILY), harness.enrol(FAMILY)
         in_the_queue = hasty.post(frame(tables(50)), **{"dw-timeout": "1"})
         assert_problem(in_the_queue, 504, ProblemCode.TIMED_OUT)
         assert in_the_queue.headers["retry-after"] == "1"
-        with rig.connect() as connection:
+        with harness.connect() as connection:
             batch = batch_with_scans(50, range(200)).to_bytes()
             connection.sendall(
                 post_head(busy, len(batch), f"Content-Type: {BATCH_MEDIA_TYPE}", path="/v1/frames:batch")
             )
             connection.sendall(batch)
-            wait_until(lambda: rig.scrape().value("dctwire_queue_depth") > 100)
+            wait_until(lambda: harness.scrape().value("dctwire_queue_depth") > 100)
             at_the_door = hasty.post(frame(tables(50)), **{"dw-timeout": "100"})
             assert_problem(at_the_door, 503, ProblemCode.QUEUE_FULL)
             assert "frames are waiting" in at_the_door.json()["detail"]
@@ -170,71 +158,71 @@ def test_who_does_not_want_to_wait_that_long_is_told_so_in_time_or_at_the_door(t
 
 
 def test_the_frames_of_a_client_that_is_gone_leave_the_queue_and_what_a_worker_has_is_stored(tmp_path: Path) -> None:
-    with slow_server(tmp_path, SLOWER) as rig:
-        device = rig.enrol(FAMILY)
-        before = rig.scrape()
+    with slow_server(tmp_path, SLOWER) as harness:
+        device = harness.enrol(FAMILY)
+        before = harness.scrape()
         batch = batch_with_scans(50, range(200)).to_bytes()
-        with rig.connect() as connection:
+        with harness.connect() as connection:
             connection.sendall(
                 post_head(device, len(batch), f"Content-Type: {BATCH_MEDIA_TYPE}", path="/v1/frames:batch")
             )
             connection.sendall(batch)
-            wait_until(lambda: rig.scrape().value("dctwire_queue_depth") > 100)
-        wait_until(lambda: rig.scrape().value("dctwire_queue_depth") == 0)
-        answered = rig.enrol(FAMILY).post(frame(tables(50)))  # behind what a worker still had
+            wait_until(lambda: harness.scrape().value("dctwire_queue_depth") > 100)
+        wait_until(lambda: harness.scrape().value("dctwire_queue_depth") == 0)
+        answered = harness.enrol(FAMILY).post(frame(tables(50)))  # behind what a worker still had
         assert answered.status_code == 200
-        after = rig.scrape()
+        after = harness.scrape()
         done = after.value("dctwire_frames_total") - before.value("dctwire_frames_total") - 1
         assert 1 <= done < 150
         gone = after.value("dctwire_rejected_frames_total", reason="disconnected")
         assert gone == before.value("dctwire_rejected_frames_total", reason="disconnected") + 1
         again = device.http.post("/v1/frames:batch", content=batch)
         assert all("label" in result for result in again.json()["results"])
-        replayed = rig.scrape().value("dctwire_replayed_frames_total")
+        replayed = harness.scrape().value("dctwire_replayed_frames_total")
         assert replayed == done
 
 
 def test_who_asks_again_while_the_first_request_is_gone_is_answered(tmp_path: Path) -> None:
-    with slow_server(tmp_path, SLOWER) as rig:
-        busy, device = rig.enrol(FAMILY), rig.enrol(FAMILY)
+    with slow_server(tmp_path, SLOWER) as harness:
+        busy, device = harness.enrol(FAMILY), harness.enrol(FAMILY)
         batch = batch_with_scans(50, range(60)).to_bytes()
         data = frame(tables(50))
-        with rig.connect() as blocker, rig.connect() as second:
+        with harness.connect() as blocker, harness.connect() as second:
             blocker.sendall(post_head(busy, len(batch), f"Content-Type: {BATCH_MEDIA_TYPE}", path="/v1/frames:batch"))
             blocker.sendall(batch)
-            wait_until(lambda: rig.scrape().value("dctwire_queue_depth") > 20)
-            with rig.connect() as first:
+            wait_until(lambda: harness.scrape().value("dctwire_queue_depth") > 20)
+            with harness.connect() as first:
                 for connection in (first, second):
                     connection.sendall(post_head(device, len(data), sequence=7) + data)
-                assert answers(rig)  # so both have been read
+                assert answers(harness)  # so both have been read
             second.settimeout(WAIT_SECONDS)
             assert read_answer(second).startswith(b"HTTP/1.1 200 ")
 
 
 def test_under_overload_some_are_refused_none_is_cut_off_and_what_is_let_in_is_answered(tmp_path: Path) -> None:
-    with slow_server(tmp_path, SLOW, queue_max_frames=16) as rig:
-        clients = tuple(single_requests(rig.enrol(FAMILY)) for _ in range(64))
-        report = loaded(rig, clients, 2.0)
+    with slow_server(tmp_path, SLOW, queue_max_frames=16) as harness:
+        clients = tuple(single_requests(harness.enrol(FAMILY)) for _ in range(64))
+        report = loaded(harness, clients, 2.0)
         assert report.resets == 0
         assert report.wrong == 0
         assert report.answers.keys() == {200, 503}
         assert min(report.answers.values()) > 20
-        assert rig.scrape().value("dctwire_rejected_frames_total", reason="queue-full") >= report.answers[503]
-        assert rig.enrol(FAMILY).post(frame(tables(50))).status_code == 200
+        assert harness.scrape().value("dctwire_rejected_frames_total", reason="queue-full") >= report.answers[503]
+        assert harness.enrol(FAMILY).post(frame(tables(50))).status_code == 200
 
 
 def test_a_device_that_posts_large_batches_does_not_starve_single_posts(tmp_path: Path) -> None:
-    with slow_server(tmp_path, SLOW, quota_frames_per_second=1e6) as rig:
-        greedy = (batch_request(rig.enrol(FAMILY), 256),)
-        singles = tuple(single_requests(rig.enrol(FAMILY)) for _ in range(16))
-        report = loaded(rig, (greedy, greedy, *singles), 3.0)
+    with slow_server(tmp_path, SLOW, quota_frames_per_second=1e6) as harness:
+        greedy = (batch_request(harness.enrol(FAMILY), 256),)
+        singles = tuple(single_requests(harness.enrol(FAMILY)) for _ in range(16))
+        report = loaded(harness, (greedy, greedy, *singles), 3.0)
         assert report.failed == 0
         assert min(report.by_client[2:]) > 3 * max(report.by_client[:2])
 
 
-def test_among_64_equal_clients_each_has_its_share(rig: Rig) -> None:
-    clients = tuple(single_requests(rig.enrol(FAMILY)) for _ in range(64))
-    report = loaded(rig, clients, 2.0)
+def test_among_64_equal_clients_each_has_its_share(harness: ServerHarness) -> None:
+    clients = tuple(single_requests(harness.enrol(FAMILY)) for _ in range(64))
+    report = loaded(harness, clients, 2.0)
     assert report.failed == report.closed == 0
     assert min(report.by_client) * 3 >= max(report.by_client)
 
@@ -242,47 +230,47 @@ def test_among_64_equal_clients_each_has_its_share(rig: Rig) -> None:
 def test_bodies_of_all_requests_together_are_bounded_and_room_comes_back(
     tmp_path: Path, bundle_folders: dict[int, Path]
 ) -> None:
-    with server_in_thread(tmp_path, bodies_max_bytes=1 << 20) as rig:
-        rig.publish(bundle_folders[1])
-        device = rig.enrol(FAMILY)
-        with rig.connect() as first, rig.connect() as second:
+    with server_in_thread(tmp_path, bodies_max_bytes=1 << 20) as harness:
+        harness.publish(bundle_folders[1])
+        device = harness.enrol(FAMILY)
+        with harness.connect() as first, harness.connect() as second:
             first.sendall(post_head(device, 900_000) + b"x" * 800_000)
-            wait_until(lambda: refused_at_the_door(rig, device))
+            wait_until(lambda: refused_at_the_door(harness, device))
             second.sendall(post_head(device, 300_000, "Expect: 100-continue", sequence=2))
             assert read_answer(second).startswith(b"HTTP/1.1 503 ")
             assert device.post(frame(tables(50)), 3).status_code == 200  # there is still room for small ones
-        wait_until(lambda: not refused_at_the_door(rig, device))
+        wait_until(lambda: not refused_at_the_door(harness, device))
         assert device.post(frame(tables(50)), 4).status_code == 200
 
 
-def refused_at_the_door(rig: Rig, device: Device) -> bool:
+def refused_at_the_door(harness: ServerHarness, device: Device) -> bool:
     """Whether a body of 300 KB would be refused; it is never sent."""
-    with rig.connect() as connection:
+    with harness.connect() as connection:
         connection.sendall(post_head(device, 300_000, "Expect: 100-continue"))
         return connection.recv(100).startswith(b"HTTP/1.1 503 ")
 
 
 def test_one_connection_too_many_is_told_so_before_it_asks(tmp_path: Path, bundle_folders: dict[int, Path]) -> None:
-    with server_in_thread(tmp_path, connections_max=8) as rig:
-        rig.publish(bundle_folders[1])
-        device = rig.enrol(FAMILY)
+    with server_in_thread(tmp_path, connections_max=8) as harness:
+        harness.publish(bundle_folders[1])
+        device = harness.enrol(FAMILY)
         with contextlib.ExitStack() as stack:
-            held = [stack.enter_context(rig.connect()) for _ in range(7)]  # the device has the eighth
+            held = [stack.enter_context(harness.connect()) for _ in range(7)]  # the device has the eighth
             assert device.post(frame(tables(50))).status_code == 200
-            with rig.connect() as ninth:
+            with harness.connect() as ninth:
                 ninth.sendall(post_head(device, 10) + b"x" * 10)
                 answer = b"".join(iter(lambda: ninth.recv(65536), b""))
             assert answer.startswith(b"HTTP/1.1 503 ")
             assert b"\r\nretry-after: 1\r\n" in answer
             assert b'"code":"queue-full"' in answer
-            assert rig.scrape().value("dctwire_rejected_frames_total", reason="turned-away") == 1
+            assert harness.scrape().value("dctwire_rejected_frames_total", reason="turned-away") == 1
             held[0].close()
-            wait_until(lambda: answers(rig))
+            wait_until(lambda: answers(harness))
         assert device.post(frame(tables(50))).status_code == 200
 
 
-def answers(rig: Rig) -> bool:
+def answers(harness: ServerHarness) -> bool:
     """Whether a new connection is served."""
-    with rig.connect() as connection:
+    with harness.connect() as connection:
         connection.sendall(b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
         return connection.recv(100).startswith(b"HTTP/1.1 404 ")

@@ -1,16 +1,16 @@
 """What the tests of feedback do again and again: upload, label, look."""
 
-import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
-from tests.cloud_server.rig import LABELS, Device, Rig, frame, tables
+from tests.cloud_server.harness.classifiers import LABELS
+from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.frames import frame, tables
+from tests.cloud_server.harness.server import ServerHarness
+from tests.cloud_server.harness.waiting import once
 
-T = TypeVar("T")
 KEEP_ALL = {"sample_random_rate": 1.0, "sample_hourly_max": 100_000, "sample_daily_max": 100_000}
-PATIENCE_SECONDS = 20.0
 
 
 def answered(device: Device, seed: int = 0, data: bytes | None = None) -> dict[str, Any]:
@@ -32,18 +32,18 @@ def put_label(device: Device, frame_id: str, label: str, source: str = "sensor")
     assert answer.status_code == 204, answer.text
 
 
-def review(rig: Rig, frame_id: str, label: str, source: str = "human", **more: str) -> dict[str, Any]:
+def review(harness: ServerHarness, frame_id: str, label: str, source: str = "human", **more: str) -> dict[str, Any]:
     """Label as an operator does; what came of it."""
     body = {"label": label, "source": source, **more}
-    answer = rig.client("operator").put(f"/v1/frames/{frame_id}/label", json=body)
+    answer = harness.client("operator").put(f"/v1/frames/{frame_id}/label", json=body)
     assert answer.status_code == 200, answer.text
     document: dict[str, Any] = answer.json()
     return document
 
 
-def kept(rig: Rig, frame_id: str) -> dict[str, Any]:
+def kept(harness: ServerHarness, frame_id: str) -> dict[str, Any]:
     """A sample, once the server has stored it."""
-    http = rig.client("operator")
+    http = harness.client("operator")
 
     def look() -> dict[str, Any] | None:
         answer = http.get(f"/v1/samples/{frame_id}")
@@ -53,28 +53,17 @@ def kept(rig: Rig, frame_id: str) -> dict[str, Any]:
     return once(look)
 
 
-def jpeg_of(rig: Rig, frame_id: str) -> httpx.Response:
+def jpeg_of(harness: ServerHarness, frame_id: str) -> httpx.Response:
     """The file of a sample."""
-    return rig.client("operator").get(f"/v1/samples/{frame_id}/jpeg")
+    return harness.client("operator").get(f"/v1/samples/{frame_id}/jpeg")
 
 
-def listed(rig: Rig, **wanted: str | int | bool) -> list[dict[str, Any]]:
+def listed(harness: ServerHarness, **wanted: str | int | bool) -> list[dict[str, Any]]:
     """Every sample that fits, page by page."""
-    http, found, before = rig.client("operator"), [], None
+    http, found, before = harness.client("operator"), [], None
     while True:
         page = http.get("/v1/samples", params=wanted | ({"before": before} if before else {})).json()
         found += page["samples"]
         before = page["next"]
         if before is None:
             return found
-
-
-def once(look: Callable[[], T | None]) -> T:
-    """What `look` finds, as soon as it finds something."""
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < give_up:
-        found = look()
-        if found is not None:
-            return found
-        time.sleep(0.01)
-    raise AssertionError(f"nothing after {PATIENCE_SECONDS} s")

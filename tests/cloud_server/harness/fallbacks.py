@@ -1,4 +1,4 @@
-"""More of what trainers export: fallbacks, heavier classifiers, eight-bit twins."""
+"""Fallback folders as the trainer exports them: classifiers of coefficients under any tables."""
 
 import json
 from datetime import UTC, datetime
@@ -8,24 +8,26 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
 from shared.bundle import (
-    BUNDLE_NAME,
     FALLBACK_NAME,
     GOLDEN_NAME,
     LABELS_NAME,
     MODEL_NAME,
-    Bundle,
     ExpectedOfTables,
     Fallback,
     Golden,
     InputGeometry,
 )
 from shared.jpeg import Decoder, Stream
-from tests.cloud_server.rig import LABELS, SIDE, classifier_ref, frame, tables, write_classifier
+from tests.cloud_server.harness.bundles import classifier_ref
+from tests.cloud_server.harness.classifiers import LABELS, write_classifier
+from tests.cloud_server.harness.frames import SIDE, frame, tables
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
+
+
 QUALITIES = (20, 50, 80)
 
 
@@ -70,24 +72,3 @@ def coefficients(frames: list[bytes], side: int = SIDE) -> tuple[npt.NDArray[np.
     c = np.empty((len(frames), 128, side // 16, side // 16), np.float32)
     assert Decoder().decode_batch(frames, y, c, dequantise=True) == [None] * len(frames)
     return y, c
-
-
-def burden(path: Path, width: int = 10_000) -> None:
-    """Give a classifier 192 * `width` more weights that cost memory and time, and say nothing."""
-    model = onnx.load(path)
-    classes = model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
-    idle = np.random.default_rng(width).normal(0, 1, (192, width)).astype(np.float32)
-    model.graph.initializer.append(numpy_helper.from_array(idle, "idle"))
-    model.graph.initializer.append(numpy_helper.from_array(np.zeros((width, classes), np.float32), "nothing"))
-    model.graph.node[-1].output[0] = "said"
-    model.graph.node.append(helper.make_node("MatMul", ["means", "idle"], ["wide"]))
-    model.graph.node.append(helper.make_node("MatMul", ["wide", "nothing"], ["silence"]))
-    model.graph.node.append(helper.make_node("Add", ["said", "silence"], ["logits"]))
-    onnx.save(model, path)
-
-
-def named_anew(folder: Path, bundle: Bundle) -> Bundle:
-    """The folder's bundle, naming its files as they are now."""
-    changed = bundle.model_copy(update={"classifier": classifier_ref(folder)})
-    (folder / BUNDLE_NAME).write_bytes(changed.to_bytes())
-    return changed

@@ -6,7 +6,8 @@ import pytest
 
 from cloud_server.api.operator.own_hosts import is_own
 from shared.wire import ProblemCode
-from tests.cloud_server.rig import Rig, assert_problem, server_in_thread
+from tests.cloud_server.harness.problems import assert_problem
+from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8001", "10.0.0.7", "[::1]:8001", "[::1]", "localhost:8001", "server"])
@@ -21,12 +22,14 @@ def test_other_names_are_not(host: str) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v1/devices"), ("POST", "/v1/claims"), ("GET", "/openapi.json")])
-def test_a_strangers_name_gets_nothing(rig: Rig, method: str, path: str) -> None:
-    answer = rig.client("operator").request(method, path, json={"family": "digits"}, headers={"host": "evil.example"})
+def test_a_strangers_name_gets_nothing(harness: ServerHarness, method: str, path: str) -> None:
+    answer = harness.client("operator").request(
+        method, path, json={"family": "digits"}, headers={"host": "evil.example"}
+    )
     assert_problem(answer, 400, ProblemCode.BAD_REQUEST)
 
 
 def test_a_name_that_was_set_is_ours(tmp_path: Path) -> None:
-    with server_in_thread(tmp_path, operator_hosts="dctwire.example, other.example") as rig:
+    with server_in_thread(tmp_path, operator_hosts="dctwire.example, other.example") as harness:
         for name in ("dctwire.example", "OTHER.example:80"):
-            assert rig.client("operator").get("/v1/devices", headers={"host": name}).status_code == 200
+            assert harness.client("operator").get("/v1/devices", headers={"host": name}).status_code == 200

@@ -1,0 +1,24 @@
+"""Enrolled devices that post frames."""
+
+from dataclasses import dataclass
+
+import httpx
+
+
+@dataclass
+class Device:
+    """An enrolled device with an HTTP client of its own."""
+
+    http: httpx.Client
+    device_id: str
+    token: str
+    family: str
+    next_sequence: int = 0
+
+    def post(self, data: bytes, sequence: int | None = None, **headers: str) -> httpx.Response:
+        """Upload one frame; without a number, the next one."""
+        if sequence is None:
+            sequence, self.next_sequence = self.next_sequence, self.next_sequence + 1
+        return self.http.post(
+            "/v1/frames", content=data, headers={"dw-sequence": str(sequence), "content-type": "image/jpeg"} | headers
+        )
