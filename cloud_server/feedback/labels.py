@@ -18,7 +18,6 @@ from sqlalchemy import ColumnElement, Connection, exists, select, update
 from cloud_server.errors import NotFoundError
 from cloud_server.feedback.frame_id import FrameId
 from cloud_server.feedback.results import find
-from cloud_server.fleet.devices import Device
 from cloud_server.metrics import Metrics
 from cloud_server.storage.database import Database, insert_or_ignore
 from cloud_server.storage.schema import devices, labels, samples
@@ -82,14 +81,18 @@ class Labels:
         self._contradicted = contradicted
         self._now = now
 
-    async def put(self, device: Device, sequence: int, report: LabelReport) -> None:
-        """Take a label from a device, for a frame of its own; the same one again changes nothing.
+    async def put(self, frame: FrameId, device_id: int, family: str, report: LabelReport) -> None:
+        """Take a label from a device, for a frame of its own; the same label again changes nothing.
+
+        Args:
+            device_id: the device's row.
+            family: the device's family.
 
         Raises:
             NotFoundError: the device has no answered frame with this sequence.
         """
-        said = _Said(report, authority(report.source, is_operator=False), device.public_id, self._now())
-        await self._put(FrameId(device.public_id, sequence), device.row_id, device.family, said)
+        said = _Said(report, authority(report.source, is_operator=False), frame.device, self._now())
+        await self._put(frame, device_id, family, said)
 
     async def review(self, frame: FrameId, report: LabelReport, by: str) -> Labelled:
         """Take a label from the operator plane, for any device's frame; `by` is whoever looked.

@@ -8,19 +8,27 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import structlog
 
 from cloud_server.feedback.reasons import Dropped, Reason, RecentAnswers, SamplingRules, reason_for
 from cloud_server.feedback.recent_frames import RecentFrame, RecentFrames
 from cloud_server.feedback.sample_store import Kept, NotKept, SampleStore
-from cloud_server.fleet.devices import Device
-from cloud_server.inference.classify import Prediction
-from cloud_server.inference.routing import Lane
 from cloud_server.metrics import Metrics
+from shared.wire import Match
 
 QUEUE_MAX_FRAMES = 64
 _log = structlog.get_logger()
+
+
+class FrameAnswer(NamedTuple):
+    """What a classifier of `classes` labels answered to a frame, and how well it fits the frame's tables."""
+
+    label: str
+    confidence: float
+    classes: int
+    match: Match
 
 
 class Sampler:
@@ -49,10 +57,10 @@ class Sampler:
         self._closed: dict[tuple[str, Reason], NotKept] = {}
         self._queue: asyncio.Queue[tuple[RecentFrame, Reason]] = asyncio.Queue(QUEUE_MAX_FRAMES)
 
-    def offer(self, device: Device, lane: Lane, sequence: int, data: bytes, prediction: Prediction) -> None:
+    def offer(self, frame: RecentFrame, answer: FrameAnswer) -> None:
         """Tell of a frame whose answer is durable. Never waits, never raises."""
         try:
-            self._offer(device, lane, sequence, data, prediction)
+            self._offer(frame, answer)
         except Exception as error:  # noqa: BLE001 - the frame has its answer; no sample is worth losing that
             self._metrics.count_sample_dropped(Dropped.FAULT)
             _log.error("frame-not-offered", exc_info=error)
@@ -75,19 +83,17 @@ class Sampler:
                 self._metrics.count_sample_dropped(Dropped.FAULT)
                 _log.error("sample-not-stored", exc_info=error)
 
-    def _offer(self, device: Device, lane: Lane, sequence: int, data: bytes, prediction: Prediction) -> None:
-        frame = RecentFrame(device.row_id, sequence, device.family, data, lane.decoder.tables)
+    def _offer(self, frame: RecentFrame, answer: FrameAnswer) -> None:
         self._recent.put(frame)
-        answers = self._answers.get(device.family)
+        answers = self._answers.get(frame.family)
         if answers is None:
-            answers = self._answers[device.family] = RecentAnswers()
-        labels = lane.model.labels
+            answers = self._answers[frame.family] = RecentAnswers()
         reason = reason_for(
             self._rules,
             drawn=self._draw(),
-            confidence=prediction.confidence,
-            rarity=answers.note(labels[prediction.label], len(labels)),
-            match=lane.match,
+            confidence=answer.confidence,
+            rarity=answers.note(answer.label, answer.classes),
+            match=answer.match,
         )
         if reason is not None:
             self._enqueue(frame, reason)

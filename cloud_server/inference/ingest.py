@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from cloud_server.errors import QueueFullError, StorageError
 from cloud_server.feedback import results
+from cloud_server.feedback.recent_frames import RecentFrame
 from cloud_server.feedback.results import StoredResult
-from cloud_server.feedback.sampler import Sampler
+from cloud_server.feedback.sampler import FrameAnswer, Sampler
 from cloud_server.fleet.devices import Device, Devices
 from cloud_server.inference.batcher import Batcher, BatcherLimits
 from cloud_server.inference.classify import Classified, Prediction, classify
@@ -233,16 +234,20 @@ class Ingest:
 
     def _note(self, lane: Lane, offers: "Sequence[_Offer]") -> None:
         """Count first answers, once they are durable."""
-        names = lane.model.metric_labels
+        labels, names = lane.model.labels, lane.model.metric_labels
         for offer in offers:
             device = offer.waiting.device
             device.last_sequence = max(offer.result.sequence, device.last_sequence or 0)
             self._devices.touch(device, lane.tables)
-            self._sampler.offer(device, lane, offer.result.sequence, offer.waiting.frame.data, offer.prediction)
+            frame = RecentFrame(
+                device.row_id, offer.result.sequence, device.family, offer.waiting.frame.data, lane.decoder.tables
+            )
+            label = labels[offer.prediction.label]
+            self._sampler.offer(frame, FrameAnswer(label, offer.prediction.confidence, len(labels), lane.match))
         if offers:
             family = offers[0].waiting.device.family
-            labels = Counter(names[offer.prediction.label] for offer in offers)
-            self._metrics.count_answers(family, lane.tables, lane.match, labels)
+            counts = Counter(names[offer.prediction.label] for offer in offers)
+            self._metrics.count_answers(family, lane.tables, lane.match, counts)
 
     def _settle(self, waiting: _Waiting, outcome: Answer | DctwireError) -> None:
         self._done(waiting)

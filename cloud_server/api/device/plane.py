@@ -104,7 +104,7 @@ def _labels_router(labels: Labels, identity: Identity, admission: Admission) -> 
         frame = FrameId.parse(frame_id)
         if frame.device != device.public_id:
             raise NotFoundError(f"{frame} is no frame of this device")
-        await labels.put(device, frame.sequence, report)
+        await labels.put(frame, device.row_id, device.family, report)
         return Response(status_code=204, headers=identity.headers(device))
 
     return router
