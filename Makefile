@@ -1,4 +1,4 @@
-# Every command there is. `make demo` and `make test` need nothing else first: only Python 3.11+, Rust and a C linker.
+# Every command there is. Each installs what it needs first: only Python 3.11+, Rust and a C linker must be there.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -8,6 +8,10 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 export DCTWIRE_CACHE := $(CURDIR)/.cache
+# How many processes share the suite; each starts a PostgreSQL and an S3 store of its own where its tests need them.
+WORKERS ?= 2
+PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+INSTALL = pip install --quiet --constraint constraints.txt
 # Seconds since 1970 when make began, so that the demo can say how long everything took, set-up included.
 export DCTWIRE_DEMO_STARTED := $(shell date +%s.%N)
 
@@ -15,22 +19,29 @@ NATIVE := $(shell find shared/jpeg/native -name '*.rs' -o -name 'Cargo.*' 2>/dev
 TRIPLE = $(shell rustc -vV | sed -n 's/host: //p')
 FOLDERS := shared sensor_client cloud_server trainer tests benchmarks deploy
 
-.PHONY: help setup demo stop test test-attacks test-sensor check format lint types contracts rust sanitize memcheck test-arm64 bench results clean
+.PHONY: help setup setup-bench demo stop test test-system test-attacks test-sensor check format lint types contracts rust sanitize memcheck test-arm64 bench results clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/ready ## Virtual environment, native build, dependencies
 
-demo: .venv/ready ## The whole loop on this machine, measured; KEEP=1 leaves it running
+setup-bench: .venv/bench ## The same, and the peers that benchmarks measure and some tests run
+
+demo: .venv/programs ## The whole loop on this machine, measured; KEEP=1 leaves it running
 	@$(BIN)/python -m deploy.demo $(if $(KEEP),--keep)
 
-stop: .venv/ready ## Stop what `make demo KEEP=1` left running
+stop: .venv/programs ## Stop what `make demo KEEP=1` left running
 	@$(BIN)/python -m deploy.demo --stop
 
-test: .venv/ready ## The whole test suite, Rust's unit tests included
-	cargo test --quiet --offline --manifest-path shared/jpeg/native/Cargo.toml
-	$(BIN)/pytest
+test: .venv/ready ## The test suite, Rust's unit tests included; what is slow by nature is `make test-system`
+	@echo '1/2  The codec: cargo test'
+	@cargo test --quiet --offline --manifest-path shared/jpeg/native/Cargo.toml
+	@echo '2/2  The programs: pytest, $(WORKERS) workers'
+	@$(PYTEST) -m 'not system'
+
+test-system: .venv/ready ## Whole systems, replicas, hundreds of kills, drains under load
+	$(PYTEST) -m system
 
 test-attacks: .venv/ready ## Many more hostile frames, and requests made up from the OpenAPI documents, than `make test` sends
 	DCTWIRE_ATTACKS=4000 $(BIN)/pytest --timeout 3600 tests/attacks tests/cloud_server/api/http/test_openapi.py
@@ -84,16 +95,25 @@ results: .venv/ready ## Write docs/results.md and the README's table anew from b
 clean: ## Remove the environments, builds and caches
 	rm -rf .venv .venv-sensor .cache demo-run shared/jpeg/native/target
 
-.venv/ready: pyproject.toml constraints.txt $(NATIVE)
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --constraint constraints.txt --editable '.[dev]'
-	touch $@
+.venv/programs: pyproject.toml constraints.txt $(NATIVE)
+	@test -x $(BIN)/python || { echo 'Making a virtual environment in .venv'; $(PYTHON) -m venv .venv; }
+	@echo 'Building the codec and installing what the programs need (some minutes the first time)'
+	@$(BIN)/$(INSTALL) --editable '.[sensor,cloud,train]'
+	@touch $@
+
+# The programs are installed already: pip only adds what an extra names, and builds nothing again.
+.venv/ready: .venv/programs
+	@echo 'Installing what the tests need'
+	@$(BIN)/$(INSTALL) 'dctwire[dev]'
+	@touch $@
 
 .venv/bench: .venv/ready
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
-	touch $@
+	@echo 'Installing the peers that benchmarks measure'
+	@$(BIN)/$(INSTALL) 'dctwire[bench]'
+	@touch $@
 
 .venv-sensor/ready: pyproject.toml constraints.txt $(NATIVE)
-	test -x .venv-sensor/bin/python || $(PYTHON) -m venv .venv-sensor
-	.venv-sensor/bin/pip install --constraint constraints.txt '.[sensor]' pytest pytest-timeout hypothesis
-	touch $@
+	@test -x .venv-sensor/bin/python || { echo 'Making a virtual environment in .venv-sensor'; $(PYTHON) -m venv .venv-sensor; }
+	@echo 'Building the codec and installing what a sensor needs, and pytest'
+	@.venv-sensor/bin/$(INSTALL) '.[sensor]' pytest pytest-timeout hypothesis
+	@touch $@
