@@ -201,7 +201,7 @@ class System:
 
     def _meter(self, exchange: Exchange) -> None:
         if exchange.route == TURNED_AWAY:
-            self.metrics.count_rejection(TURNED_AWAY)
+            self.metrics.count_refused_connection()
         self.metrics.count_exchange(exchange.route, exchange.received_bytes, exchange.sent_bytes, exchange.payload)
 
     def _require_life(self) -> None:

@@ -94,7 +94,19 @@ class Metrics:
         )
         self.samples_bytes = Gauge("dctwire_samples_bytes", "Size of the frames that are kept.", registry=registry)
         self._rejected = Counter(
-            "dctwire_rejected_frames", "Frames, batches and their requests refused.", ["reason"], registry=registry
+            "dctwire_rejected_frames",
+            "Frames that were read and refused; a refused batch counts each of its frames.",
+            ["reason"],
+            registry=registry,
+        )
+        self._refused_requests = Counter(
+            "dctwire_refused_requests",
+            "Uploads that were refused, or broke off, before their frames were known.",
+            ["reason"],
+            registry=registry,
+        )
+        self._refused_connections = Counter(
+            "dctwire_refused_connections", "Connections that were refused when they were made.", registry=registry
         )
         self._replayed = Counter(
             "dctwire_replayed_frames", "Frames sent again and given their stored answer.", ["family"], registry=registry
@@ -179,9 +191,17 @@ class Metrics:
         """Count a frame that there was a reason to keep; `cause` is one of `feedback.reasons.Dropped`."""
         self._labelled(self._samples_dropped, cause).inc()
 
-    def count_rejection(self, reason: str) -> None:
-        """Count a refused frame or request; `reason` is a problem code, or `slow-body`."""
-        self._labelled(self._rejected, reason).inc()
+    def count_rejected_frames(self, reason: str, frames: int) -> None:
+        """Count frames that were read and refused; `reason` is a problem code."""
+        self._labelled(self._rejected, reason).inc(frames)
+
+    def count_refused_request(self, reason: str) -> None:
+        """Count an upload that got no answer for any frame; `reason`: a problem code, `slow-body` or `disconnected`."""
+        self._labelled(self._refused_requests, reason).inc()
+
+    def count_refused_connection(self) -> None:
+        """Count a connection that was one too many."""
+        self._refused_connections.inc()
 
     def observe(self, stage: Stage, seconds: float) -> None:
         """Note what one frame, micro-batch or request spent in a stage."""

@@ -84,6 +84,7 @@ class FrameUploads:
         wait_seconds = self._admission.admit(request, device)
         limits = self._admission.bodies
         data = await read_body(request, limits.frame_max_bytes, limits.max_seconds)
+        exchange.frames = 1
         self._admission.charge(device, 1)
         answers = await self._ingest.answer(device, (Frame(sequence, data),), wait_seconds)
         (outcome,) = answers.outcomes
@@ -102,6 +103,7 @@ class FrameUploads:
         limits = self._admission.bodies
         body = await read_body(request, limits.batch_max_bytes, limits.max_seconds)
         batch = Batch.from_bytes(body)
+        exchange.frames = len(batch.items)
         self._admission.charge(device, len(batch.items))
         exchange.hold(len(batch.prefix) * len(batch.items))
         frames = [
@@ -118,7 +120,7 @@ class FrameUploads:
             if not isinstance(outcome, StoredResult)
         }
         for problem in problems.values():
-            self._metrics.count_rejection(problem.code)
+            self._metrics.count_rejected_frames(problem.code, 1)
         if _is_minimal(request):
             return self._json(device, {"problems": problems}) if problems else self._empty(device)
         results = [

@@ -77,8 +77,10 @@ class OpenInference:
         wait_seconds = self._admission.admit(request, device)
         limits = self._admission.bodies
         body = await read_body(request, limits.batch_max_bytes, limits.max_seconds)
-        exchange_of(request.scope).hold(len(body))  # once more, for the frames in it
+        exchange = exchange_of(request.scope)
+        exchange.hold(len(body))  # once more, for the frames in it
         wanted = await _parsed(body, json_bytes)
+        exchange.frames = len(wanted.frames)
         self._admission.charge(device, len(wanted.frames))
         outcomes = await self._ingest.classify(device, wanted.frames, wait_seconds)
         results = _all_or_none(outcomes)

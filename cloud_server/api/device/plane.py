@@ -13,7 +13,7 @@ from cloud_server.api.device.frames import JSON, FrameUploads, refused_uploads
 from cloud_server.api.device.inference_v2 import OpenInference, Versions, inference_router
 from cloud_server.api.device.operations import EnrolmentRequest, device_operations
 from cloud_server.api.http.bodies import read_json
-from cloud_server.api.http.exchange import exchange_of
+from cloud_server.api.http.exchange import Exchange, exchange_of
 from cloud_server.api.http.openapi import add_document
 from cloud_server.api.http.problems import install_problems
 from cloud_server.api.ops.plane import Health
@@ -27,7 +27,8 @@ from cloud_server.inference.ingest import Ingest
 from cloud_server.metrics import Metrics
 from shared.wire import LabelReport
 
-_FRAME_ROUTES = ("frames", "batch", "infer")
+_UPLOAD_ROUTES = ("frames", "batch", "infer")
+_BROKEN_OFF = ("disconnected", "slow-body")
 
 
 def device_plane(
@@ -46,8 +47,7 @@ def device_plane(
     identity = Identity(devices, assignments)
 
     def refused(request: Request, reason: str) -> dict[str, str]:
-        if exchange_of(request.scope).route in _FRAME_ROUTES:
-            metrics.count_rejection(reason)
+        _count_refusal(metrics, exchange_of(request.scope), reason)
         return identity.refusal_headers(request)
 
     install_problems(app, refused)
@@ -59,6 +59,16 @@ def device_plane(
     app.include_router(tuf_router(tuf_files))
     add_document(app, device_operations(limits.frame_max_bytes, limits.batch_max_bytes))
     return FrameUploads(app, ingest, identity, admission, metrics)
+
+
+def _count_refusal(metrics: Metrics, exchange: Exchange, reason: str) -> None:
+    """Count a refused upload once: by its frames where they were read, as one request where they were not."""
+    if exchange.route not in _UPLOAD_ROUTES:
+        return
+    if exchange.frames and reason not in _BROKEN_OFF:
+        metrics.count_rejected_frames(reason, exchange.frames)
+    else:
+        metrics.count_refused_request(reason)
 
 
 def _fleet_router(devices: Devices, assignments: Assignments, identity: Identity, limits: BodyLimits) -> APIRouter:

@@ -70,13 +70,17 @@ class SlowBodyError(ClientDisconnect):
 
 @dataclass(slots=True, eq=False)
 class Exchange:
-    """A request and its answer: bytes as the socket saw them, and what the application made of them."""
+    """A request and its answer: bytes as the socket saw them, and what the application made of them.
+
+    `frames` is the number of frames in the request; 0 until its body is read.
+    """
 
     bodies: BodyMemory
     route: str = "other"
     received_bytes: int = 0
     sent_bytes: int = 0
     payload: Payload | None = None
+    frames: int = 0
     started: float = field(default_factory=perf_counter)
     abort: Callable[[], None] = field(default=lambda: None)
     held_bytes: int = 0

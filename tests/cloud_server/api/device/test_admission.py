@@ -17,6 +17,7 @@ from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem, ProblemCode, Retry
 from tests.cloud_server.harness.bundles import write_bundle
 from tests.cloud_server.harness.devices import Device
 from tests.cloud_server.harness.frames import batch_with_scans, frame, tables
+from tests.cloud_server.harness.metrics import grown
 from tests.cloud_server.harness.problems import assert_problem
 from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 from tests.cloud_server.harness.waiting import wait_until
@@ -24,7 +25,8 @@ from tests.cloud_server.harness.waiting import wait_until
 FAMILY = "digits"
 SLOW, SLOWER = 100_000, 2_000_000
 """Copies that a classifier makes: about 1 and 20 ms a frame."""
-WAIT_SECONDS = 30.0
+TEST_MAX_SECONDS = 250.0
+"""Longer than any machine takes; a test that waits this long has failed."""
 
 
 def slow_folder(folder: Path, copies: int) -> Path:
@@ -34,8 +36,9 @@ def slow_folder(folder: Path, copies: int) -> Path:
 
 @contextlib.contextmanager
 def slow_server(tmp_path: Path, copies: int, **changes: object) -> Iterator[ServerHarness]:
-    """A server with one thread and a slow classifier."""
-    with server_in_thread(tmp_path, **{"threads": 1, "batch_max_seconds": 0.01, **changes}) as harness:
+    """A server with one thread and a slow classifier; on a busy machine frames may wait as long as they must."""
+    defaults = {"threads": 1, "batch_max_seconds": 0.01, "wait_max_seconds": TEST_MAX_SECONDS}
+    with server_in_thread(tmp_path, **{**defaults, **changes}) as harness:
         harness.publish(slow_folder(tmp_path / "slow", copies))
         assert harness.enrol(FAMILY).post(frame(tables(50))).status_code == 200  # which loads the classifier
         yield harness
@@ -113,7 +116,9 @@ def test_a_device_over_its_quota_is_told_when_to_come_back_and_others_are_not(
         device.next_sequence = 2000
         assert [device.post(frame(tables(50))).status_code for _ in range(7)] == [200] * 6 + [429]
         assert other.post(frame(tables(50))).status_code == 200
-        assert harness.scrape().value("dctwire_rejected_frames_total", reason="quota-exceeded") == 2
+        counted = harness.scrape()
+        assert counted.value("dctwire_rejected_frames_total", reason="quota-exceeded") == 10  # each of the batch
+        assert counted.value("dctwire_refused_requests_total", reason="quota-exceeded") == 1  # not read, so no frame
 
 
 def test_a_device_without_quota_is_refused_before_its_body_is_read(
@@ -154,7 +159,7 @@ def test_who_does_not_want_to_wait_that_long_is_told_so_in_time_or_at_the_door(t
             at_the_door = hasty.post(frame(tables(50)), **{"dw-timeout": "100"})
             assert_problem(at_the_door, 503, ProblemCode.QUEUE_FULL)
             assert "frames are waiting" in at_the_door.json()["detail"]
-            assert hasty.post(frame(tables(50)), **{"dw-timeout": "60000"}).status_code == 200
+            assert hasty.post(frame(tables(50)), **{"dw-timeout": "200000"}).status_code == 200
 
 
 def test_the_frames_of_a_client_that_is_gone_leave_the_queue_and_what_a_worker_has_is_stored(tmp_path: Path) -> None:
@@ -174,9 +179,9 @@ def test_the_frames_of_a_client_that_is_gone_leave_the_queue_and_what_a_worker_h
         after = harness.scrape()
         done = after.value("dctwire_frames_total") - before.value("dctwire_frames_total") - 1
         assert 1 <= done < 150
-        gone = after.value("dctwire_rejected_frames_total", reason="disconnected")
-        assert gone == before.value("dctwire_rejected_frames_total", reason="disconnected") + 1
-        again = device.http.post("/v1/frames:batch", content=batch)
+        assert grown(before, after, "dctwire_refused_requests_total", reason="disconnected") == 1
+        assert grown(before, after, "dctwire_rejected_frames_total") == 0
+        again = device.http.post("/v1/frames:batch", content=batch, timeout=TEST_MAX_SECONDS)
         assert all("label" in result for result in again.json()["results"])
         replayed = harness.scrape().value("dctwire_replayed_frames_total")
         assert replayed == done
@@ -195,7 +200,7 @@ def test_who_asks_again_while_the_first_request_is_gone_is_answered(tmp_path: Pa
                 for connection in (first, second):
                     connection.sendall(post_head(device, len(data), sequence=7) + data)
                 assert answers(harness)  # so both have been read
-            second.settimeout(WAIT_SECONDS)
+            second.settimeout(TEST_MAX_SECONDS)
             assert read_answer(second).startswith(b"HTTP/1.1 200 ")
 
 
@@ -207,7 +212,7 @@ def test_under_overload_some_are_refused_none_is_cut_off_and_what_is_let_in_is_a
         assert report.wrong == 0
         assert report.answers.keys() == {200, 503}
         assert min(report.answers.values()) > 20
-        assert harness.scrape().value("dctwire_rejected_frames_total", reason="queue-full") >= report.answers[503]
+        assert harness.scrape().value("dctwire_refused_requests_total", reason="queue-full") >= report.answers[503]
         assert harness.enrol(FAMILY).post(frame(tables(50))).status_code == 200
 
 
@@ -263,7 +268,7 @@ def test_one_connection_too_many_is_told_so_before_it_asks(tmp_path: Path, bundl
             assert answer.startswith(b"HTTP/1.1 503 ")
             assert b"\r\nretry-after: 1\r\n" in answer
             assert b'"code":"queue-full"' in answer
-            assert harness.scrape().value("dctwire_rejected_frames_total", reason="turned-away") == 1
+            assert harness.scrape().value("dctwire_refused_connections_total") == 1
             held[0].close()
             wait_until(lambda: answers(harness))
         assert device.post(frame(tables(50))).status_code == 200

@@ -101,7 +101,7 @@ def test_a_bad_frame_refuses_the_request_and_is_named(
     with pytest.raises(InferenceServerException, match="frame 1: ") as refused:
         triton.infer("digits", [tensor(good, good[:-20], good)], headers=bearer(device))
     assert refused.value.status() == "422"
-    assert gained(harness, before, "dctwire_rejected_frames_total", reason=ProblemCode.CORRUPT_JPEG) == 1
+    assert gained(harness, before, "dctwire_rejected_frames_total", reason=ProblemCode.CORRUPT_JPEG) == 3
 
 
 def test_an_error_is_a_problem_document_that_their_clients_read(harness: ServerHarness, device: Device) -> None:

@@ -16,6 +16,7 @@ from shared.jpeg import Stream
 from shared.wire import BATCH_MEDIA_TYPE, PROBLEM_MEDIA_TYPE, ProblemCode, Retry
 from tests.cloud_server.harness.devices import Device
 from tests.cloud_server.harness.frames import frame, picture, tables
+from tests.cloud_server.harness.metrics import grown
 from tests.cloud_server.harness.problems import assert_problem
 from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 
@@ -74,11 +75,14 @@ def test_a_bad_frame_gets_its_problem_and_is_counted_and_the_next_good_one_its_a
     harness: ServerHarness, device: Device, case: str
 ) -> None:
     make, status, code, retry = BAD_FRAMES[case]
-    before = harness.scrape().value("dctwire_rejected_frames_total", reason=code)
+    before = harness.scrape()
     answer = device.post(make(), sequence=0)
     assert_problem(answer, status, code)
     assert answer.json()["retry"] == retry
-    assert harness.scrape().value("dctwire_rejected_frames_total", reason=code) == before + 1
+    after, was_read = harness.scrape(), code is not ProblemCode.TOO_LARGE
+    assert grown(before, after, "dctwire_rejected_frames_total", reason=code) == was_read
+    assert grown(before, after, "dctwire_rejected_frames_total") == was_read
+    assert grown(before, after, "dctwire_refused_requests_total", reason=code) == (not was_read)
     assert device.post(frame(tables(50)), sequence=0).status_code == 200
 
 
@@ -106,14 +110,14 @@ def test_good_frames_in_flight_beside_bad_ones_are_all_answered(harness: ServerH
 def test_a_wrong_token_is_refused(harness: ServerHarness, authorization: str | None) -> None:
     headers = {"dw-sequence": "0"}
     client = harness.client("device")
-    before = harness.scrape().value("dctwire_rejected_frames_total", reason="invalid-token")
+    before = harness.scrape().value("dctwire_refused_requests_total", reason="invalid-token")
     raw = [(name.encode(), value.encode("utf-8")) for name, value in headers.items()]
     if authorization is not None:
         raw.append((b"authorization", authorization.encode("utf-8")))
     answer = client.post("/v1/frames", content=frame(tables(50)), headers=raw)
     assert_problem(answer, 401, ProblemCode.INVALID_TOKEN)
     assert "dw-assignment" not in answer.headers
-    assert harness.scrape().value("dctwire_rejected_frames_total", reason="invalid-token") == before + 1
+    assert harness.scrape().value("dctwire_refused_requests_total", reason="invalid-token") == before + 1
 
 
 @pytest.mark.parametrize("sequence", ["", "-1", "1.5", "x", "9223372036854775808", "1" * 40, "٣", "0x1"])
@@ -137,10 +141,10 @@ def test_a_body_of_another_kind_is_refused(device: Device) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"DWB", b"DWB1", b"DWB1\x00\x00", b"DWB2" + bytes(20), b"DWB1" + b"\xff" * 50])
 def test_a_bad_batch_is_refused_whole(harness: ServerHarness, device: Device, body: bytes) -> None:
-    before = harness.scrape().value("dctwire_rejected_frames_total", reason="invalid-batch")
+    before = harness.scrape().value("dctwire_refused_requests_total", reason="invalid-batch")
     answer = device.http.post("/v1/frames:batch", content=body, headers={"content-type": BATCH_MEDIA_TYPE})
     assert_problem(answer, 422, ProblemCode.INVALID_BATCH)
-    assert harness.scrape().value("dctwire_rejected_frames_total", reason="invalid-batch") == before + 1
+    assert harness.scrape().value("dctwire_refused_requests_total", reason="invalid-batch") == before + 1
 
 
 @pytest.mark.parametrize("plane", ["device", "operator", "ops"])
@@ -330,7 +334,7 @@ def test_a_slow_body_loses_its_connection_and_is_counted(impatient: ServerHarnes
         )
         assert device.post(frame(tables(50))).status_code == 200
         assert ends_without_an_answer(connection)
-    assert impatient.scrape().value("dctwire_rejected_frames_total", reason="slow-body") == 1
+    assert impatient.scrape().value("dctwire_refused_requests_total", reason="slow-body") == 1
     assert device.post(frame(tables(50))).status_code == 200
 
 
