@@ -12,7 +12,7 @@ from benchmarks.load import FIRST_NUMBER, Numbering, Request, varint
 from shared.bundle import INT8_NAME, LABELS_NAME, MODEL_NAME, Bundle
 from shared.jpeg import EOI, Decoder, Stream
 from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem
-from trainer.classifier import OnnxClassifier
+from trainer.export.classifier import OnnxClassifier
 
 CLEAR_MARGIN = 0.01  # of the logits' spread, between the two likeliest labels: batches of other sizes round differently
 

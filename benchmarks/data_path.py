@@ -19,14 +19,14 @@ from PIL import Image
 from benchmarks import record
 from benchmarks.rounds import Rounds, measure, on_processors
 from shared.jpeg import Encoder, TableSet
-from trainer.compute import Compute
 from trainer.data import Split
 from trainer.data.dataset import Augmentation
 from trainer.data.picture_files import PictureFiles
 from trainer.diff_jpeg import Planes, coefficients
-from trainer.fitting import NetFitter
 from trainer.models import BodyKind, DctNet, DctNetConfig
-from trainer.recipe import Optimiser
+from trainer.recipes.recipe import Optimiser
+from trainer.training.compute import Compute
+from trainer.training.fitting import NetFitter
 
 SECONDS = 20.0  # a size
 QUALITY = 50

@@ -10,10 +10,10 @@ from torch.nn import functional
 
 from benchmarks.pixel_nets import PixelNet
 from trainer.diff_jpeg import Planes
+from trainer.export.onnx_graph import write_layer
+from trainer.export.onnx_writer import GraphWriter
 from trainer.models import DctNet
 from trainer.models.blocks import conv_norm
-from trainer.onnx_graph import write_layer
-from trainer.onnx_writer import GraphWriter
 
 SHRINK = 32
 CLASSES = 1000

@@ -21,16 +21,16 @@ from numpy.typing import NDArray
 from benchmarks import record
 from benchmarks.rounds import Rounds, measure, on_processor
 from benchmarks.serving_nets import SIZES, pixel_net
-from trainer import recipe as recipes
 from trainer import zoo
-from trainer.classifier import OnnxClassifier
 from trainer.data import Split, SplitName
 from trainer.data.cache import ArrayCache
 from trainer.data.catalogue import Catalogue
-from trainer.int8 import quantised, to_int8
+from trainer.encoding.streams import Levels, quantise
+from trainer.export.classifier import OnnxClassifier
+from trainer.export.int8 import quantised, to_int8
+from trainer.export.onnx_graph import MEANS, to_onnx
 from trainer.models import DctNet
-from trainer.onnx_graph import MEANS, to_onnx
-from trainer.streams import Levels, quantise
+from trainer.recipes import recipe as recipes
 
 SECONDS = 15.0  # a size and batch
 BATCHES = (1, 8, 32)

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainer.diff_jpeg.transform import FREQUENCIES, SIDE, Planes, dct_basis, reconstruct
+from trainer.export.onnx_graph import MEANS, write_layer
+from trainer.export.onnx_writer import GraphWriter, numbers
 from trainer.models import DctNet
 from trainer.models.blocks import InvertedResidual, Residual, conv_norm
-from trainer.onnx_graph import MEANS, write_layer
-from trainer.onnx_writer import GraphWriter, numbers
 
 RESNET20 = ((16, 16, 16), (32, 32, 32), (64, 64, 64))
 GREY = 128

@@ -18,8 +18,8 @@ from statistics import median
 from benchmarks import record
 from trainer.comparison import Comparison, Kind, Ladder, compare, read_ladder, read_results, write_comparison
 from trainer.data import SplitName
-from trainer.evaluation import Figure
-from trainer.run_dir import RunDir
+from trainer.evaluation.evaluation import Figure
+from trainer.training.run_dir import RunDir
 
 VARIABLE = "DCTWIRE_LADDER"
 SHORT_NAMES = {"cifar-100": "cifar100", "tiny-imagenet-200": "tiny_imagenet"}

@@ -25,19 +25,19 @@ from benchmarks.pixel_nets import PixelNet, resnet20
 from benchmarks.pixels import as_received, normalised
 from shared.bundle import INT8_NAME, MODEL_NAME
 from trainer import zoo
-from trainer.batches import Batches
-from trainer.classifier import BATCH, OnnxClassifier
-from trainer.compute import Compute
+from trainer.cli.report import console, progress_bar
 from trainer.data import Dataset, Split
 from trainer.data.cifar import load
 from trainer.data.dataset import Augmentation
 from trainer.data.loading import training_batches
-from trainer.fitting import NetFitter
-from trainer.int8 import CALIBRATION_FRAMES, quantised
-from trainer.onnx_graph import MEANS
-from trainer.recipe import Optimiser
-from trainer.report import console, progress_bar
-from trainer.run_dir import RunDir
+from trainer.export.classifier import BATCH, OnnxClassifier
+from trainer.export.int8 import CALIBRATION_FRAMES, quantised
+from trainer.export.onnx_graph import MEANS
+from trainer.recipes.recipe import Optimiser
+from trainer.training.batches import Batches
+from trainer.training.compute import Compute
+from trainer.training.fitting import NetFitter
+from trainer.training.run_dir import RunDir
 from trainer.whole_file import write_whole
 
 ZOO = Path(zoo.__file__).parent

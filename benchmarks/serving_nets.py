@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from benchmarks import record
 from benchmarks.pixel_nets import PixelNet, Rebuilding, mobilenet_with, resnet20
 from benchmarks.rounds import Rounds, measure, on_processor
-from trainer.classifier import OnnxClassifier, check_parity
 from trainer.diff_jpeg import Planes
-from trainer.encodings import dequantised
-from trainer.fitting import parameter_count
+from trainer.encoding.encodings import dequantised
+from trainer.export.classifier import OnnxClassifier, check_parity
+from trainer.export.onnx_graph import to_onnx
 from trainer.models import BodyKind, DctNet, DctNetConfig
-from trainer.onnx_graph import to_onnx
+from trainer.training.fitting import parameter_count
 
 SECONDS = 40.0  # a size
 TOLERANCE = 1e-3

@@ -44,10 +44,11 @@ from benchmarks.pixels import as_received, normalised
 from benchmarks.resnet20_cifar100 import EQUAL_TO, ZOO, Trained, cifar100_test, trained
 from benchmarks.untrained_bundle import write_untrained
 from shared.bundle import BUNDLE_NAME
-from trainer import streams, zoo
-from trainer.classifier import OnnxClassifier
-from trainer.export import read_bundle
-from trainer.fitting import parameter_count
+from trainer import zoo
+from trainer.encoding import streams
+from trainer.export.bundle import read_bundle
+from trainer.export.classifier import OnnxClassifier
+from trainer.training.fitting import parameter_count
 from trainer.zoo import Entry
 
 SERVER_CORE, LOAD_CORE = 0, 1

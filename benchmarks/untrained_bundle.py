@@ -15,16 +15,16 @@ from benchmarks.pixels import QUALITY
 from benchmarks.serving_nets import SIZES
 from shared.bundle import BUNDLE_NAME, Bundle, Expected, InputGeometry, Selftest, selftest_sha256
 from shared.jpeg import Stream
-from trainer import streams
 from trainer.data import Split
 from trainer.diff_jpeg import Planes
-from trainer.encodings import dequantised, of_standard, steps_of
-from trainer.export import Exportable, logits_of
-from trainer.fitting import parameter_count
-from trainer.golden import GoldenPictures, golden
-from trainer.model_folder import ModelFiles
+from trainer.encoding import streams
+from trainer.encoding.encodings import dequantised, of_standard, steps_of
+from trainer.export.bundle import Exportable, logits_of
+from trainer.export.golden import GoldenPictures, golden
+from trainer.export.model_folder import ModelFiles
+from trainer.export.onnx_graph import to_onnx
 from trainer.models import DctNet
-from trainer.onnx_graph import to_onnx
+from trainer.training.fitting import parameter_count
 
 FAMILY = "untrained"
 SEED = 0

@@ -14,34 +14,36 @@ from rich.markup import escape
 
 from shared.errors import DctwireError
 from trainer import comparison as comparing
-from trainer import export as exporting
-from trainer import fallback, ladder_command, plot_commands
-from trainer import recipe as recipes
-from trainer.compute import Compute
+from trainer.cli import data as data_commands
+from trainer.cli import ladder as ladder_command
+from trainer.cli import plot as plot_commands
+from trainer.cli import zoo as zoo_commands
+from trainer.cli.goal_choice import TablesKind, chosen_goal
+from trainer.cli.options import CacheOption, DataOption, DeviceOption, RunArgument, ThreadsOption, VariantOption
+from trainer.cli.plot import CURVES, draw_curves
+from trainer.cli.report import console, evaluation_table, fallback_table, progress_bar, recipe_table
 from trainer.data import Dataset, SplitName
-from trainer.data import commands as data_commands
 from trainer.data.cache import ArrayCache
 from trainer.data.catalogue import Catalogue
+from trainer.data.png_files import write_description, write_frames
 from trainer.errors import RecipeError, RunError
-from trainer.evaluation import Evaluation
-from trainer.evaluation_files import evaluation_path
-from trainer.export import Exportable
-from trainer.fallback import FallbackEvaluation
-from trainer.fitting import parameter_count
-from trainer.frames import write_description, write_frames
-from trainer.goal_choice import TablesKind, chosen_goal
-from trainer.goals import AnyTablesGoal
-from trainer.golden import GoldenPictures
+from trainer.evaluation.evaluation import Evaluation
+from trainer.evaluation.files import evaluation_path
+from trainer.export import bundle as exporting
+from trainer.export import fallback
+from trainer.export.bundle import Exportable
+from trainer.export.fallback import FallbackEvaluation
+from trainer.export.golden import GoldenPictures
 from trainer.methods import evaluate_run, new_training
-from trainer.options import CacheOption, DataOption, DeviceOption, RunArgument, ThreadsOption, VariantOption
 from trainer.paper import sweep as sweeping
-from trainer.plot_commands import CURVES, draw_curves
-from trainer.provenance import provenance
-from trainer.recipe import PaperRecipe, Recipe
-from trainer.report import console, evaluation_table, fallback_table, progress_bar, recipe_table
-from trainer.run_dir import Asked, Finished, RunDir
-from trainer.running import run_to_end
-from trainer.zoo import commands as zoo_commands
+from trainer.recipes import recipe as recipes
+from trainer.recipes.goals import AnyTablesGoal
+from trainer.recipes.recipe import PaperRecipe, Recipe
+from trainer.training.compute import Compute
+from trainer.training.fitting import parameter_count
+from trainer.training.provenance import provenance
+from trainer.training.run_dir import Asked, Finished, RunDir
+from trainer.training.running import run_to_end
 
 app = typer.Typer(
     help="Learn JPEG tables together with the classifier that will read them, measure both, export bundles.",

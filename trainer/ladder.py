@@ -13,7 +13,7 @@ from pathlib import Path
 
 from trainer.comparison import LADDER_NAME, Kind
 from trainer.errors import RunError
-from trainer.recipe import Ablation, Ladder
+from trainer.recipes.recipe import Ablation, Ladder
 from trainer.whole_file import write_whole
 
 BASE = "base"

@@ -2,21 +2,21 @@
 
 from pathlib import Path
 
-from trainer import export as exporting
-from trainer import fallback
-from trainer.compute import Compute
 from trainer.data import Dataset, SplitName
 from trainer.errors import RecipeError
-from trainer.evaluation import Evaluated, Evaluation
-from trainer.evaluation_files import write_evaluation
-from trainer.fallback import FallbackEvaluation
-from trainer.goals import AnyTablesGoal, Goal, ImprovedGoal, PaperGoal
+from trainer.evaluation.evaluation import Evaluated, Evaluation
+from trainer.evaluation.files import write_evaluation
+from trainer.export import bundle as exporting
+from trainer.export import fallback
+from trainer.export.fallback import FallbackEvaluation
 from trainer.paper import evaluation as paper_evaluation
 from trainer.paper.training import PaperTraining
-from trainer.recipe import PaperRecipe, Recipe
-from trainer.run_dir import Finished
-from trainer.running import Trainable
-from trainer.training import Training
+from trainer.recipes.goals import AnyTablesGoal, Goal, ImprovedGoal, PaperGoal
+from trainer.recipes.recipe import PaperRecipe, Recipe
+from trainer.training.compute import Compute
+from trainer.training.improved import Training
+from trainer.training.run_dir import Finished
+from trainer.training.running import Trainable
 
 
 def new_training(

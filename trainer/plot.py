@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from shared.jpeg import TableSet
 from trainer.errors import RecipeError, RunError
-from trainer.evaluation import Figure as Interval
+from trainer.evaluation.evaluation import Figure as Interval
 
 COMPONENTS = ("Y", "Cb", "Cr")
 COLOURS = ("#33658a", "#d1495b", "#66a182", "#edae49", "#7768ae", "#5c6b73")

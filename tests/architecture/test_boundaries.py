@@ -37,8 +37,9 @@ DOORS = {
         "cloud_server.storage.migrations.versions.v0001",
     },
     ("cloud_server", "obstore"): {"cloud_server.storage.bucket"},
-    ("trainer", "onnx"): {"trainer.onnx_writer"},
-    ("trainer", "onnxruntime"): {"trainer.classifier", "trainer.int8"},  # the runtime, and the quantiser it comes with
+    ("trainer", "onnx"): {"trainer.export.onnx_writer"},
+    # The runtime, and the quantiser it comes with.
+    ("trainer", "onnxruntime"): {"trainer.export.classifier", "trainer.export.int8"},
     ("trainer", "httpx"): {"trainer.data.download"},
     ("trainer", "matplotlib"): None,
     ("trainer", "scipy"): None,

@@ -6,8 +6,8 @@ import torch
 
 from benchmarks.imagenet_nets import SHRINK, mobilenet_v2, multiplications, resnet50, settle
 from benchmarks.pixel_nets import PixelNet
-from trainer.classifier import OnnxClassifier, check_parity
-from trainer.fitting import parameter_count
+from trainer.export.classifier import OnnxClassifier, check_parity
+from trainer.training.fitting import parameter_count
 
 NETS = {"MobileNetV2": (mobilenet_v2, 300e6, 3.5e6), "ResNet-50": (resnet50, 4.1e9, 25.6e6)}
 

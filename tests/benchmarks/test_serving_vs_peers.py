@@ -13,7 +13,7 @@ from benchmarks.serving_vs_peers import Side, figures_of, without_int8
 from benchmarks.serving_vs_peers_report import SIDES, tables
 from benchmarks.untrained_bundle import write_untrained
 from tests.benchmarks.test_load import said, server
-from trainer.export import read_bundle
+from trainer.export.bundle import read_bundle
 
 
 def report(frames_per_second: float, p99_ms: float) -> Report:

@@ -12,16 +12,17 @@ from PIL import Image
 
 from shared.jpeg import Stream, TableSet
 from tests.cloud_server.harness.server import ServerHarness, server_in_thread
-from trainer import export, fallback
-from trainer.classifier import OnnxClassifier
 from trainer.data import Dataset, SplitName, synthetic
-from trainer.encoding import EncoderSettings, Encoding
-from trainer.encodings import steps_of
-from trainer.fallback import FallbackClassifier, dequantised_planes
-from trainer.golden import GoldenPictures
-from trainer.int8 import EightBits
+from trainer.encoding.encodings import steps_of
+from trainer.encoding.files import EncoderSettings, Encoding
+from trainer.export import bundle as export
+from trainer.export import fallback
+from trainer.export.classifier import OnnxClassifier
+from trainer.export.fallback import FallbackClassifier, dequantised_planes
+from trainer.export.golden import GoldenPictures
+from trainer.export.int8 import EightBits
+from trainer.export.onnx_graph import to_onnx
 from trainer.models import DctNet, DctNetConfig
-from trainer.onnx_graph import to_onnx
 
 ENCODING = Encoding(TableSet.standard(40), EncoderSettings.nearest(rounding=0.4))
 MADE = {"family": "gate", "created_at": datetime(2026, 1, 1, tzinfo=UTC)}

@@ -9,15 +9,15 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from shared.jpeg import TableSet
-from trainer import streams
-from trainer.compute import Compute
 from trainer.data import Dataset, SplitName, synthetic
-from trainer.encoding import EncoderSettings
-from trainer.encodings import steps_of
-from trainer.goals import AnyTablesGoal, ImprovedGoal, LearnedGoal, SensitivityGoal, StandardGoal
+from trainer.encoding import streams
+from trainer.encoding.encodings import steps_of
+from trainer.encoding.files import EncoderSettings
 from trainer.models import DctNet
-from trainer.recipe import Recipe
-from trainer.training import Epoch, Phase, Training
+from trainer.recipes.goals import AnyTablesGoal, ImprovedGoal, LearnedGoal, SensitivityGoal, StandardGoal
+from trainer.recipes.recipe import Recipe
+from trainer.training.compute import Compute
+from trainer.training.improved import Epoch, Phase, Training
 
 GOALS = [StandardGoal(budget=110, rdo_multiplier=0.12), SensitivityGoal(budget=110), LearnedGoal(budget=110)]
 RULES = {"rdo_multiplier": 0.06, "dead_zone": 0.1, "mask_share": 0.005}

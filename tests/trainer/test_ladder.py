@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from trainer import recipe
 from trainer.errors import RunError
 from trainer.ladder import LOG_NAME, Command, Kind, arguments, plan, run_commands, write_plan
-from trainer.recipe import Ladder
+from trainer.recipes import recipe
+from trainer.recipes.recipe import Ladder
 
 LADDER = Ladder.model_validate(
     {

@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Final
 
 from trainer.comparison.ladder_results import Cell, Kind, LadderResults
-from trainer.evaluation import Bytes, Evaluation, Figure
+from trainer.evaluation.evaluation import Bytes, Evaluation, Figure
 from trainer.plot import Curve
 
 ACCURACY = "accuracy, % (bars: 95 % interval)"

@@ -12,7 +12,7 @@ from trainer.comparison.ladder_results import BASELINES, FITTED, Cell, Kind, Lad
 from trainer.comparison.rate_curve import MARGIN, bd_rate
 from trainer.comparison.resampling import Resampler, Sample
 from trainer.errors import RunError
-from trainer.evaluation import Figure
+from trainer.evaluation.evaluation import Figure
 
 RESAMPLES = 1_000
 SEED = 1

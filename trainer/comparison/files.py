@@ -5,7 +5,7 @@ from pathlib import Path
 from trainer.comparison.curves import improved_tables, over_bytes_sent, over_scan_bytes
 from trainer.comparison.figures import Comparison
 from trainer.comparison.ladder_results import LadderResults
-from trainer.encoding import read_encoding
+from trainer.encoding.files import read_encoding
 from trainer.plot import TitledTables, draw_curves, draw_tables
 from trainer.whole_file import write_whole
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trainer.data import SplitName
 from trainer.errors import RunError
-from trainer.evaluation import Evaluated, Evaluation
-from trainer.evaluation_files import evaluation_path, read_evaluation
+from trainer.evaluation.evaluation import Evaluated, Evaluation
+from trainer.evaluation.files import evaluation_path, read_evaluation
 
 LADDER_NAME = "ladder.json"
 

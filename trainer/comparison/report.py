@@ -4,7 +4,7 @@ from rich.table import Table
 
 from trainer.comparison.figures import Ablation, AtBudget, Comparison
 from trainer.comparison.ladder_results import BASELINES
-from trainer.evaluation import Figure
+from trainer.evaluation.evaluation import Figure
 
 
 def comparison_tables(comparison: Comparison) -> list[Table]:

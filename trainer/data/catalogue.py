@@ -7,7 +7,7 @@ from trainer.data import cifar, folder, synthetic, tiny_imagenet
 from trainer.data.cache import ArrayCache
 from trainer.data.dataset import Augmentation, Dataset, Progress, Split, SplitName
 from trainer.errors import RecipeError
-from trainer.recipe import CifarData, DataSection, FolderData, ImageNetData, SyntheticData, TinyImageNetData
+from trainer.recipes.recipe import CifarData, DataSection, FolderData, ImageNetData, SyntheticData, TinyImageNetData
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """Real kernels as what a camera can do: integer tables, dead entries left out, Huffman codes of their own."""
 
-from trainer import streams
 from trainer.data import Split
 from trainer.diff_jpeg import ReciprocalKernels
-from trainer.encoding import EncoderSettings, Encoding
-from trainer.encodings import of_steps
+from trainer.encoding import streams
+from trainer.encoding.encodings import of_steps
+from trainer.encoding.files import EncoderSettings, Encoding
 
 
 def encoding_of(kernels: ReciprocalKernels, fit_on: Split) -> Encoding:

@@ -11,16 +11,16 @@ from torch import Tensor
 
 from trainer.data import Dataset, SplitName
 from trainer.diff_jpeg import ReciprocalKernels
-from trainer.encodings import dequantised, steps_of
+from trainer.encoding.encodings import dequantised, steps_of
+from trainer.encoding.streams import Levels
 from trainer.errors import RunError
-from trainer.evaluation import TOP, Evaluated, evaluate, wilson_interval
-from trainer.fidelity import likeness
-from trainer.goals import PaperGoal
+from trainer.evaluation.evaluation import TOP, Evaluated, evaluate, wilson_interval
+from trainer.evaluation.fidelity import likeness
 from trainer.paper.joint_model import JointModel, new_model
 from trainer.paper.literal import CHUNK, literal_logits, literal_pictures, literal_scan_bytes
-from trainer.recipe import PaperRecipe
-from trainer.run_dir import Finished
-from trainer.streams import Levels
+from trainer.recipes.goals import PaperGoal
+from trainer.recipes.recipe import PaperRecipe
+from trainer.training.run_dir import Finished
 from trainer.whole_file import write_whole
 
 CPU = torch.device("cpu")

@@ -9,11 +9,11 @@ from shared.jpeg import TableSet
 from trainer.data import Dataset
 from trainer.diff_jpeg import Planes, ReciprocalKernels, TrainableColour, coefficients
 from trainer.diff_jpeg.colour import to_ycbcr
-from trainer.goals import PenalisedGoal, StandardGoal
 from trainer.models.deconvolution_rfa import DeconvolutionRfa, DeconvolutionRfaConfig
 from trainer.models.wide_resnet import WideResNet, WideResNetConfig
-from trainer.paper.sections import WideResNetSection
-from trainer.recipe import PaperRecipe
+from trainer.recipes.goals import PenalisedGoal, StandardGoal
+from trainer.recipes.paper import WideResNetSection
+from trainer.recipes.recipe import PaperRecipe
 
 NORMALISING_PICTURES = 4_096
 

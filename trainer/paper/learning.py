@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainer.compute import Compute
 from trainer.paper.joint_model import JointModel
 from trainer.paper.schedule import Part, Turn
-from trainer.paper.sections import Alternating, EndToEnd
+from trainer.recipes.paper import Alternating, EndToEnd
+from trainer.training.compute import Compute
 
 
 class Learning:

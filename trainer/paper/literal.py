@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shared.jpeg import Encoder, SymbolCounts, TableSet
-from trainer.compute import Compute
 from trainer.data import Split
 from trainer.diff_jpeg import Planes, reconstruct
 from trainer.diff_jpeg.colour import to_rgb
 from trainer.diff_jpeg.quantise import rounded
 from trainer.paper.joint_model import JointModel
+from trainer.training.compute import Compute
 
 CHUNK = 512
 LARGEST_LEVEL = 1023  # that 8-bit baseline has codes for (T.81 F.1.2); only a q above 1 could go beyond

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from trainer.diff_jpeg import hinge_l1_penalty, l2_penalty
-from trainer.paper.sections import L2, HingeL1
+from trainer.recipes.paper import L2, HingeL1
 
 C_TIMES_WEIGHT = 0.01  # section IV.B: c = 0.01 / lambda
 

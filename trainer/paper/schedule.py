@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from trainer.paper.sections import Alternating, EndToEnd
+from trainer.recipes.paper import Alternating, EndToEnd
 
 
 class Part(StrEnum):

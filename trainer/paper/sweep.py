@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainer.cli.goal_choice import TablesKind
 from trainer.data import SplitName
-from trainer.evaluation import Evaluation, Figure
-from trainer.evaluation_files import read_evaluation
-from trainer.goal_choice import TablesKind
-from trainer.goals import PenalisedGoal, StandardGoal
+from trainer.evaluation.evaluation import Evaluation, Figure
+from trainer.evaluation.files import read_evaluation
 from trainer.paper.evaluation import LiteralEvaluation, read_literal
 from trainer.plot import Curve, draw_curves
-from trainer.recipe import PaperRecipe
+from trainer.recipes.goals import PenalisedGoal, StandardGoal
+from trainer.recipes.recipe import PaperRecipe
 
 PANELS = ("accuracy, %", "label among the first five, %", "PSNR, dB", "SSIM")
 

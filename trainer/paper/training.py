@@ -16,23 +16,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainer import streams
-from trainer.batches import Batches
-from trainer.compute import Compute
 from trainer.data import Dataset, Split
 from trainer.data.loading import training_batches
-from trainer.encoding import Encoding
-from trainer.encodings import steps_of
+from trainer.encoding import streams
+from trainer.encoding.encodings import steps_of
+from trainer.encoding.files import Encoding
 from trainer.errors import DivergedError, RunError
-from trainer.goals import PenalisedGoal, StandardGoal
 from trainer.paper.compliance import encoding_of
 from trainer.paper.joint_model import new_model
 from trainer.paper.learning import Learning
 from trainer.paper.literal import literal_accuracy
 from trainer.paper.loss import weighted_penalty
 from trainer.paper.schedule import Part, Turn, turns
-from trainer.recipe import PaperRecipe
-from trainer.training import Epoch, HeldOut, StepDone, accuracy
+from trainer.recipes.goals import PenalisedGoal, StandardGoal
+from trainer.recipes.recipe import PaperRecipe
+from trainer.training.batches import Batches
+from trainer.training.compute import Compute
+from trainer.training.improved import Epoch, HeldOut, StepDone, accuracy
 
 EPOCH_PICTURES = 4_096  # whose Huffman codes an epoch's bytes are counted with; the finished ones see all
 

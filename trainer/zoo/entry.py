@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.bundle import BUNDLE_NAME, Bundle, Golden
 from shared.jpeg import Stream
-from trainer.classifier import check_parity
 from trainer.data import SplitName, noise
 from trainer.errors import RunError
-from trainer.evaluation import Evaluated, Evaluation
-from trainer.evaluation_files import read_evaluation, write_evaluation
-from trainer.export import PARITY_TOLERANCE, Exportable, logits_of, read_bundle
-from trainer.golden import GENERATED
+from trainer.evaluation.evaluation import Evaluated, Evaluation
+from trainer.evaluation.files import read_evaluation, write_evaluation
+from trainer.export.bundle import PARITY_TOLERANCE, Exportable, logits_of, read_bundle
+from trainer.export.classifier import check_parity
+from trainer.export.golden import GENERATED
 from trainer.whole_file import write_whole
 
 BUDGET_BYTES = 20 * 2**20  # of the whole zoo: everyone who clones the repository carries it

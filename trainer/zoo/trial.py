@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from shared.jpeg import Stream
 from trainer.errors import DatasetError
-from trainer.export import Exportable, logits_of
+from trainer.export.bundle import Exportable, logits_of
 
 TOP = 5
 

@@ -11,8 +11,8 @@ from trainer.comparison.figures import Comparison, compare
 from trainer.comparison.ladder_results import read_results
 from trainer.data import SplitName
 from trainer.errors import RunError
-from trainer.evaluation import Bytes, Evaluated, Evaluation, Figure, FrameOutcomes, wilson_interval
-from trainer.evaluation_files import write_evaluation
+from trainer.evaluation.evaluation import Bytes, Evaluated, Evaluation, Figure, FrameOutcomes, wilson_interval
+from trainer.evaluation.files import write_evaluation
 
 N = 1_000
 WIRE, FILE = 50, 600  # bytes around a scan

@@ -9,7 +9,7 @@ from trainer.data.cache import ArrayCache
 from trainer.data.catalogue import Catalogue
 from trainer.data.dataset import Augmentation
 from trainer.errors import DatasetError, RecipeError
-from trainer.recipe import parse_data
+from trainer.recipes.recipe import parse_data
 
 SYNTHETIC = {"name": "synthetic", "seed": 3, "train": 40, "validation": 20, "test": 30}
 

@@ -3,11 +3,11 @@
 import torch
 
 from shared.jpeg import TableSet
-from trainer import streams
 from trainer.data import SplitName, synthetic
 from trainer.diff_jpeg import Planes, QuantTables, RateModel, coefficients
 from trainer.diff_jpeg.rate import AC, features
-from trainer.encoding import Encoding
+from trainer.encoding import streams
+from trainer.encoding.files import Encoding
 
 
 def test_terms_of_a_frame_counted_by_hand():

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from trainer import recipe
 from trainer.diff_jpeg import Planes, coefficients
 from trainer.errors import RecipeError
-from trainer.fitting import parameter_count
 from trainer.models import BodyKind, DctNet, DctNetConfig
+from trainer.recipes import recipe
+from trainer.training.fitting import parameter_count
 
 INVERTED = BodyKind.INVERTED
 

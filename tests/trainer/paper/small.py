@@ -4,11 +4,11 @@ from typing import Any
 
 import torch
 
-from trainer.compute import Compute
 from trainer.data import Dataset, SplitName, synthetic
-from trainer.goals import PenalisedGoal, StandardGoal
 from trainer.paper.training import PaperTraining
-from trainer.recipe import PaperRecipe
+from trainer.recipes.goals import PenalisedGoal, StandardGoal
+from trainer.recipes.recipe import PaperRecipe
+from trainer.training.compute import Compute
 
 CPU = Compute(torch.device("cpu"), torch.float32)
 ALTERNATING = {

@@ -4,11 +4,11 @@ import numpy as np
 import torch
 
 from tests.trainer.paper.small import CPU, dataset, training
-from trainer import streams
-from trainer.fidelity import likeness
-from trainer.goals import StandardGoal
+from trainer.encoding import streams
+from trainer.evaluation.fidelity import likeness
 from trainer.paper.compliance import encoding_of
 from trainer.paper.literal import literal_accuracy, literal_logits, literal_pictures, literal_scan_bytes
+from trainer.recipes.goals import StandardGoal
 
 
 def test_with_integer_steps_literal_bytes_are_the_codecs_but_for_stuffing_and_the_transforms_rounding():

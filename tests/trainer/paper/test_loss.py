@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from trainer.paper.loss import weighted_penalty
-from trainer.paper.sections import L2, HingeL1
+from trainer.recipes.paper import L2, HingeL1
 
 Q = torch.full((3, 64), 0.5)
 

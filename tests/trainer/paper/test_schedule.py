@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from trainer.paper.schedule import Part, Turn, turns
-from trainer.paper.sections import Alternating, EndToEnd
+from trainer.recipes.paper import Alternating, EndToEnd
 
 ALTERNATING, END_TO_END = Alternating(kind="alternating"), EndToEnd(kind="end-to-end")
 

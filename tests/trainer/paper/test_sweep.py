@@ -6,14 +6,14 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.trainer.paper.small import recipe
-from trainer import recipe as recipes
 from trainer.app import app
+from trainer.cli.goal_choice import TablesKind, chosen_goal
 from trainer.data import SplitName
-from trainer.evaluation_files import read_evaluation
-from trainer.goal_choice import TablesKind, chosen_goal
-from trainer.goals import LearnedGoal, PenalisedGoal, StandardGoal
+from trainer.evaluation.files import read_evaluation
 from trainer.paper.evaluation import read_literal
 from trainer.paper.sweep import points_of
+from trainer.recipes import recipe as recipes
+from trainer.recipes.goals import LearnedGoal, PenalisedGoal, StandardGoal
 
 TINY = """
 method = "paper"

@@ -8,16 +8,16 @@ import torch
 
 from shared.jpeg import TableSet
 from tests.trainer.paper.small import END_TO_END, dataset, recipe, run, training
-from trainer import streams
 from trainer.data import Dataset
 from trainer.data.dataset import Augmentation
 from trainer.diff_jpeg.colour import TO_YCBCR
-from trainer.encoding import Encoding
+from trainer.encoding import streams
+from trainer.encoding.files import Encoding
 from trainer.errors import DivergedError, RecipeError, RunError
-from trainer.fitting import parameter_count
-from trainer.goals import PenalisedGoal, StandardGoal
 from trainer.paper.compliance import encoding_of
 from trainer.paper.schedule import Part
+from trainer.recipes.goals import PenalisedGoal, StandardGoal
+from trainer.training.fitting import parameter_count
 
 
 @pytest.fixture(scope="module")

@@ -17,21 +17,22 @@ from typer.testing import CliRunner
 import trainer.zoo
 from shared.bundle import EncoderSettings, SelftestError
 from shared.jpeg import Encoder, Stream, TableSet
-from trainer import export, zoo
-from trainer import recipe as recipes
-from trainer.classifier import OnnxClassifier
+from trainer import zoo
+from trainer.cli import zoo as commands
 from trainer.data import Dataset, SplitName, noise, synthetic
 from trainer.data.cache import ArrayCache
 from trainer.data.catalogue import Catalogue
-from trainer.encoding import Encoding
-from trainer.encodings import steps_of
+from trainer.encoding.encodings import steps_of
+from trainer.encoding.files import Encoding
 from trainer.errors import DatasetError, ParityError, RunError
-from trainer.evaluation import Evaluated, evaluate
-from trainer.evaluation_files import read_evaluation, write_evaluation
-from trainer.golden import CLEAREST, GENERATED, GoldenPictures
+from trainer.evaluation.evaluation import Evaluated, evaluate
+from trainer.evaluation.files import read_evaluation, write_evaluation
+from trainer.export import bundle as export
+from trainer.export.classifier import OnnxClassifier
+from trainer.export.golden import CLEAREST, GENERATED, GoldenPictures
+from trainer.export.onnx_graph import to_onnx
 from trainer.models import DctNet, DctNetConfig
-from trainer.onnx_graph import to_onnx
-from trainer.zoo import commands
+from trainer.recipes import recipe as recipes
 from trainer.zoo.entry import BUDGET_BYTES, size_bytes
 
 SHIPPED = Path(trainer.zoo.__file__).parent

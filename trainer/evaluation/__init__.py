@@ -1,0 +1,1 @@
+"""Accuracy, likeness and bytes of held-out frames, measured through real streams."""

@@ -1,0 +1,182 @@
+"""A finished run as a bundle folder: bundle.json for cameras, the classifier and its golden frames for the server."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from shared.bundle import BUNDLE_NAME, Bundle, Expected, Golden, InputGeometry, Selftest, selftest_sha256
+from shared.errors import PeerError
+from shared.jpeg import Stream
+from trainer.data import Dataset, Split, SplitName
+from trainer.encoding import streams
+from trainer.encoding.encodings import dequantised, steps_of
+from trainer.encoding.files import Encoding
+from trainer.errors import RecipeError, RunError
+from trainer.evaluation.evaluation import Evaluated, Evaluation, decode, evaluate
+from trainer.export.classifier import OnnxClassifier, check_parity
+from trainer.export.golden import GoldenPictures, golden, golden_pictures
+from trainer.export.int8 import EightBits, eight_bits
+from trainer.export.model_folder import ModelFiles
+from trainer.export.onnx_graph import to_onnx
+from trainer.models import DctNet
+from trainer.recipes.recipe import PaperRecipe
+from trainer.training.improved import new_net
+from trainer.training.run_dir import Finished
+
+# Folding moves float32 roundings about; a few 1e-6 of the logits' spread were seen. A wrong fold shows as 1e-1.
+PARITY_TOLERANCE = 1e-3
+PARITY_FRAMES = 512
+
+
+@dataclass(frozen=True)
+class Exportable:
+    """A run's two halves, not yet on disk."""
+
+    encoding: Encoding
+    model: bytes
+    labels: tuple[str, ...]
+    height: int
+    width: int
+
+    @classmethod
+    def of(cls, bundle: Bundle, files: ModelFiles) -> Self:
+        """Those of a bundle folder."""
+        return cls(bundle.encoding, files.model, files.labels, bundle.input.height, bundle.input.width)
+
+
+def exportable(run: Finished, dataset: Dataset) -> Exportable:
+    """Encoding and classifier of a run; torch and ONNX Runtime must agree on held-out frames.
+
+    Raises:
+        RunError: the run's net does not fit its recipe.
+        ParityError: torch and ONNX Runtime differ.
+    """
+    net = served_net(run, dataset)
+    height, width = dataset.size
+    steps = steps_of(run.encoding)
+    model = to_onnx(net, steps, height, width)
+    levels = streams.quantise(run.encoding, dataset.validation.head(PARITY_FRAMES))
+    with torch.no_grad():
+        expected = net(dequantised(levels.planes(slice(None)), steps)).numpy()
+    check_parity(expected, OnnxClassifier(model).logits(levels), PARITY_TOLERANCE)
+    return Exportable(run.encoding, model, dataset.classes, height, width)
+
+
+def served_net(run: Finished, dataset: Dataset) -> DctNet:
+    """The run's net, ready to be read.
+
+    Raises:
+        RunError: it does not fit its recipe, or is none to serve.
+    """
+    recipe = run.asked.recipe
+    if isinstance(recipe, PaperRecipe):
+        raise RunError("nets of the paper's method are evaluated, not exported: they are too large to serve")
+    net = new_net(recipe, dataset)
+    try:
+        net.load_state_dict(run.net_state)
+    except RuntimeError as error:
+        raise RunError(f"net.pt does not fit the run's recipe: {error}") from error
+    return net.eval()
+
+
+def measure(parts: Exportable, dataset: Dataset, split: SplitName, description: str) -> Evaluated:
+    """The run's figures on a split, through the real codec and the exported classifier."""
+    return evaluate(
+        parts.encoding,
+        OnnxClassifier(parts.model),
+        dataset.split(split),
+        data=dataset.name,
+        split_name=split,
+        description=description,
+    )
+
+
+def golden_of(parts: Exportable, kind: GoldenPictures, dataset: Dataset) -> Golden:
+    """Golden frames as the bundle's cameras would send them."""
+    pictures = golden_pictures(kind, dataset)
+    frames = parts.encoding.encoder().encode_batch(pictures.pixels, Stream.ABBREVIATED)
+    return golden(kind, frames, pictures.labels, logits_of(parts, frames))
+
+
+def logits_of(parts: Exportable, frames: list[bytes]) -> NDArray[np.float32]:
+    """What the classifier says of streams made with the bundle's tables, float32 (n, classes)."""
+    unknown = Split(np.empty((len(frames), parts.height, parts.width, 3), np.uint8), np.zeros(len(frames), np.int64))
+    return OnnxClassifier(parts.model).logits(decode(parts.encoding.tables, frames, unknown))
+
+
+def twin_of(parts: Exportable, dataset: Dataset) -> EightBits:
+    """The classifier in eight bits, tried on validation frames."""
+    return eight_bits(parts.model, dataset, partial(streams.quantise, parts.encoding))
+
+
+def promise(measured: Evaluation) -> Expected:
+    """What a description says of an evaluation."""
+    return Expected(
+        bytes_p50=measured.scan.p50,
+        bytes_p95=measured.scan.p95,
+        accuracy=measured.accuracy,
+        n=measured.n,
+        data=measured.data,
+    )
+
+
+def write_bundle(
+    parts: Exportable,
+    golden_frames: Golden,
+    twin: EightBits,
+    expected: Evaluation,
+    folder: Path,
+    *,
+    family: str,
+    counter: int,
+    min_counter: int,
+    created_at: datetime,
+    selftest_seed: int,
+) -> Bundle:
+    """Write the folder; the eight-bit twin only where it holds.
+
+    Raises:
+        RecipeError: family or counter is none a bundle can have.
+    """
+    files = ModelFiles(parts.model, parts.labels, golden_frames, twin.model if twin.holds else None)
+    try:
+        bundle = Bundle(
+            family=family,
+            counter=counter,
+            min_counter=min_counter,
+            created_at=created_at,
+            input=InputGeometry(width=parts.width, height=parts.height),
+            tables=parts.encoding.tables,
+            settings=parts.encoding.settings,
+            classifier=files.ref,
+            expected=promise(expected),
+            selftest=Selftest(
+                seed=selftest_seed,
+                sha256=selftest_sha256(parts.encoding, parts.width, parts.height, selftest_seed),
+            ),
+        )
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise RecipeError(f"no bundle can have that {fault['loc'][0]}: {fault['msg']}") from error
+    files.write(folder, BUNDLE_NAME, bundle.to_bytes())
+    return bundle
+
+
+def read_bundle(folder: Path) -> tuple[Bundle, ModelFiles]:
+    """A bundle folder back again, checked against its own digests.
+
+    Raises:
+        RunError: a file is missing or is not the one the bundle names.
+    """
+    try:
+        bundle = Bundle.from_bytes((folder / BUNDLE_NAME).read_bytes())
+    except (OSError, PeerError) as error:
+        raise RunError(f"{folder} is no bundle folder: {error}") from error
+    return bundle, ModelFiles.read(folder, bundle.classifier)

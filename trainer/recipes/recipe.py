@@ -1,0 +1,382 @@
+"""Recipes: TOML files that say which data, net and schedule; checked to the last key before anything runs."""
+
+import tomllib
+from collections.abc import Sequence
+from functools import reduce
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+
+from trainer.errors import RecipeError
+from trainer.models import BodyKind
+from trainer.recipes.goals import Goal, LearnedGoal
+from trainer.recipes.paper import Jpeg, PaperNet, Penalty, Schedule, Sweep
+from trainer.section import Count, Rate, Section
+
+_Keys = dict[str, Any]  # TOML, not checked yet
+
+RECIPE_LIMIT_BYTES = 64 * 1024
+
+
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Pad = Annotated[int, Field(ge=0, lt=16)]
+
+
+class SyntheticData(Section):
+    """The embedded, generated data set; its characters must not be mirrored."""
+
+    name: Literal["synthetic"]
+    size: Literal[32, 64] = 32
+    seed: Seed = 1
+    train: Count = 32_768
+    validation: Count = 4_096
+    test: Count = 4_096
+    pad: Pad = 0
+    flip: Literal[False] = False
+
+
+class CifarData(Section):
+    """CIFAR-100 from the data folder."""
+
+    name: Literal["cifar-100-python"]
+    seed: Seed = 1
+    validation: Count = 5_000
+    pad: Pad = 4
+    flip: bool = True
+
+
+class TinyImageNetData(Section):
+    """Tiny ImageNet from the data folder."""
+
+    name: Literal["tiny-imagenet-200"]
+    seed: Seed = 1
+    validation: Count = 10_000
+    pad: Pad = 8
+    flip: bool = True
+
+
+class FolderData(Section):
+    """Pictures of one's own; see `trainer.data.folder`.
+
+    Args:
+        path: the folder with train/ in it, from the data folder on.
+        size: pixels that pictures are scaled to, each way.
+        validation: how many pictures of train are set aside, where there is no folder for them; else a tenth.
+        crops: whether pictures stay in their files and each epoch shows some part of each; `pad` is not used then.
+    """
+
+    name: Literal["folder"]
+    path: Annotated[str, Field(min_length=1)]
+    size: Annotated[int, Field(ge=16, le=1024, multiple_of=16)]
+    seed: Seed = 1
+    validation: Count | None = None
+    crops: bool = False
+    pad: Pad = 4
+    flip: bool = True
+
+
+class ImageNetData(Section):
+    """ImageNet in its usual folders, train/<wnid>/*.JPEG and val/<wnid>/*.JPEG; the latter is measured on."""
+
+    name: Literal["imagenet"]
+    path: Annotated[str, Field(min_length=1)] = "imagenet"
+    size: Annotated[int, Field(ge=16, le=1024, multiple_of=16)] = 224
+    seed: Seed = 1
+    validation: Count | None = 10_000
+    crops: Literal[True] = True
+    pad: Literal[0] = 0
+    flip: bool = True
+
+
+DataSection = Annotated[
+    SyntheticData | CifarData | TinyImageNetData | FolderData | ImageNetData, Field(discriminator="name")
+]
+
+
+class Net(Section):
+    """See `trainer.models.DctNetConfig`."""
+
+    kind: Annotated[BodyKind, Field(strict=False)] = BodyKind.RESIDUAL  # a text in the file
+    widths: Annotated[list[Annotated[int, Field(ge=4, le=2048)]], Field(min_length=1, max_length=5)]
+    blocks: Annotated[int, Field(ge=1, le=16)] = 1
+    expansion: Literal[1, 2, 4] = 2
+
+
+Epochs = Annotated[int, Field(ge=1, le=10_000)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Optimiser(Section):
+    """AdamW with a one-cycle learning rate, the same for every kind of tables.
+
+    Args:
+        batch: pictures a step, however many processes share them.
+        learning_rate: at the cycle's peak.
+        muon_learning_rate, muon_weight_decay: Muon's, for the convolutions behind the stem; 0: AdamW for all weights.
+        warm_share: part of all steps until the peak.
+        label_smoothing: probability taken from the right label and spread over all.
+        distillation_weight, distillation_temperature: of a teacher's loss, where there is a teacher.
+        average_decay: of the running average of weights that is measured and exported; 0: the last weights are.
+        gradient_norm: longer gradients of the net are shortened to it; 0: never.
+        checkpoint_steps: also keep a checkpoint every so many steps inside an epoch; 0: only after epochs.
+    """
+
+    epochs: Epochs
+    batch: Annotated[int, Field(ge=2, le=65_536)] = 128
+    learning_rate: Rate = 0.02
+    weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.05
+    muon_learning_rate: Annotated[float, Field(ge=0, le=10)] = 0.0
+    muon_weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.05
+    warm_share: Share = 0.2
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    distillation_weight: Share = 0.5
+    distillation_temperature: Annotated[float, Field(gt=0, le=100)] = 2.0
+    average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    gradient_norm: Annotated[float, Field(ge=0)] = 0.0
+    checkpoint_steps: Annotated[int, Field(ge=0)] = 0
+
+
+class Branch(Section):
+    """What a run that starts from another's net does differently: it is short, and the other net teaches it.
+
+    Args:
+        epochs, learning_rate, muon_learning_rate, warm_share, distillation_weight: in place of [optimiser]'s.
+    """
+
+    epochs: Epochs = 4
+    learning_rate: Rate = 0.002
+    muon_learning_rate: Annotated[float, Field(ge=0, le=10)] = 0.0
+    warm_share: Share = 0.2
+    distillation_weight: Share = 0.5
+
+
+class Tables(Section):
+    """How learned tables come about.
+
+    The net first warms up on ordinary JPEG (not where it starts from another run's), then tables and net learn
+    together, then the net settles on the finished tables. All three phases count as epochs.
+
+    Args:
+        start: first tables: from `sensitivity` of the warm net, or `flat` ones.
+        learning_rate: of log steps.
+        refit_steps: how often the rate model is fitted to true Huffman bits.
+        rate_frames: how many frames it is fitted to, and on how many held-out ones bytes are measured.
+    """
+
+    warm_up_quality: Annotated[float, Field(ge=1, le=100)] = 75
+    warm_up_epochs: Annotated[int, Field(ge=0)] = 1
+    learning_epochs: Annotated[int, Field(ge=1)] = 1
+    start: Literal["sensitivity", "flat"] = "sensitivity"
+    learning_rate: Rate = 0.02
+    refit_steps: Annotated[int, Field(ge=1)] = 64
+    rate_frames: Annotated[int, Field(ge=64)] = 2_048
+
+
+class Rules(Section):
+    """What encoders of learned tables do beside quantising; the net settles on frames made so.
+
+    Args:
+        rdo_multiplier: how many mean worths of a squared step a bit is worth in rate-distortion optimised
+            quantisation; 0: none. A frequency's worth is the task's gradient energy there.
+        dead_zone: how far below half a step rounding may be shifted, most where the task feels least; 0: nearest.
+        mask_share: frequencies that fewer than this share of blocks would code are never coded.
+    """
+
+    rdo_multiplier: Annotated[float, Field(ge=0, le=10)] = 0.0
+    dead_zone: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    mask_share: Share = 0.0
+
+
+Bytes = Annotated[float, Field(gt=0, le=1e6)]
+
+
+class Ablation(Section):
+    """What learned tables or ordinary JPEG bring when one part is changed: a variant of the recipe, at one budget."""
+
+    variant: str
+    label: str
+    budget: Bytes
+    of: Literal["improved", "jpeg"] = "improved"
+
+
+class Ladder(Section):
+    """What `ladder` compares: kinds of tables at byte budgets, all branches of one base training.
+
+    Args:
+        budgets: scan bytes a frame, by kind (jpeg, jpeg-rdo, sensitivity, improved).
+        rdo_multiplier: of ordinary JPEG with rate-distortion optimised quantisation, in squared steps a bit.
+        again: the budget that ordinary JPEG and learned tables are trained at with a second seed.
+    """
+
+    budgets: dict[Literal["jpeg", "jpeg-rdo", "sensitivity", "improved"], list[Bytes]] = {}  # noqa: RUF012
+    rdo_multiplier: Annotated[float, Field(gt=0, le=10)] = 0.12
+    again: Bytes | None = None
+    ablations: list[Ablation] = []  # noqa: RUF012 - pydantic copies defaults
+
+
+class Recipe(Section):
+    """Everything a training run needs besides its goal (which tables, which budget)."""
+
+    method: Literal["improved"] = "improved"
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    data: DataSection
+    net: Net
+    optimiser: Optimiser
+    branch: Branch | None = None
+    tables: Tables = Tables()
+    encoder: Rules = Rules()
+    ladder: Ladder = Ladder()
+
+    @property
+    def branch_optimiser(self) -> Optimiser:
+        """[optimiser] as a run has it that starts from another's net."""
+        return self.optimiser.model_copy(update=self.branch.model_dump() if self.branch else {})
+
+    def of_run(self, goal: Goal, *, is_branch: bool) -> "Recipe":
+        """The recipe without what such a run does not look at: changing that does not make another run of it."""
+        ignored: dict[str, Section | None] = {"ladder": Ladder()}
+        ignored |= {} if is_branch else {"branch": None}
+        ignored |= {} if isinstance(goal, LearnedGoal) else {"encoder": Rules()}
+        return self.model_copy(update=ignored)
+
+    @property
+    def epochs(self) -> int:
+        """Of any run."""
+        return self.optimiser.epochs
+
+    @model_validator(mode="after")
+    def _leaves_epochs_to_settle(self) -> Self:
+        learning, warm_up = self.tables.learning_epochs, self.tables.warm_up_epochs
+        if warm_up + learning >= self.optimiser.epochs:
+            raise ValueError(
+                f"optimiser.epochs = {self.optimiser.epochs} must exceed tables.warm_up_epochs + "
+                f"tables.learning_epochs = {warm_up + learning}: the net must settle on the finished tables"
+            )
+        if self.branch and learning >= self.branch.epochs:
+            raise ValueError(
+                f"branch.epochs = {self.branch.epochs} must exceed tables.learning_epochs = {learning}: "
+                f"the net must settle on the finished tables"
+            )
+        return self
+
+
+class PaperRecipe(Section):
+    """Everything a run of the paper's method needs besides its goal (which tables, which lambda); `docs/paper.md`."""
+
+    method: Literal["paper"]
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    data: DataSection
+    net: PaperNet
+    jpeg: Jpeg = Jpeg()
+    penalty: Penalty
+    schedule: Schedule
+    sweep: Sweep
+
+    @property
+    def epochs(self) -> int:
+        """Of a run with learned tables."""
+        return self.schedule.epochs_in_all
+
+
+def load(name_or_path: str, variants: Sequence[str] = ()) -> Recipe | PaperRecipe:
+    """A recipe by path, or by the name of a shipped one (`synthetic-32`).
+
+    Args:
+        variants: names of its [variants.NAME] sections, whose keys replace those above, one after the other.
+
+    Raises:
+        RecipeError: it is missing, not TOML, has no such variant, or it or any of its variants asks for something
+            unknown or out of range; names every fault.
+    """
+    plain, by_name = _read(name_or_path)
+    for variant in variants:
+        if variant not in by_name:
+            known = ", ".join(by_name) or "none"
+            raise RecipeError(f"{name_or_path} has no variant {variant!r}; it has: {known}")
+    chosen = _checked(reduce(_overridden, (by_name[variant] for variant in variants), plain), name_or_path)
+    for variant, changes in by_name.items():
+        _checked(_overridden(plain, changes), f"variant {variant} of {name_or_path}")
+    return chosen
+
+
+def variants_of(name_or_path: str) -> list[str]:
+    """Names of a recipe's variants."""
+    return list(_read(name_or_path)[1])
+
+
+def parse_data(section: dict[str, object]) -> DataSection:
+    """A recipe's [data] section on its own.
+
+    Raises:
+        RecipeError: no data set has that name, or a value is out of range.
+    """
+    try:
+        return TypeAdapter(DataSection).validate_python(section)
+    except ValidationError as error:
+        raise RecipeError(f"no such data:\n{_faults(error)}") from error
+
+
+def shipped_names() -> list[str]:
+    """Names of the recipes that come with dctwire."""
+    return sorted(path.name.removesuffix(".toml") for path in _folder().iterdir() if path.suffix == ".toml")
+
+
+def _read(name_or_path: str) -> tuple[_Keys, dict[str, _Keys]]:
+    """The keys above all variants, and each variant's."""
+    path = Path(name_or_path)
+    text = _text(path if path.suffix == ".toml" else _shipped(name_or_path))
+    try:
+        keys = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{name_or_path} is not TOML: {error}") from error
+    variants = keys.pop("variants", {})
+    if not isinstance(variants, dict) or not all(isinstance(changes, dict) for changes in variants.values()):
+        raise RecipeError(f"{name_or_path}: variants must be sections, [variants.NAME]")
+    return keys, variants
+
+
+def _overridden(keys: _Keys, changes: _Keys) -> _Keys:
+    """Sections key by key, everything else as a whole."""
+    merged = dict(keys)
+    for key, change in changes.items():
+        old = merged.get(key)
+        merged[key] = _overridden(old, change) if isinstance(old, dict) and isinstance(change, dict) else change
+    return merged
+
+
+def _checked(keys: _Keys, name: str) -> Recipe | PaperRecipe:
+    try:
+        return (PaperRecipe if keys.get("method") == "paper" else Recipe).model_validate(keys)
+    except ValidationError as error:
+        raise RecipeError(f"{name} is no recipe:\n{_faults(error)}") from error
+
+
+def _folder() -> Path:
+    return Path(str(files("trainer") / "recipes"))
+
+
+def _shipped(name: str) -> Path:
+    if name not in shipped_names():
+        raise RecipeError(f"no recipe {name!r}; shipped: {', '.join(shipped_names())}; or give a path to a .toml file")
+    return _folder() / f"{name}.toml"
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(RECIPE_LIMIT_BYTES + 1)
+        if len(content) > RECIPE_LIMIT_BYTES:
+            raise RecipeError(f"{path} is longer than {RECIPE_LIMIT_BYTES} bytes: no recipe is")
+        return content.decode()
+    except OSError as error:
+        raise RecipeError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not UTF-8 text") from error
+
+
+def _faults(error: ValidationError) -> str:
+    return "\n".join(
+        f"  {'.'.join(str(part) for part in fault['loc']) or 'recipe'}: {fault['msg']}" for fault in error.errors()
+    )

@@ -1,0 +1,1 @@
+"""How nets and tables are trained: the improved method, the epoch loop, processes, and the folder of a run."""
