@@ -16,7 +16,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sensor_client import device_channel, logs, options, report
 from sensor_client.active_bundle import ActiveBundle
-from sensor_client.camera import FolderCamera, PictureError, SourceError
 from sensor_client.capture import Capture, CaptureSettings
 from sensor_client.clock import SystemClock
 from sensor_client.device_channel import DeviceChannel
@@ -25,8 +24,10 @@ from sensor_client.errors import UnauthorisedError
 from sensor_client.http_line import HttpLine
 from sensor_client.offline import Recipe, encode_pictures
 from sensor_client.ota import SettledFile, Slots, Updater
+from sensor_client.picture_files import PictureError
 from sensor_client.sensor import Sensor
 from sensor_client.signals import Signals
+from sensor_client.sources import Camera, SourceError, UnknownSourceError, open_source
 from sensor_client.spool import Spool, SpoolError, SpoolLimits, first_sequence_of
 from sensor_client.state_directory import StateDirectory, StateError
 from sensor_client.status import read_status
@@ -97,7 +98,7 @@ def enrol(server: options.Server, claim: options.Claim, state: options.State, ro
 
         def ask_server() -> Enrolment:
             _check_root(line, trusted)
-            return device_channel.enrol(line, claim, clock.wall_ms())
+            return device_channel.enrol(line, claim, clock.now())
 
         outcome = enrol_device(directory, server.rstrip("/"), trusted, ask_server)
     enrolment = outcome.identity.enrolment
@@ -133,7 +134,7 @@ def run(
     if exit_when_drained and loop and count is None:
         raise typer.BadParameter("a looping source never drains; add --once or --count")
     logs.configure(log_level)
-    camera = FolderCamera(source, loop)
+    camera = _camera(source, is_looping=loop)
     settings = RunSettings(
         state=StateDirectory(state),
         camera=camera,
@@ -146,8 +147,8 @@ def run(
     with _assembled(settings) as (sensor, spool, signals):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: signals.request_stop())
-        total = count if loop else min(count or len(camera), len(camera))
-        with _progress(spool, total) as watch:
+        ends = [end for end in (count, camera.shot_count) if end is not None]
+        with _progress(spool, min(ends, default=None)) as watch:
             sensor.run(watch)
 
 
@@ -191,7 +192,7 @@ class RunSettings:
     """What `run` was asked to do."""
 
     state: StateDirectory
-    camera: FolderCamera
+    camera: Camera
     capture: CaptureSettings
     upload: UploadSettings
     limits: SpoolLimits
@@ -237,7 +238,15 @@ def _assembled(settings: RunSettings) -> Iterator[tuple[Sensor, Spool, Signals]]
             signals,
             settings.poll_seconds,
         )
-        capture = Capture(settings.camera, active, spool, clock, chance, signals, settings.capture)
+        capture = Capture(
+            camera=settings.camera,
+            active=active,
+            spool=spool,
+            clock=clock,
+            random=chance,
+            signals=signals,
+            settings=settings.capture,
+        )
         uploader = Uploader(spool, channel, clock, chance, signals, settings.upload)
         yield Sensor(capture, uploader, updater, signals), spool, signals
 
@@ -277,6 +286,13 @@ def _check_root(line: HttpLine, root: bytes) -> None:
             ) from error
         except ChannelError:
             return  # enrolling meets the same line, and says so better
+
+
+def _camera(address: str, *, is_looping: bool) -> Camera:
+    try:
+        return open_source(address, is_looping=is_looping)
+    except UnknownSourceError as error:
+        raise typer.BadParameter(str(error), param_hint="--source") from error
 
 
 def _line(server_url: str, clock: SystemClock) -> HttpLine:

@@ -8,9 +8,10 @@ import structlog
 
 from sensor_client.active_bundle import ActiveBundle
 from sensor_client.backoff import delay_seconds
-from sensor_client.camera import Camera, PictureError, Shot
 from sensor_client.clock import Clock
+from sensor_client.picture_files import PictureError, fitted
 from sensor_client.signals import Signals
+from sensor_client.sources import Camera, Shot
 from sensor_client.spool import Spool, SpoolError
 from shared.bundle import Bundle
 from shared.jpeg import Encoder, Stream
@@ -41,6 +42,7 @@ class Capture:
 
     def __init__(
         self,
+        *,
         camera: Camera,
         active: ActiveBundle,
         spool: Spool,
@@ -85,15 +87,15 @@ class Capture:
         self._clock.wait(self._signals.stop, max(0.0, self._due_seconds - self._clock.monotonic_seconds()))
         period_seconds = 1 / self._settings.frames_per_second
         self._due_seconds += period_seconds
-        now = self._clock.monotonic_seconds()
-        if self._due_seconds < now:  # a camera that fell behind goes on at its rate; no burst to catch up
-            self._due_seconds = now + period_seconds
+        reached_seconds = self._clock.monotonic_seconds()
+        if self._due_seconds < reached_seconds:  # a camera that fell behind goes on at its rate; no burst to catch up
+            self._due_seconds = reached_seconds + period_seconds
 
     def _take(self, shot: Shot) -> None:
         bundle, encoder = self._bundle_of_the_moment()
-        captured_at_ms = self._clock.wall_ms()
+        captured_at_ms = _milliseconds(self._clock.now() if shot.captured_at is None else shot.captured_at)
         try:
-            pixels = shot.pixels(bundle.input.width, bundle.input.height, bundle.tables.sampling)
+            pixels = fitted(shot.pixels(), bundle.tables.sampling, (bundle.input.width, bundle.input.height))
         except PictureError as error:
             self._pass_over(error)
             return
@@ -130,3 +132,7 @@ class Capture:
             else:
                 self._signals.frames_waiting.set()
                 return
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

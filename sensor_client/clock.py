@@ -6,23 +6,23 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Wall time for what is told to others, monotonic time for what is measured here, and waiting."""
+    """The time of day for what is told to others, a monotonic clock for what is measured here, and waiting."""
 
-    def wall_ms(self) -> int:
-        """Milliseconds since 1970, UTC; may jump."""
+    def now(self) -> float:
+        """Seconds since 1970, UTC; may jump."""
 
     def monotonic_seconds(self) -> float:
         """Seconds since some moment; never goes back."""
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        """Wait until the event is set or the seconds have passed; whether it is set."""
+        """Wait until the event is set or the seconds have passed; say whether it is set."""
 
 
 class SystemClock:
     """The machine's own clock."""
 
-    def wall_ms(self) -> int:
-        return time.time_ns() // 1_000_000
+    def now(self) -> float:
+        return time.time()
 
     def monotonic_seconds(self) -> float:
         return time.monotonic()

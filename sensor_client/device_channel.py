@@ -115,7 +115,7 @@ class DeviceChannel:
         if reply.status == 404:
             problem = _problem(reply)
             if problem is None or problem.code != ProblemCode.NO_ASSIGNMENT:
-                raise refusal(reply, self._clock.wall_ms())
+                raise refusal(reply, self._clock.now())
             return AssignmentReply(None, None)
         return AssignmentReply(_parsed(Assignment, reply), reply.headers.get("etag"))
 
@@ -136,7 +136,7 @@ class DeviceChannel:
         reply = self._line.exchange(method, path, {**self._authorization, **headers}, body)
         self._notice_assignment(reply)
         if reply.status not in (200, 204, *also):
-            raise refusal(reply, self._clock.wall_ms())
+            raise refusal(reply, self._clock.now())
         return reply
 
     def _notice_assignment(self, reply: Reply) -> None:
@@ -145,7 +145,7 @@ class DeviceChannel:
             self._assignment_seen(int(value))
 
 
-def enrol(line: HttpLine, claim_code: str, now_ms: int) -> Enrolment:
+def enrol(line: HttpLine, claim_code: str, now: float) -> Enrolment:
     """Turn a claim code into a device id and a token.
 
     Raises:
@@ -155,7 +155,7 @@ def enrol(line: HttpLine, claim_code: str, now_ms: int) -> Enrolment:
     body = _Claim(claim_code=claim_code).model_dump_json().encode()
     reply = line.exchange("POST", "/v1/devices", {"Content-Type": "application/json"}, body)
     if reply.status not in (200, 201):
-        raise refusal(reply, now_ms)
+        raise refusal(reply, now)
     return _parsed(Enrolment, reply)
 
 
@@ -174,10 +174,10 @@ def fetch_before_enrolling(line: HttpLine, path: str) -> Iterator[bytes]:
     yield reply.body
 
 
-def refusal(reply: Reply, now_ms: int) -> RefusedError | ChannelError:
+def refusal(reply: Reply, now: float) -> RefusedError | ChannelError:
     """The error that a reply without success stands for, to be raised."""
     problem = _problem(reply)
-    wait = retry_after_seconds(reply.headers.get("retry-after"), now_ms)
+    wait = retry_after_seconds(reply.headers.get("retry-after"), now)
     if problem is None and reply.status == 413:  # a proxy's body limit speaks no problem+json, but means it
         return RefusedError(413, ProblemCode.TOO_LARGE, "a proxy refused the body's size")
     if problem is None:
@@ -187,14 +187,14 @@ def refusal(reply: Reply, now_ms: int) -> RefusedError | ChannelError:
     return _fault(problem, wait)
 
 
-def retry_after_seconds(value: str | None, now_ms: int) -> float | None:
+def retry_after_seconds(value: str | None, now: float) -> float | None:
     """Retry-After (RFC 9110 10.2.3), which is a number of seconds or a date; None when it says nothing."""
     if value is None:
         return None
     if value.isascii() and value.isdecimal():
         return float(value)
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now_ms / 1000)
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
     except (ValueError, OverflowError):
         return None
 

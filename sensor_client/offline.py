@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensor_client.camera import load_pixels
+from sensor_client.picture_files import fitted, load_pixels
 from shared.bundle import Bundle, Encoding
 from shared.jpeg import Stream, TableSet, inspect
 
@@ -56,7 +56,7 @@ def encode_pictures(
         if stream is not Stream.INTERCHANGE:
             (out / f"{encoder.tables.tables_id}{TABLES_SUFFIX}").write_bytes(encoder.tables.to_stream())
     for path in paths:
-        pixels = load_pixels(path, encoder.tables.sampling, recipe.size)
+        pixels = fitted(load_pixels(path), encoder.tables.sampling, recipe.size)
         body = encoder.encode(pixels, stream)
         if out is not None:
             (out / f"{path.stem}{SUFFIX_BY_STREAM[stream]}").write_bytes(body)

@@ -46,11 +46,9 @@ Root = Annotated[
     ),
 ]
 Source = Annotated[
-    Path,
+    str,
     typer.Option(
         envvar="DCTWIRE_SENSOR_SOURCE",
-        exists=True,
-        file_okay=False,
         help="A folder of pictures, taken in the order of the numbers in their names (LABEL/INDEX.png).",
     ),
 ]

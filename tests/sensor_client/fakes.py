@@ -8,19 +8,19 @@ class FakeClock:
     """Time that passes only while somebody waits; `on_wait` may make things happen meanwhile."""
 
     def __init__(self, on_wait: Callable[[float], None] = lambda seconds: None) -> None:
-        self.now_seconds = 1000.0
+        self.elapsed_seconds = 1000.0
         self.waits: list[float] = []
         self.on_wait = on_wait
 
-    def wall_ms(self) -> int:
-        return 1_700_000_000_000 + int(self.now_seconds * 1000)
+    def now(self) -> float:
+        return 1_700_000_000 + self.elapsed_seconds
 
     def monotonic_seconds(self) -> float:
-        return self.now_seconds
+        return self.elapsed_seconds
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         if not event.is_set():
             self.waits.append(seconds)
-            self.now_seconds += seconds
+            self.elapsed_seconds += seconds
             self.on_wait(seconds)
         return event.is_set()

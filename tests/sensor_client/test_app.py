@@ -8,8 +8,8 @@ import stat
 import pytest
 from PIL import Image
 
-from sensor_client.camera import load_pixels
 from sensor_client.enrolment import enrol
+from sensor_client.picture_files import fitted, load_pixels
 from sensor_client.spool.spool import FAR_SEQUENCE
 from sensor_client.state_directory import StateDirectory
 from shared.jpeg import Decoder, Stream, TableSet, inspect
@@ -117,6 +117,8 @@ def test_a_server_that_is_not_there_ends_enrolling_with_exit_code_5(plane, tmp_p
         ("enrol", "--server", "not-a-url", "--claim", "c", "--state", "d", "--root", __file__),
         ("enrol", "--server", "http://h", "--claim", "c", "--state", "d", "--root", "no-such-file"),
         ("run", "--state", "d", "--source", "/", "--exit-when-drained"),
+        ("run", "--state", "d", "--source", "/no/such/folder"),
+        ("run", "--state", "d", "--source", "rtsp://camera/1"),
         ("encode", __file__),
         ("encode", __file__, "--quality", "50", "--stream", "scan"),
     ],
@@ -272,7 +274,7 @@ def test_pictures_are_encoded_as_a_bundle_says(tmp_path, source):
     told = sensor("encode", picture, "--bundle", tmp_path / "bundle.json", "--out", tmp_path, "--stream", "interchange")
 
     assert told.returncode == 0, told.stderr
-    pixels = load_pixels(picture, bundle.tables.sampling, (16, 16))
+    pixels = fitted(load_pixels(picture), bundle.tables.sampling, (16, 16))
     assert (tmp_path / "0.jpg").read_bytes() == bundle.encoding.encoder().encode(pixels, Stream.INTERCHANGE)
     assert Image.open(io.BytesIO((tmp_path / "0.jpg").read_bytes())).size == (16, 16)
 

@@ -1,15 +1,17 @@
 """Camera to spool."""
 
 import io
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from sensor_client.active_bundle import ActiveBundle
-from sensor_client.camera import FolderCamera
 from sensor_client.capture import Capture, CaptureSettings
 from sensor_client.interchange import to_interchange
+from sensor_client.picture_files import fitted
+from sensor_client.sources.folder import FolderCamera
 from sensor_client.spool import Spool, SpoolLimits
 from shared.jpeg import Encoder, Sampling, Stream, inspect
 from tests.sensor_client.pictures import write_pictures
@@ -27,12 +29,52 @@ def source(tmp_path):
 class Rig:
     """A capture and what it works with."""
 
-    def __init__(self, source, spool, clock, signals, bundle=V1, loop=False, **settings):
+    def __init__(self, source, spool, clock, signals, bundle=V1, loop=False, camera=None, **settings):
         self.active = ActiveBundle(bundle)
         self.signals = signals
         self.capture = Capture(
-            FolderCamera(source, loop), self.active, spool, clock, lambda: 0.5, signals, CaptureSettings(**settings)
+            camera=camera or FolderCamera(source, is_looping=loop),
+            active=self.active,
+            spool=spool,
+            clock=clock,
+            random=lambda: 0.5,
+            signals=signals,
+            settings=CaptureSettings(**settings),
         )
+
+
+def first_pictures(source):
+    return [fitted(shot.pixels(), Sampling.YUV420, (32, 32)) for shot in FolderCamera(source, is_looping=False).shots()]
+
+
+@dataclass(frozen=True)
+class Grey:
+    """A shot that never was a file, of a camera that knows when the light fell."""
+
+    captured_at: float | None
+    label: str | None = None
+
+    def pixels(self):
+        return np.full((40, 60), 77, np.uint8)
+
+
+@dataclass(frozen=True)
+class LiveCamera:
+    times: tuple[float | None, ...]
+    shot_count: int | None = None
+
+    def shots(self):
+        yield from map(Grey, self.times)
+
+
+def test_a_camera_without_files_or_an_end_tells_when_its_pictures_were_taken(source, spool, clock, signals):
+    rig = Rig(source, spool, clock, signals, camera=LiveCamera((1_000_000_000.25, None)))
+
+    rig.capture.run()
+
+    frames = spool.oldest(9)
+    assert [frame.captured_at_ms for frame in frames] == [1_000_000_000_250, round(clock.now() * 1000)]
+    assert [(inspect(frame.body).width, inspect(frame.body).height) for frame in frames] == [(32, 32)] * 2
 
 
 def test_every_picture_is_encoded_with_the_active_tables_and_spooled_in_order(source, spool, clock, signals):
@@ -52,7 +94,7 @@ def test_a_spooled_frame_is_the_picture_once_its_tables_are_back(source, spool, 
     [frame] = spool.oldest(1)
     whole = to_interchange(frame.body, spool.tables_stream(frame.tables_id))
 
-    original = FolderCamera(source, False)._shots[0].pixels(32, 32, Sampling.YUV420)
+    original = first_pictures(source)[0]
     assert whole == Encoder(V1.tables).encode(original, Stream.INTERCHANGE)
     read = np.asarray(Image.open(io.BytesIO(whole)).convert("RGB")).astype(int)
     assert np.abs(read - original).mean() < 12
@@ -65,7 +107,7 @@ def test_the_bundles_settings_shape_its_frames_though_the_tables_are_the_same(so
 
     rig.capture.run()
 
-    pictures = [shot.pixels(32, 32, Sampling.YUV420) for shot in FolderCamera(source, False).shots()]
+    pictures = first_pictures(source)
     plain, optimised = ([bundle.encoding.encoder().encode(each) for each in pictures] for bundle in (V1, thrifty))
     assert [frame.body for frame in spool.oldest(9)] == plain[:3] + optimised[3:]
     assert all(len(less) < len(more) for less, more in zip(optimised, plain, strict=True))
@@ -135,7 +177,7 @@ def test_a_camera_that_fell_behind_takes_no_burst(source, spool, clock, signals)
 
     def stall_once(seconds):
         if spool.counters().encoded == 2:
-            clock.now_seconds += 10
+            clock.elapsed_seconds += 10
 
     clock.on_wait = stall_once
     rig.capture.run()

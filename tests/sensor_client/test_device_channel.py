@@ -228,14 +228,14 @@ def test_fewer_results_than_frames_acknowledge_nothing(plane, curious):
 
 
 def test_a_claim_code_becomes_an_identity(line):
-    enrolment = device_channel.enrol(line, CLAIM, now_ms=0)
+    enrolment = device_channel.enrol(line, CLAIM, now=0.0)
 
     assert (enrolment.device_id, enrolment.token, enrolment.family) == (DEVICE_ID, TOKEN, "signs")
 
 
 def test_a_wrong_claim_code_is_refused(line):
     with pytest.raises(UnauthorisedError, match="invalid-claim"):
-        device_channel.enrol(line, "wrong", now_ms=0)
+        device_channel.enrol(line, "wrong", now=0.0)
 
 
 @pytest.mark.parametrize(
@@ -252,4 +252,4 @@ def test_a_wrong_claim_code_is_refused(line):
     ],
 )
 def test_retry_after_is_seconds_or_a_date(value, seconds):
-    assert retry_after_seconds(value, now_ms=10_000) == seconds
+    assert retry_after_seconds(value, now=10.0) == seconds

@@ -66,8 +66,8 @@ def test_a_reply_over_the_limit_is_a_channel_error(plane):
 def test_a_reply_that_drips_is_given_up_at_the_deadline(plane):
     class Impatient(FakeClock):
         def monotonic_seconds(self) -> float:
-            self.now_seconds += 20.0
-            return self.now_seconds
+            self.elapsed_seconds += 20.0
+            return self.elapsed_seconds
 
     plane.scripted.append(("/slow", Answer(200, {}, bytes(1_000_000))))
 

@@ -96,9 +96,9 @@ def test_an_incomplete_batch_waits_for_more_frames_but_not_for_ever(spool, plane
     fill(spool, 3)
 
     assert not uploader.step() and plane.requests == []
-    clock.now_seconds += 4.9
+    clock.elapsed_seconds += 4.9
     assert not uploader.step()
-    clock.now_seconds += 0.2
+    clock.elapsed_seconds += 0.2
     assert uploader.step()
 
     assert len(plane.frames) == 3

@@ -191,7 +191,7 @@ def test_an_offer_that_could_not_be_verified_is_taken_later_once_it_can_be(on_v1
     on_v1.work()
     assert on_v1.runs == "signs/1"
 
-    on_v1.clock.now_seconds += DOUBT_SECONDS
+    on_v1.clock.elapsed_seconds += DOUBT_SECONDS
     on_v1.work()
     assert on_v1.runs == "signs/2"
 

@@ -1,0 +1,55 @@
+"""A folder of pictures as a simulated camera."""
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sensor_client.sources import SourceError
+from sensor_client.sources.folder import FolderCamera, list_shots
+from tests.sensor_client.pictures import write_pictures
+
+
+def save(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8), (200, 100, 50)).save(path)
+
+
+def test_shots_follow_the_numbers_in_the_names_across_folders(tmp_path: Path) -> None:
+    for name in ("B/10.png", "A/2.png", "A/frame-0001.png", "unnumbered.png", "notes/readme.bmp"):
+        save(tmp_path / name)
+
+    names = [str(shot.path.relative_to(tmp_path)) for shot in list_shots(tmp_path)]
+
+    assert names == ["A/frame-0001.png", "A/2.png", "B/10.png", "notes/readme.bmp", "unnumbered.png"]
+
+
+def test_a_folder_names_the_label_and_the_top_folder_names_none(tmp_path: Path) -> None:
+    save(tmp_path / "stop" / "0.png")
+    save(tmp_path / "1.png")
+
+    assert [shot.label for shot in list_shots(tmp_path)] == ["stop", None]
+
+
+def test_a_looping_camera_begins_again(tmp_path: Path) -> None:
+    write_pictures(tmp_path, 2)
+
+    names = [shot.path.stem for shot in islice(FolderCamera(tmp_path, is_looping=True).shots(), 5)]
+
+    assert names == ["0", "1", "0", "1", "0"]
+    assert len(list(FolderCamera(tmp_path, is_looping=False).shots())) == 2
+
+
+def test_a_folder_without_pictures_is_no_source(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+
+    with pytest.raises(SourceError, match="no pictures"):
+        FolderCamera(tmp_path, is_looping=True)
+
+
+def test_the_number_of_shots_is_known_unless_the_camera_loops(tmp_path: Path) -> None:
+    write_pictures(tmp_path, 3)
+
+    assert FolderCamera(tmp_path, is_looping=False).shot_count == 3
+    assert FolderCamera(tmp_path, is_looping=True).shot_count is None
