@@ -39,10 +39,19 @@ def outgrown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outgrown]:
         yield started
 
 
-@pytest.fixture(scope="session", params=["embedded", "outgrown"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what needs an engine on both; what is marked `stateless` on SQLite alone."""
+    if "engine" in metafunc.fixturenames:
+        is_stateless = metafunc.definition.get_closest_marker("stateless")
+        engines = ["embedded"] if is_stateless else ["embedded", "outgrown"]
+        metafunc.parametrize("engine", engines, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def engine(request: pytest.FixtureRequest) -> Engine:
-    """What a server keeps its state in: every test that asks runs on both."""
-    return Embedded() if request.param == "embedded" else request.getfixturevalue("outgrown")
+    """What a server keeps its state in."""
+    chosen: Engine = Embedded() if request.param == "embedded" else request.getfixturevalue("outgrown")
+    return chosen
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,7 +64,10 @@ def test_a_killed_server_has_every_answer_it_gave(
     assert lost == 0
 
 
-@pytest.mark.parametrize(("step", "seconds"), [("signing", 0), ("publishing", 0.02), ("publishing", 0.1)])
+@pytest.mark.parametrize(
+    ("step", "seconds"),
+    [("signing", 0), ("publishing", 0.02), pytest.param("publishing", 0.1, marks=pytest.mark.system)],
+)
 def test_a_server_killed_while_it_publishes_has_all_of_it_or_nothing(
     engine: Engine, tmp_path: Path, bundle_folders: dict[int, Path], step: str, seconds: float
 ) -> None:
@@ -126,13 +130,25 @@ def test_a_server_without_keys_says_what_to_do(tmp_path: Path) -> None:
         ServerProcess(tmp_path)
 
 
-def test_a_second_server_on_the_same_data_is_turned_away_and_the_first_goes_on(tmp_path: Path) -> None:
+def test_a_second_server_on_the_same_data_is_turned_away_and_the_first_goes_on(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     first = ServerProcess(tmp_path)
-    with pytest.raises(AssertionError, match="another dctwire-server works in"):
-        ServerProcess(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        cli(["run", "--data", str(tmp_path / "data")])
+    assert ended.value.code == EXIT_USAGE
+    assert "another dctwire-server works in" in capfd.readouterr().err
     assert json.loads((tmp_path / "data" / "addresses.json").read_text()) == first.harness.addresses
     first.kill()
     assert ServerProcess(tmp_path).terminate() == 0
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory in which a server ran and was stopped."""
+    directory = tmp_path_factory.mktemp("used")
+    assert ServerProcess(directory).terminate() == 0
+    return directory
 
 
 @pytest.mark.parametrize(
@@ -143,8 +159,10 @@ def test_a_second_server_on_the_same_data_is_turned_away_and_the_first_goes_on(t
         ("keys/root.json", "backup"),
     ],
 )
-def test_a_server_whose_data_are_damaged_names_the_file_and_the_way_out(tmp_path: Path, file: str, said: str) -> None:
-    assert ServerProcess(tmp_path).terminate() == 0
+def test_a_server_whose_data_are_damaged_names_the_file_and_the_way_out(
+    used: Path, tmp_path: Path, file: str, said: str
+) -> None:
+    shutil.copytree(used / "data", tmp_path / "data")
     (tmp_path / "data" / file).write_text("rubbish, and enough of it to be none of our formats" * 20)
     with pytest.raises(AssertionError, match=said) as failure:
         ServerProcess(tmp_path)

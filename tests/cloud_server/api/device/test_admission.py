@@ -22,6 +22,8 @@ from tests.cloud_server.harness.problems import assert_problem
 from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 from tests.cloud_server.harness.waiting import wait_until
 
+pytestmark = pytest.mark.stateless
+
 FAMILY = "digits"
 SLOW, SLOWER = 100_000, 2_000_000
 """Copies that a classifier makes: about 1 and 20 ms a frame."""

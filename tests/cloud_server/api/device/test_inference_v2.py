@@ -15,6 +15,8 @@ from tests.cloud_server.harness.devices import Device
 from tests.cloud_server.harness.frames import frame, picture, tables
 from tests.cloud_server.harness.server import ServerHarness, gained
 
+pytestmark = pytest.mark.stateless
+
 
 @pytest.fixture
 def triton(harness: ServerHarness) -> Iterator[InferenceServerClient]:

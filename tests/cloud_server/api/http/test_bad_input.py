@@ -20,6 +20,8 @@ from tests.cloud_server.harness.metrics import grown
 from tests.cloud_server.harness.problems import assert_problem
 from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 
+pytestmark = pytest.mark.stateless
+
 
 def progressive() -> bytes:
     """A progressive JPEG of the right size."""

@@ -12,6 +12,8 @@ from tests.cloud_server.harness.frames import batch_with_scans, frame, tables
 from tests.cloud_server.harness.metrics import Scrape, grown
 from tests.cloud_server.harness.server import ServerHarness
 
+pytestmark = pytest.mark.stateless
+
 DIRECTIONS = ("in", "out")
 
 

@@ -21,6 +21,8 @@ from tests.cloud_server.harness.frames import batch_with_scans, frame, tables
 from tests.cloud_server.harness.metrics import grown
 from tests.cloud_server.harness.server import ServerHarness
 
+pytestmark = pytest.mark.stateless
+
 EXAMPLES = int(os.environ.get("DCTWIRE_ATTACKS", "100")) // 8
 PLANES = ("device", "operator", "ops")
 CHECKS = (

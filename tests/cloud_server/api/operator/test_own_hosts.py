@@ -9,6 +9,8 @@ from shared.wire import ProblemCode
 from tests.cloud_server.harness.problems import assert_problem
 from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 
+pytestmark = pytest.mark.stateless
+
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8001", "10.0.0.7", "[::1]:8001", "[::1]", "localhost:8001", "server"])
 def test_addresses_and_names_without_a_dot_are_ours(host: str) -> None:
