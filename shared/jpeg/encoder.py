@@ -25,7 +25,7 @@ class Simd(StrEnum):
     @classmethod
     def available(cls) -> tuple[Self, ...]:
         """The levels that this processor has, the fastest last."""
-        found = native.simd_levels()
+        found = native.instruction_sets()
         return tuple(level for level in cls if found >> level.native_code & 1)
 
     @cached_property

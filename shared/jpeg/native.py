@@ -79,9 +79,9 @@ def inspect(data: bytes, limits: Sequence[int]) -> Info:
     )
 
 
-def simd_levels() -> int:
-    """The SIMD levels that this processor has: bit n for level n."""
-    found: int = lib.dctwire_simd_levels()
+def instruction_sets() -> int:
+    """The instruction sets of `Simd` that this processor has: bit n for the n-th."""
+    found: int = lib.dctwire_instruction_sets()
     return found
 
 

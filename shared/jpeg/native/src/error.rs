@@ -2,7 +2,7 @@
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use crate::tables::TablesId;
+use crate::tables_id::TablesId;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
@@ -78,7 +78,7 @@ impl Error {
     }
 }
 
-/// Do `work`; a panic in it becomes an error like any other.
+/// Do `work`, and turn a panic in it into an error of kind `Panic`.
 pub fn contain<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(Error::new(Kind::Panic, "a fault inside the codec was contained")))

@@ -1,12 +1,13 @@
 //! JPEG (ITU-T T.81) with given tables: pixels to streams, streams to quantised DCT coefficients.
 //!
 //! No crates. Only `ffi` and `simd` may hold `unsafe`; every other module is pure and knows nothing of Python.
+//! Modules use each other only downwards, in the order that `tests/architecture/test_native_code.py` states.
 
 #![deny(unsafe_code)]
 #![deny(unsafe_op_in_unsafe_fn)]
 #![deny(clippy::pedantic)]
 #![deny(clippy::undocumented_unsafe_blocks)]
-// Bit packing and sample arithmetic cast all the time; the values are bounded where they are made.
+// Bit packing and fixed-point arithmetic cast all the time; the values are bounded where they are made.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -15,72 +16,29 @@
 )]
 
 #[forbid(unsafe_code)]
-mod batch;
+mod decoding;
 #[forbid(unsafe_code)]
-mod bit_writer;
+mod encoding;
 #[forbid(unsafe_code)]
-mod canvas;
-#[forbid(unsafe_code)]
-mod coefficients;
-#[forbid(unsafe_code)]
-mod colour;
-#[forbid(unsafe_code)]
-mod dct;
-#[forbid(unsafe_code)]
-mod decode_table;
-#[forbid(unsafe_code)]
-mod decoder;
-#[forbid(unsafe_code)]
-mod encoder;
+mod entropy;
 #[forbid(unsafe_code)]
 mod error;
 mod ffi;
 #[forbid(unsafe_code)]
-mod fit;
-#[forbid(unsafe_code)]
-mod frame;
-#[forbid(unsafe_code)]
-mod head;
-#[forbid(unsafe_code)]
-mod huffman;
-#[forbid(unsafe_code)]
-mod inspect;
-#[forbid(unsafe_code)]
-mod layout;
-#[forbid(unsafe_code)]
-mod levels;
-#[forbid(unsafe_code)]
-mod markers;
-#[forbid(unsafe_code)]
-mod pairs;
-#[forbid(unsafe_code)]
-mod pixels;
-#[forbid(unsafe_code)]
-mod quant;
-#[forbid(unsafe_code)]
-mod rdo;
-#[forbid(unsafe_code)]
-mod resample;
-#[forbid(unsafe_code)]
-mod scan_decode;
-#[forbid(unsafe_code)]
-mod scan_encode;
-#[forbid(unsafe_code)]
-mod segment;
+mod geometry;
 #[forbid(unsafe_code)]
 mod share_out;
 mod simd;
 #[forbid(unsafe_code)]
-mod slots;
-#[forbid(unsafe_code)]
-mod statistics;
-#[forbid(unsafe_code)]
-mod stream;
-#[forbid(unsafe_code)]
-mod stuffing;
-#[forbid(unsafe_code)]
-mod symbols;
+mod syntax;
 #[forbid(unsafe_code)]
 mod tables;
 #[forbid(unsafe_code)]
+mod tables_id;
+#[cfg(test)]
+#[forbid(unsafe_code)]
+mod tests;
+#[forbid(unsafe_code)]
 mod transcode;
+#[forbid(unsafe_code)]
+mod transform;

@@ -3,7 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// Do `work` on every item on at most `threads` threads, this one among them; each has a state, this one `own`.
+/// Do `work` on every item on at most `threads` threads, the calling one among them. Each thread has a state of its own:
+/// the calling one `own`, any other a `fresh` one.
 pub fn share_out<T, S>(
     items: impl Iterator<Item = T> + Send,
     threads: usize,
@@ -24,7 +25,7 @@ pub fn share_out<T, S>(
     thread::scope(|scope| {
         for _ in 1..threads {
             let spawned = thread::Builder::new().spawn_scoped(scope, || take_part(&mut fresh()));
-            // Where the system grants no more threads, those that run do all the work.
+            // Where the system grants no more threads, those that run do all of the work.
             if spawned.is_err() {
                 break;
             }

@@ -1,17 +1,20 @@
-//! From stream to stream in the coefficient domain: other tables, other steps, coarser sampling, no pixels.
+//! From stream to stream in the coefficient domain: to other tables, other steps or coarser sampling, without pixels.
 
-use crate::decoder::{Decoder, Workspace};
-use crate::encoder::{Encoder, StreamKind};
+use crate::decoding::coefficient::Plane;
+use crate::decoding::decoder::{Decoder, Workspace};
+use crate::encoding::encoder::{Encoder, StreamKind};
 use crate::error::{Error, Result};
-use crate::layout::{ComponentLayout, Layout, Sampling, BLOCK_AREA};
-use crate::quant::{QuantTable, MOST_TIMES_8};
-use crate::resample::chroma_to_420;
-use crate::scan_decode::Plane;
+use crate::geometry::block::BLOCK_AREA;
+use crate::geometry::layout::{ComponentLayout, Layout};
+use crate::geometry::sampling::Sampling;
+use crate::tables::quantisation::QuantTable;
+use crate::transform::quantiser::MOST_TIMES_8;
+use crate::transform::resample::chroma_to_420;
 
 /// Decode a frame and code its coefficients with the encoder's tables.
 ///
-/// Equal steps, sampling and no other wish of the encoder's: the levels stay. Otherwise each coefficient is quantised
-/// again like one that comes from pixels.
+/// The levels stay where steps and sampling are equal and the encoder neither masks nor optimises. Otherwise each
+/// coefficient is quantised again as if it came from pixels.
 pub fn transcode(decoder: &Decoder, encoder: &Encoder, data: &[u8], kind: StreamKind) -> Result<Vec<u8>> {
     let source = Source::read(decoder, data)?;
     let layout = encoder.layout(source.layout.height, source.layout.width)?;
@@ -29,7 +32,7 @@ fn slices(planes: &[Vec<i16>]) -> Vec<&[i16]> {
     planes.iter().map(Vec::as_slice).collect()
 }
 
-/// DC levels beyond those of 8-bit samples, which only a damaged stream has, brought back to where codes end.
+/// Clamp DC levels to those that have codes. Only a damaged stream has others.
 fn keep_codable((levels, component): (&mut Vec<i16>, &ComponentLayout)) {
     for level in &mut levels[..component.area()] {
         *level = (*level).clamp(-1024, 1023);
@@ -39,7 +42,7 @@ fn keep_codable((levels, component): (&mut Vec<i16>, &ComponentLayout)) {
 /// A decoded frame.
 struct Source {
     layout: Layout,
-    /// 64 planes a component, natural order.
+    /// One slice for each component: 64 planes in natural order.
     levels: Vec<Vec<i16>>,
     quant: Vec<QuantTable>,
 }
@@ -58,7 +61,7 @@ impl Source {
         })
     }
 
-    /// Coefficients times 8 of each component in the sampling that is asked for.
+    /// The coefficients times 8 of each component, brought to `sampling`.
     fn coefficients(&self, sampling: Sampling) -> Result<Vec<Vec<i16>>> {
         let own = self.layout.sampling;
         let same = (0..self.levels.len()).map(|component| self.times_8(component));
@@ -104,7 +107,7 @@ impl Source {
             .collect();
         let mut coarse = vec![0.0; 2 * BLOCK_AREA * area];
         chroma_to_420(&self.layout, &fine, &mut coarse);
-        // Fractions of times 8 are cut off: quantisation cuts them off anyway, so no level depends on them.
+        // Fractions of a coefficient times 8 are cut off. Quantisation cuts them off anyway, so that no level depends on them.
         let (cb, cr) = coarse.split_at(BLOCK_AREA * area);
         Ok([cb, cr].map(|plane| plane.iter().map(|&value| times_8((8.0 * value) as i32)).collect()))
     }

@@ -2,11 +2,14 @@
 
 use std::sync::{Mutex, TryLockError};
 
-use super::{bytes, bytes_mut, contain, describe, guard, Failure};
-use crate::batch::{decode_row, decode_rows, Geometry, Row};
-use crate::decoder::{Decoder, Workspace};
+use crate::decoding::batch::{decode_row, decode_rows};
+use crate::decoding::coefficient::Coefficient;
+use crate::decoding::decoder::{Decoder, Workspace};
+use crate::decoding::row::{BatchSize, Row};
+use crate::error::contain;
 use crate::error::{Error, Result};
-use crate::scan_decode::Coefficient;
+use crate::ffi::buffers::{bytes, bytes_mut};
+use crate::ffi::failure::{describe, guard, Failure};
 
 /// Rows of 4:2:0 frames: `y` has count x height x width items and `c` half as many, i16, or f32 when `dequantise`
 /// is set.
@@ -25,11 +28,11 @@ pub struct Planes {
 pub struct BoundDecoder {
     decoder: *const Decoder,
     planes: Planes,
-    /// Whoever holds it has the planes for himself.
+    /// Its lock is also that of the planes.
     workspace: Mutex<Workspace>,
 }
 
-/// What went wrong with which frame of a batch.
+/// What went wrong with one frame of a batch.
 #[repr(C)]
 pub struct FrameFailure {
     pub index: usize,
@@ -74,7 +77,7 @@ pub unsafe extern "C" fn dctwire_bound_free(bound: *mut BoundDecoder) {
     debug_assert!(freed.is_ok());
 }
 
-/// Decode one frame into planes of one row.
+/// Decode one frame into planes that have one row.
 #[no_mangle]
 pub unsafe extern "C" fn dctwire_bound_decode(
     bound: *const BoundDecoder,
@@ -141,7 +144,7 @@ pub unsafe extern "C" fn dctwire_bound_decode_batch(
 }
 
 impl BoundDecoder {
-    /// Do `work` with the planes to itself, or refuse.
+    /// Do `work` while no other thread uses the planes; refuse where one does.
     fn hold<R>(&self, work: impl FnOnce(&mut Workspace) -> Result<R>) -> Result<R> {
         match self.workspace.try_lock() {
             Ok(mut workspace) => work(&mut workspace),
@@ -152,7 +155,7 @@ impl BoundDecoder {
         }
     }
 
-    /// Every frame's row: y, then c.
+    /// The planes y and c of all rows.
     ///
     /// # Safety
     /// The planes hold items of `T`, and the workspace is held.
@@ -168,8 +171,8 @@ impl BoundDecoder {
         }
     }
 
-    fn geometry(&self) -> Geometry {
-        Geometry {
+    fn size(&self) -> BatchSize {
+        BatchSize {
             height: self.planes.height,
             width: self.planes.width,
             is_levels: self.planes.dequantise == 0,
@@ -182,7 +185,7 @@ impl BoundDecoder {
         // SAFETY: as above; the decoder outlives what is bound to it.
         let ((y, c), decoder) = unsafe { (self.planes::<T>(), &*self.decoder) };
         let mut row = Row::new(frame, y, c);
-        decode_row(decoder, self.geometry(), &mut row, workspace);
+        decode_row(decoder, self.size(), &mut row, workspace);
         row.error.map_or(Ok(()), Err)
     }
 
@@ -208,7 +211,7 @@ impl BoundDecoder {
                 Row::new(frame, y, c)
             })
             .collect();
-        decode_rows(decoder, self.geometry(), &mut rows, workspace, threads);
+        decode_rows(decoder, self.size(), &mut rows, workspace, threads);
         let errors = rows.into_iter().enumerate();
         errors
             .filter_map(|(index, row)| Some((index, row.error?)))

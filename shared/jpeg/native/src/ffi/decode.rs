@@ -1,14 +1,16 @@
 //! Inspecting and decoding across the border.
 
-use super::tables::{sampling_of, table_set, Tables};
-use super::{bytes, bytes_mut, guard, Failure};
-use crate::decoder::{Decoder, Workspace};
+use crate::decoding::coefficient::Plane;
+use crate::decoding::decoder::{Decoder, Workspace};
 use crate::error::{contain, Error, Result};
-use crate::inspect::inspect;
-use crate::layout::{Layout, BLOCK_AREA};
-use crate::markers::Limits;
-use crate::quant::QuantTable;
-use crate::scan_decode::Plane;
+use crate::ffi::buffers::{bytes, bytes_mut};
+use crate::ffi::failure::{guard, Failure};
+use crate::ffi::tables::{sampling_of, table_set, Tables};
+use crate::geometry::block::BLOCK_AREA;
+use crate::geometry::layout::Layout;
+use crate::syntax::inspect::inspect;
+use crate::syntax::limits::Limits;
+use crate::tables::quantisation::QuantTable;
 
 #[repr(C)]
 pub struct StreamLimits {
@@ -35,7 +37,7 @@ pub struct Info {
     pub scan_bytes: u64,
 }
 
-/// What the markers of a frame say.
+/// Tell what the markers of a frame say.
 #[no_mangle]
 pub unsafe extern "C" fn dctwire_inspect(
     data: *const u8,
@@ -94,7 +96,7 @@ pub unsafe extern "C" fn dctwire_decoder_free(decoder: *mut Decoder) {
     debug_assert!(freed.is_ok());
 }
 
-/// Size and sampling of a frame, read up to its first scan.
+/// Tell the size and sampling of a frame, read up to its first scan.
 #[no_mangle]
 pub unsafe extern "C" fn dctwire_probe(
     decoder: *const Decoder,
@@ -113,7 +115,8 @@ pub unsafe extern "C" fn dctwire_probe(
     }
 }
 
-/// Decode one frame into zeros: a component behind the other, 64 x rows x columns items as `dctwire_probe` told.
+/// Decode one frame into zeros: one component behind the other, each of 64 x rows x columns items as `dctwire_probe`
+/// tells.
 #[no_mangle]
 pub unsafe extern "C" fn dctwire_decode(
     decoder: *const Decoder,

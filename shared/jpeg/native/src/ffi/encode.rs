@@ -1,15 +1,18 @@
 //! Encoding across the border.
 
-use super::tables::{table_set, Tables};
-use super::{bytes, bytes_mut, contain, guard, hand_over, take_back, Failure, Output};
-use crate::decoder::Decoder;
-use crate::encoder::{Encoder, StreamKind};
+use crate::decoding::decoder::Decoder;
+use crate::encoding::encoder::{Encoder, StreamKind};
+use crate::encoding::image::Image;
+use crate::encoding::rdo::Tradeoff;
+use crate::error::contain;
 use crate::error::{Error, Result};
-use crate::pixels::Image;
-use crate::quant::Rounding;
-use crate::rdo::Tradeoff;
-use crate::simd::{Kernels, Level};
+use crate::ffi::buffers::{bytes, bytes_mut, hand_over, take_back, Output};
+use crate::ffi::failure::{guard, Failure};
+use crate::ffi::tables::{table_set, Tables};
+use crate::simd::instructions::InstructionSet;
+use crate::simd::kernels::Kernels;
 use crate::transcode::transcode;
+use crate::transform::quantiser::Rounding;
 
 /// Images of one size: `count` x `height` x `width` x `channels` bytes.
 #[repr(C)]
@@ -19,7 +22,7 @@ pub struct Images {
     pub height: usize,
     pub width: usize,
     pub channels: usize,
-    /// At most so many share the work.
+    /// The most threads that share the work.
     pub threads: usize,
 }
 
@@ -34,14 +37,14 @@ pub struct Quantisation {
     pub weights: [[f64; 64]; 3],
 }
 
-/// The levels of `simd` that this processor has: bit n for level n.
+/// The instruction sets that this processor has: bit n for the one of code n.
 #[no_mangle]
-pub extern "C" fn dctwire_simd_levels() -> u32 {
-    Level::available().fold(0, |found, level| found | 1 << level as u8)
+pub extern "C" fn dctwire_instruction_sets() -> u32 {
+    InstructionSet::available().fold(0, |found, set| found | 1 << set as u8)
 }
 
-/// An encoder for these tables (their id is what its frames will name), or null. `quantisation` may be null: to the
-/// nearest. `simd` is a level that the processor has; pixels of three channels are YCbCr if `is_ycbcr`, else RGB.
+/// An encoder for these tables (their id is what its frames will name), or null. `quantisation` may be null:
+/// rounding to the nearest. `simd` is the code of an instruction set that the processor has; pixels of three channels are YCbCr if `is_ycbcr`, else RGB.
 #[no_mangle]
 pub unsafe extern "C" fn dctwire_encoder_new(
     tables: *const Tables,
@@ -88,9 +91,13 @@ fn quantised_by(encoder: Encoder, quantisation: &Quantisation) -> Encoder {
 }
 
 fn kernels_of(simd: u8) -> Result<Kernels> {
-    Level::from_code(simd)
-        .and_then(Level::kernels)
-        .ok_or_else(|| Error::invalid_argument(format!("this processor has no SIMD level {simd}")))
+    InstructionSet::from_code(simd)
+        .and_then(InstructionSet::kernels)
+        .ok_or_else(|| {
+            Error::invalid_argument(format!(
+                "this processor does not have the instruction set of code {simd}"
+            ))
+        })
 }
 
 #[no_mangle]
@@ -191,7 +198,7 @@ pub unsafe extern "C" fn dctwire_quantise(
     }
 }
 
-/// Entropy-code levels: three pointers to planes of 64 frequencies, as many items each as `lengths` says.
+/// Entropy-code levels. `planes` points to the 64 planes of each component, `lengths` has the items of each.
 #[no_mangle]
 pub unsafe extern "C" fn dctwire_encode_levels(
     encoder: *const Encoder,

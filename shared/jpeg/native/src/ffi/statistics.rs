@@ -1,13 +1,15 @@
 //! Symbol counts, bit costs and Huffman fit across the border.
 
-use super::tables::{sampling_of, write_table, HuffmanTable};
-use super::{bytes, bytes_mut, guard, Failure};
-use crate::encoder::Encoder;
+use crate::encoding::encoder::Encoder;
+use crate::entropy::statistics::count_symbols;
 use crate::error::{Error, Result};
-use crate::fit::fit;
-use crate::huffman::Class;
-use crate::layout::{ComponentLayout, Layout, BLOCK_AREA};
-use crate::statistics::count_symbols;
+use crate::ffi::buffers::{bytes, bytes_mut};
+use crate::ffi::failure::{guard, Failure};
+use crate::ffi::tables::{sampling_of, write_table, HuffmanTable};
+use crate::geometry::block::BLOCK_AREA;
+use crate::geometry::layout::{ComponentLayout, Layout};
+use crate::tables::fit::fit;
+use crate::tables::huffman::Class;
 
 /// Levels of `count` frames of one size: where the 64 planes of each component of the first frame begin, how many
 /// items they have, and how many items further on those of the next frame begin.

@@ -1,11 +1,13 @@
 //! Table sets across the border.
 
-use super::{bytes, guard, hand_over, Failure, Output};
 use crate::error::{Error, Result};
-use crate::huffman::{checked, Spec};
-use crate::layout::Sampling;
-use crate::quant::QuantTable;
-use crate::tables::{huffman_tables, TableSet};
+use crate::ffi::buffers::{bytes, hand_over, Output};
+use crate::ffi::failure::{guard, Failure};
+use crate::geometry::sampling::Sampling;
+use crate::syntax::tables_stream::{read_tables, write_tables};
+use crate::tables::huffman::Spec;
+use crate::tables::quantisation::QuantTable;
+use crate::tables::table_set::{huffman_tables, TableSet};
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -34,11 +36,8 @@ pub fn table_set(tables: &Tables) -> Result<TableSet> {
 
 pub fn spec_of(table: &HuffmanTable, index: usize) -> Result<Spec> {
     let total: usize = table.counts.iter().map(|&count| usize::from(count)).sum();
-    checked(
-        table.counts,
-        &table.symbols[..total.min(256)],
-        &format!("Huffman table {index}"),
-    )
+    Spec::new(table.counts, &table.symbols[..total.min(256)])
+        .map_err(|fault| Error::invalid_tables(format!("Huffman table {index}: {fault}")))
 }
 
 pub fn sampling_of(code: u8) -> Result<Sampling> {
@@ -68,7 +67,7 @@ pub unsafe extern "C" fn dctwire_tables_write(
     // SAFETY: module contract.
     unsafe {
         guard(failure, || {
-            let stream = table_set(&*tables)?.to_stream(with_huffman != 0);
+            let stream = write_tables(&table_set(&*tables)?, with_huffman != 0);
             let ends = vec![stream.len()];
             hand_over(stream, ends, &mut *output);
             Ok(())
@@ -87,7 +86,7 @@ pub unsafe extern "C" fn dctwire_tables_read(
     // SAFETY: module contract.
     unsafe {
         guard(failure, || {
-            let set = TableSet::from_stream(bytes(data, length))?;
+            let set = read_tables(bytes(data, length))?;
             let tables = &mut *tables;
             tables.sampling = set.sampling as u8;
             tables.quant[..set.quant.len()].copy_from_slice(&set.quant);

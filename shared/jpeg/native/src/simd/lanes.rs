@@ -1,32 +1,32 @@
 //! The block kernels, written once for any vector of 16-bit lanes: the arithmetic of `dct` and `quant` with other
 //! groupings of the same exact sums.
 
-use super::Lines;
-use crate::dct::{
+use crate::geometry::block::{BLOCK_AREA, BLOCK_SIDE};
+use crate::simd::kernels::Lines;
+use crate::transform::dct::{
     self, Block, C_0_298631336, C_0_390180644, C_0_541196100, C_0_765366865, C_0_899976223, C_1_175875602,
     C_1_501321110, C_1_847759065, C_1_961570560, C_2_053119869, C_2_562915447, C_3_072711026,
 };
-use crate::layout::{BLOCK_AREA, BLOCK_SIDE};
-use crate::levels::Levels;
-use crate::quant::Quantiser;
+use crate::transform::levels::Levels;
+use crate::transform::quantiser::Quantiser;
 
 /// A line of one block or of several side by side, eight 16-bit lanes a block.
 ///
-/// A value is proof that the processor has its instructions, since only `unsafe` functions make one from nothing;
-/// so the others are safe.
+/// Only `unsafe` functions make a value from nothing, so that a value is proof that the processor has its
+/// instructions, and the other functions are safe.
 pub trait Lanes: Copy {
     /// Blocks side by side.
     const BLOCKS: usize;
     /// The same lanes with 32 bits.
     type Wide: Copy;
 
-    /// Samples less 128.
+    /// Load component values less 128 (T.81 A.3.1).
     ///
     /// # Safety
-    /// The processor has the instructions; 8 x BLOCKS samples can be read.
-    unsafe fn load_samples(samples: *const u8) -> Self;
+    /// The processor has the instructions; 8 x BLOCKS values can be read.
+    unsafe fn load_values(values: *const u8) -> Self;
 
-    /// A line of each block.
+    /// Load one line of each block.
     ///
     /// # Safety
     /// The processor has the instructions; BLOCKS blocks can be read, of which `line` is the first one's.
@@ -46,11 +46,12 @@ pub trait Lanes: Copy {
     fn wide_plus(left: Self::Wide, right: Self::Wide) -> Self::Wide;
     /// Shifted right with its sign, halves rounded up; the result fits 16 bits.
     fn narrowed<const BITS: i32>(wide: Self::Wide) -> Self;
-    /// Of each block: the lanes of its two lines in turn, beginning with `self`; the first eight, the last eight.
+    /// The lanes of two lines of each block in turn, beginning with `self`: the first eight of each, then the last
+    /// eight.
     fn interleaved(self, other: Self) -> [Self; 2];
-    /// `Quantiser::levels` of a line, given what `Quantiser::line` says of it.
+    /// The levels of a line of coefficients times 8; `line` is what `Quantiser::line` gives for it.
     fn quantised(self, line: [[u16; BLOCK_SIDE]; 3]) -> Self;
-    /// Levels of each block in zig-zag order.
+    /// Store the levels of each block in zig-zag order.
     fn store_levels(lines: [Self; BLOCK_SIDE], levels: &mut [Levels]);
 }
 
@@ -58,11 +59,11 @@ pub trait Lanes: Copy {
 macro_rules! block_kernels {
     ($feature:literal, $lanes:ty) => {
         block_kernels!(@one $feature, $lanes, transform(
-            lines: crate::simd::Lines<'_>, coefficients: &mut [crate::dct::Block]));
+            lines: crate::simd::kernels::Lines<'_>, coefficients: &mut [crate::transform::dct::Block]));
         block_kernels!(@one $feature, $lanes, quantise(
-            coefficients: &[crate::dct::Block], quantiser: &crate::quant::Quantiser, levels: &mut [crate::levels::Levels]));
+            coefficients: &[crate::transform::dct::Block], quantiser: &crate::transform::quantiser::Quantiser, levels: &mut [crate::transform::levels::Levels]));
         block_kernels!(@one $feature, $lanes, transform_and_quantise(
-            lines: crate::simd::Lines<'_>, quantiser: &crate::quant::Quantiser, levels: &mut [crate::levels::Levels]));
+            lines: crate::simd::kernels::Lines<'_>, quantiser: &crate::transform::quantiser::Quantiser, levels: &mut [crate::transform::levels::Levels]));
     };
     (@one $feature:literal, $lanes:ty, $name:ident($($argument:ident: $kind:ty),+)) => {
         pub fn $name($($argument: $kind),+) {
@@ -71,7 +72,7 @@ macro_rules! block_kernels {
                 // SAFETY: the caller sees to it that the processor has the instructions.
                 unsafe { crate::simd::lanes::$name::<$lanes>($($argument),+) }
             }
-            // SAFETY: only a `Kernels` names this function, which `Level::kernels` hands out where the processor
+            // SAFETY: only a `Kernels` names this function, which `InstructionSet::kernels` hands out where the processor
             // has the instructions.
             unsafe { compiled($($argument),+) }
         }
@@ -79,7 +80,7 @@ macro_rules! block_kernels {
 }
 pub(super) use block_kernels;
 
-/// The most blocks side by side of any level.
+/// The most blocks side by side of any instruction set.
 const MOST_BLOCKS: usize = 2;
 
 /// `Kernels::transform`.
@@ -149,9 +150,9 @@ pub unsafe fn transform_and_quantise<V: Lanes>(
 #[inline(always)]
 unsafe fn load<V: Lanes>(lines: Lines<'_>, first: usize) -> [V; BLOCK_SIDE] {
     let start = first * BLOCK_SIDE;
-    let samples = &lines.samples[start..start + 7 * lines.stride + V::BLOCKS * BLOCK_SIDE];
-    // SAFETY: the processor has the instructions; the slice ends where the last line's samples end.
-    let row = |row: usize| unsafe { V::load_samples(samples.as_ptr().add(row * lines.stride)) };
+    let values = &lines.values[start..start + 7 * lines.stride + V::BLOCKS * BLOCK_SIDE];
+    // SAFETY: the processor has the instructions; the slice ends where the last line's values end.
+    let row = |row: usize| unsafe { V::load_values(values.as_ptr().add(row * lines.stride)) };
     [row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7)]
 }
 
@@ -174,7 +175,7 @@ fn quantised<V: Lanes>(mut rows: [V; BLOCK_SIDE], quantiser: &Quantiser) -> [V; 
     rows
 }
 
-/// `dct::forward` of rows of samples.
+/// `dct::forward` of rows of values.
 #[inline(always)]
 fn forward<V: Lanes>(rows: [V; BLOCK_SIDE]) -> [V; BLOCK_SIDE] {
     let columns = transposed(rows);
@@ -182,7 +183,7 @@ fn forward<V: Lanes>(rows: [V; BLOCK_SIDE]) -> [V; BLOCK_SIDE] {
     pass::<V, false>(rows)
 }
 
-/// The two directions of each block swapped: interleaving the halves of a block three times turns an index of
+/// Swap rows and columns of each block: interleaving the halves of a block three times turns an index of
 /// three bits for the line and three for the lane by three bits.
 #[inline(always)]
 fn transposed<V: Lanes>(mut lines: [V; BLOCK_SIDE]) -> [V; BLOCK_SIDE] {

@@ -1,11 +1,11 @@
 //! Scalar kernels, in safe code; compilers make vectors of most of it.
 
-use super::{Kernels, Lines};
-use crate::colour;
-use crate::dct::{self, Block};
-use crate::layout::{BLOCK_AREA, BLOCK_SIDE};
-use crate::levels::Levels;
-use crate::quant::Quantiser;
+use crate::geometry::block::{BLOCK_AREA, BLOCK_SIDE};
+use crate::simd::kernels::{Kernels, Lines};
+use crate::transform::colour;
+use crate::transform::dct::{self, Block};
+use crate::transform::levels::Levels;
+use crate::transform::quantiser::Quantiser;
 
 pub const KERNELS: Kernels = Kernels {
     convert_row: colour::convert_row,
@@ -36,15 +36,15 @@ fn transform_and_quantise(lines: Lines<'_>, quantiser: &Quantiser, levels: &mut 
     }
 }
 
-/// A block, level-shifted, as columns.
+/// The values of a block less 128 (T.81 A.3.1), as columns.
 #[inline]
 fn columns_of(lines: Lines<'_>, column: usize) -> Block {
     let mut rows = [0; BLOCK_AREA];
     for (y, shifted) in rows.chunks_exact_mut(BLOCK_SIDE).enumerate() {
         let start = y * lines.stride + column * BLOCK_SIDE;
-        let samples = &lines.samples[start..start + BLOCK_SIDE];
-        for (value, &sample) in shifted.iter_mut().zip(samples) {
-            *value = i16::from(sample) - 128;
+        let line = &lines.values[start..start + BLOCK_SIDE];
+        for (shifted, &value) in shifted.iter_mut().zip(line) {
+            *shifted = i16::from(value) - 128;
         }
     }
     dct::transpose(&rows)

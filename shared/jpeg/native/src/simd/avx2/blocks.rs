@@ -1,11 +1,11 @@
-//! Two blocks side by side: `lanes` for vectors of 256 bits.
+//! The block kernels for vectors of 256 bits, which hold a line of two blocks.
 
 #[allow(clippy::wildcard_imports)]
 use std::arch::x86_64::*;
 
-use crate::layout::{BLOCK_AREA, BLOCK_SIDE, ZIGZAG};
-use crate::levels::Levels;
+use crate::geometry::block::{BLOCK_AREA, BLOCK_SIDE, ZIGZAG};
 use crate::simd::lanes::{block_kernels, Lanes};
+use crate::transform::levels::Levels;
 
 block_kernels!("avx2", TwoLines);
 
@@ -19,11 +19,11 @@ impl Lanes for TwoLines {
     type Wide = [__m256i; 2];
 
     #[inline(always)]
-    unsafe fn load_samples(samples: *const u8) -> Self {
-        // SAFETY: 16 samples can be read.
+    unsafe fn load_values(values: *const u8) -> Self {
+        // SAFETY: 16 values can be read.
         unsafe {
-            let samples = _mm256_cvtepu8_epi16(_mm_loadu_si128(samples.cast()));
-            Self(_mm256_sub_epi16(samples, _mm256_set1_epi16(128)))
+            let values = _mm256_cvtepu8_epi16(_mm_loadu_si128(values.cast()));
+            Self(_mm256_sub_epi16(values, _mm256_set1_epi16(128)))
         }
     }
 

@@ -1,9 +1,9 @@
-//! AVX2: two blocks side by side, one in each 128-bit half of a vector; rows by 32 samples a step.
+//! The kernels for AVX2: two blocks at a time, one in each 128-bit half of a vector, and rows in steps of 32 pixels.
 
 mod blocks;
 mod rows;
 
-use super::Kernels;
+use crate::simd::kernels::Kernels;
 
 pub const KERNELS: Kernels = Kernels {
     convert_row: rows::convert_row,

@@ -1,19 +1,19 @@
-//! Colour and downsampling: `colour` for 32 samples at once.
+//! Colour conversion and downsampling of 32 pixels at a time.
 
 #[allow(clippy::wildcard_imports)]
 use std::arch::x86_64::*;
 
-use crate::colour::{
+use crate::simd::short_rows::{convert_short_row, convert_short_row_to_luma, steps};
+use crate::transform::colour::{
     self, B_TO_CR, B_TO_Y, CHROMA_OFFSET, FRACTION_BITS, G_TO_CB, G_TO_CR, G_TO_Y, HALF, R_TO_CB, R_TO_Y,
 };
-use crate::simd::{convert_short_row, convert_short_row_to_luma, steps};
 
-/// Samples a step of colour conversion.
+/// Pixels in one step of colour conversion.
 const STEP: usize = 32;
-/// Samples a step of downsampling, counted in what comes out.
+/// Values in one step of downsampling, counted after it.
 const HALVED: usize = 16;
 
-/// Half of `HALF`, and of what a factor of 16 bits cannot hold: such a weight is shared by two factors.
+/// Half of the weight `HALF`, which a factor of 16 bits cannot hold: two factors share such a weight.
 const QUARTER: i32 = HALF / 2;
 
 pub fn convert_row(rgb: &[u8], y: &mut [u8], cb: &mut [u8], cr: &mut [u8]) {
@@ -65,7 +65,7 @@ unsafe fn convert_to_luma(rgb: &[u8], y: &mut [u8]) {
 /// Two colours of 16 pixels in turn, 16 bits each: pixels 0 to 3 of each half, then 4 to 7.
 type Pairs = [__m256i; 2];
 
-/// 16 pixels, each colour with each other one. Where there is a value, there is AVX2.
+/// 16 pixels as pairs of their colours. Where there is a value, there is AVX2.
 struct Pixels {
     rg: Pairs,
     rb: Pairs,
@@ -193,7 +193,7 @@ unsafe fn in_pairs(weights: [i32; 2]) -> __m256i {
     unsafe { _mm256_set1_epi32(weights[1] << 16 | (weights[0] & 0xFFFF)) }
 }
 
-/// 32 samples out of the halves of two vectors in turn.
+/// Store 32 values, taken from the halves of two vectors in turn.
 #[inline(always)]
 fn store(first: __m256i, second: __m256i, out: &mut [u8]) {
     let out = &mut out[..STEP];
@@ -238,13 +238,13 @@ unsafe fn pair_sums(row: &[u8]) -> __m256i {
 }
 
 #[inline(always)]
-fn store_half(samples: __m256i, out: &mut [u8]) {
+fn store_half(values: __m256i, out: &mut [u8]) {
     let out = &mut out[..HALVED];
     // SAFETY: where there is a vector, there is AVX2; `out` has 16 bytes.
     unsafe {
         let (lower, upper) = (
-            _mm256_castsi256_si128(samples),
-            _mm256_extracti128_si256::<1>(samples),
+            _mm256_castsi256_si128(values),
+            _mm256_extracti128_si256::<1>(values),
         );
         _mm_storeu_si128(out.as_mut_ptr().cast(), _mm_packus_epi16(lower, upper));
     }

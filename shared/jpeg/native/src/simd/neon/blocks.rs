@@ -1,11 +1,11 @@
-//! Block after block: `lanes` for vectors of 128 bits.
+//! The block kernels for vectors of 128 bits, which hold a line of one block.
 
 #[allow(clippy::wildcard_imports)]
 use std::arch::aarch64::*;
 
-use crate::layout::{BLOCK_SIDE, ZIGZAG};
-use crate::levels::Levels;
+use crate::geometry::block::{BLOCK_SIDE, ZIGZAG};
 use crate::simd::lanes::{block_kernels, Lanes};
+use crate::transform::levels::Levels;
 
 block_kernels!("neon", Line);
 
@@ -19,11 +19,11 @@ impl Lanes for Line {
     type Wide = [int32x4_t; 2];
 
     #[inline(always)]
-    unsafe fn load_samples(samples: *const u8) -> Self {
-        // SAFETY: 8 samples can be read.
+    unsafe fn load_values(values: *const u8) -> Self {
+        // SAFETY: 8 values can be read.
         unsafe {
-            let samples = vreinterpretq_s16_u16(vmovl_u8(vld1_u8(samples)));
-            Self(vsubq_s16(samples, vdupq_n_s16(128)))
+            let values = vreinterpretq_s16_u16(vmovl_u8(vld1_u8(values)));
+            Self(vsubq_s16(values, vdupq_n_s16(128)))
         }
     }
 

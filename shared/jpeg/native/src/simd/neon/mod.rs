@@ -1,4 +1,4 @@
-//! NEON: one block a vector; rows by 16 samples a step. Every processor of 64 bits has it.
+//! The kernels for NEON, which every 64-bit ARM processor has: one block at a time, and rows in steps of 16 pixels.
 
 // Newer compilers know that, and call its intrinsics safe.
 #![allow(unused_unsafe)]
@@ -6,7 +6,7 @@
 mod blocks;
 mod rows;
 
-use super::Kernels;
+use crate::simd::kernels::Kernels;
 
 pub const KERNELS: Kernels = Kernels {
     convert_row: rows::convert_row,

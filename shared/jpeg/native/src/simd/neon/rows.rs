@@ -1,16 +1,16 @@
-//! Colour and downsampling: `colour` for 16 samples at once.
+//! Colour conversion and downsampling of 16 pixels at a time.
 
 #[allow(clippy::wildcard_imports)]
 use std::arch::aarch64::*;
 
-use crate::colour::{
+use crate::simd::short_rows::{convert_short_row, convert_short_row_to_luma, steps};
+use crate::transform::colour::{
     self, B_TO_CR, B_TO_Y, CHROMA_OFFSET, FRACTION_BITS, G_TO_CB, G_TO_CR, G_TO_Y, HALF, R_TO_CB, R_TO_Y,
 };
-use crate::simd::{convert_short_row, convert_short_row_to_luma, steps};
 
-/// Samples a step of colour conversion.
+/// Pixels in one step of colour conversion.
 const STEP: usize = 16;
-/// Samples a step of downsampling, counted in what comes out.
+/// Values in one step of downsampling, counted after it.
 const HALVED: usize = 8;
 
 pub fn convert_row(rgb: &[u8], y: &mut [u8], cb: &mut [u8], cr: &mut [u8]) {
@@ -35,7 +35,7 @@ pub fn convert_row_to_luma(rgb: &[u8], y: &mut [u8]) {
     }
 }
 
-/// Eight pixels, 16 bits a sample.
+/// Eight pixels, with 16 bits for each colour.
 struct Pixels {
     r: uint16x8_t,
     g: uint16x8_t,
@@ -151,8 +151,8 @@ fn in_turn(even: u32, odd: u32) -> uint16x8_t {
 }
 
 #[inline(always)]
-fn store_half(samples: uint8x8_t, out: &mut [u8]) {
+fn store_half(values: uint8x8_t, out: &mut [u8]) {
     let out = &mut out[..HALVED];
     // SAFETY: there is NEON; `out` has 8 bytes.
-    unsafe { vst1_u8(out.as_mut_ptr(), samples) }
+    unsafe { vst1_u8(out.as_mut_ptr(), values) }
 }

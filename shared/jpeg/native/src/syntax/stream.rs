@@ -1,0 +1,216 @@
+//! The walk through a stream from SOI to EOI (T.81 annex B), which stops at each scan.
+
+use crate::error::{Error, Result};
+use crate::syntax::colours::Colours;
+use crate::syntax::frame_header::Frame;
+use crate::syntax::limits::Limits;
+use crate::syntax::markers::{APP0, APP10, APP14, COM, DHT, DNL, DQT, DRI, EOI, RST0, SOF0, SOF1, SOI, SOS};
+use crate::syntax::scan_header::{require_bytes, ScanHeader};
+use crate::syntax::table_segments::DefinedTables;
+use crate::syntax::unsupported::{refused_process, unsupported};
+use crate::tables_id::{TablesId, APP10_TAG};
+
+/// Where the walk stops.
+#[derive(Clone, Copy, Debug)]
+pub enum Stop {
+    Scan(ScanHeader),
+    End,
+}
+
+/// A stream that is being walked, and what its segments have said so far.
+pub struct Stream<'a> {
+    data: &'a [u8],
+    position: usize,
+    limits: Limits,
+    markers: u64,
+    scans: u64,
+    pub frame: Option<Frame>,
+    pub tables: DefinedTables,
+    pub restart_interval: usize,
+    pub tables_id: Option<TablesId>,
+    pub sampling_claim: Option<u8>,
+    colours: Colours,
+}
+
+impl<'a> Stream<'a> {
+    pub fn new(data: &'a [u8], limits: Limits) -> Result<Self> {
+        Limits::require("max_bytes", limits.bytes, data.len() as u64)?;
+        if data.get(..3) != Some(&[0xFF, SOI, 0xFF]) {
+            return Err(Error::not_a_jpeg(
+                "it does not begin with FF D8 FF (start of image)",
+            ));
+        }
+        Ok(Self {
+            data,
+            position: 2,
+            limits,
+            markers: 0,
+            scans: 0,
+            frame: None,
+            tables: DefinedTables::NONE,
+            restart_interval: 0,
+            tables_id: None,
+            sampling_claim: None,
+            colours: Colours::default(),
+        })
+    }
+
+    /// The frame header, which must have been met before offset `at`.
+    pub fn require_frame(&self, at: usize) -> Result<Frame> {
+        self.frame
+            .ok_or_else(|| Error::corrupt(at, "there is no frame (SOF)"))
+    }
+
+    /// Go on at the marker behind a scan, whose offset the caller has found.
+    pub fn resume_at(&mut self, position: usize) {
+        self.position = position;
+    }
+
+    /// The offset of the marker that ends the scan whose data begin at `start`; restart markers do not end it.
+    pub fn scan_end(&self, start: usize) -> Result<usize> {
+        let data = self.data;
+        let mut position = start;
+        while let Some(skip) = data[position..].iter().position(|&byte| byte == 0xFF) {
+            position += skip;
+            let after_fill = data[position..].iter().position(|&byte| byte != 0xFF);
+            let next = after_fill.map(|fill| (position + fill, data[position + fill]));
+            match next {
+                Some((at, 0)) if at == position + 1 => position = at + 1,
+                Some((at, marker)) if marker & 0xF8 == RST0 => position = at + 1,
+                Some(_) => return Ok(position),
+                None => break,
+            }
+        }
+        Err(Error::scan(data.len(), "the data end inside a scan"))
+    }
+
+    /// Read segments up to the next scan or the end of the image (EOI).
+    pub fn next_stop(&mut self) -> Result<Stop> {
+        loop {
+            let at = self.position;
+            let marker = self.marker()?;
+            match marker {
+                EOI => return Ok(Stop::End),
+                SOI | RST0..=0xD7 | 0x00..=0xBF | 0xF0..=0xFD => {
+                    return Err(Error::corrupt(
+                        at,
+                        format!("marker FF{marker:02X} has no place here"),
+                    ))
+                }
+                DNL => return Err(unsupported("a height given late (DNL)")),
+                _ => {}
+            }
+            let body = self.body()?;
+            if marker == SOS {
+                return self.scan(body).map(Stop::Scan);
+            }
+            self.segment(marker, body, at)?;
+        }
+    }
+
+    /// The code of the next marker; fill bytes before it are skipped (T.81 B.1.1.2).
+    fn marker(&mut self) -> Result<u8> {
+        let at = self.position;
+        let rest = self.data.get(at..).unwrap_or_default();
+        let fill = rest.iter().take_while(|&&byte| byte == 0xFF).count();
+        let code = rest.get(fill).copied();
+        match code {
+            None => Err(Error::corrupt(
+                self.data.len(),
+                "the data end before the end of image (EOI)",
+            )),
+            Some(byte) if fill == 0 => Err(Error::corrupt(
+                at,
+                format!("{byte:#04x} where a marker must stand"),
+            )),
+            Some(code) => {
+                self.markers += 1;
+                Limits::require("max_markers", self.limits.markers, self.markers)?;
+                self.position = at + fill + 1;
+                Ok(code)
+            }
+        }
+    }
+
+    /// The body of the marker segment whose length stands at the current position.
+    fn body(&mut self) -> Result<&'a [u8]> {
+        let at = self.position;
+        let cut = || Error::corrupt(self.data.len(), "the data end inside a marker segment");
+        let length = self.data.get(at..at + 2).ok_or_else(cut)?;
+        let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
+        if length < 2 {
+            return Err(Error::corrupt(at, format!("a segment of length {length}")));
+        }
+        let body = self.data.get(at + 2..at + length).ok_or_else(cut)?;
+        self.position = at + length;
+        Ok(body)
+    }
+
+    fn segment(&mut self, marker: u8, body: &[u8], at: usize) -> Result<()> {
+        match marker {
+            SOF0 | SOF1 if self.frame.is_some() => Err(Error::corrupt(at, "a second frame header (SOF)")),
+            SOF0 | SOF1 => {
+                self.frame = Some(Frame::parse(marker, body, at, &self.limits)?);
+                Ok(())
+            }
+            DQT => self.tables.read_dqt(body, at),
+            DHT => self.tables.read_dht(body, at),
+            DRI => self.define_restart(body, at),
+            APP0 if body.starts_with(b"JFIF\0") => {
+                self.colours.is_jfif = true;
+                Ok(())
+            }
+            APP10 => {
+                self.claim(body);
+                Ok(())
+            }
+            APP14 if body.starts_with(b"Adobe") => {
+                self.colours.adobe_transform = body.get(11).copied();
+                Ok(())
+            }
+            APP0..=0xEF | COM => Ok(()),
+            _ => Err(unsupported(refused_process(marker))),
+        }
+    }
+
+    /// Read the body of an APP10 segment: a sampling, a tables id, or nothing of ours.
+    fn claim(&mut self, body: &[u8]) {
+        match body {
+            [a, b, sampling] if [*a, *b] == APP10_TAG => self.sampling_claim = Some(*sampling),
+            [a, b, id @ ..] if [*a, *b] == APP10_TAG => {
+                if let Ok(id) = id.try_into() {
+                    self.tables_id = Some(id);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn define_restart(&mut self, body: &[u8], at: usize) -> Result<()> {
+        match body {
+            [high, low] => {
+                self.restart_interval = usize::from(u16::from_be_bytes([*high, *low]));
+                Ok(())
+            }
+            _ => Err(Error::corrupt(at, "a restart interval (DRI) of the wrong length")),
+        }
+    }
+
+    fn scan(&mut self, body: &[u8]) -> Result<ScanHeader> {
+        let start = self.position;
+        self.scans += 1;
+        Limits::require("max_scans", self.limits.scans, self.scans)?;
+        let frame = self
+            .frame
+            .ok_or_else(|| Error::corrupt(start, "a scan (SOS) before the frame (SOF)"))?;
+        self.colours.require_ycbcr(&frame)?;
+        let scan = ScanHeader::parse(body, &frame, start)?;
+        if self.scans == 1 {
+            require_bytes(&frame.layout, start, self.data.len())?;
+        }
+        // Held to their limit before any restart marker is looked for.
+        let restarts = scan.restarts(&frame.layout, self.restart_interval);
+        Limits::require("max_restarts", self.limits.restarts, restarts as u64)?;
+        Ok(scan)
+    }
+}

@@ -1,0 +1,7 @@
+//! The arithmetic between pixels and levels (T.81 annex A.3): colour, downsampling, DCT and quantisation.
+
+pub mod colour;
+pub mod dct;
+pub mod levels;
+pub mod quantiser;
+pub mod resample;
