@@ -13,7 +13,10 @@ import structlog
 
 from cloud_server.api.device.admission import Admission, BodyLimits
 from cloud_server.api.device.plane import device_plane
-from cloud_server.api.http.exchange import TURNED_AWAY, BodyMemory, Exchange, HttpLimits
+from cloud_server.api.http.body_memory import BodyMemory
+from cloud_server.api.http.exchange import Exchange
+from cloud_server.api.http.limits import HttpLimits
+from cloud_server.api.http.protocol import TURNED_AWAY
 from cloud_server.api.operator.plane import OperatorLimits, operator_plane
 from cloud_server.api.ops.plane import Health, ops_plane
 from cloud_server.api.tuf_files import TufFiles
@@ -157,7 +160,7 @@ class System:
         """End a drain at once; requests that are not answered yet are cut off."""
         self._is_in_a_hurry.set()
         for listener in (self.device, self.operator, self.ops):
-            listener.hurry()
+            listener.force_stop()
 
     async def _start(self) -> None:
         gc.collect()
@@ -196,8 +199,19 @@ class System:
 
     def _at(self, host: str, port: int) -> ListenerSettings:
         settings = self._settings
-        http = HttpLimits(settings.head_max_seconds, settings.write_max_seconds, settings.connections_max, self._bodies)
-        return ListenerSettings(host, port, http, settings.keep_alive_seconds, settings.drain_max_seconds)
+        http = HttpLimits(
+            head_max_seconds=settings.head_max_seconds,
+            write_max_seconds=settings.write_max_seconds,
+            connections_max=settings.connections_max,
+            bodies=self._bodies,
+        )
+        return ListenerSettings(
+            host=host,
+            port=port,
+            http=http,
+            keep_alive_seconds=settings.keep_alive_seconds,
+            drain_max_seconds=settings.drain_max_seconds,
+        )
 
     def _meter(self, exchange: Exchange) -> None:
         if exchange.route == TURNED_AWAY:

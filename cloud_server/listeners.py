@@ -12,12 +12,14 @@ from typing import Any, cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from cloud_server.api.http.exchange import Exchange, HttpLimits, MeteredProtocol, metered_protocol
+from cloud_server.api.http.exchange import Exchange
+from cloud_server.api.http.limits import HttpLimits
+from cloud_server.api.http.protocol import MeteredProtocol, metered_protocol
 
 _DRAIN_LOOK_SECONDS = 0.02
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerSettings:
     """Where to listen (port 0: any free one), what to hold at most, and how long to wait for what (seconds)."""
 
@@ -74,13 +76,13 @@ class Listener:
         if self._serving is not None:
             await self._serving
 
-    def hurry(self) -> None:
+    def force_stop(self) -> None:
         """Cut off whatever `drain` still waits for."""
         self._server.force_exit = True
 
 
 def allow_open_files(count: int) -> None:
-    """Have the process hold so many sockets and files, as far as it may: a shell's default is often 1024."""
+    """Raise the process's limit of open sockets and files to `count`, or as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = count if hard == resource.RLIM_INFINITY else min(count, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
@@ -88,9 +90,9 @@ def allow_open_files(count: int) -> None:
 
 
 def _give_up_on_deaf_peers(listening: socket.socket, seconds: float) -> None:
-    """Let the kernel end connections whose peer takes none of an answer for so long.
+    """Let the kernel end connections whose peer acknowledges nothing for `seconds`.
 
-    Nobody else ends one that was closed while little enough was left to send that nothing waits for it.
+    Nothing else ends a connection that was closed while the rest of its answer fitted into the kernel's buffers.
     """
     if sys.platform == "linux":
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * seconds))

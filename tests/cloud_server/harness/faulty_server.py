@@ -6,7 +6,8 @@ import sys
 
 from fastapi import FastAPI
 
-from cloud_server.api.http.exchange import BodyMemory, HttpLimits
+from cloud_server.api.http.body_memory import BodyMemory
+from cloud_server.api.http.limits import HttpLimits
 from cloud_server.api.http.problems import install_problems
 from cloud_server.listeners import Listener, ListenerSettings
 from cloud_server.logs import logging_to
@@ -30,7 +31,15 @@ async def serve() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     listener = Listener(
         faulty_app(),
-        ListenerSettings("127.0.0.1", 0, HttpLimits(5.0, 5.0, 10, BodyMemory(1 << 20)), 5, 5),
+        ListenerSettings(
+            host="127.0.0.1",
+            port=0,
+            http=HttpLimits(
+                head_max_seconds=5.0, write_max_seconds=5.0, connections_max=10, bodies=BodyMemory(1 << 20)
+            ),
+            keep_alive_seconds=5,
+            drain_max_seconds=5,
+        ),
         lambda _exchange: None,
     )
     await listener.start()

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cloud_server.api.http.exchange import HEAD_MAX_BYTES, PIPELINED_MAX
+from cloud_server.api.http.limits import HEAD_MAX_BYTES, PIPELINED_MAX
 from shared.wire import ProblemCode
 from tests.cloud_server.harness.devices import Device
 from tests.cloud_server.harness.frames import frame, tables

@@ -1,0 +1,219 @@
+"""HTTP/1.1 on one connection: uvicorn's protocol with counting and limits. The one door to `uvicorn.protocols`.
+
+uvicorn's protocol is the only place that sees header bytes, chunk framing and the bytes of answers that uvicorn
+writes itself, so it is subclassed here. It also enforces what an ASGI application cannot: how long a request's head
+may take and how long it may be, what may follow a body, how many requests may wait for one answer, and that a body
+which nobody will read does not cut off the answer. docs/adr/0016-one-door-to-uvicorns-protocol.md says why.
+"""
+
+import asyncio
+import functools
+from collections.abc import Callable
+from typing import Any, cast
+
+import structlog
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from cloud_server.api.http.deadline import Deadline
+from cloud_server.api.http.exchange import Exchange
+from cloud_server.api.http.exchange_queue import ExchangeQueue
+from cloud_server.api.http.limits import (
+    FIRST_REQUEST_SECONDS,
+    HEAD_MAX_BYTES,
+    PIPELINED_MAX,
+    REST_MAX_SECONDS,
+    HttpLimits,
+)
+from cloud_server.api.http.raw_answer import raw_answer
+from cloud_server.api.http.request_id import instance_of, new_request_id
+from cloud_server.api.http.transport import LingeringTransport
+from shared.wire import Problem, ProblemCode
+
+TURNED_AWAY = "turned-away"
+"""The route of a connection that was one too many."""
+_log = structlog.get_logger()
+
+
+def metered_protocol(
+    meter: Callable[[Exchange], None], limits: HttpLimits, is_leaving: Callable[[], bool]
+) -> type[asyncio.Protocol]:
+    """What uvicorn's `Config(http=...)` takes: the protocol, told where to report and when to announce the end."""
+    return cast(type[asyncio.Protocol], functools.partial(MeteredProtocol, meter, limits, is_leaving))
+
+
+class MeteredProtocol(HttpToolsProtocol):
+    """HTTP/1.1 that reports each exchange once, and keeps each connection within its limits."""
+
+    def __init__(
+        self,
+        meter: Callable[[Exchange], None],
+        limits: HttpLimits,
+        is_leaving: Callable[[], bool],
+        **uvicorn_arguments: Any,
+    ) -> None:
+        super().__init__(**uvicorn_arguments)
+        self._limits = limits
+        self._is_leaving = is_leaving
+        self._exchanges = ExchangeQueue(limits.bodies, meter)
+        self._is_in_body = False
+        self._is_refused = False
+        self._head_bytes = 0
+        self._header_bytes = 0
+        self._head_deadline = Deadline(self.loop, limits.head_max_seconds, self._drop)
+        self._rest_deadline = Deadline(self.loop, REST_MAX_SECONDS, self._drop)
+        self._write_deadline = Deadline(self.loop, limits.write_max_seconds, self._drop)
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        lingering = LingeringTransport(transport, self, self._limits.write_max_seconds)
+        super().connection_made(cast(asyncio.Transport, lingering))
+        if len(self.connections) > self._limits.connections_max:
+            self._turn_away()
+            return
+        self._head_deadline.start()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for deadline in (self._head_deadline, self._rest_deadline, self._write_deadline):
+            deadline.stop()
+        super().connection_lost(exc)
+        self._exchanges.lose()
+
+    def data_received(self, data: bytes) -> None:
+        self._exchanges.open().received_bytes += len(data)
+        if self._is_refused or self.transport.is_closing():
+            return
+        self._head_bytes += len(data)  # a trailer's, too: the parser keeps one that does not end
+        super().data_received(data)
+        if self._exchanges.arriving is not None:
+            self._limit_head()
+
+    def pause_writing(self) -> None:
+        """The peer does not read: it gets `write_max_seconds` to begin again."""
+        super().pause_writing()
+        self._write_deadline.start()
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        self._write_deadline.stop()
+        super().resume_writing()
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        if len(self._exchanges) >= PIPELINED_MAX:
+            raise ValueError("too many requests at once")  # the parser gives up, and the line ends after the answers
+        self._header_bytes = 0
+        exchange = self._exchanges.begin_request()
+        exchange.abort = self.transport.abort
+        super().on_message_begin()
+        self.scope["state"]["exchange"] = exchange
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header. What comes behind a chunked body is a trailer: nobody asked for those, so they are dropped."""
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > HEAD_MAX_BYTES:
+            raise ValueError("too many headers")
+        if not self._is_in_body:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._is_in_body = True
+        self._head_bytes = 0
+        self._head_deadline.stop()
+        super().on_headers_complete()
+        if self._is_leaving():
+            self.announce_leaving()
+
+    def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._is_in_body = False
+        self._head_bytes = 0
+        self._rest_deadline.stop()
+        self._exchanges.end_request()
+
+    # What uvicorn calls.
+
+    def on_response_complete(self) -> None:
+        if self._exchanges.end_answer():
+            self._rest_deadline.start()
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP with a problem document, as everything else is answered; read no more."""
+        self._is_refused = True
+        if self._exchanges.arriving is not None:
+            self._exchanges.arriving.route = "malformed"
+        if self._exchanges.has_earlier:
+            self.cycle.keep_alive = False  # the requests before it get their answers first, then the line ends
+            return
+        self._refuse(ProblemCode.BAD_REQUEST, msg)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """A request asked to change the protocol (`Upgrade`), and is answered in HTTP/1.1 as if it had not.
+
+        The parser stops at such a request: what came behind its head in the same segment is not read as HTTP.
+        """
+
+    # What the listener and the transport call.
+
+    def announce_leaving(self) -> None:
+        """Close the connection after the answer to the newest request that has begun to arrive."""
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Close the connection as soon as nobody can still expect an answer on it."""
+        if self._is_unused:
+            self.loop.call_later(FIRST_REQUEST_SECONDS, self._close_if_unused)
+        elif self._exchanges.arriving is None or self._is_in_body:
+            super().shutdown()
+
+    def count_sent(self, size: int) -> None:
+        """Count `size` bytes that were written."""
+        self._exchanges.count_sent(size)
+
+    @property
+    def has_unread_body(self) -> bool:
+        """Whether the peer is still sending what nobody will answer."""
+        return self._exchanges.arriving is not None or self._is_refused
+
+    @property
+    def _is_unused(self) -> bool:
+        return self.cycle is None and self._exchanges.arriving is None
+
+    def _close_if_unused(self) -> None:
+        if self._is_unused:
+            self.transport.close()
+
+    def _turn_away(self) -> None:
+        """Refuse a connection that is one too many before anything of it is read."""
+        self.connections.discard(self)
+        self._is_refused = True
+        self._exchanges.open().route = TURNED_AWAY
+        self._refuse(
+            ProblemCode.QUEUE_FULL, f"{self._limits.connections_max} connections are open", "retry-after: 1\r\n"
+        )
+
+    def _limit_head(self) -> None:
+        """Refuse a head, a trailer or a chunk's extensions that are too long; give a head its time to arrive."""
+        if self._head_bytes > HEAD_MAX_BYTES and not self._is_refused:
+            part = "trailers and chunk framing have" if self._is_in_body else "a request's head has"
+            self.send_400_response(f"{part} at most {HEAD_MAX_BYTES} bytes")
+        elif not self._head_deadline.is_running and not self._is_in_body:
+            self._head_deadline.start()
+
+    def _refuse(self, code: ProblemCode, detail: str, headers: str = "") -> None:
+        """Answer without an application, and end the connection."""
+        request_id = new_request_id()
+        client = self.client[0] if self.client else ""
+        _log.warning("refused", status=code.status, code=code, detail=detail, request_id=request_id, client=client)
+        self.transport.write(raw_answer(Problem.of(code, detail, instance_of(request_id)), headers))
+        self.transport.close()
+
+    def _drop(self) -> None:
+        self.transport.abort()
