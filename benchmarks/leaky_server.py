@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cloud_server import app, command
-from cloud_server.inference.ingest import Frame, Ingest
+from cloud_server.inference.frames import Frame
+from cloud_server.inference.ingest import Ingest
 
 LEAK_BYTES = 1024
 KEPT: list[bytearray] = []

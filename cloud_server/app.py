@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from cloud_server.answered import Observer, Observers
 from cloud_server.api.device.admission import Admission, BodyLimits
 from cloud_server.api.device.plane import device_plane
 from cloud_server.api.http.body_memory import BodyMemory
@@ -35,6 +36,7 @@ from cloud_server.fleet.spending import Spending
 from cloud_server.inference.ingest import Ingest
 from cloud_server.inference.lanes import Lanes
 from cloud_server.inference.model_cache import ModelCache
+from cloud_server.inference.storing import AnswerStore
 from cloud_server.inference.warm_up import BatchLimits
 from cloud_server.inference.workers import Workers
 from cloud_server.listeners import Listener, ListenerSettings
@@ -92,9 +94,16 @@ class System:
         )
         lifetimes = Lifetimes(settings.samples_days, settings.results_days)
         self._retention = Retention(self._database, self._frames, lifetimes)
-        self._ingest = Ingest(
-            self._database, self._devices, lanes, self.metrics, self._workers, self._sampler, settings.queue_max_frames
+        observers = Observers(
+            [
+                Observer(name="metrics", observe=self.metrics.count_answered),
+                Observer(name="devices", observe=self._devices.touch_answered),
+                Observer(name="sampler", observe=self._sampler.observe),
+            ],
+            self.metrics.count_observer_fault,
         )
+        answers = AnswerStore(self._database, self.metrics)
+        self._ingest = Ingest(answers, lanes, self._workers, self.metrics, observers, settings.queue_max_frames)
         quota: Quota[int] = Quota(Rate(settings.quota_frames_per_second, settings.quota_burst_frames))
         self._spending = Spending(self._database, quota, self._replicas)
         admission = Admission(

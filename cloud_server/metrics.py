@@ -8,14 +8,14 @@ Bytes are counted twice over, for two questions:
 """
 
 from collections import Counter as Count
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from shared.wire import Match
+from cloud_server.answered import AnsweredFrames
 
 LABELS_NAMED_MAX = 200
 """A classifier's labels beyond this many are counted together as "other"."""
@@ -80,6 +80,12 @@ class Metrics:
             "dctwire_predictions",
             "Answers by label.",
             ["family", "label"],
+            registry=registry,
+        )
+        self._observer_faults = Counter(
+            "dctwire_observer_faults",
+            "Micro-batches of answered frames that an observer failed to take; their answers were given.",
+            ["observer"],
             registry=registry,
         )
         self._feedback = Counter(
@@ -169,11 +175,16 @@ class Metrics:
             self._labelled(self._payload, "in", payload.family, payload.tables, part).inc(size)
         self._labelled(self._payload, "out", payload.family, payload.tables, "http").inc(sent_bytes)
 
-    def count_answers(self, family: str, tables: str, match: Match, labels: Count[str]) -> None:
-        """Count frames' first answers; how many of each of `labels`, named as `bounded_labels` does."""
-        self._labelled(self._frames, family, tables, match.value).inc(labels.total())
-        for label, count in labels.items():
-            self._labelled(self._predictions, family, label).inc(count)
+    def count_answered(self, answered: AnsweredFrames) -> None:
+        """Count frames that were answered for the first time, and their labels."""
+        frames, family = answered.frames, answered.family
+        self._labelled(self._frames, family, answered.tables, answered.match.value).inc(len(frames))
+        for label, count in Count(frame.label for frame in frames).items():
+            self._labelled(self._predictions, family, metric_label(answered.labels, label)).inc(count)
+
+    def count_observer_fault(self, observer: str) -> None:
+        """Count a micro-batch of answered frames that an observer failed to take."""
+        self._labelled(self._observer_faults, observer).inc()
 
     def count_replay(self, family: str) -> None:
         """Count a frame that was given its stored answer."""
@@ -251,7 +262,6 @@ class Metrics:
         return generate_latest(self._registry)
 
 
-def bounded_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
-    """The labels as metrics name them: the first `LABELS_NAMED_MAX`, then "other"."""
-    named = labels[:LABELS_NAMED_MAX]
-    return named + ("other",) * (len(labels) - len(named))
+def metric_label(labels: Sequence[str], index: int) -> str:
+    """A classifier's label as metrics name it: one of the first `LABELS_NAMED_MAX`, or "other"."""
+    return labels[index] if index < LABELS_NAMED_MAX else "other"

@@ -1,6 +1,6 @@
 """Chooses frames to keep while they are answered, and keeps them afterwards: uploads never wait for it.
 
-`offer` is called for every answered frame and does a few dictionary look-ups. What it chooses goes through a bounded
+`observe` is told of every answered frame and does a few dictionary look-ups. What it chooses goes through a bounded
 queue to one task that stores; when that queue is full the frame is dropped and counted.
 """
 
@@ -8,27 +8,17 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 import structlog
 
+from cloud_server.answered import AnsweredFrames
 from cloud_server.feedback.reasons import Dropped, Reason, RecentAnswers, SamplingRules, reason_for
 from cloud_server.feedback.recent_frames import RecentFrame, RecentFrames
 from cloud_server.feedback.sample_store import Kept, NotKept, SampleStore
 from cloud_server.metrics import Metrics
-from shared.wire import Match
 
 QUEUE_MAX_FRAMES = 64
 _log = structlog.get_logger()
-
-
-class FrameAnswer(NamedTuple):
-    """What a classifier of `classes` labels answered to a frame, and how well it fits the frame's tables."""
-
-    label: str
-    confidence: float
-    classes: int
-    match: Match
 
 
 class Sampler:
@@ -57,13 +47,23 @@ class Sampler:
         self._closed: dict[tuple[str, Reason], NotKept] = {}
         self._queue: asyncio.Queue[tuple[RecentFrame, Reason]] = asyncio.Queue(QUEUE_MAX_FRAMES)
 
-    def offer(self, frame: RecentFrame, answer: FrameAnswer) -> None:
-        """Tell of a frame whose answer is durable. Never waits, never raises."""
-        try:
-            self._offer(frame, answer)
-        except Exception as error:  # noqa: BLE001 - the frame has its answer; no sample is worth losing that
-            self._metrics.count_sample_dropped(Dropped.FAULT)
-            _log.error("frame-not-offered", exc_info=error)
+    def observe(self, answered: AnsweredFrames) -> None:
+        """Remember answered frames, and choose among them. Never waits."""
+        answers = self._answers.get(answered.family)
+        if answers is None:
+            answers = self._answers[answered.family] = RecentAnswers()
+        for one in answered.frames:
+            frame = RecentFrame(one.device_id, one.sequence, answered.family, one.data, answered.table_set)
+            self._recent.put(frame)
+            reason = reason_for(
+                self._rules,
+                drawn=self._draw(),
+                confidence=one.confidence,
+                rarity=answers.note(answered.labels[one.label], len(answered.labels)),
+                match=answered.match,
+            )
+            if reason is not None:
+                self._enqueue(frame, reason)
 
     def contradicted(self, device_id: int, sequence: int) -> None:
         """Tell of a label that contradicts a frame's answer. Never waits."""
@@ -82,21 +82,6 @@ class Sampler:
             except Exception as error:  # noqa: BLE001 - a fault of ours must not end sampling
                 self._metrics.count_sample_dropped(Dropped.FAULT)
                 _log.error("sample-not-stored", exc_info=error)
-
-    def _offer(self, frame: RecentFrame, answer: FrameAnswer) -> None:
-        self._recent.put(frame)
-        answers = self._answers.get(frame.family)
-        if answers is None:
-            answers = self._answers[frame.family] = RecentAnswers()
-        reason = reason_for(
-            self._rules,
-            drawn=self._draw(),
-            confidence=answer.confidence,
-            rarity=answers.note(answer.label, answer.classes),
-            match=answer.match,
-        )
-        if reason is not None:
-            self._enqueue(frame, reason)
 
     def _enqueue(self, frame: RecentFrame, reason: Reason) -> None:
         closed = self._closed.get((frame.family, reason))

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
+from cloud_server.answered import AnsweredFrames
 from cloud_server.errors import ClaimError, GuessedTokensError, QuotaError, StorageError, TokenError
 from cloud_server.fleet.quota import Quota, Rate
 from cloud_server.fleet.secrets import claim_sha256, new_claim_code, new_device_id, new_token, token_sha256
@@ -52,6 +53,7 @@ class Devices:
         self._database = database
         self._now = now
         self._by_token: dict[bytes, Device] = {}
+        self._by_row: dict[int, Device] = {}
         self._to_save: dict[int, Device] = {}
         self._look_ups: Quota[str] = Quota(Rate(LOOK_UPS_PER_SECOND, LOOK_UPS_AT_ONCE))
 
@@ -96,10 +98,14 @@ class Devices:
         known = self._by_token.get(row.token_sha256)
         if known is None:
             known = Device(row.id, row.public_id, row.family, row.token_sha256, row.enrolled_at)
-            self._by_token[known.token_sha256] = known
+            self._add(known)
         if (row.last_seen_at or 0) > (known.last_seen_at or 0):
             known.last_seen_at, known.last_tables = row.last_seen_at, row.last_tables
         return known
+
+    def _add(self, device: Device) -> None:
+        self._by_token[device.token_sha256] = device
+        self._by_row[device.row_id] = device
 
     async def create_claim(self, family: str) -> Claim:
         """A new claim code for one device; only its hash is kept."""
@@ -124,7 +130,7 @@ class Devices:
         )
         if device is None:
             raise ClaimError("ask the operator for a new code (dctwire claim FAMILY); each works once, for a day")
-        self._by_token[device.token_sha256] = device
+        self._add(device)
         return Enrolment(device_id=device.public_id, token=token, family=device.family)
 
     def touch(self, device: Device, tables: str | None = None) -> None:
@@ -133,6 +139,11 @@ class Devices:
         if tables is not None:
             device.last_tables = tables
         self._to_save[device.row_id] = device
+
+    def touch_answered(self, answered: AnsweredFrames) -> None:
+        """Note that the devices of answered frames were here, and with which tables."""
+        for frame in answered.frames:
+            self.touch(self._by_row[frame.device_id], answered.tables)
 
     async def save(self) -> None:
         """Write what `touch` noted.

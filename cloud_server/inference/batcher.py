@@ -21,12 +21,12 @@ Lane = TypeVar("Lane", bound=Hashable)
 Work = TypeVar("Work", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True)
-class BatcherLimits:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueLimits:
     """How many batches run at once, and how many frames may wait."""
 
     workers: int
-    queue_max: int
+    frames_max: int
 
 
 class Batcher(Generic[Lane, Work]):
@@ -34,7 +34,7 @@ class Batcher(Generic[Lane, Work]):
 
     def __init__(
         self,
-        limits: BatcherLimits,
+        limits: QueueLimits,
         batch_max: Callable[[Lane], int],
         run: Callable[[Lane, Sequence[Work]], None],
         soon: Callable[[Callable[[], None]], object],
@@ -65,7 +65,7 @@ class Batcher(Generic[Lane, Work]):
         Raises:
             QueueFullError: not so many.
         """
-        if self.depth + frames > self._limits.queue_max:
+        if self.depth + frames > self._limits.frames_max:
             raise QueueFullError(f"{self.depth} frames are waiting")
 
     def put(self, lane: Lane, device: Hashable, work: Work) -> None:

@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
+from cloud_server.answered import CoefficientStatistics
 from cloud_server.inference.classifier import Plane
+from cloud_server.inference.coefficients import coefficient_statistics
 from cloud_server.inference.routing import Lane
 from shared.bundle import Bundle
 from shared.errors import PeerError
@@ -30,14 +32,18 @@ class Prediction(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """One outcome a frame, in order, and how long the two halves took (seconds, for the whole batch)."""
+    """One outcome a frame, in order, and how long the two halves took (seconds, for the whole batch).
+
+    `statistics` has a row a frame; that of a frame that could not be decoded means nothing.
+    """
 
     outcomes: tuple[Prediction | PeerError, ...]
     decode_seconds: float
     infer_seconds: float
+    statistics: CoefficientStatistics | None = None
 
 
-def classify(lane: Lane, frames: Sequence[bytes]) -> Classified:
+def classify(lane: Lane, frames: Sequence[bytes], *, with_statistics: bool = False) -> Classified:
     """Decode and classify; a frame that cannot be decoded gets its error and harms no other."""
     started = perf_counter()
     y, c, errors = _planes(lane, frames)
@@ -48,7 +54,9 @@ def classify(lane: Lane, frames: Sequence[bytes]) -> Classified:
         if isinstance(error, ContainedFaultError):  # a fault of ours, answered like a damaged frame
             _log.error("codec-fault", reason=str(error))
     outcomes = tuple(error or prediction for error, prediction in zip(errors, predictions, strict=True))
-    return Classified(outcomes, decoded - started, perf_counter() - decoded)
+    inferred = perf_counter()
+    statistics = coefficient_statistics(y, c) if with_statistics else None
+    return Classified(outcomes, decoded - started, inferred - decoded, statistics)
 
 
 def _planes(lane: Lane, frames: Sequence[bytes]) -> tuple[Plane, Plane, list[PeerError | None]]:

@@ -9,13 +9,12 @@ coefficients; a family without one answers with its newest classifier, the level
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import chain
 
 from cloud_server.errors import NotReadyError, WrongSizeError
 from cloud_server.inference.classifier import Classifier
 from cloud_server.inference.precision import Precision
-from cloud_server.metrics import INTERCHANGE, bounded_labels
+from cloud_server.metrics import INTERCHANGE
 from shared.bundle import Bundle, Fallback, InputGeometry
 from shared.jpeg import Decoder, FrameInfo, UnknownTablesError
 from shared.wire import Match
@@ -47,11 +46,6 @@ class Model:
     def input(self) -> InputGeometry:
         """The frames it takes."""
         return self.published.input
-
-    @cached_property
-    def metric_labels(self) -> tuple[str, ...]:
-        """`labels` as metrics name them."""
-        return bounded_labels(self.labels)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,9 @@ from cloud_server.feedback.frame_id import SEQUENCE_MAX
 from cloud_server.feedback.payload import payload_of
 from cloud_server.feedback.results import StoredResult
 from cloud_server.fleet.devices import Device
-from cloud_server.inference.ingest import Answer, Frame, Ingest
+from cloud_server.inference.frames import Frame
+from cloud_server.inference.ingest import Ingest
+from cloud_server.inference.waiting import Answer
 from cloud_server.metrics import Metrics, Stage
 from shared.errors import DctwireError, PeerError
 from shared.wire import BATCH_MEDIA_TYPE, Batch, Problem

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_server.errors import QueueFullError
-from cloud_server.inference.batcher import TURNS_A_BATCH, Batcher, BatcherLimits
+from cloud_server.inference.batcher import TURNS_A_BATCH, Batcher, QueueLimits
 
 
 class Stand:
@@ -19,7 +19,7 @@ class Stand:
         self.busy: list[int] = []
         self.round: list[Callable[[], None]] = []
         self.batcher: Batcher[str, object] = Batcher(
-            BatcherLimits(workers, queue_max), lambda _: batch_max, self._run, self.round.append
+            QueueLimits(workers=workers, frames_max=queue_max), lambda _: batch_max, self._run, self.round.append
         )
 
     def _run(self, lane: str, batch: Sequence[object]) -> None:

@@ -1,0 +1,50 @@
+"""Frames as they were sent, and what their markers say before anything is decoded."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from shared.errors import PeerError
+from shared.jpeg import EOI, FrameInfo, inspect
+
+
+class Frame(NamedTuple):
+    """One JPEG as it was sent.
+
+    Args:
+        sequence: the device's number for it; None: it has none, and its answer is not stored.
+        data: the whole JPEG.
+        prefix: what the frames of a batch share, all before their scan. None: the frame came alone.
+    """
+
+    sequence: int | None
+    data: bytes
+    prefix: bytes | None = None
+
+
+def inspect_all(frames: Sequence[Frame]) -> list[FrameInfo | PeerError]:
+    """What each frame's markers say, or why they cannot be read.
+
+    Where tables are named by id, a prefix says everything but the scan's size, so it is read once.
+    """
+    by_prefix: dict[bytes | None, FrameInfo] = {}
+    infos: list[FrameInfo | PeerError] = []
+    for frame in frames:
+        info = by_prefix.get(frame.prefix) or _inspect(frame.data)
+        if frame.prefix is not None and isinstance(info, FrameInfo) and info.quant_id is None:
+            by_prefix[frame.prefix] = info
+        infos.append(info)
+    return infos
+
+
+def scan_bytes(frame: Frame, info: FrameInfo | PeerError) -> int:
+    """Size of a frame's entropy-coded data; 0 when the frame cannot be read."""
+    if isinstance(info, PeerError):
+        return 0
+    return info.scan_bytes if frame.prefix is None else len(frame.data) - len(frame.prefix) - len(EOI)
+
+
+def _inspect(data: bytes) -> FrameInfo | PeerError:
+    try:
+        return inspect(data)
+    except PeerError as error:
+        return error
