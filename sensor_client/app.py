@@ -23,7 +23,7 @@ from sensor_client.enrolment import enrol as enrol_device
 from sensor_client.errors import UnauthorisedError
 from sensor_client.http_line import HttpLine
 from sensor_client.offline import Recipe, encode_pictures
-from sensor_client.ota import SettledFile, Slots, Updater
+from sensor_client.ota import Slots, Updater, UpdateSettings, UpdateStateFile
 from sensor_client.picture_files import PictureError
 from sensor_client.sensor import Sensor
 from sensor_client.signals import Signals
@@ -209,15 +209,15 @@ def _assembled(settings: RunSettings) -> Iterator[tuple[Sensor, Spool, Signals]]
         raise StateError(f"{state.path} is not enrolled; run `dctwire-sensor enrol` first")
     with ExitStack() as stack:
         stack.enter_context(state.claimed())
-        has_run_before = state.settled_file.exists()  # written before the first picture is taken
+        has_run_before = state.update_state_file.exists()  # written before the first picture is taken
         spool = Spool(state.spool_file, settings.limits, first_sequence_of(has_run_before, chance()))
         stack.callback(spool.close)
         line = stack.enter_context(_line(identity.server_url, clock))
         enrolment = identity.enrolment
         slots = Slots(state.slots)
         active = ActiveBundle(slots.active())
-        settled_file = SettledFile(state.settled_file)
-        signals = Signals(settled_file.load().seq)
+        state_file = UpdateStateFile(state.update_state_file)
+        signals = Signals(state_file.load().seq)
         channel = DeviceChannel(
             line,
             enrolment.device_id,
@@ -227,16 +227,15 @@ def _assembled(settings: RunSettings) -> Iterator[tuple[Sensor, Spool, Signals]]
             settings.wants_results,
         )
         updater = Updater(
-            channel,
-            TrustClient(state.trust, state.root(), channel.fetch),
-            slots,
-            settled_file,
-            active,
-            enrolment.family,
-            clock,
-            chance,
-            signals,
-            settings.poll_seconds,
+            channel=channel,
+            trust=TrustClient(state.trust, state.root(), channel.fetch),
+            slots=slots,
+            state_file=state_file,
+            active=active,
+            clock=clock,
+            random=chance,
+            signals=signals,
+            settings=UpdateSettings(family=enrolment.family, poll_seconds=settings.poll_seconds),
         )
         capture = Capture(
             camera=settings.camera,

@@ -4,10 +4,14 @@ import threading
 
 
 class Signals:
-    """Events to wait on; stopping sets every one of them, so that no wait outlives it."""
+    """Events to wait on. A stop sets every one of them, so that no wait outlives it."""
 
     def __init__(self, settled_seq: int) -> None:
-        """Args: settled_seq: the assignment up to which all is decided."""
+        """Begin with nothing to tell.
+
+        Args:
+            settled_seq: the assignment that is no news.
+        """
         self._settled_seq = settled_seq
         self.stop = threading.Event()
         self.frames_waiting = threading.Event()
@@ -26,10 +30,10 @@ class Signals:
         self.frames_waiting.set()
 
     def notice_assignment(self, seq: int) -> None:
-        """A reply named the assignment `seq`."""
-        if seq > self._settled_seq:
+        """A reply named the assignment `seq`: another one than the settled one is news, whichever number is higher."""
+        if seq != self._settled_seq:
             self.assignment_news.set()
 
     def settle_assignment(self, seq: int) -> None:
-        """Replies that name `seq` are no news any more."""
+        """Take replies that name `seq` for no news from now on."""
         self._settled_seq = seq

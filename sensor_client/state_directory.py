@@ -55,8 +55,8 @@ class StateDirectory:
         return self.path / "bundles"
 
     @property
-    def settled_file(self) -> Path:
-        return self.path / "settled.json"
+    def update_state_file(self) -> Path:
+        return self.path / "update-state.json"
 
     @property
     def trust(self) -> Path:

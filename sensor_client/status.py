@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from sensor_client.ota import RefusedOffer, SettledFile, Slots
+from sensor_client.ota import RefusedOffer, Slots, UpdateStateFile
 from sensor_client.spool import Counters, Depth, Spool, SpoolLimits
 from sensor_client.state_directory import StateDirectory, StateError
 from shared.bundle import Bundle
@@ -43,7 +43,7 @@ def read_status(state: StateDirectory) -> Status:
     identity = state.identity()
     slots = Slots(state.slots)
     active, previous = slots.active(), slots.previous()
-    settled = SettledFile(state.settled_file).load()
+    updates = UpdateStateFile(state.update_state_file).load()
     depth, counters = _look_into(state.spool_file)
     return Status(
         server_url=None if identity is None else identity.server_url,
@@ -52,10 +52,10 @@ def read_status(state: StateDirectory) -> Status:
         active_bundle=_name(active),
         previous_bundle=_name(previous),
         tables_id=None if active is None else active.tables.tables_id,
-        assignment_seq=settled.seq,
-        bundles_activated=settled.activations,
-        bundles_refused=settled.refusals,
-        last_refused=settled.last_refused,
+        assignment_seq=updates.seq,
+        bundles_activated=updates.activations,
+        bundles_refused=updates.refusals,
+        last_refused=updates.last_refused,
         spooled_frames=depth.frames,
         spooled_bytes=depth.frame_bytes,
         waiting_labels=depth.labels,

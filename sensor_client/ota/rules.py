@@ -8,7 +8,7 @@ from shared.errors import PeerError
 
 
 class OfferError(PeerError):
-    """A bundle that is genuine, but not for this device, or not any more."""
+    """A genuine bundle that this device must not run: it is for others, or too old."""
 
     code: ClassVar[str] = "offer-refused"
 
@@ -22,13 +22,15 @@ def may_replace(floor_counter: int, offered: Bundle) -> bool:
     return offered.counter >= floor_counter
 
 
-def floor_after(floor_counter: int, activated: Bundle) -> int:
-    """The floor once `activated` has been run; it only rises."""
-    return max(floor_counter, activated.min_counter)
+def floor_after(floor_counter: int, min_counter: int) -> int:
+    """The floor once a bundle that names `min_counter` has been run; it only rises."""
+    return max(floor_counter, min_counter)
 
 
-def check_offer(offered: Bundle, target_path: str, custom: Mapping[str, Any], family: str, floor_counter: int) -> None:
-    """Whether a verified bundle is one for this device to run.
+def check_offer(
+    offered: Bundle, *, target_path: str, custom: Mapping[str, Any], family: str, floor_counter: int
+) -> None:
+    """Check that a verified bundle is one for this device to run.
 
     Args:
         target_path: where TUF listed it.

@@ -20,7 +20,7 @@ class Slots:
         self._directory = directory
 
     def active(self) -> Bundle | None:
-        """The bundle in use; the other slot's where that one is damaged; None where neither is good."""
+        """The bundle in use. Where it is damaged, the other slot's; None where neither slot has a good one."""
         for slot in sorted(SLOTS, key=lambda slot: slot != self._active_slot()):
             bundle = self._load(slot)
             if bundle is not None:
@@ -42,6 +42,19 @@ class Slots:
         durable.write_file(self._directory / slot, bundle.to_bytes())
         durable.point_link(self._directory / LINK, slot)
 
+    def roll_back(self) -> Bundle:
+        """Make the other slot the active one, and return its bundle.
+
+        Raises:
+            OSError: there is no good bundle in it, or the disk is broken; the active bundle is as before.
+        """
+        slot = self._free_slot()
+        bundle = self._load(slot)
+        if bundle is None:
+            raise FileNotFoundError(self._directory / slot)
+        durable.point_link(self._directory / LINK, slot)
+        return bundle
+
     def _active_slot(self) -> str:
         try:
             return (self._directory / LINK).readlink().name
@@ -57,5 +70,5 @@ class Slots:
         except FileNotFoundError:
             return None
         except (OSError, BundleError) as error:
-            _log.error("slot_damaged", slot=slot, reason=str(error))
+            _log.error("slot-damaged", slot=slot, reason=str(error))
             return None

@@ -151,7 +151,7 @@ def test_a_new_device_fetches_its_tables_and_delivers_its_pictures(plane, device
     assert sorted(plane.frames) == list(range(1, 11))
     assert {inspect(body).tables_id for body in plane.frames.values()} == {V1.tables.tables_id}
     assert [plane.labels[sequence]["label"] for sequence in range(1, 11)] == ["A", "B"] * 5
-    assert "bundle_activated" in [event["event"] for event in events(told.stderr)]
+    assert "bundle-activated" in [event["event"] for event in events(told.stderr)]
     assert TOKEN not in told.stderr
 
 

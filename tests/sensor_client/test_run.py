@@ -117,7 +117,7 @@ def test_tables_are_renewed_while_running_and_uploads_go_on(plane, state, source
     assert (told["active_bundle"], told["previous_bundle"]) == ("signs/2", "signs/1")
     assert (told["bundles_activated"], told["bundles_refused"]) == (2, 1)
     assert told["last_refused"]["code"] == "selftest-failed"
-    assert [event["event"] for event in events(log)].count("bundle_activated") == 2
+    assert [event["event"] for event in events(log)].count("bundle-activated") == 2
 
 
 def test_an_update_that_hangs_stops_no_upload(plane, state, source, publisher):

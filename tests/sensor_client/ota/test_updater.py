@@ -4,14 +4,16 @@ import pytest
 
 from sensor_client.active_bundle import ActiveBundle
 from sensor_client.errors import UnauthorisedError
-from sensor_client.ota import SettledFile, Slots, Updater
-from sensor_client.ota.updater import DOUBT_SECONDS, TRUST_ATTEMPTS
+from sensor_client.ota import Slots, Updater, UpdateSettings, UpdateStateFile
+from sensor_client.ota.states import Policy
 from shared.errors import ChannelError
-from shared.trust import TrustClient, TrustError
+from shared.trust import TrustClient
 from shared.wire import ProblemCode
 from tests.sensor_client.device_plane import problem
 from tests.sensor_client.signed_bundles import THRIFTY, Publisher, make_bundle
 
+TRUST_ATTEMPTS = Policy().trust_attempts
+PUT_OFF_SECONDS = Policy().put_off_seconds
 V1 = make_bundle(1)
 V2 = make_bundle(2, quality=70)
 
@@ -23,7 +25,7 @@ class Device:
         self._parts = (folder, channel, publisher, signals, clock)
         self.clock, self.signals = clock, signals
         self.slots = Slots(folder / "bundles")
-        self.settled_file = SettledFile(folder / "settled.json")
+        self.state_file = UpdateStateFile(folder / "update-state.json")
         self.restart()
 
     def restart(self) -> None:
@@ -31,7 +33,15 @@ class Device:
         self.active = ActiveBundle(self.slots.active())
         trust = TrustClient(folder / "trust", publisher.root, channel.fetch)
         self.updater = Updater(
-            channel, trust, self.slots, self.settled_file, self.active, "signs", clock, lambda: 0.5, signals, 300.0
+            channel=channel,
+            trust=trust,
+            slots=self.slots,
+            state_file=self.state_file,
+            active=self.active,
+            clock=clock,
+            random=lambda: 0.5,
+            signals=signals,
+            settings=UpdateSettings(family="signs", poll_seconds=300.0),
         )
 
     @property
@@ -40,10 +50,7 @@ class Device:
 
     def work(self, steps: int = 1) -> None:
         for _ in range(steps):
-            try:
-                self.updater.step()
-            except TrustError:
-                continue
+            self.updater.step()
 
 
 @pytest.fixture
@@ -68,7 +75,7 @@ def test_a_new_device_fetches_its_first_bundle(device, plane, publisher):
 
     assert device.active.bundle == V1 and device.active.is_there.is_set()
     assert Slots(device.slots._directory).active() == V1
-    assert (device.settled_file.load().seq, device.settled_file.load().activations) == (4, 1)
+    assert (device.state_file.load().seq, device.state_file.load().activations) == (4, 1)
 
 
 def test_without_an_assignment_there_is_nothing_to_do_yet(device):
@@ -115,7 +122,7 @@ def test_a_version_below_the_security_floor_is_refused_once_and_the_active_one_s
     on_v1.work(steps=4)
 
     assert on_v1.runs == "signs/5"
-    settled = on_v1.settled_file.load()
+    settled = on_v1.state_file.load()
     assert (settled.refusals, settled.last_refused.code, settled.last_refused.target) == (
         1,
         "offer-refused",
@@ -141,7 +148,7 @@ def test_a_bundle_of_another_family_is_refused(on_v1, plane, publisher):
     on_v1.work()
 
     assert on_v1.runs == "signs/1"
-    assert "another family" in on_v1.settled_file.load().last_refused.reason
+    assert "another family" in on_v1.state_file.load().last_refused.reason
 
 
 def test_a_bundle_whose_self_test_fails_here_is_refused(on_v1, plane, publisher):
@@ -152,7 +159,7 @@ def test_a_bundle_whose_self_test_fails_here_is_refused(on_v1, plane, publisher)
     on_v1.work()
 
     assert on_v1.runs == "signs/1"
-    assert on_v1.settled_file.load().last_refused.code == "selftest-failed"
+    assert on_v1.state_file.load().last_refused.code == "selftest-failed"
 
 
 @pytest.mark.parametrize("data", [b"{}", b"not json", V2.to_bytes() + b"\n", bytes(5000)])
@@ -163,7 +170,7 @@ def test_signed_bytes_that_are_no_bundle_are_refused(on_v1, plane, publisher, da
     on_v1.work()
 
     assert on_v1.runs == "signs/1"
-    assert on_v1.settled_file.load().last_refused.code == "invalid-bundle"
+    assert on_v1.state_file.load().last_refused.code == "invalid-bundle"
 
 
 def test_a_bundle_changed_on_the_server_is_tried_a_few_times_then_refused(on_v1, plane, publisher):
@@ -175,7 +182,7 @@ def test_a_bundle_changed_on_the_server_is_tried_a_few_times_then_refused(on_v1,
     on_v1.work(steps=TRUST_ATTEMPTS + 3)
 
     assert on_v1.runs == "signs/1"
-    assert on_v1.settled_file.load().last_refused.code == "untrusted"
+    assert on_v1.state_file.load().last_refused.code == "untrusted"
     fetched = [request for request in plane.requests if request.path.endswith(".2.json")]
     assert len(fetched) == TRUST_ATTEMPTS
 
@@ -191,7 +198,7 @@ def test_an_offer_that_could_not_be_verified_is_taken_later_once_it_can_be(on_v1
     on_v1.work()
     assert on_v1.runs == "signs/1"
 
-    on_v1.clock.elapsed_seconds += DOUBT_SECONDS
+    on_v1.clock.elapsed_seconds += PUT_OFF_SECONDS
     on_v1.work()
     assert on_v1.runs == "signs/2"
 
@@ -217,7 +224,7 @@ def test_a_repository_of_another_root_is_not_believed(on_v1, plane, tmp_path):
     on_v1.work(steps=TRUST_ATTEMPTS)
 
     assert on_v1.runs == "signs/1"
-    assert on_v1.settled_file.load().last_refused.code == "untrusted"
+    assert on_v1.state_file.load().last_refused.code == "untrusted"
 
 
 def test_an_assignment_to_what_nobody_signed_is_refused(on_v1, plane):
@@ -226,7 +233,7 @@ def test_an_assignment_to_what_nobody_signed_is_refused(on_v1, plane):
     on_v1.work(steps=TRUST_ATTEMPTS)
 
     assert on_v1.runs == "signs/1"
-    assert "no such target" in on_v1.settled_file.load().last_refused.reason
+    assert "no such target" in on_v1.state_file.load().last_refused.reason
 
 
 def test_a_publication_that_completes_between_two_tries_is_taken(on_v1, plane, publisher):
@@ -237,7 +244,7 @@ def test_a_publication_that_completes_between_two_tries_is_taken(on_v1, plane, p
     on_v1.work()
 
     assert on_v1.runs == "signs/2"
-    assert on_v1.settled_file.load().refusals == 0
+    assert on_v1.state_file.load().refusals == 0
 
 
 def test_a_refusal_is_remembered_by_the_next_start_and_ended_by_a_newer_assignment(on_v1, plane, publisher):
@@ -262,7 +269,7 @@ def test_a_device_whose_first_offer_was_refused_asks_on_but_fetches_it_no_more(d
 
     device.work(steps=3)
 
-    assert device.runs == "" and device.settled_file.load().refusals == 1
+    assert device.runs == "" and device.state_file.load().refusals == 1
     assert len([request for request in plane.requests if request.path.endswith(".1.json")]) == 1
 
 
@@ -336,10 +343,10 @@ def test_a_token_that_is_not_valid_ends_the_updater(device, plane):
 
 
 def test_a_damaged_memory_of_assignments_counts_as_none(on_v1):
-    on_v1.settled_file._path.write_bytes(b"\x00\x00")
+    on_v1.state_file._path.write_bytes(b"\x00\x00")
 
     on_v1.restart()
     on_v1.work()
 
     assert on_v1.runs == "signs/1"
-    assert on_v1.settled_file.load().seq == 1
+    assert on_v1.state_file.load().seq == 1
