@@ -5,6 +5,7 @@ import contextlib
 import gc
 import json
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -41,6 +42,7 @@ from cloud_server.inference.warm_up import BatchLimits
 from cloud_server.inference.workers import Workers
 from cloud_server.listeners import Listener, ListenerSettings
 from cloud_server.metrics import Metrics
+from cloud_server.registry.assigning import Assigning
 from cloud_server.registry.loading import Loading
 from cloud_server.registry.registry import Registry
 from cloud_server.registry.signed_files import SignedFiles
@@ -75,7 +77,7 @@ class System:
         self._database = Database(engine, loop, settings.database_max_seconds)
         self._blobs = open_blobs(settings, "blobs")
         self._devices = Devices(self._database)
-        self._assignments = Assignments(self._database)
+        self._assignments = Assignments(self._database, time.time)
         self._replicas = Replicas(self._database)
         loading = Loading(
             self._blobs, BatchLimits(settings.batch_max_frames, settings.batch_max_seconds), settings.model_memory_bytes
@@ -126,13 +128,14 @@ class System:
             self._registry.counters,
             self.health,
         )
+        assigning = Assigning(registry=self._registry, replicas=self._replicas, assignments=self._assignments)
         operator_app = operator_plane(
             self._registry,
             self._sessions,
             self._blobs,
             self._devices,
             self._assignments,
-            self._replicas,
+            assigning,
             files,
             Samples(self._database, self._frames),
             labels,
@@ -179,7 +182,7 @@ class System:
         await self._assignments.load()
         for listener in (self.ops, self.device, self.operator):
             await listener.start()
-        await self._registry.load({family: one.counter for family, one in self._assignments.all().items()})
+        await self._registry.load({family: one.counter for family, one in self._assignments.by_family().items()})
         await self._registry.refresh()
         await self._sample_store.refresh()
         await self._replicas.note(self._registry.serves())
@@ -231,7 +234,7 @@ class System:
         self._database.require_turning(self._settings.stall_max_seconds)
 
     def _set_gauges(self) -> None:
-        seqs = {family: assignment.seq for family, assignment in self._assignments.all().items()}
+        seqs = {family: assignment.seq for family, assignment in self._assignments.by_family().items()}
         self.metrics.set_fleet(self._devices.count_by_tables(), seqs)
         self.metrics.set_classifiers(
             (model.name, model.precision, model.cost_bytes, model.classifier.batch_max) for model in self._sessions

@@ -1,56 +1,72 @@
-"""Which bundle each family should run. A sequence number per family says which assignment is newer; it only grows."""
+"""Which bundle each device should run. A sequence number says which assignment is newer; it only grows.
 
-import time
+An assignment is made for a family, and holds for every device of it.
+"""
+
 from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection, func, select
 
 from cloud_server.errors import NoAssignmentError
+from cloud_server.fleet.devices import Device
 from cloud_server.storage.database import Database, insert_or_ignore
 from cloud_server.storage.schema import assignments
 from shared.wire import Assignment
 
 
 class Assignments:
-    """The newest assignment of every family, in memory and in the database."""
+    """The newest assignments, in memory and in the database.
 
-    def __init__(self, database: Database, now: Callable[[], float] = time.time) -> None:
+    Args:
+        now: seconds since 1970.
+    """
+
+    def __init__(self, database: Database, now: Callable[[], float]) -> None:
         self._database = database
         self._now = now
-        self._current: dict[str, Assignment] = {}
+        self._of_family: dict[str, Assignment] = {}
 
     async def load(self) -> None:
         """Read the newest assignment of every family: at start, and often, for what other processes assigned."""
         for family, seq, counter in await self._database.read(_newest):
-            self._current[family] = _assignment(family, seq, counter)
+            self._of_family[family] = _assignment(family, seq, counter)
 
-    def current(self, family: str) -> Assignment:
-        """What the family should run.
+    def current(self, device: Device) -> Assignment:
+        """What a device should run.
 
         Raises:
             NoAssignmentError: nothing yet.
         """
-        assignment = self._current.get(family)
+        assignment = self._of_family.get(device.family)
         if assignment is None:
-            raise NoAssignmentError(f"nothing is assigned to family {family} yet")
+            raise NoAssignmentError(f"nothing is assigned to family {device.family} yet")
         return assignment
 
-    def seq(self, family: str) -> int:
-        """The family's newest sequence number; 0 before the first assignment."""
-        assignment = self._current.get(family)
+    def seq(self, device: Device) -> int:
+        """The sequence number of what a device should run; 0 before the first assignment."""
+        assignment = self._of_family.get(device.family)
         return assignment.seq if assignment else 0
 
-    def all(self) -> Mapping[str, Assignment]:
-        """The newest assignment by family."""
-        return self._current
+    def of_family(self, family: str) -> Assignment | None:
+        """What every device of a family should run; None before the first assignment."""
+        return self._of_family.get(family)
 
-    async def assign(self, family: str, counter: int) -> Assignment:
-        """Make `counter` the family's bundle. Assigning what is assigned already changes nothing."""
+    def by_family(self) -> Mapping[str, Assignment]:
+        """What the devices of each family should run; families without an assignment are left out."""
+        return self._of_family
+
+    async def assign_family(self, family: str, counter: int) -> Assignment:
+        """Make `counter` the bundle of a family. Assigning what is assigned already changes nothing.
+
+        Raises:
+            StorageError: the database does not answer.
+        """
         now = self._now()
         seq = await self._database.write(lambda connection: _assign(connection, family, counter, now))
         assignment = _assignment(family, seq, counter)
-        if seq > self.seq(family):
-            self._current[family] = assignment
+        known = self._of_family.get(family)
+        if known is None or seq > known.seq:
+            self._of_family[family] = assignment
         return assignment
 
 

@@ -172,26 +172,35 @@ class Registry:
             if await self._database.write(partial(self._signed_files.refresh, now=self._now())):
                 _log.info("timestamp-refreshed")
 
-    async def require_published(self, family: str, counter: int) -> None:
-        """Whether devices may be pointed at this bundle: it is published, served, and not below the floor.
+    async def require_bundle(self, family: str, counter: int) -> Bundle:
+        """A bundle that is published, here or by another process.
 
         Raises:
             NotFoundError: there is no such bundle.
-            ConflictError: its classifier cannot be loaded, or a later bundle's `min_counter` forbids it.
         """
         name = f"{family}/{counter}"
         if name not in self._registered:
             await self.catch_up()
-        registered = self._registered.get(name)
-        if registered is None:
-            raise NotFoundError(f"no bundle {family}/{counter} is published; see: dctwire bundles")
-        floor = max(bundle.min_counter for bundle in self._bundles_of(family))
-        if counter < floor:
-            raise ConflictError(f"{family}/{counter} is below the floor {floor} that a later bundle set")
+        found = next((one for one in self.bundles_of(family) if one.counter == counter), None)
+        if found is None:
+            raise NotFoundError(f"no bundle {name} is published; see: dctwire bundles")
+        return found
+
+    def bundles_of(self, family: str) -> list[Bundle]:
+        """The published bundles of a family, in no order."""
+        every = (one.published for one in self._registered.values())
+        return [one for one in every if isinstance(one, Bundle) and one.family == family]
+
+    async def require_loaded(self, published: Published) -> None:
+        """Whether frames can be answered with this, once its classifier is loaded; waits for that.
+
+        Raises:
+            ConflictError: its classifier cannot be loaded.
+        """
         try:
-            await self._sessions.get(registered.published)
+            await self._sessions.get(published)
         except DctwireError as error:
-            raise ConflictError(f"the classifier of {family}/{counter} cannot be loaded: {error}") from error
+            raise ConflictError(f"the classifier of {published.name} cannot be loaded: {error}") from error
 
     async def publish(self, published: Published, data: bytes, targets: bytes) -> None:
         """Check, load, record and show one bundle or fallback. Sending the same again changes nothing.
@@ -256,17 +265,13 @@ class Registry:
     def _of_kind(self, kind: type[Published]) -> Iterator[Registered]:
         return (one for one in self._registered.values() if isinstance(one.published, kind))
 
-    def _bundles_of(self, family: str) -> list[Bundle]:
-        every = (one.published for one in self._registered.values())
-        return [one for one in every if isinstance(one, Bundle) and one.family == family]
-
     def _is_known(self, published: Published, data: bytes) -> bool:
         registered = self._registered.get(published.name)
         if registered is not None:
             if registered.data != data:
                 raise ConflictError(f"{published.name} exists with other contents; use a higher counter")
             return True
-        highest = max((bundle.counter for bundle in self._bundles_of(published.family)), default=0)
+        highest = max((bundle.counter for bundle in self.bundles_of(published.family)), default=0)
         if isinstance(published, Bundle) and published.counter < highest:
             raise ConflictError(f"{published.family}/{highest} exists; counters only grow")
         return False

@@ -30,11 +30,11 @@ class Identity:
 
     def header(self, device: Device) -> tuple[bytes, bytes]:
         """The same, as ASGI has it."""
-        return ASSIGNMENT_HEADER.encode(), b"%d" % self._assignments.seq(device.family)
+        return ASSIGNMENT_HEADER.encode(), b"%d" % self._assignments.seq(device)
 
     def headers(self, device: Device) -> dict[str, str]:
         """The number of the newest assignment, so that an active device never polls."""
-        return {ASSIGNMENT_HEADER: str(self._assignments.seq(device.family))}
+        return {ASSIGNMENT_HEADER: str(self._assignments.seq(device))}
 
     def refusal_headers(self, request: Request) -> dict[str, str]:
         """The same for a refusal; empty when it is not known who asks."""

@@ -88,7 +88,7 @@ def _fleet_router(devices: Devices, assignments: Assignments, identity: Identity
         exchange_of(request.scope).route = "assignment"
         device = await identity.authenticate(request)
         devices.touch(device)
-        assignment = assignments.current(device.family)
+        assignment = assignments.current(device)
         etag = f'"{assignment.seq}"'
         headers = identity.headers(device) | {"etag": etag, "date": formatdate(usegmt=True)}
         if etag in request.headers.get("if-none-match", "").replace(" ", "").split(","):

@@ -1,12 +1,13 @@
 """What the operator plane takes and answers, for its OpenAPI document."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from cloud_server.api.http.bodies import COMMAND_MAX_BYTES
 from cloud_server.api.http.openapi import TEXT, Answer, Content, Operation, Operations, Parameter
 from cloud_server.api.operator.published import PublishFallbackRequest, PublishRequest
+from cloud_server.api.operator.rows import BundleList, DeviceList, FallbackList
 from cloud_server.api.operator.samples_operations import SAMPLES_OPERATIONS
 from cloud_server.api.tuf_operations import TUF_OPERATIONS
 from shared.wire import Assignment, ProblemCode
@@ -62,64 +63,6 @@ class PublishedFallback(_Message):
     family: str
     name: str
     target: str
-
-
-class _ClassifierRow(_Message):
-    name: str
-    family: str
-    width: int
-    height: int
-    classifier_sha256: str
-    registered_at: float
-    state: str
-    failure: str | None
-    precision: str | None
-    batch_max: int | None
-    memory_bytes: int | None
-
-
-class FallbackRow(_ClassifierRow):
-    """A published fallback; figures of its classifier only while it is in memory."""
-
-
-class BundleRow(_ClassifierRow):
-    """A published bundle; figures of its classifier only while it is in memory."""
-
-    counter: int
-    min_counter: int
-    tables_id: str
-    quant_id: str
-    expected: dict[str, Any]
-    is_assigned: bool
-
-
-class BundleList(_Message):
-    """Every bundle."""
-
-    bundles: list[BundleRow]
-
-
-class FallbackList(_Message):
-    """Every fallback."""
-
-    fallbacks: list[FallbackRow]
-
-
-class DeviceRow(_Message):
-    """A device; times in seconds since 1970."""
-
-    device_id: str
-    family: str
-    enrolled_at: float
-    last_seen_at: float | None
-    last_tables: str | None
-    assignment_seq: int
-
-
-class DeviceList(_Message):
-    """Every device."""
-
-    devices: list[DeviceRow]
 
 
 def operator_operations(blob_max_bytes: int) -> Operations:

@@ -6,7 +6,6 @@ A body must say that it is JSON: a page in the operator's browser cannot send th
 import asyncio
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.requests import Request
@@ -20,22 +19,21 @@ from cloud_server.api.operator.call_log import CallLog, remark
 from cloud_server.api.operator.operations import AssignRequest, ClaimRequest, operator_operations
 from cloud_server.api.operator.own_hosts import require_own_host
 from cloud_server.api.operator.published import published_router
+from cloud_server.api.operator.rows import DeviceList, device_row
 from cloud_server.api.operator.samples import samples_router
 from cloud_server.api.tuf_files import TufFiles, tuf_router
 from cloud_server.errors import BodyTooLargeError
 from cloud_server.feedback.labels import Labels
 from cloud_server.feedback.samples import Samples
 from cloud_server.fleet.assignments import Assignments
-from cloud_server.fleet.devices import Device, Devices
-from cloud_server.fleet.replicas import LIVE_SECONDS, Replicas
+from cloud_server.fleet.devices import Devices
 from cloud_server.inference.model_cache import ModelCache
+from cloud_server.registry.assigning import Assigning
 from cloud_server.registry.registry import Registry
 from cloud_server.storage.blobs import Blobs, Upload
 from shared.errors import PeerError
 
 WRITE_BYTES = 1 << 20
-REPLICAS_MAX_SECONDS = LIVE_SECONDS + 5
-"""How long an assignment waits for every process to serve the bundle."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -54,7 +52,7 @@ def operator_plane(
     blobs: Blobs,
     devices: Devices,
     assignments: Assignments,
-    replicas: Replicas,
+    assigning: Assigning,
     tuf_files: TufFiles,
     samples: Samples,
     labels: Labels,
@@ -71,7 +69,7 @@ def operator_plane(
     install_problems(app, lambda _request, _reason: {})
     app.include_router(published_router(registry, sessions, assignments))
     app.include_router(_blobs_router(blobs, limits))
-    app.include_router(_fleet_router(registry, devices, assignments, replicas))
+    app.include_router(_fleet_router(devices, assignments, assigning))
     app.include_router(samples_router(samples, labels))
     app.include_router(tuf_router(tuf_files))
     add_document(app, operator_operations(limits.blob_max_bytes))
@@ -99,7 +97,7 @@ def _blobs_router(blobs: Blobs, limits: OperatorLimits) -> APIRouter:
     return router
 
 
-def _fleet_router(registry: Registry, devices: Devices, assignments: Assignments, replicas: Replicas) -> APIRouter:
+def _fleet_router(devices: Devices, assignments: Assignments, assigning: Assigning) -> APIRouter:
     router = APIRouter()
 
     @router.post("/v1/claims")
@@ -115,16 +113,14 @@ def _fleet_router(registry: Registry, devices: Devices, assignments: Assignments
         """Point a family at one of its published bundles; pointing it where it points already changes nothing."""
         wanted = await read_command(request, AssignRequest)
         remark(request, family=wanted.family, counter=wanted.counter)
-        await registry.require_published(wanted.family, wanted.counter)
-        await replicas.require_served(f"{wanted.family}/{wanted.counter}", REPLICAS_MAX_SECONDS)
-        assignment = await assignments.assign(wanted.family, wanted.counter)
+        assignment = await assigning.assign(wanted.family, wanted.counter)
         return Response(assignment.model_dump_json(), 201, media_type=JSON)
 
     @router.get("/v1/devices")
-    async def list_devices() -> Response:
+    async def list_devices() -> DeviceList:
         """Every device, when it was last here and with which tables."""
         await devices.load()
-        return JSONResponse({"devices": [_device_row(device, assignments) for device in devices.all()]})
+        return DeviceList(devices=tuple(device_row(device, assignments) for device in devices.all()))
 
     return router
 
@@ -144,14 +140,3 @@ async def _receive(request: Request, upload: Upload, limits: OperatorLimits) -> 
         if len(pending) >= WRITE_BYTES or not is_more:
             await asyncio.to_thread(upload.write, bytes(pending))
             pending.clear()
-
-
-def _device_row(device: Device, assignments: Assignments) -> dict[str, Any]:
-    return {
-        "device_id": device.public_id,
-        "family": device.family,
-        "enrolled_at": device.enrolled_at,
-        "last_seen_at": device.last_seen_at,
-        "last_tables": device.last_tables,
-        "assignment_seq": assignments.seq(device.family),
-    }

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
@@ -11,9 +10,10 @@ from starlette.responses import JSONResponse, Response
 
 from cloud_server.api.http.bodies import JSON, read_command
 from cloud_server.api.operator.call_log import remark
+from cloud_server.api.operator.rows import BundleList, FallbackList, bundle_row, fallback_row
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.inference.model_cache import ModelCache
-from cloud_server.registry.registry import Registered, Registry
+from cloud_server.registry.registry import Registry
 from shared.bundle import Bundle, Fallback
 from shared.errors import PeerError
 
@@ -56,10 +56,9 @@ def published_router(registry: Registry, sessions: ModelCache, assignments: Assi
         return JSONResponse({"family": bundle.family, "counter": bundle.counter, "target": bundle.target_path}, 201)
 
     @router.get("/v1/bundles")
-    async def list_bundles() -> Response:
+    async def list_bundles() -> BundleList:
         """Every bundle, where its classifier is, and whether it is assigned."""
-        rows = [_bundle_row(registered, assignments) | _row(registered, sessions) for registered in registry.bundles()]
-        return JSONResponse({"bundles": rows})
+        return BundleList(bundles=tuple(bundle_row(one, sessions, assignments) for one in registry.bundles()))
 
     @router.post("/v1/fallbacks")
     async def publish_fallback(request: Request) -> Response:
@@ -72,45 +71,11 @@ def published_router(registry: Registry, sessions: ModelCache, assignments: Assi
         return JSONResponse({"family": fallback.family, "name": fallback.name, "target": fallback.target_path}, 201)
 
     @router.get("/v1/fallbacks")
-    async def list_fallbacks() -> Response:
+    async def list_fallbacks() -> FallbackList:
         """Every fallback, and where its classifier is; a family's last one serves."""
-        rows = [_row(registered, sessions) for registered in registry.fallbacks()]
-        return JSONResponse({"fallbacks": rows})
+        return FallbackList(fallbacks=tuple(fallback_row(one, sessions) for one in registry.fallbacks()))
 
     return router
-
-
-def _bundle_row(registered: Registered, assignments: Assignments) -> dict[str, Any]:
-    bundle = registered.published
-    assert isinstance(bundle, Bundle)
-    assigned = assignments.all().get(bundle.family)
-    return {
-        "counter": bundle.counter,
-        "min_counter": bundle.min_counter,
-        "tables_id": bundle.tables.tables_id,
-        "quant_id": bundle.tables.quant_id,
-        "expected": bundle.expected.model_dump(mode="json"),
-        "is_assigned": assigned is not None and assigned.counter == bundle.counter,
-    }
-
-
-def _row(registered: Registered, sessions: ModelCache) -> dict[str, Any]:
-    """What bundles and fallbacks have in common; figures of the classifier only while it is in memory."""
-    published = registered.published
-    failure, model = sessions.failure(published), sessions.peek(published)
-    return {
-        "name": published.name,
-        "family": published.family,
-        "width": published.input.width,
-        "height": published.input.height,
-        "classifier_sha256": published.classifier.sha256,
-        "registered_at": registered.registered_at,
-        "state": sessions.state(published).value,
-        "failure": None if failure is None else str(failure),
-        "precision": None if model is None else model.precision.value,
-        "batch_max": None if model is None else model.classifier.batch_max,
-        "memory_bytes": None if model is None else model.cost_bytes,
-    }
 
 
 def _base64(text: str) -> bytes:

@@ -85,12 +85,12 @@ def test_one_process_at_a_time_leads_until_it_leaves(run: Run) -> None:
 
 def test_two_processes_that_assign_at_once_count_on(run: Run) -> None:
     async def scenario(pair: Pair) -> None:
-        one, other = map(Assignments, pair)
+        one, other = (Assignments(database, lambda: 0.0) for database in pair)
         for counter in range(1, 40, 2):
-            await asyncio.gather(one.assign("digits", counter), other.assign("digits", counter + 1))
-        await one.load()
-        await other.load()
-        assert one.seq("digits") == other.seq("digits") == 40
+            await asyncio.gather(one.assign_family("digits", counter), other.assign_family("digits", counter + 1))
+        for assignments in (one, other):
+            await assignments.load()
+            assert {family: newest.seq for family, newest in assignments.by_family().items()} == {"digits": 40}
 
     run(scenario)
 
