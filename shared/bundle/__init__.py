@@ -1,9 +1,6 @@
 """The bundle: everything a device needs of one table version, and its identity."""
 
-from shared.bundle.encoding import EncoderSettings, Encoding
-from shared.bundle.fallback import ExpectedOfTables, Fallback
-from shared.bundle.golden import GOLDEN_FRAMES_MAX, GOLDEN_LIMIT_BYTES, GOLDEN_LOGITS_MAX, Golden
-from shared.bundle.model import (
+from shared.bundle.bundle import (
     BUNDLE_LIMIT_BYTES,
     BUNDLE_NAME,
     FALLBACK_NAME,
@@ -19,6 +16,9 @@ from shared.bundle.model import (
     Selftest,
     SelftestError,
 )
+from shared.bundle.encoding import EncoderSettings, Encoding
+from shared.bundle.fallback import ExpectedOfTables, Fallback
+from shared.bundle.golden import GOLDEN_FRAMES_MAX, GOLDEN_LIMIT_BYTES, GOLDEN_LOGITS_MAX, Golden
 from shared.bundle.selftest import selftest_sha256
 
 __all__ = [

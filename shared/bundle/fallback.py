@@ -5,7 +5,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from shared.bundle.model import BundleError, ClassifierRef, Expected, Family, InputGeometry, canonical_json, first_fault
+from shared.bundle.bundle import (
+    BundleError,
+    ClassifierRef,
+    Expected,
+    Family,
+    InputGeometry,
+    canonical_json,
+    first_fault,
+)
 
 
 class ExpectedOfTables(Expected):

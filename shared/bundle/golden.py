@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from shared.bundle.model import BundleError, canonical_json, first_fault
+from shared.bundle.bundle import BundleError, canonical_json, first_fault
 
 GOLDEN_LIMIT_BYTES = 8 * 2**20
 GOLDEN_FRAMES_MAX = 512

@@ -1,4 +1,4 @@
-"""Table bundle: the model, its canonical bytes, and the checks a receiver makes before trusting it."""
+"""The table bundle: its fields, its canonical bytes, and the checks that a receiver makes before trusting it."""
 
 import base64
 import binascii
