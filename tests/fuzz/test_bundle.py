@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
@@ -14,11 +14,13 @@ from tests.shared.bundle.test_golden import GOLDEN
 from tests.vectors.bundle_vectors import FOLDER, bundles
 
 RUNS = int(os.environ.get("DCTWIRE_FUZZ_RUNS", "4000")) // 4
-WHOLE = {name: (Bundle, (FOLDER / name).read_bytes()) for name in bundles()} | {
+WHOLE: dict[str, tuple[type[Bundle | Fallback | Golden], bytes]] = {
+    name: (Bundle, (FOLDER / name).read_bytes()) for name in bundles()
+} | {
     "fallback.json": (Fallback, FALLBACK.to_bytes()),
     "golden.json": (Golden, GOLDEN.to_bytes()),
 }
-ODD_VALUES = (None, True, -1, 2**70, 0.5, "", "AAAA", "=" * 256, "\u00e4", [], {}, [{}] * 9)
+ODD_VALUES: tuple[Any, ...] = (None, True, -1, 2**70, 0.5, "", "AAAA", "=" * 256, "\u00e4", [], {}, [{}] * 9)
 
 
 def is_read(kind: type[Bundle | Fallback | Golden], data: bytes) -> bool:
@@ -63,11 +65,11 @@ def parts(value: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.parametrize("damage", [with_bytes_changed, with_a_value_changed])
-def test_damaged_bytes_end_in_a_value_or_the_documented_error(name, damage):
+def test_damaged_bytes_end_in_a_value_or_the_documented_error(name: str, damage: Callable[..., bytes]) -> None:
     kind, whole = WHOLE[name]
     read = sum(is_read(kind, damage(whole, Random(seed))) for seed in range(RUNS))
     assert 0 < read < RUNS // 2
 
 
-def test_the_undamaged_ones_are_read():
+def test_the_undamaged_ones_are_read() -> None:
     assert all(is_read(kind, data) for kind, data in WHOLE.values())

@@ -15,19 +15,19 @@ CORPUS = Corpus(sources())
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_damaged_streams_end_in_a_value_or_a_documented_error(part):
+def test_damaged_streams_end_in_a_value_or_a_documented_error(part: int) -> None:
     decoded = sum(check(CORPUS.mutated(Random(seed))) for seed in range(part, RUNS, PARTS))
     assert 0 < decoded < RUNS // PARTS
 
 
-def test_the_undamaged_streams_are_read_but_for_the_last_five():
+def test_the_undamaged_streams_are_read_but_for_the_last_five() -> None:
     read = [check(data) for data in CORPUS.streams]
     assert read == [True] * (len(read) - 5) + [False] * 5
 
 
-def test_the_parts_of_a_stream_joined_are_the_stream():
+def test_the_parts_of_a_stream_joined_are_the_stream() -> None:
     assert [b"".join(parts_of(data)) for data in CORPUS.streams] == CORPUS.streams
 
 
-def test_a_seed_stands_for_one_stream():
+def test_a_seed_stands_for_one_stream() -> None:
     assert CORPUS.mutated(Random(7)) == CORPUS.mutated(Random(7)) != CORPUS.mutated(Random(8))

@@ -7,6 +7,7 @@ byte more than there is.
 import ctypes
 import mmap
 import sys
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 from shared.jpeg import Decoder, Encoder, Sampling, Simd, Stream, TableSet, native
 from tests.shared.jpeg import pictures
 
+Number = TypeVar("Number", bound=np.generic)
+
 LIMITS = (1 << 20, 1 << 20, 65500, 3, 1000, 1 << 16)
 SIZES = ((1, 1), (8, 8), (16, 16), (17, 33), (31, 5), (32, 48), (40, 65), (64, 64))
 
 
-def fenced(values: NDArray[np.generic], *, at_end: bool) -> NDArray[np.generic]:
+def fenced(values: NDArray[Number], *, at_end: bool) -> NDArray[Number]:
     """A copy that ends, or begins, at a page that cannot be touched."""
     page, size = mmap.PAGESIZE, values.nbytes
     pages = -(-size // page) * page

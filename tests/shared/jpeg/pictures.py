@@ -1,6 +1,7 @@
 """Pictures to code: natural statistics, noise, and one photograph that matplotlib ships."""
 
 import io
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[np.uint8]
+# (height, width, seed, channels) to a picture.
+Draw = Callable[..., Pixels]
 
 
 def natural(height: int, width: int, seed: int, channels: int = 3) -> Pixels:
@@ -26,7 +29,7 @@ def natural(height: int, width: int, seed: int, channels: int = 3) -> Pixels:
 
 
 def noise(height: int, width: int, seed: int, channels: int = 3) -> Pixels:
-    """Every sample on its own."""
+    """Each component value of each pixel on its own."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
 
 
@@ -53,7 +56,7 @@ def photograph() -> Pixels:
 
 
 def photograph_file() -> bytes:
-    """The same as the file it came in."""
+    """The file of the photograph."""
     return (Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg").read_bytes()
 
 

@@ -1,13 +1,14 @@
 """Decoding: every decoder finds the levels that went in, whatever the stream looks like."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from shared.jpeg import Coefficients, Decoder, Encoder, Sampling, Stream, SymbolCounts, TableSet
 from tests.shared.jpeg import pictures, streams
-from tests.shared.jpeg.twins import TWINS, libjpeg, recoded_by_libjpeg
+from tests.shared.jpeg.twins import TWINS, Decode, libjpeg, recoded_by_libjpeg
 
 SUBSAMPLINGS = {Sampling.YUV444: 0, Sampling.YUV422: 1, Sampling.YUV420: 2}
 
@@ -28,7 +29,7 @@ def levels(sampling: Sampling, height: int, width: int, quality: float = 80) -> 
     return Decoder().decode(coded(sampling, height, width, quality))
 
 
-def assert_decodes_to(decode: object, jpeg: bytes, expected: Coefficients) -> None:
+def assert_decodes_to(decode: Decode, jpeg: bytes, expected: Coefficients) -> None:
     """All levels and all steps are equal."""
     planes, steps = decode(jpeg)
     assert steps == list(expected.quant)
@@ -38,7 +39,7 @@ def assert_decodes_to(decode: object, jpeg: bytes, expected: Coefficients) -> No
 
 @every_sampling
 @every_decoder
-def test_levels_survive_coding(decode, sampling):
+def test_levels_survive_coding(decode: Decode, sampling: Sampling) -> None:
     tables = TableSet.standard(80, sampling)
     expected = levels(sampling, 37, 45)
     jpeg = Encoder(tables).encode_coefficients(expected, Stream.INTERCHANGE)
@@ -46,7 +47,7 @@ def test_levels_survive_coding(decode, sampling):
 
 
 @every_decoder
-def test_one_scan_a_component_is_read_like_an_interleaved_one(decode):
+def test_one_scan_a_component_is_read_like_an_interleaved_one(decode: Decode) -> None:
     expected = levels(Sampling.YUV420, 37, 45)
     jpeg = streams.one_scan_a_component(expected, TableSet.standard(80))
     assert_decodes_to(decode, jpeg, expected)
@@ -54,7 +55,7 @@ def test_one_scan_a_component_is_read_like_an_interleaved_one(decode):
 
 @every_decoder
 @pytest.mark.parametrize("blocks", [1, 2, 3, 7, 100])
-def test_restart_markers_change_no_level(decode, blocks):
+def test_restart_markers_change_no_level(decode: Decode, blocks: int) -> None:
     expected = levels(Sampling.YUV420, 70, 66)
     jpeg = coded(Sampling.YUV420, 70, 66, restart_marker_blocks=blocks)
     assert_decodes_to(decode, jpeg, expected)
@@ -62,7 +63,7 @@ def test_restart_markers_change_no_level(decode, blocks):
 
 @every_decoder
 @pytest.mark.parametrize("blocks", [1, 2, 5])
-def test_restart_markers_in_scans_of_one_component_change_no_level(decode, blocks):
+def test_restart_markers_in_scans_of_one_component_change_no_level(decode: Decode, blocks: int) -> None:
     # Three grey pictures under one set of tables, one behind the other: 4:4:4, not interleaved.
     greys = [
         pictures.pillow_jpeg(pictures.natural(21, 30, seed, 1)[..., 0], quality=60, restart_marker_blocks=blocks)
@@ -82,14 +83,14 @@ def test_restart_markers_in_scans_of_one_component_change_no_level(decode, block
 
 
 @every_decoder
-def test_extended_sequential_is_read_like_baseline(decode):
+def test_extended_sequential_is_read_like_baseline(decode: Decode) -> None:
     expected = levels(Sampling.YUV420, 20, 20)
     jpeg = coded(Sampling.YUV420, 20, 20)
     assert_decodes_to(decode, jpeg.replace(b"\xff\xc0", b"\xff\xc1"), expected)
 
 
 @every_decoder
-def test_fill_bytes_before_markers_are_passed_over(decode):
+def test_fill_bytes_before_markers_are_passed_over(decode: Decode) -> None:
     expected = levels(Sampling.YUV420, 20, 20)
     jpeg = coded(Sampling.YUV420, 20, 20)
     filled = jpeg[:-2] + b"\xff\xff\xff" + jpeg[-2:]
@@ -99,7 +100,7 @@ def test_fill_bytes_before_markers_are_passed_over(decode):
 
 
 @every_decoder
-def test_any_component_identifiers_are_read(decode):
+def test_any_component_identifiers_are_read(decode: Decode) -> None:
     expected = levels(Sampling.YUV422, 30, 50)
     jpeg = bytearray(coded(Sampling.YUV422, 30, 50))
     places = {marker: start for marker, start, _ in streams.segments(bytes(jpeg))}
@@ -110,7 +111,7 @@ def test_any_component_identifiers_are_read(decode):
 
 
 @pytest.mark.parametrize("name", ["native", "reference"])
-def test_components_may_be_scanned_in_any_order(name):
+def test_components_may_be_scanned_in_any_order(name: str) -> None:
     # libjpeg reads it too, but jpeglib gives the planes in the order of the scans.
     expected = levels(Sampling.YUV420, 37, 45)
     jpeg = streams.one_scan_a_component(expected, TableSet.standard(80))
@@ -122,7 +123,7 @@ def test_components_may_be_scanned_in_any_order(name):
 
 @every_decoder
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_one_two_or_three_quantisation_tables_are_read(decode, count):
+def test_one_two_or_three_quantisation_tables_are_read(decode: Decode, count: int) -> None:
     rng = np.random.default_rng(count)
     tables = [[int(step) for step in rng.integers(1, 256, 64)] for _ in range(count)]
     picture = pictures.natural(33, 40, count)
@@ -134,7 +135,7 @@ def test_one_two_or_three_quantisation_tables_are_read(decode, count):
 
 
 @every_decoder
-def test_sixteen_bit_table_entries_up_to_255_are_read(decode):
+def test_sixteen_bit_table_entries_up_to_255_are_read(decode: Decode) -> None:
     expected = levels(Sampling.GREY, 16, 16)
     jpeg = coded(Sampling.GREY, 16, 16).replace(b"\xff\xc0", b"\xff\xc1")
     entries = next(jpeg[start + 5 : end] for marker, start, end in streams.segments(jpeg) if marker == 0xDB)
@@ -143,7 +144,7 @@ def test_sixteen_bit_table_entries_up_to_255_are_read(decode):
 
 
 @every_decoder
-def test_codes_longer_than_the_look_up_are_read(decode):
+def test_codes_longer_than_the_look_up_are_read(decode: Decode) -> None:
     # Counts that double from symbol to symbol ask for codes as long as they may be, 16 bits.
     counts = SymbolCounts()
     for row in counts.counts:
@@ -155,7 +156,7 @@ def test_codes_longer_than_the_look_up_are_read(decode):
     assert_decodes_to(decode, jpeg, expected)
 
 
-def test_sampling_factors_are_read_as_ratios():
+def test_sampling_factors_are_read_as_ratios() -> None:
     # 1 x 2 luma over 1 x 2 chroma is 4:4:4 with taller MCUs; libjpeg is the judge.
     jpeg = bytearray(
         streams.one_scan_a_component(levels(Sampling.YUV444, 30, 30), TableSet.standard(80, Sampling.YUV444))
@@ -168,7 +169,7 @@ def test_sampling_factors_are_read_as_ratios():
     assert_decodes_to(libjpeg, bytes(jpeg), found)
 
 
-def test_a_lone_component_may_claim_any_factors():
+def test_a_lone_component_may_claim_any_factors() -> None:
     expected = levels(Sampling.GREY, 30, 30)
     jpeg = bytearray(coded(Sampling.GREY, 30, 30))
     jpeg[bytes(jpeg).index(b"\xff\xc0") + 11] = 0x22
@@ -178,7 +179,7 @@ def test_a_lone_component_may_claim_any_factors():
 
 @every_sampling
 @pytest.mark.parametrize("side", range(1, 71))
-def test_every_size_decodes_to_libjpegs_levels(sampling, side):
+def test_every_size_decodes_to_libjpegs_levels(sampling: Sampling, side: int) -> None:
     rng = np.random.default_rng(side)
     for height, width in {(side, side), (side, int(rng.integers(1, 71))), (int(rng.integers(1, 71)), side)}:
         jpeg = coded(sampling, height, width, quality=int(rng.integers(1, 101)))
@@ -187,14 +188,14 @@ def test_every_size_decodes_to_libjpegs_levels(sampling, side):
         assert_decodes_to(libjpeg, jpeg, found)
 
 
-def test_a_photograph_from_a_camera_decodes_to_libjpegs_levels():
+def test_a_photograph_from_a_camera_decodes_to_libjpegs_levels() -> None:
     jpeg = pictures.photograph_file()
     assert_decodes_to(libjpeg, jpeg, Decoder().decode(jpeg))
 
 
 @every_sampling
 @pytest.mark.parametrize("quality", [10, 50, 75, 95, 100])
-def test_photographs_of_every_sampling_decode_to_libjpegs_levels(sampling, quality):
+def test_photographs_of_every_sampling_decode_to_libjpegs_levels(sampling: Sampling, quality: float) -> None:
     picture = pictures.photograph()[100:405, 60:409]
     options = {} if sampling is Sampling.GREY else {"subsampling": SUBSAMPLINGS[sampling]}
     picture = picture[..., 1] if sampling is Sampling.GREY else picture
@@ -203,7 +204,7 @@ def test_photographs_of_every_sampling_decode_to_libjpegs_levels(sampling, quali
 
 
 @pytest.mark.parametrize("quality", range(1, 101))
-def test_every_quality_decodes_to_libjpegs_levels(quality):
+def test_every_quality_decodes_to_libjpegs_levels(quality: int) -> None:
     options = [{}, *({"subsampling": code} for code in SUBSAMPLINGS.values())]
     for index, draw in enumerate((pictures.natural, pictures.noise, pictures.extremes)):
         chosen = options[(quality + index) % 4]
@@ -214,7 +215,9 @@ def test_every_quality_decodes_to_libjpegs_levels(quality):
 
 @every_sampling
 @pytest.mark.parametrize("how", [{}, {"optimize": True}, {"restart_marker_blocks": 2}], ids=str)
-def test_coding_what_was_decoded_gives_the_bytes_that_libjpeg_recodes_to(sampling, how):
+def test_coding_what_was_decoded_gives_the_bytes_that_libjpeg_recodes_to(
+    sampling: Sampling, how: dict[str, object]
+) -> None:
     # As jpegtran does: libjpeg writes the coefficients anew, with Annex K's codes and without restart markers.
     for side in range(1, 71, 3):
         height, width = side, 71 - side
@@ -223,13 +226,13 @@ def test_coding_what_was_decoded_gives_the_bytes_that_libjpeg_recodes_to(samplin
         assert ours == streams.scan_of(recoded_by_libjpeg(jpeg))
 
 
-def test_whatever_follows_the_end_of_image_is_left_alone():
+def test_whatever_follows_the_end_of_image_is_left_alone() -> None:
     expected = levels(Sampling.YUV420, 20, 20)
     found = Decoder().decode(coded(Sampling.YUV420, 20, 20) + b"a phone's own data")
     np.testing.assert_array_equal(found.planes[0], expected.planes[0])
 
 
-def test_an_abbreviated_frame_decodes_with_the_decoders_tables():
+def test_an_abbreviated_frame_decodes_with_the_decoders_tables() -> None:
     tables = TableSet.standard(80)
     picture = pictures.natural(37, 45, 1)
     abbreviated = Encoder(tables).encode(picture)
@@ -239,7 +242,7 @@ def test_an_abbreviated_frame_decodes_with_the_decoders_tables():
         np.testing.assert_array_equal(plane, Decoder().decode(complete).planes[index], err_msg=name)
 
 
-def test_an_interchange_frame_decodes_by_its_own_tables_whatever_the_decoder_has():
+def test_an_interchange_frame_decodes_by_its_own_tables_whatever_the_decoder_has() -> None:
     jpeg = coded(Sampling.YUV444, 24, 24, quality=33)
     expected = Decoder().decode(jpeg)
     found = Decoder(TableSet.standard(90)).decode(jpeg)
@@ -247,14 +250,15 @@ def test_an_interchange_frame_decodes_by_its_own_tables_whatever_the_decoder_has
     np.testing.assert_array_equal(found.planes[2], expected.planes[2])
 
 
-def test_a_buffer_other_than_bytes_is_decoded():
+def test_a_buffer_other_than_bytes_is_decoded() -> None:
     jpeg = coded(Sampling.YUV420, 20, 20)
     expected = Decoder().decode(jpeg)
-    for buffer in (bytearray(jpeg), memoryview(jpeg)):
+    buffers: tuple[Any, ...] = bytearray(jpeg), memoryview(jpeg)
+    for buffer in buffers:
         np.testing.assert_array_equal(Decoder().decode(buffer).planes[0], expected.planes[0])
 
 
-def test_coefficients_are_values():
+def test_coefficients_are_values() -> None:
     jpeg = coded(Sampling.YUV420, 20, 20)
     found = Decoder().decode(jpeg)
     assert found == Decoder().decode(jpeg)

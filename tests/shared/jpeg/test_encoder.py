@@ -2,9 +2,11 @@
 
 import io
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from shared.jpeg import Coefficients, Colours, Decoder, Encoder, Sampling, Simd, Stream, SymbolCounts, TableSet
@@ -14,7 +16,7 @@ SUBSAMPLINGS = {Sampling.YUV444: 0, Sampling.YUV422: 1, Sampling.YUV420: 2}
 KINDS = {"natural": pictures.natural, "noise": pictures.noise, "extremes": pictures.extremes}
 
 every_sampling = pytest.mark.parametrize("sampling", list(Sampling))
-every_level = pytest.mark.parametrize("simd", Simd.available())
+every_simd = pytest.mark.parametrize("simd", Simd.available())
 
 
 def pillow_scan(picture: pictures.Pixels, sampling: Sampling, quality: int) -> bytes:
@@ -28,10 +30,10 @@ def our_scan(picture: pictures.Pixels, sampling: Sampling, quality: int, simd: S
     return Encoder(TableSet.standard(quality, sampling), simd=simd).encode(picture, Stream.SCAN)
 
 
-@every_level
+@every_simd
 @every_sampling
 @pytest.mark.parametrize("side", range(1, 71))
-def test_every_size_is_coded_bit_for_bit_like_libjpeg(sampling, side, simd):
+def test_every_size_is_coded_bit_for_bit_like_libjpeg(sampling: Sampling, side: int, simd: Simd) -> None:
     rng = np.random.default_rng(1000 + side)
     for height, width in {(side, side), (side, int(rng.integers(1, 71))), (int(rng.integers(1, 71)), side)}:
         draw = list(KINDS.values())[int(rng.integers(3))]
@@ -41,26 +43,26 @@ def test_every_size_is_coded_bit_for_bit_like_libjpeg(sampling, side, simd):
         assert our_scan(picture, sampling, quality, simd) == pillow_scan(picture, sampling, quality)
 
 
-@every_level
+@every_simd
 @pytest.mark.parametrize("quality", range(1, 101))
-def test_every_quality_is_coded_bit_for_bit_like_libjpeg(quality, simd):
+def test_every_quality_is_coded_bit_for_bit_like_libjpeg(quality: int, simd: Simd) -> None:
     for draw in KINDS.values():
         picture = draw(48, 32, quality)
         assert our_scan(picture, Sampling.YUV420, quality, simd) == pillow_scan(picture, Sampling.YUV420, quality)
 
 
-@every_level
+@every_simd
 @every_sampling
-def test_a_photograph_is_coded_bit_for_bit_like_libjpeg(sampling, simd):
+def test_a_photograph_is_coded_bit_for_bit_like_libjpeg(sampling: Sampling, simd: Simd) -> None:
     picture = pictures.photograph()
     picture = np.ascontiguousarray(picture[..., 1]) if sampling is Sampling.GREY else picture
     for quality in (12, 50, 90, 100):
         assert our_scan(picture, sampling, quality, simd) == pillow_scan(picture, sampling, quality)
 
 
-@every_level
+@every_simd
 @pytest.mark.parametrize("seed", range(30))
-def test_any_tables_give_libjpegs_levels(seed, simd):
+def test_any_tables_give_libjpegs_levels(seed: int, simd: Simd) -> None:
     rng = np.random.default_rng(seed)
     tables = [bytes(rng.integers(1, 256, 64, dtype=np.uint8)) for _ in range(3)]
     tables[seed % 3] = tables[(seed + 1) % 3] if seed % 2 else tables[seed % 3]
@@ -73,18 +75,20 @@ def test_any_tables_give_libjpegs_levels(seed, simd):
         np.testing.assert_array_equal(plane, expected)
 
 
-@every_level
+@every_simd
 @every_sampling
 @pytest.mark.parametrize("width", [side + step for side in (96, 128, 192, 256) for step in (-9, -8, -1, 0, 1, 7, 8, 9)])
-def test_rows_that_end_inside_a_vector_are_coded_bit_for_bit_like_libjpeg(sampling, width, simd):
+def test_rows_that_end_inside_a_vector_are_coded_bit_for_bit_like_libjpeg(
+    sampling: Sampling, width: int, simd: Simd
+) -> None:
     picture = pictures.noise(17, width, width)
     picture = picture[..., 0] if sampling is Sampling.GREY else picture
     assert our_scan(picture, sampling, 75, simd) == pillow_scan(picture, sampling, 75)
 
 
-@every_level
+@every_simd
 @pytest.mark.parametrize("quality", [1, 50, 100])
-def test_the_extremes_of_every_frequency_are_coded_bit_for_bit_like_libjpeg(quality, simd):
+def test_the_extremes_of_every_frequency_are_coded_bit_for_bit_like_libjpeg(quality: int, simd: Simd) -> None:
     at = np.cos(np.outer(2 * np.arange(8) + 1, np.arange(8)) * np.pi / 16)
     waves = np.einsum("yv,xu->vyux", at, at).reshape(64, 64) > 0
     for picture in (np.where(waves, 255, 0).astype(np.uint8), np.where(waves, 0, 255).astype(np.uint8)):
@@ -92,7 +96,7 @@ def test_the_extremes_of_every_frequency_are_coded_bit_for_bit_like_libjpeg(qual
 
 
 @pytest.mark.parametrize("simd", list(Simd))
-def test_only_levels_that_the_processor_has_are_granted(simd):
+def test_only_levels_that_the_processor_has_are_granted(simd: Simd) -> None:
     if simd in Simd.available():
         Encoder(TableSet.standard(), simd=simd)
     else:
@@ -100,14 +104,14 @@ def test_only_levels_that_the_processor_has_are_granted(simd):
             Encoder(TableSet.standard(), simd=simd)
 
 
-def test_the_portable_level_is_always_there_and_never_the_default_where_another_is():
+def test_the_portable_level_is_always_there_and_never_the_default_where_another_is() -> None:
     assert Simd.available()[0] is Simd.PORTABLE
     assert Encoder(TableSet.standard()).simd is Simd.available()[-1]
 
 
 @every_sampling
 @pytest.mark.parametrize("tables_are_fitted", [False, True])
-def test_pillow_sees_its_own_pixels_once_the_tables_are_put_back(sampling, tables_are_fitted):
+def test_pillow_sees_its_own_pixels_once_the_tables_are_put_back(sampling: Sampling, tables_are_fitted: bool) -> None:
     tables = TableSet.standard(60, sampling)
     picture = pictures.photograph()[:301, :203]
     options = {} if sampling is Sampling.GREY else {"subsampling": SUBSAMPLINGS[sampling]}
@@ -122,14 +126,14 @@ def test_pillow_sees_its_own_pixels_once_the_tables_are_put_back(sampling, table
     np.testing.assert_array_equal(pictures.pillow_pixels(complete), pictures.pillow_pixels(expected))
 
 
-def test_an_interchange_frame_is_an_ordinary_jpeg_for_pillow():
+def test_an_interchange_frame_is_an_ordinary_jpeg_for_pillow() -> None:
     picture = pictures.natural(50, 70, 3)
     ours = Encoder(TableSet.standard(75)).encode(picture, Stream.INTERCHANGE)
     theirs = pictures.pillow_jpeg(picture, quality=75, subsampling=2)
     np.testing.assert_array_equal(pictures.pillow_pixels(ours), pictures.pillow_pixels(theirs))
 
 
-def test_an_abbreviated_colour_frame_is_its_scan_and_51_bytes():
+def test_an_abbreviated_colour_frame_is_its_scan_and_51_bytes() -> None:
     encoder = Encoder(TableSet.standard(75))
     picture = pictures.natural(32, 32, 3)
     frame, scan = encoder.encode(picture), encoder.encode(picture, Stream.SCAN)
@@ -139,7 +143,7 @@ def test_an_abbreviated_colour_frame_is_its_scan_and_51_bytes():
 
 
 @pytest.mark.parametrize("stream", list(Stream))
-def test_a_batch_is_its_images_coded_one_by_one(stream):
+def test_a_batch_is_its_images_coded_one_by_one(stream: Stream) -> None:
     batch = np.stack([pictures.natural(33, 47, seed) for seed in range(5)])
     encoder = Encoder(TableSet.standard(75))
     assert encoder.encode_batch(batch, stream) == [encoder.encode(image, stream) for image in batch]
@@ -147,7 +151,7 @@ def test_a_batch_is_its_images_coded_one_by_one(stream):
 
 
 @pytest.mark.parametrize("threads", [-1, 0, 2, 3, 100, 1 << 64])
-def test_threads_change_nothing(threads):
+def test_threads_change_nothing(threads: int) -> None:
     batch = np.stack([pictures.natural(32, 48, seed) for seed in range(13)])
     for sampling in (Sampling.YUV420, Sampling.GREY):
         encoder = Encoder(TableSet.standard(75, sampling))
@@ -159,9 +163,9 @@ def test_threads_change_nothing(threads):
     assert encoder.encode_batch(batch[:0], threads=threads) == []
 
 
-@every_level
+@every_simd
 @pytest.mark.parametrize("sampling", [Sampling.YUV420, Sampling.GREY])
-def test_quantising_gives_what_decoding_the_coded_images_gives(sampling, simd):
+def test_quantising_gives_what_decoding_the_coded_images_gives(sampling: Sampling, simd: Simd) -> None:
     batch = np.stack([pictures.natural(48, 32, seed) for seed in range(4)])
     tables = TableSet.standard(75, sampling)
     y, c = Encoder(tables, simd=simd).quantise_batch(batch)
@@ -173,7 +177,7 @@ def test_quantising_gives_what_decoding_the_coded_images_gives(sampling, simd):
     assert (c is None) == (sampling is Sampling.GREY)
 
 
-def test_grey_tables_take_the_luma_of_a_colour_picture():
+def test_grey_tables_take_the_luma_of_a_colour_picture() -> None:
     picture = pictures.natural(40, 40, 8)
     colour = Decoder().decode(Encoder(TableSet.standard(75)).encode(picture, Stream.INTERCHANGE))
     grey_tables = TableSet.standard(75, Sampling.GREY)
@@ -181,13 +185,13 @@ def test_grey_tables_take_the_luma_of_a_colour_picture():
     np.testing.assert_array_equal(grey.planes[0], colour.planes[0])
 
 
-def test_pixels_need_not_be_contiguous():
+def test_pixels_need_not_be_contiguous() -> None:
     picture = pictures.natural(40, 60, 9)
     encoder = Encoder(TableSet.standard(75))
     assert encoder.encode(picture[::2, ::-1]) == encoder.encode(picture[::2, ::-1].copy())
 
 
-def test_one_encoder_serves_many_threads():
+def test_one_encoder_serves_many_threads() -> None:
     encoder = Encoder(TableSet.standard(75))
     images = [pictures.natural(64, 64, seed) for seed in range(8)]
     expected = [encoder.encode(image) for image in images]
@@ -217,24 +221,24 @@ def test_one_encoder_serves_many_threads():
         (np.zeros((1, 8, 8, 3), np.uint8), Sampling.GREY),
     ],
 )
-def test_pixels_of_another_kind_are_the_callers_mistake(pixels, sampling):
+def test_pixels_of_another_kind_are_the_callers_mistake(pixels: NDArray[Any], sampling: Sampling) -> None:
     with pytest.raises(ValueError):
         Encoder(TableSet.standard(75, sampling)).encode(pixels)
 
 
-def test_only_multiples_of_16_are_quantised_as_batches():
+def test_only_multiples_of_16_are_quantised_as_batches() -> None:
     with pytest.raises(ValueError, match="multiples of 16"):
         Encoder(TableSet.standard()).quantise_batch(np.zeros((1, 24, 32, 3), np.uint8))
 
 
-def test_levels_of_other_tables_are_not_coded():
+def test_levels_of_other_tables_are_not_coded() -> None:
     levels = Decoder().decode(Encoder(TableSet.standard(75)).encode(pictures.natural(16, 16, 1), Stream.INTERCHANGE))
     with pytest.raises(ValueError, match="other tables"):
         Encoder(TableSet.standard(74)).encode_coefficients(levels)
 
 
 @pytest.mark.parametrize(("frequency", "level"), [(0, 1024), (0, -1025), (5, 1024), (63, -1024)])
-def test_levels_without_codes_are_not_coded(frequency, level):
+def test_levels_without_codes_are_not_coded(frequency: int, level: int) -> None:
     tables = TableSet.standard(100, Sampling.GREY)
     plane = np.zeros((64, 1, 1), np.int16)
     plane[frequency] = level
@@ -244,7 +248,7 @@ def test_levels_without_codes_are_not_coded(frequency, level):
 
 
 @pytest.mark.parametrize(("frequency", "level"), [(0, 1023), (0, -1024), (5, 1023), (63, -1023)])
-def test_the_largest_levels_are_coded(frequency, level):
+def test_the_largest_levels_are_coded(frequency: int, level: int) -> None:
     tables = TableSet.standard(100, Sampling.GREY)
     plane = np.zeros((64, 2, 1), np.int16)
     plane[frequency, 0], plane[frequency, 1] = level, -1 - level if frequency == 0 else -level
@@ -253,7 +257,7 @@ def test_the_largest_levels_are_coded(frequency, level):
     np.testing.assert_array_equal(Decoder(tables).decode(frame).planes[0], plane)
 
 
-def test_a_mistake_leaves_the_encoder_as_it_was():
+def test_a_mistake_leaves_the_encoder_as_it_was() -> None:
     encoder = Encoder(TableSet.standard(75))
     picture = pictures.natural(40, 60, 9)
     expected = encoder.encode(picture)
@@ -263,16 +267,16 @@ def test_a_mistake_leaves_the_encoder_as_it_was():
         assert encoder.encode(picture) == expected
 
 
-def test_sizes_may_change_from_image_to_image():
+def test_sizes_may_change_from_image_to_image() -> None:
     encoder = Encoder(TableSet.standard(75))
     images = [pictures.natural(height, width, 9) for height, width in [(64, 64), (8, 120), (200, 8), (64, 64)]]
     expected = [Encoder(TableSet.standard(75)).encode(image) for image in images]
     assert [encoder.encode(image) for image in images] == expected
 
 
-@every_level
+@every_simd
 @every_sampling
-def test_ycbcr_is_coded_as_it_is_like_libjpeg_does(sampling, simd):
+def test_ycbcr_is_coded_as_it_is_like_libjpeg_does(sampling: Sampling, simd: Simd) -> None:
     tables = TableSet.standard(85, sampling)
     for height, width in [(48, 32), (33, 47), (1, 1)]:
         samples = pictures.noise(height, width, 7)
@@ -287,7 +291,7 @@ def test_ycbcr_is_coded_as_it_is_like_libjpeg_does(sampling, simd):
         assert encoder.encode_batch(samples[np.newaxis], Stream.SCAN) == [streams.scan_of(out.getvalue())]
 
 
-def test_any_buffer_of_samples_is_coded():
+def test_any_buffer_of_samples_is_coded() -> None:
     picture = pictures.natural(24, 40, 3)
     encoder = Encoder(TableSet.standard(60))
     buffer = memoryview(bytearray(picture.tobytes())).cast("B", (24, 40, 3))

@@ -2,6 +2,8 @@
 
 import io
 import tracemalloc
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image
 
 from shared.errors import PeerError
 from shared.jpeg import (
+    EOI,
     CorruptJpegError,
     CorruptScanError,
     Decoder,
@@ -70,20 +73,20 @@ def with_scan_header(body: bytes) -> bytes:
         (InvalidTablesError, "invalid-tables"),
     ],
 )
-def test_every_error_is_the_peers_and_has_its_code(error, code):
+def test_every_error_is_the_peers_and_has_its_code(error: type[PeerError], code: str) -> None:
     assert issubclass(error, JpegError)
     assert issubclass(error, PeerError)
     assert error.code == code
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"\xff\xd8", b"GIF89a" + bytes(99), b"\x89PNG\r\n", b"\xff\xd8\0"])
-def test_what_does_not_begin_like_a_jpeg_is_not_a_jpeg(data):
+def test_what_does_not_begin_like_a_jpeg_is_not_a_jpeg(data: bytes) -> None:
     for read in (Decoder().decode, inspect):
         with pytest.raises(NotAJpegError):
             read(data)
 
 
-def test_a_progressive_jpeg_is_named_and_refused():
+def test_a_progressive_jpeg_is_named_and_refused() -> None:
     jpeg = pictures.pillow_jpeg(PICTURE, progressive=True)
     for read in (Decoder().decode, inspect):
         with pytest.raises(UnsupportedJpegError, match="progressive"):
@@ -95,22 +98,22 @@ def test_a_progressive_jpeg_is_named_and_refused():
     [(0xC3, "lossless"), (0xC5, "hierarchical"), (0xC9, "arithmetic"), (0xCA, "arithmetic"), (0xCB, "arithmetic"),
      (0xCD, "hierarchical"), (0xC8, "extensions")],
 )  # fmt: skip
-def test_other_processes_are_named_and_refused(marker, name):
+def test_other_processes_are_named_and_refused(marker: int, name: str) -> None:
     with pytest.raises(UnsupportedJpegError, match=name):
         Decoder().decode(JPEG.replace(b"\xff\xc0", bytes([0xFF, marker])))
 
 
-def test_arithmetic_conditioning_is_refused():
+def test_arithmetic_conditioning_is_refused() -> None:
     with pytest.raises(UnsupportedJpegError, match="arithmetic"):
         Decoder().decode(before_frame(streams.segment(0xCC, b"\0\0")))
 
 
-def test_twelve_bits_a_sample_are_refused():
+def test_twelve_bits_a_sample_are_refused() -> None:
     with pytest.raises(UnsupportedJpegError, match="12 bits"):
         Decoder().decode(with_frame(_0=12))
 
 
-def test_a_height_given_late_is_refused():
+def test_a_height_given_late_is_refused() -> None:
     with pytest.raises(UnsupportedJpegError, match="DNL"):
         Decoder().decode(with_frame(_1=0, _2=0))
     with pytest.raises(UnsupportedJpegError, match="DNL"):
@@ -118,26 +121,26 @@ def test_a_height_given_late_is_refused():
 
 
 @pytest.mark.parametrize("factors", [0x41, 0x12, 0x44, 0x31])
-def test_other_samplings_are_refused(factors):
+def test_other_samplings_are_refused(factors: int) -> None:
     with pytest.raises(JpegError):
         Decoder().decode(with_frame(_7=factors))
     with pytest.raises(UnsupportedJpegError, match="sampling"):
         Decoder().decode(with_frame(_7=0x41))
 
 
-def test_chroma_of_different_sampling_is_refused():
+def test_chroma_of_different_sampling_is_refused() -> None:
     with pytest.raises(UnsupportedJpegError, match="different sampling"):
         Decoder().decode(with_frame(_13=0x21))
 
 
-def test_cmyk_is_refused():
+def test_cmyk_is_refused() -> None:
     out = io.BytesIO()
     Image.fromarray(PICTURE).convert("CMYK").save(out, "jpeg")
     with pytest.raises(UnsupportedJpegError, match="4 components"):
         Decoder().decode(out.getvalue())
 
 
-def test_rgb_components_are_refused():
+def test_rgb_components_are_refused() -> None:
     adobe = streams.segment(0xEE, b"Adobe\0\x64\0\0\0\0\0")
     bare = streams.without(JPEG, 0xE0)
     with pytest.raises(UnsupportedJpegError, match="RGB"):
@@ -148,18 +151,18 @@ def test_rgb_components_are_refused():
         Decoder().decode(streams.replace_segment(named, 0xDA, scan))
 
 
-def test_pillows_rgb_jpeg_is_refused():
+def test_pillows_rgb_jpeg_is_refused() -> None:
     with pytest.raises(UnsupportedJpegError, match="RGB"):
         Decoder().decode(pictures.pillow_jpeg(PICTURE, keep_rgb=True))
 
 
-def test_quantisation_steps_above_255_are_refused():
+def test_quantisation_steps_above_255_are_refused() -> None:
     wide = streams.segment(0xDB, b"\x10" + b"\1\0" * 64)
     with pytest.raises(UnsupportedJpegError, match="255"):
         Decoder().decode(before_frame(wide))
 
 
-def test_every_truncation_is_refused():
+def test_every_truncation_is_refused() -> None:
     for jpeg, decoder in ((JPEG, Decoder()), (ABBREVIATED, Decoder(TABLES))):
         for length in range(3, len(jpeg)):
             with pytest.raises(CorruptJpegError):
@@ -168,20 +171,20 @@ def test_every_truncation_is_refused():
                 inspect(jpeg[:length])
 
 
-def test_every_truncation_with_an_end_marker_is_refused():
+def test_every_truncation_with_an_end_marker_is_refused() -> None:
     start = streams.segments(JPEG)[-1][2]
     for length in range(start, len(JPEG) - 2):
         with pytest.raises(CorruptScanError, match=r"ends inside a block|cannot fit"):
             Decoder().decode(JPEG[:length] + b"\xff\xd9")
 
 
-def test_bytes_left_over_after_the_last_block_are_refused():
+def test_bytes_left_over_after_the_last_block_are_refused() -> None:
     for extra in (b"\0", b"hello", b"\xff\0"):
         with pytest.raises(CorruptScanError, match="left over"):
             Decoder().decode(JPEG[:-2] + extra + JPEG[-2:])
 
 
-def test_a_missing_restart_marker_is_refused():
+def test_a_missing_restart_marker_is_refused() -> None:
     jpeg = pictures.pillow_jpeg(PICTURE, restart_marker_blocks=2)
     with pytest.raises(CorruptScanError, match="restart marker 0"):
         Decoder().decode(jpeg.replace(b"\xff\xd0", b"\xff\xd1"))
@@ -189,17 +192,17 @@ def test_a_missing_restart_marker_is_refused():
         Decoder().decode(jpeg.replace(b"\xff\xd0", b""))
 
 
-def test_a_restart_marker_that_was_not_announced_is_refused():
+def test_a_restart_marker_that_was_not_announced_is_refused() -> None:
     with pytest.raises(CorruptJpegError):
         Decoder().decode(JPEG[:-2] + b"\xff\xd0" + JPEG[-2:])
 
 
-def test_a_code_that_is_in_no_table_is_refused():
+def test_a_code_that_is_in_no_table_is_refused() -> None:
     with pytest.raises(CorruptScanError, match="not in its Huffman table"):
         Decoder().decode(JPEG[: streams.segments(JPEG)[-1][2]] + b"\xff\0" * 40 + b"\xff\xd9")
 
 
-def test_a_run_past_the_end_of_its_block_is_refused():
+def test_a_run_past_the_end_of_its_block_is_refused() -> None:
     # DC size 0 is 00, ZRL is 11111111001 in the standard luma table: five of them are 80 zeros.
     bits = "00" + "11111111001" * 5 + "1" * 7
     scan = int(bits, 2).to_bytes(len(bits) // 8).replace(b"\xff", b"\xff\0")
@@ -208,7 +211,7 @@ def test_a_run_past_the_end_of_its_block_is_refused():
         Decoder().decode(grey[: streams.segments(grey)[-1][2]] + scan + b"\xff\xd9")
 
 
-def test_a_dc_level_outside_11_bits_is_refused():
+def test_a_dc_level_outside_11_bits_is_refused() -> None:
     # DC size 11 is 111111110 and all-one bits add 2047; the block ends with 1010.
     bits = ("111111110" + "1" * 11 + "1010") * 2
     scan = int(bits, 2).to_bytes(len(bits) // 8).replace(b"\xff", b"\xff\0")
@@ -217,27 +220,38 @@ def test_a_dc_level_outside_11_bits_is_refused():
         Decoder().decode(grey[: streams.segments(grey)[-1][2]] + scan + b"\xff\xd9")
 
 
+@pytest.mark.parametrize("left", [1, 2, 40])
+def test_bytes_left_over_where_the_last_block_fills_its_byte_are_refused(left: int) -> None:
+    # Four grey blocks of 6 bits, DC size 0 (00) and the end of the block (1010), end where a byte ends.
+    scan = int("001010" * 4, 2).to_bytes(3)
+    grey = Encoder(TableSet.standard(75, Sampling.GREY)).encode(PICTURE[:8, :32], Stream.INTERCHANGE)
+    whole = grey[: streams.segments(grey)[-1][2]] + scan
+    assert not Decoder().decode(whole + EOI).planes[0].any()
+    with pytest.raises(CorruptScanError, match="left over after the last block"):
+        Decoder().decode(whole + bytes(left) + EOI)
+
+
 @pytest.mark.parametrize("marker", [0xC4, 0xDB])
-def test_an_interchange_frame_without_all_its_tables_is_refused(marker):
+def test_an_interchange_frame_without_all_its_tables_is_refused(marker: int) -> None:
     jpeg = streams.without(JPEG, marker)
     for read in (Decoder().decode, Decoder(TABLES).decode, inspect):
         with pytest.raises(CorruptJpegError, match="does not define"):
             read(jpeg)
 
 
-def test_an_abbreviated_frame_without_tables_is_refused_and_names_them():
+def test_an_abbreviated_frame_without_tables_is_refused_and_names_them() -> None:
     with pytest.raises(UnknownTablesError, match=TABLES.tables_id) as caught:
         Decoder().decode(ABBREVIATED)
     assert caught.value.tables_id == TABLES.tables_id
 
 
-def test_an_abbreviated_frame_of_other_tables_is_refused_and_names_them():
+def test_an_abbreviated_frame_of_other_tables_is_refused_and_names_them() -> None:
     with pytest.raises(UnknownTablesError) as caught:
         Decoder(TableSet.standard(74)).decode(ABBREVIATED)
     assert caught.value.tables_id == TABLES.tables_id
 
 
-def test_an_abbreviated_frame_that_names_no_tables_takes_the_decoders():
+def test_an_abbreviated_frame_that_names_no_tables_takes_the_decoders() -> None:
     found = Decoder(TABLES).decode(streams.without(ABBREVIATED, 0xEA))
     np.testing.assert_array_equal(found.planes[0], Decoder().decode(JPEG).planes[0])
     with pytest.raises(UnknownTablesError) as caught:
@@ -245,7 +259,7 @@ def test_an_abbreviated_frame_that_names_no_tables_takes_the_decoders():
     assert caught.value.tables_id is None
 
 
-def test_an_abbreviated_frame_of_another_sampling_is_refused():
+def test_an_abbreviated_frame_of_another_sampling_is_refused() -> None:
     grey = Encoder(TableSet.standard(75, Sampling.GREY)).encode(PICTURE)
     with pytest.raises(UnknownTablesError, match="sampling"):
         Decoder(TABLES).decode(streams.without(grey, 0xEA))
@@ -288,18 +302,18 @@ def test_an_abbreviated_frame_of_another_sampling_is_refused():
         with_scan_header(b"\3\1\0\2\x11\3\x11\0\x3f"),
     ],
 )
-def test_a_segment_that_breaks_the_rules_is_refused(jpeg):
+def test_a_segment_that_breaks_the_rules_is_refused(jpeg: bytes) -> None:
     with pytest.raises((CorruptJpegError, UnsupportedJpegError)):
         Decoder().decode(jpeg)
 
 
-def test_a_component_named_twice_is_refused():
+def test_a_component_named_twice_is_refused() -> None:
     with pytest.raises(CorruptJpegError, match="component 1 is malformed or named twice"):
         Decoder().decode(with_frame(_9=1))
 
 
 @pytest.mark.parametrize(("slot", "symbol"), [(0x00, 12), (0x10, 0x0B), (0x10, 0x10), (0x10, 0xE0)])
-def test_a_symbol_that_8_bit_jpeg_does_not_have_is_refused_where_it_is_used(slot, symbol):
+def test_a_symbol_that_8_bit_jpeg_does_not_have_is_refused_where_it_is_used(slot: int, symbol: int) -> None:
     # The only code of the table, 0, stands for it; the other table is as it was.
     grey = Encoder(TableSet.standard(75, Sampling.GREY)).encode(PICTURE[:8, :8], Stream.INTERCHANGE)
     table = streams.segment(0xC4, bytes([slot, 1]) + bytes(15) + bytes([symbol]))
@@ -308,7 +322,7 @@ def test_a_symbol_that_8_bit_jpeg_does_not_have_is_refused_where_it_is_used(slot
         Decoder().decode(grey[:start] + table + grey[start : streams.segments(grey)[-1][2]] + bytes(40) + b"\xff\xd9")
 
 
-def test_a_component_without_a_scan_is_refused():
+def test_a_component_without_a_scan_is_refused() -> None:
     levels = Decoder().decode(JPEG)
     jpeg = streams.one_scan_a_component(levels, TABLES)
     last = jpeg.rindex(b"\xff\xda")
@@ -317,7 +331,7 @@ def test_a_component_without_a_scan_is_refused():
             read(jpeg[:last] + b"\xff\xd9")
 
 
-def test_a_component_scanned_twice_is_refused():
+def test_a_component_scanned_twice_is_refused() -> None:
     levels = Decoder().decode(JPEG)
     jpeg = streams.one_scan_a_component(levels, TABLES)
     first, second = [i for i in range(len(jpeg)) if jpeg[i : i + 2] == b"\xff\xda"][:2]
@@ -337,7 +351,7 @@ def test_a_component_scanned_twice_is_refused():
         (Limits(max_scans=0), 1),
     ],
 )
-def test_a_limit_passed_is_refused_with_both_values(limits, actual):
+def test_a_limit_passed_is_refused_with_both_values(limits: Limits, actual: int) -> None:
     for read in (Decoder(limits=limits).decode, lambda data: inspect(data, limits)):
         with pytest.raises(LimitExceededError) as caught:
             read(JPEG)
@@ -346,7 +360,7 @@ def test_a_limit_passed_is_refused_with_both_values(limits, actual):
         assert caught.value.name in vars(limits)
 
 
-def test_more_restart_markers_than_the_limit_are_refused_before_any_is_looked_for():
+def test_more_restart_markers_than_the_limit_are_refused_before_any_is_looked_for() -> None:
     # 40 x 40 in 4:2:0 are 9 MCUs; one in each interval, but the first, has a marker before it.
     jpeg = pictures.pillow_jpeg(PICTURE, subsampling=2, restart_marker_blocks=1)
     assert Decoder(limits=Limits(max_restarts=8)).decode(jpeg).height == 40
@@ -356,19 +370,19 @@ def test_more_restart_markers_than_the_limit_are_refused_before_any_is_looked_fo
         assert (caught.value.name, caught.value.limit, caught.value.actual) == ("max_restarts", 7, 8)
 
 
-def test_limits_just_kept_refuse_nothing():
+def test_limits_just_kept_refuse_nothing() -> None:
     limits = Limits(max_bytes=len(JPEG), max_pixels=1600, max_side=40, max_scans=1, max_markers=7, max_restarts=0)
     assert Decoder(limits=limits).decode(JPEG).height == 40
 
 
-def test_a_huge_size_over_few_bytes_is_refused_before_anything_is_allocated():
+def test_a_huge_size_over_few_bytes_is_refused_before_anything_is_allocated() -> None:
     limits = Limits(max_pixels=1 << 32)
     jpeg = with_frame(_1=0xFF, _2=0, _3=0xFF, _4=0)
     with pytest.raises(CorruptScanError, match="cannot fit"):
         Decoder(limits=limits).decode(jpeg)
 
 
-def test_a_huge_size_without_a_scan_is_refused_before_anything_is_allocated():
+def test_a_huge_size_without_a_scan_is_refused_before_anything_is_allocated() -> None:
     # 2^24 pixels in three full components would be 96 MiB of levels.
     header = frame_body(_1=0x10, _2=0, _3=0x10, _4=0, _7=0x11)
     tracemalloc.start()
@@ -380,23 +394,24 @@ def test_a_huge_size_without_a_scan_is_refused_before_anything_is_allocated():
 
 
 @pytest.mark.parametrize("read", [Decoder().decode, inspect, TableSet.from_stream])
-def test_no_byte_behind_the_given_ones_is_read(read):
+def test_no_byte_behind_the_given_ones_is_read(read: Callable[[bytes], object]) -> None:
     class Boastful(bytes):
         def __len__(self) -> int:
             return 1 << 40
 
-    for data in (Boastful(b"\xff\xd8\xff"), np.empty((1 << 40, 0), np.uint8)):
+    boastful: tuple[Any, ...] = Boastful(b"\xff\xd8\xff"), np.empty((1 << 40, 0), np.uint8)
+    for data in boastful:
         with pytest.raises(JpegError, match=r"the data end|does not begin"):
             read(data)
 
 
 @pytest.mark.parametrize("kind", [bytearray, memoryview, lambda data: memoryview(data).cast("H")])
-def test_other_buffers_are_read_as_the_bytes_they_hold(kind):
+def test_other_buffers_are_read_as_the_bytes_they_hold(kind: Callable[[bytes], Any]) -> None:
     jpeg = JPEG if len(JPEG) % 2 == 0 else JPEG + b"\0"
     np.testing.assert_array_equal(Decoder().decode(kind(jpeg)).planes[0], Decoder().decode(JPEG).planes[0])
     assert inspect(kind(jpeg)) == inspect(JPEG)
 
 
-def test_messages_say_where():
+def test_messages_say_where() -> None:
     with pytest.raises(CorruptJpegError, match=rf"byte {len(JPEG) - 2}: "):
         Decoder().decode(JPEG[:-2])

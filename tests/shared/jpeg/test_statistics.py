@@ -2,13 +2,16 @@
 
 import heapq
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from shared.jpeg import ZIGZAG, Decoder, Encoder, HuffmanTable, Sampling, Stream, SymbolCounts, TableSet
 from tests.reference import package_merge
 from tests.shared.jpeg import pictures, streams
+from tests.shared.jpeg.levels import colour_levels
 
 SUBSAMPLING = {
     Sampling.GREY: {},
@@ -18,7 +21,7 @@ SUBSAMPLING = {
 }
 
 
-def batch(count: int = 6, height: int = 32, width: int = 48) -> np.ndarray:
+def batch(count: int = 6, height: int = 32, width: int = 48) -> NDArray[Any]:
     """Natural pictures."""
     return np.stack([pictures.natural(height, width, seed) for seed in range(count)])
 
@@ -33,9 +36,9 @@ def size(value: int) -> int:
     return abs(value).bit_length()
 
 
-def counted_slowly(y: np.ndarray, c: np.ndarray) -> list[Counter[int]]:
+def counted_slowly(y: NDArray[Any], c: NDArray[Any]) -> list[Counter[int]]:
     """Symbols of 4:2:0 levels in the order of T.81 A.2.3, in Python."""
-    counts = [Counter() for _ in range(4)]
+    counts: list[Counter[int]] = [Counter() for _ in range(4)]
     for image_y, image_c in zip(y, c, strict=True):
         last = [0, 0, 0]
         for row in range(image_c.shape[1]):
@@ -80,16 +83,16 @@ def lengths(table: HuffmanTable) -> dict[int, int]:
     return dict(zip(table.symbols, each, strict=True))
 
 
-def test_counts_are_those_of_the_symbols_a_scan_holds():
-    y, c = Encoder(TableSet.standard(90)).quantise_batch(batch())
+def test_counts_are_those_of_the_symbols_a_scan_holds() -> None:
+    y, c = colour_levels(Encoder(TableSet.standard(90)), batch())
     counts = SymbolCounts()
     counts.add(y, c)
     for row, expected in zip(counts.counts, counted_slowly(y, c), strict=True):
         assert {symbol: int(n) for symbol, n in enumerate(row) if n} == dict(expected)
 
 
-def test_counts_add_up():
-    y, c = Encoder(TableSet.standard(90)).quantise_batch(batch())
+def test_counts_add_up() -> None:
+    y, c = colour_levels(Encoder(TableSet.standard(90)), batch())
     whole, parts = SymbolCounts(), SymbolCounts()
     whole.add(y, c)
     parts.add(y[:2], c[:2])
@@ -98,7 +101,7 @@ def test_counts_add_up():
     np.testing.assert_array_equal(whole.counts, parts.counts)
 
 
-def test_the_counted_cost_is_the_cost_of_the_scans():
+def test_the_counted_cost_is_the_cost_of_the_scans() -> None:
     images = batch(1)
     tables = TableSet.standard(90)
     counts = SymbolCounts()
@@ -111,7 +114,7 @@ def test_the_counted_cost_is_the_cost_of_the_scans():
     assert scan_bits(tables, images) == -(-bits // 8) * 8 + 8 * stuffing
 
 
-def test_fitted_tables_make_the_fitted_pictures_smaller():
+def test_fitted_tables_make_the_fitted_pictures_smaller() -> None:
     images = batch(40)
     for quality in (30, 75, 95):
         tables = TableSet.standard(quality)
@@ -121,7 +124,7 @@ def test_fitted_tables_make_the_fitted_pictures_smaller():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_fitted_codes_are_as_short_as_a_huffman_tree_allows(seed):
+def test_fitted_codes_are_as_short_as_a_huffman_tree_allows(seed: int) -> None:
     # Mild counts need no code over 16 bits, so that the limit costs nothing; the reserved code weighs 0.
     rng = np.random.default_rng(seed)
     counts = SymbolCounts()
@@ -136,7 +139,9 @@ def test_fitted_codes_are_as_short_as_a_huffman_tree_allows(seed):
 @pytest.mark.parametrize(
     "draw", [pictures.natural, pictures.noise, pictures.extremes, pictures.flat, pictures.portrait]
 )
-def test_a_scan_under_fitted_tables_is_never_larger_than_pillows_optimised_scan_with_its_tables(draw, sampling):
+def test_a_scan_under_fitted_tables_is_never_larger_than_pillows_optimised_scan_with_its_tables(
+    draw: pictures.Draw, sampling: Sampling
+) -> None:
     # Ours have a code for every symbol, so that a fleet can share them; Pillow's only for what this picture holds, so
     # that each file must carry its own. Equal coefficients; our scan against Pillow's scan and DHT segments.
     for side, quality in [(1, 50), (8, 95), (17, 30), (32, 50), (64, 75), (130, 90), (300, 5), (300, 30)]:
@@ -154,7 +159,7 @@ def test_a_scan_under_fitted_tables_is_never_larger_than_pillows_optimised_scan_
 
 @pytest.mark.parametrize("shape", ["mild", "steep", "sparse"])
 @pytest.mark.parametrize("seed", range(5))
-def test_fitted_codes_are_as_short_as_package_merge_allows(seed, shape):
+def test_fitted_codes_are_as_short_as_package_merge_allows(seed: int, shape: str) -> None:
     rng = np.random.default_rng(seed)
     counts = SymbolCounts()
     counts.counts[:] = {
@@ -171,7 +176,7 @@ def test_fitted_codes_are_as_short_as_package_merge_allows(seed, shape):
 
 
 @pytest.mark.parametrize("quality", [30, 50, 75, 95])
-def test_codes_for_every_symbol_cost_a_corpus_no_more_than_a_thousandth(quality):
+def test_codes_for_every_symbol_cost_a_corpus_no_more_than_a_thousandth(quality: int) -> None:
     # Against the optimum for the very symbols that occur, which need not code any other.
     encoder, counts = Encoder(TableSet.standard(quality)), SymbolCounts()
     counts.add(*encoder.quantise_batch(batch(60, 128, 128)))
@@ -185,7 +190,7 @@ def test_codes_for_every_symbol_cost_a_corpus_no_more_than_a_thousandth(quality)
 
 
 @pytest.mark.parametrize("counts", [0, 1, 2**63])
-def test_any_counts_give_tables_for_every_symbol(counts):
+def test_any_counts_give_tables_for_every_symbol(counts: int) -> None:
     fitted = SymbolCounts()
     fitted.counts[:] = counts
     tables = TableSet.standard(100).with_huffman(fitted.tables())
@@ -195,7 +200,7 @@ def test_any_counts_give_tables_for_every_symbol(counts):
     np.testing.assert_array_equal(found.planes[0], expected.planes[0])
 
 
-def test_steep_counts_stay_within_16_bits():
+def test_steep_counts_stay_within_16_bits() -> None:
     fitted = SymbolCounts()
     fitted.counts[:] = np.uint64(1) << (np.arange(256, dtype=np.uint64) % np.uint64(60))
     for table in fitted.tables():
@@ -212,12 +217,12 @@ def test_steep_counts_stay_within_16_bits():
         (np.zeros((), np.int16), np.zeros((), np.int16)),
     ],
 )
-def test_levels_that_no_scan_can_hold_are_the_callers_mistake(y, c):
+def test_levels_that_no_scan_can_hold_are_the_callers_mistake(y: NDArray[Any], c: NDArray[Any]) -> None:
     with pytest.raises(ValueError):
         SymbolCounts().add(y, c)
 
 
-def test_levels_that_are_not_aligned_count_like_any_other():
+def test_levels_that_are_not_aligned_count_like_any_other() -> None:
     y, c = Encoder(TableSet.standard(75)).quantise_batch(batch(2))
     shifted = np.frombuffer(b"\0" + y.tobytes(), np.int16, offset=1).reshape(y.shape)
     expected, found = SymbolCounts(), SymbolCounts()

@@ -1,5 +1,7 @@
 """Transcoding: levels stay where they can, and move no further than quantising again must move them."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -24,7 +26,7 @@ from shared.jpeg import (
 )
 from tests.reference.resample import halved
 from tests.shared.jpeg import pictures, streams
-from tests.shared.jpeg.test_resample import dequantised
+from tests.shared.jpeg.test_decoder_resample import dequantised
 from tests.shared.jpeg.twins import libjpeg
 
 SUBSAMPLING = {
@@ -43,7 +45,7 @@ def from_libjpeg(sampling: Sampling, height: int, width: int, quality: int, **op
     return pictures.pillow_jpeg(picture, quality=quality, **SUBSAMPLING[sampling], **options)
 
 
-def transcoded(frame: bytes, tables: TableSet, **options: object) -> Coefficients:
+def transcoded(frame: bytes, tables: TableSet, **options: Any) -> Coefficients:
     """The levels of the transcoded frame."""
     return Decoder(tables).decode(Transcoder(tables, **options).transcode(frame))
 
@@ -57,7 +59,7 @@ def assert_equal(found: Coefficients, expected: Coefficients) -> None:
 
 @every_sampling
 @pytest.mark.parametrize("side", [1, 8, 15, 16, 17, 33, 70])
-def test_coding_anew_with_the_same_tables_gives_libjpegs_own_bytes(sampling, side):
+def test_coding_anew_with_the_same_tables_gives_libjpegs_own_bytes(sampling: Sampling, side: int) -> None:
     for quality in (20, 75, 100):
         theirs = from_libjpeg(sampling, side, 71 - side, quality)
         ours = Transcoder(TableSet.standard(quality, sampling)).transcode(theirs, Stream.SCAN)
@@ -66,7 +68,9 @@ def test_coding_anew_with_the_same_tables_gives_libjpegs_own_bytes(sampling, sid
 
 @every_sampling
 @pytest.mark.parametrize("how", [{"optimize": True}, {"restart_marker_blocks": 3}])
-def test_other_codes_or_restart_markers_leave_the_levels_as_they_are(sampling, how):
+def test_other_codes_or_restart_markers_leave_the_levels_as_they_are(
+    sampling: Sampling, how: dict[str, object]
+) -> None:
     theirs = from_libjpeg(sampling, 50, 70, 60, **how)
     tables = TableSet.standard(60, sampling)
     assert_equal(transcoded(theirs, tables), Decoder().decode(theirs))
@@ -74,7 +78,7 @@ def test_other_codes_or_restart_markers_leave_the_levels_as_they_are(sampling, h
     assert Transcoder(tables).transcode(theirs, Stream.SCAN) == streams.scan_of(plain)
 
 
-def test_a_photograph_with_fitted_codes_keeps_every_level_for_libjpeg_too():
+def test_a_photograph_with_fitted_codes_keeps_every_level_for_libjpeg_too() -> None:
     theirs = pictures.photograph_file()
     levels, counts = Decoder().decode(theirs), SymbolCounts()
     counts.add_coefficients(levels)
@@ -87,7 +91,7 @@ def test_a_photograph_with_fitted_codes_keeps_every_level_for_libjpeg_too():
 
 @settings(max_examples=40, deadline=None)
 @given(st.data())
-def test_a_coefficient_moves_by_at_most_half_a_new_step(data):
+def test_a_coefficient_moves_by_at_most_half_a_new_step(data: st.DataObject) -> None:
     sampling = data.draw(st.sampled_from(Sampling))
     rng = np.random.default_rng(data.draw(st.integers(0, 1 << 32)))
     height, width = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 40))
@@ -113,7 +117,7 @@ def test_a_coefficient_moves_by_at_most_half_a_new_step(data):
 
 @pytest.mark.parametrize("source", [Sampling.YUV444, Sampling.YUV422])
 @pytest.mark.parametrize("size", [(32, 48), (1, 1), (17, 24), (24, 40), (40, 8), (70, 69)])
-def test_finer_chroma_becomes_420_within_half_a_step(source, size):
+def test_finer_chroma_becomes_420_within_half_a_step(source: Sampling, size: tuple[int, int]) -> None:
     frame = from_libjpeg(source, *size, 85)
     for tables in (TableSet.standard(40), TableSet.standard(40).with_quant([bytes([1] * 64)] * 3)):
         old, found = Decoder().decode(frame), transcoded(frame, tables)
@@ -125,7 +129,7 @@ def test_finer_chroma_becomes_420_within_half_a_step(source, size):
             assert (error <= step / 2 + 1e-3).all()
 
 
-def test_equal_steps_do_not_shield_levels_from_a_mask_or_from_what_bits_are_worth():
+def test_equal_steps_do_not_shield_levels_from_a_mask_or_from_what_bits_are_worth() -> None:
     frame, tables = from_libjpeg(Sampling.YUV420, 48, 48, 75), TableSet.standard(75)
     plain = transcoded(frame, tables)
     mask = np.zeros(64, bool)
@@ -140,7 +144,7 @@ def test_equal_steps_do_not_shield_levels_from_a_mask_or_from_what_bits_are_wort
     np.testing.assert_array_equal(wide.planes[0], plain.planes[0])
 
 
-def test_grey_becomes_420_without_colour_and_colour_becomes_grey():
+def test_grey_becomes_420_without_colour_and_colour_becomes_grey() -> None:
     grey = from_libjpeg(Sampling.GREY, 41, 50, 80)
     found = transcoded(grey, TableSet.standard(80))
     np.testing.assert_array_equal(found.planes[0], Decoder().decode(grey).planes[0])
@@ -161,12 +165,12 @@ def test_grey_becomes_420_without_colour_and_colour_becomes_grey():
         (Sampling.GREY, Sampling.YUV444),
     ],
 )
-def test_chroma_is_never_made_finer(source, target):
+def test_chroma_is_never_made_finer(source: Sampling, target: Sampling) -> None:
     with pytest.raises(UnsupportedJpegError, match="cannot be brought to"):
         Transcoder(TableSet.standard(75, target)).transcode(from_libjpeg(source, 32, 32, 75))
 
 
-def test_abbreviated_frames_are_read_with_their_tables():
+def test_abbreviated_frames_are_read_with_their_tables() -> None:
     old, new = TableSet.standard(90), TableSet.standard(30)
     frame = Encoder(old).encode(pictures.natural(32, 32, 1))
     whole = Encoder(old).encode(pictures.natural(32, 32, 1), Stream.INTERCHANGE)
@@ -175,7 +179,7 @@ def test_abbreviated_frames_are_read_with_their_tables():
         Transcoder(new).transcode(frame)
 
 
-def test_damaged_or_too_large_frames_are_refused():
+def test_damaged_or_too_large_frames_are_refused() -> None:
     frame = from_libjpeg(Sampling.YUV420, 64, 64, 75)
     transcoder = Transcoder(TableSet.standard(75), limits=Limits(max_pixels=64 * 64))
     with pytest.raises(CorruptScanError):
@@ -186,7 +190,7 @@ def test_damaged_or_too_large_frames_are_refused():
         transcoder.transcode(from_libjpeg(Sampling.YUV420, 65, 64, 75))
 
 
-def test_dc_levels_that_no_picture_has_end_where_the_codes_end():
+def test_dc_levels_that_no_picture_has_end_where_the_codes_end() -> None:
     # Two differences of 1000 in a row; T.81 table K.3 codes size 10 as 11111110, an end of block as 1010.
     tables = TableSet.standard(50, Sampling.GREY)
     block = "11111110" + f"{1000:010b}" + "1010"
@@ -199,7 +203,7 @@ def test_dc_levels_that_no_picture_has_end_where_the_codes_end():
 
 
 @pytest.mark.parametrize("step", [1, 255])
-def test_coefficients_that_no_picture_has_end_where_the_codes_end(step):
+def test_coefficients_that_no_picture_has_end_where_the_codes_end(step: int) -> None:
     tables = TableSet.standard(50, Sampling.GREY).with_quant([bytes([step] * 64)])
     plane = np.zeros((64, 1, 2), np.int16)
     plane[:, 0, 0], plane[:, 0, 1] = 1023, -1023

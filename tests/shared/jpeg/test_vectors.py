@@ -14,11 +14,11 @@ VECTORS = vectors()
 
 
 @pytest.mark.parametrize("name", VECTORS)
-def test_a_golden_stream_is_written_byte_for_byte(name):
+def test_a_golden_stream_is_written_byte_for_byte(name: str) -> None:
     assert VECTORS[name] == (FOLDER / name).read_bytes()
 
 
-def test_every_golden_stream_is_checked():
+def test_every_golden_stream_is_checked() -> None:
     assert {path.name for path in FOLDER.iterdir()} == set(VECTORS)
 
 
@@ -30,7 +30,7 @@ def test_every_golden_stream_is_checked():
         ("grey-50.tables", "9454462245d0fc04", "3294ecde7f1d5a5b"),
     ],
 )
-def test_the_identity_of_golden_tables_is_known(name, tables_id, quant_id):
+def test_the_identity_of_golden_tables_is_known(name: str, tables_id: str, quant_id: str) -> None:
     data = (FOLDER / name).read_bytes()
     tables = TableSet.from_stream(data)
     assert (tables.tables_id, tables.quant_id) == (tables_id, quant_id)
@@ -38,7 +38,7 @@ def test_the_identity_of_golden_tables_is_known(name, tables_id, quant_id):
 
 
 @pytest.mark.parametrize("family", ["standard-75", "learned"])
-def test_a_golden_abbreviated_frame_reads_alike_everywhere(family):
+def test_a_golden_abbreviated_frame_reads_alike_everywhere(family: str) -> None:
     tables = TableSet.from_stream((FOLDER / f"{family}.tables").read_bytes())
     abbreviated = (FOLDER / f"{family}.abbreviated").read_bytes()
     found = Decoder(tables).decode(abbreviated)

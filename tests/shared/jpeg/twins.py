@@ -12,22 +12,23 @@ from shared.jpeg import Decoder
 from tests.reference import t81_decoder
 
 Levels = list[NDArray[np.int16]]
+Decode = Callable[[bytes], tuple[Levels, list[bytes]]]
 
 
 def native(jpeg: bytes) -> tuple[Levels, list[bytes]]:
-    """Planes (64, rows, columns) and steps, natural order, a component each."""
+    """Planes (64, rows, columns) and steps of each component in natural order, as our decoder finds them."""
     found = Decoder().decode(jpeg)
     return list(found.planes), list(found.quant)
 
 
 def reference(jpeg: bytes) -> tuple[Levels, list[bytes]]:
-    """The same from the readable decoder."""
+    """Planes and steps as the readable decoder finds them."""
     found = t81_decoder.decode(jpeg)
     return [c.levels for c in found.components], [c.quant for c in found.components]
 
 
 def libjpeg(jpeg: bytes) -> tuple[Levels, list[bytes]]:
-    """The same from libjpeg."""
+    """Planes and steps as libjpeg finds them."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frame.jpg"
         path.write_bytes(jpeg)
@@ -39,7 +40,7 @@ def libjpeg(jpeg: bytes) -> tuple[Levels, list[bytes]]:
 
 
 def recoded_by_libjpeg(jpeg: bytes) -> bytes:
-    """The same coefficients as libjpeg writes them anew."""
+    """The frame as libjpeg writes its coefficients anew."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "source.jpg", Path(folder) / "target.jpg"
         source.write_bytes(jpeg)
@@ -47,7 +48,7 @@ def recoded_by_libjpeg(jpeg: bytes) -> bytes:
         return target.read_bytes()
 
 
-TWINS: dict[str, Callable[[bytes], tuple[Levels, list[bytes]]]] = {
+TWINS: dict[str, Decode] = {
     "native": native,
     "reference": reference,
     "libjpeg": libjpeg,

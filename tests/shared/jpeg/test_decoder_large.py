@@ -30,7 +30,7 @@ def dense(height: int, width: int, tables: TableSet) -> Coefficients:
 @pytest.mark.parametrize(
     ("sampling", "size"), [(sampling, size) for sampling, sizes in SIZES.items() for size in sizes]
 )
-def test_dense_levels_survive_coding(sampling, size):
+def test_dense_levels_survive_coding(sampling: Sampling, size: tuple[int, int]) -> None:
     tables = TableSet.standard(90, sampling)
     expected = dense(*size, tables)
     found = Decoder(tables).decode(Encoder(tables).encode_coefficients(expected, Stream.ABBREVIATED))
@@ -38,7 +38,7 @@ def test_dense_levels_survive_coding(sampling, size):
         np.testing.assert_array_equal(plane, wanted)
 
 
-def test_restarts_inside_a_row_of_mcus_change_no_level():
+def test_restarts_inside_a_row_of_mcus_change_no_level() -> None:
     picture = pictures.noise(2048, 2048, 1, 1)[..., 0]
     plain = Decoder().decode(pictures.pillow_jpeg(picture, quality=30))
     for options in ({"restart_marker_blocks": 100}, {"restart_marker_rows": 1}):
@@ -46,7 +46,7 @@ def test_restarts_inside_a_row_of_mcus_change_no_level():
         np.testing.assert_array_equal(found.planes[0], plain.planes[0])
 
 
-def test_a_batch_of_them_holds_levels_times_steps():
+def test_a_batch_of_them_holds_levels_times_steps() -> None:
     tables = TableSet.standard(90)
     expected = dense(1536, 2048, tables)
     frame = Encoder(tables).encode_coefficients(expected)

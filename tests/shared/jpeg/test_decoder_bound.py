@@ -2,11 +2,13 @@
 
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from shared.jpeg import (
     BoundDecoder,
@@ -36,7 +38,7 @@ TRAILED = [frame + b"behind the end" for frame in FRAMES[:2]]
 SOURCES = [*FRAMES, *INTERCHANGE, *OTHER_STEPS[:2], *PILLOWS, *RESTARTS, *FILLED, *COMMENTED, *TRAILED]
 
 
-def planes(count: int = 1, dtype: type = np.int16) -> tuple[np.ndarray, np.ndarray]:
+def planes(count: int = 1, dtype: type = np.int16) -> tuple[NDArray[Any], NDArray[Any]]:
     """Planes full of what must not stay."""
     return np.full((count, 64, 4, 6), 77, dtype), np.full((count, 128, 2, 3), 77, dtype)
 
@@ -57,20 +59,21 @@ def damaged(count: int) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
-def test_what_was_read_before_changes_no_outcome(dtype):
+def test_what_was_read_before_changes_no_outcome(dtype: type) -> None:
     decoder = Decoder(TABLES)
     y, c = planes(1, dtype)
     bound = decoder.into(y, c, dequantise=dtype is np.float32)
     for frame in damaged(1500):
+        error: JpegError | None = None
         try:
-            error = bound.decode(frame)
+            bound.decode(frame)
         except JpegError as caught:
             error = caught
         assert (repr(error), y.tobytes(), c.tobytes()) == outcome(decoder, frame, dtype)
 
 
 @pytest.mark.parametrize("frames", [FRAMES, INTERCHANGE, RESTARTS])
-def test_every_cut_of_a_frame_whose_head_is_known_ends_like_that_of_any_other(frames):
+def test_every_cut_of_a_frame_whose_prefix_is_known_ends_like_that_of_any_other(frames: list[bytes]) -> None:
     decoder = Decoder(TABLES)
     y, c = planes()
     bound = decoder.into(y, c)
@@ -83,11 +86,11 @@ def test_every_cut_of_a_frame_whose_head_is_known_ends_like_that_of_any_other(fr
             assert not y.any()
 
 
-def test_a_frame_goes_into_the_planes_and_an_error_leaves_zeros():
+def test_a_frame_goes_into_the_planes_and_an_error_leaves_zeros() -> None:
     y, c = planes()
     bound = Decoder(TABLES).into(y, c)
     for frame, image in zip(FRAMES, IMAGES, strict=True):
-        assert bound.decode(frame) is None
+        bound.decode(frame)
         expected_y, expected_c = Encoder(TABLES).quantise_batch(image[np.newaxis])
         np.testing.assert_array_equal(y, expected_y)
         np.testing.assert_array_equal(c, expected_c)
@@ -97,7 +100,7 @@ def test_a_frame_goes_into_the_planes_and_an_error_leaves_zeros():
     assert not c.any()
 
 
-def test_what_stands_behind_a_scan_names_the_tables_of_no_frame():
+def test_what_stands_behind_a_scan_names_the_tables_of_no_frame() -> None:
     frame = OTHER_STEPS[0]
     claimed = frame[:-2] + streams.segment(0xEA, b"DWpoisoned") + frame[-2:]
     y, c = planes()
@@ -108,7 +111,7 @@ def test_what_stands_behind_a_scan_names_the_tables_of_no_frame():
         assert caught.value.tables_id is None
 
 
-def test_a_batch_may_be_decoded_again_and_again():
+def test_a_batch_may_be_decoded_again_and_again() -> None:
     y, c = planes(3)
     bound = Decoder(TABLES).into(y, c)
     for frames in (FRAMES[:3], INTERCHANGE[3:6], FRAMES[4:7]):
@@ -119,7 +122,7 @@ def test_a_batch_may_be_decoded_again_and_again():
         np.testing.assert_array_equal(c, expected_c)
 
 
-def test_a_limit_holds_for_a_frame_whose_head_is_known():
+def test_a_limit_holds_for_a_frame_whose_prefix_is_known() -> None:
     y, c = planes()
     bound = Decoder(TABLES, Limits(max_bytes=len(FRAMES[0]))).into(y, c)
     bound.decode(FRAMES[0])
@@ -127,7 +130,7 @@ def test_a_limit_holds_for_a_frame_whose_head_is_known():
         bound.decode(FRAMES[0] + b"\0")
 
 
-def test_too_few_bytes_behind_a_known_head_are_told():
+def test_too_few_bytes_behind_a_known_head_are_told() -> None:
     y, c = planes()
     bound = Decoder(TABLES).into(y, c)
     bound.decode(FRAMES[0])
@@ -137,18 +140,18 @@ def test_too_few_bytes_behind_a_known_head_are_told():
 
 
 @pytest.mark.parametrize("kind", [bytearray, memoryview])
-def test_other_buffers_are_read_as_the_bytes_they_hold(kind):
+def test_other_buffers_are_read_as_the_bytes_they_hold(kind: Callable[[bytes], Any]) -> None:
     y, c = planes()
     Decoder(TABLES).into(y, c).decode(kind(FRAMES[0]))
     expected_y, expected_c = planes()
     Decoder(TABLES).decode_batch([kind(FRAMES[0])], expected_y, expected_c)
     np.testing.assert_array_equal(y, expected_y)
-    even = FRAMES[0] + bytes(len(FRAMES[0]) % 2)
-    assert Decoder(TABLES).decode_batch([memoryview(even).cast("H")], expected_y, expected_c) == [None]
+    even: Any = memoryview(FRAMES[0] + bytes(len(FRAMES[0]) % 2)).cast("H")
+    assert Decoder(TABLES).decode_batch([even], expected_y, expected_c) == [None]
     np.testing.assert_array_equal(y, expected_y)
 
 
-def test_no_byte_behind_the_given_ones_is_read():
+def test_no_byte_behind_the_given_ones_is_read() -> None:
     class Boastful(bytes):
         def __len__(self) -> int:
             return 1 << 40
@@ -160,21 +163,21 @@ def test_no_byte_behind_the_given_ones_is_read():
     assert "the data end" in str(bound.decode_batch([Boastful(b"\xff\xd8\xff")])[0])
 
 
-def test_the_wrong_number_of_frames_is_the_callers_mistake():
+def test_the_wrong_number_of_frames_is_the_callers_mistake() -> None:
     bound = Decoder(TABLES).into(*planes(2))
     for call in (lambda: bound.decode(FRAMES[0]), lambda: bound.decode_batch(FRAMES)):
         with pytest.raises(ValueError, match=r"one frame|7 frames for 2 rows"):
             call()
 
 
-def test_planes_that_do_not_fit_are_the_callers_mistake():
+def test_planes_that_do_not_fit_are_the_callers_mistake() -> None:
     for y, c in (planes(1, np.float32), (planes(1)[0], planes(2)[1]), (np.zeros(()), np.zeros(()))):
         with pytest.raises(ValueError):
             Decoder(TABLES).into(y, c)
 
 
-def test_the_planes_and_the_decoder_live_as_long_as_what_is_bound_to_them():
-    def bound() -> tuple[BoundDecoder, np.ndarray]:
+def test_the_planes_and_the_decoder_live_as_long_as_what_is_bound_to_them() -> None:
+    def bound() -> tuple[BoundDecoder, NDArray[Any]]:
         y, c = planes()
         return Decoder(TABLES).into(y, c), y
 
@@ -187,7 +190,7 @@ def test_the_planes_and_the_decoder_live_as_long_as_what_is_bound_to_them():
             y.resize(1 << 20, refcheck=refcheck)
 
 
-def test_a_second_thread_is_refused_or_served_but_never_harmed():
+def test_a_second_thread_is_refused_or_served_but_never_harmed() -> None:
     big = np.zeros((1, 64, 64, 64), np.int16), np.zeros((1, 128, 32, 32), np.int16)
     frame = Encoder(TABLES).encode(pictures.natural(512, 512, 1))
     bound = Decoder(TABLES).into(*big)
@@ -210,14 +213,14 @@ def test_a_second_thread_is_refused_or_served_but_never_harmed():
     assert set(refusals) <= {"another thread is decoding into these planes"}
 
 
-def test_grey_tables_serve_a_bound_decoder_too():
+def test_grey_tables_serve_a_bound_decoder_too() -> None:
     y, c = planes()
     grey = Decoder(TableSet.standard(75, Sampling.GREY))
     with pytest.raises(JpegError):
         grey.into(y, c).decode(Encoder(TableSet.standard(75, Sampling.GREY)).encode(IMAGES[0]))
 
 
-def test_a_refused_call_leaves_the_error_of_the_other_alone():
+def test_a_refused_call_leaves_the_error_of_the_other_alone() -> None:
     big = np.zeros((1, 64, 64, 64), np.int16), np.zeros((1, 128, 32, 32), np.int16)
     frame = Encoder(TABLES).encode(pictures.natural(512, 512, 1))
     broken = frame[:-9] + b"\xff\xd9"

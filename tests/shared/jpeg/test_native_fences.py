@@ -13,9 +13,9 @@ def fences(*words: str) -> int:
     return subprocess.run([sys.executable, "-m", "tests.shared.jpeg.fences", *words], check=False).returncode
 
 
-def test_the_codec_stays_between_the_fences():
+def test_the_codec_stays_between_the_fences() -> None:
     assert fences() == 0
 
 
-def test_a_byte_beyond_the_fence_ends_the_process():
+def test_a_byte_beyond_the_fence_ends_the_process() -> None:
     assert fences("overrun") != 0

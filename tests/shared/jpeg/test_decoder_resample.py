@@ -1,7 +1,10 @@
 """4:4:4, 4:2:2 and grey frames in a dequantised 4:2:0 batch: the coefficients that downsampled pixels would have."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from shared.jpeg import Coefficients, Decoder, Encoder, Sampling, Stream, TableSet, UnsupportedJpegError
 from tests.reference.resample import halved
@@ -11,26 +14,28 @@ HALVED = {Sampling.YUV444: (True, True), Sampling.YUV422: (True, False)}
 every_other_sampling = pytest.mark.parametrize("sampling", [Sampling.GREY, Sampling.YUV422, Sampling.YUV444])
 
 
-def planes(count: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+def planes(count: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Float planes full of what must not stay."""
     y = np.full((count, 64, height // 8, width // 8), 77, np.float32)
     return y, np.full((count, 128, height // 16, width // 16), 77, np.float32)
 
 
-def dequantised(levels: Coefficients) -> list[np.ndarray]:
+def dequantised(levels: Coefficients) -> list[NDArray[Any]]:
     """float64 (64, rows, columns) a component."""
     steps = [np.frombuffer(table, np.uint8).astype(float)[:, None, None] for table in levels.quant]
     return [plane * step for plane, step in zip(levels.planes, steps, strict=True)]
 
 
-def expected_chroma(levels: Coefficients) -> np.ndarray:
+def expected_chroma(levels: Coefficients) -> NDArray[Any]:
     """What c must hold."""
     vertically, horizontally = HALVED[levels.sampling]
     chroma = dequantised(levels)[1:]
     return np.concatenate([halved(plane, vertically=vertically, horizontally=horizontally) for plane in chroma])
 
 
-def coded(sampling: Sampling, height: int, width: int, quality: float = 80, draw=pictures.natural) -> bytes:
+def coded(
+    sampling: Sampling, height: int, width: int, quality: float = 80, draw: pictures.Draw = pictures.natural
+) -> bytes:
     """A picture with its own tables in its own sampling."""
     picture = draw(height, width, height + 3 * width)
     return Encoder(TableSet.standard(quality, sampling)).encode(picture, Stream.INTERCHANGE)
@@ -39,7 +44,9 @@ def coded(sampling: Sampling, height: int, width: int, quality: float = 80, draw
 @pytest.mark.parametrize("sampling", HALVED)
 @pytest.mark.parametrize("draw", [pictures.natural, pictures.noise, pictures.extremes, pictures.flat])
 @pytest.mark.parametrize("size", [(16, 16), (16, 48), (32, 128), (64, 144), (240, 320)])
-def test_chroma_is_that_of_the_means_of_neighbouring_samples(sampling, draw, size):
+def test_chroma_is_that_of_the_means_of_neighbouring_pixels(
+    sampling: Sampling, draw: pictures.Draw, size: tuple[int, int]
+) -> None:
     frame = coded(sampling, *size, draw=draw)
     y, c = planes(1, *size)
     assert Decoder().decode_batch([frame], y, c, dequantise=True) == [None]
@@ -48,7 +55,7 @@ def test_chroma_is_that_of_the_means_of_neighbouring_samples(sampling, draw, siz
     np.testing.assert_allclose(c[0], expected_chroma(levels), rtol=0, atol=1e-3)
 
 
-def test_chroma_of_a_444_photograph_is_near_that_of_the_same_photograph_in_420():
+def test_chroma_of_a_444_photograph_is_near_that_of_the_same_photograph_in_420() -> None:
     picture, (height, width) = pictures.photograph()[:592, :512], (592, 512)
     frames = [coded(sampling, height, width, 100, lambda *_: picture) for sampling in HALVED]
     frames.append(coded(Sampling.YUV420, height, width, 100, lambda *_: picture))
@@ -59,7 +66,7 @@ def test_chroma_of_a_444_photograph_is_near_that_of_the_same_photograph_in_420()
     np.testing.assert_array_equal(y[0], y[2])
 
 
-def test_a_grey_frame_has_no_chroma():
+def test_a_grey_frame_has_no_chroma() -> None:
     frame = coded(Sampling.GREY, 32, 48)
     y, c = planes(1, 32, 48)
     assert Decoder().decode_batch([frame], y, c, dequantise=True) == [None]
@@ -68,7 +75,7 @@ def test_a_grey_frame_has_no_chroma():
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_frames_of_every_sampling_share_a_batch(threads):
+def test_frames_of_every_sampling_share_a_batch(threads: int) -> None:
     frames = [coded(sampling, 32, 48) for sampling in [*Sampling, *Sampling]] + [b"hello"]
     y, c = planes(9, 32, 48)
     errors = Decoder().decode_batch(frames, y, c, dequantise=True, threads=threads)
@@ -82,7 +89,7 @@ def test_frames_of_every_sampling_share_a_batch(threads):
 
 
 @every_other_sampling
-def test_an_abbreviated_frame_of_another_sampling_is_read_with_its_tables(sampling):
+def test_an_abbreviated_frame_of_another_sampling_is_read_with_its_tables(sampling: Sampling) -> None:
     tables = TableSet.standard(60, sampling)
     frame = Encoder(tables).encode(pictures.natural(32, 32, 1))
     y, c = planes(1, 32, 32)
@@ -91,7 +98,7 @@ def test_an_abbreviated_frame_of_another_sampling_is_read_with_its_tables(sampli
 
 
 @every_other_sampling
-def test_a_batch_of_levels_takes_420_only(sampling):
+def test_a_batch_of_levels_takes_420_only(sampling: Sampling) -> None:
     y, c = (plane.astype(np.int16) for plane in planes(1, 32, 32))
     (error,) = Decoder().decode_batch([coded(sampling, 32, 32)], y, c)
     assert isinstance(error, UnsupportedJpegError)
@@ -100,7 +107,7 @@ def test_a_batch_of_levels_takes_420_only(sampling):
 
 
 @every_other_sampling
-def test_a_frame_of_another_size_is_refused_whatever_its_sampling(sampling):
+def test_a_frame_of_another_size_is_refused_whatever_its_sampling(sampling: Sampling) -> None:
     y, c = planes(1, 32, 32)
     for size in [(32, 48), (31, 32), (32, 31)]:
         (error,) = Decoder().decode_batch([coded(sampling, *size)], y, c, dequantise=True)
@@ -111,7 +118,7 @@ def test_a_frame_of_another_size_is_refused_whatever_its_sampling(sampling):
 
 
 @every_other_sampling
-def test_a_damaged_frame_of_another_sampling_leaves_zeros(sampling):
+def test_a_damaged_frame_of_another_sampling_leaves_zeros(sampling: Sampling) -> None:
     y, c = planes(1, 64, 64)
     frame = coded(sampling, 64, 64)
     (error,) = Decoder().decode_batch([frame[:-40] + b"\xff\xd9"], y, c, dequantise=True)

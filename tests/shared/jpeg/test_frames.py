@@ -9,7 +9,7 @@ PICTURE = pictures.natural(37, 45, 1)
 
 
 @pytest.mark.parametrize("sampling", list(Sampling))
-def test_an_interchange_frame_tells_its_size_and_steps(sampling):
+def test_an_interchange_frame_tells_its_size_and_steps(sampling: Sampling) -> None:
     tables = TableSet.standard(60, sampling)
     picture = PICTURE[..., 0] if sampling is Sampling.GREY else PICTURE
     info = inspect(Encoder(tables).encode(picture, Stream.INTERCHANGE))
@@ -21,7 +21,7 @@ def test_an_interchange_frame_tells_its_size_and_steps(sampling):
 
 
 @pytest.mark.parametrize("sampling", list(Sampling))
-def test_an_abbreviated_frame_tells_the_tables_it_claims(sampling):
+def test_an_abbreviated_frame_tells_the_tables_it_claims(sampling: Sampling) -> None:
     tables = TableSet.standard(60, sampling)
     info = inspect(Encoder(tables).encode(PICTURE[..., 0] if sampling is Sampling.GREY else PICTURE))
     assert (info.height, info.width, info.sampling) == (37, 45, sampling)
@@ -31,12 +31,12 @@ def test_an_abbreviated_frame_tells_the_tables_it_claims(sampling):
     assert info.quant_id is None
 
 
-def test_the_quant_id_of_an_ordinary_jpeg_is_that_of_its_tables():
+def test_the_quant_id_of_an_ordinary_jpeg_is_that_of_its_tables() -> None:
     jpeg = pictures.pillow_jpeg(PICTURE, quality=60, subsampling=2, optimize=True)
     assert inspect(jpeg).quant_id == TableSet.standard(60).quant_id
 
 
-def test_a_false_claim_does_not_change_the_computed_identity():
+def test_a_false_claim_does_not_change_the_computed_identity() -> None:
     jpeg = Encoder(TableSet.standard(60)).encode(PICTURE, Stream.INTERCHANGE)
     claiming = jpeg[:2] + streams.segment(0xEA, b"DW" + bytes(8)) + jpeg[2:]
     info = inspect(claiming)
@@ -45,12 +45,12 @@ def test_a_false_claim_does_not_change_the_computed_identity():
 
 
 @pytest.mark.parametrize("body", [b"", b"D", b"DW", b"DW" + bytes(7), b"DW" + bytes(9), b"XY" + bytes(8)])
-def test_other_app10_segments_claim_nothing(body):
+def test_other_app10_segments_claim_nothing(body: bytes) -> None:
     jpeg = Encoder(TableSet.standard(60)).encode(PICTURE, Stream.INTERCHANGE)
     assert inspect(jpeg[:2] + streams.segment(0xEA, body) + jpeg[2:]).tables_id is None
 
 
-def test_scan_bytes_are_the_entropy_coded_bytes():
+def test_scan_bytes_are_the_entropy_coded_bytes() -> None:
     tables = TableSet.standard(60)
     scan = Encoder(tables).encode(PICTURE, Stream.SCAN)
     assert inspect(Encoder(tables).encode(PICTURE)).scan_bytes == len(scan)
@@ -58,14 +58,14 @@ def test_scan_bytes_are_the_entropy_coded_bytes():
     assert inspect(restarts).scan_bytes == len(streams.scan_of(restarts))
 
 
-def test_fill_bytes_before_the_end_are_not_scan_bytes():
+def test_fill_bytes_before_the_end_are_not_scan_bytes() -> None:
     frame = Encoder(TableSet.standard(60)).encode(PICTURE)
     filled = frame[:-2] + b"\xff\xff" + frame[-2:]
     assert inspect(filled).scan_bytes == inspect(frame).scan_bytes
 
 
 @pytest.mark.parametrize(("marker", "body"), [(0xDB, bytes([0, *[1] * 64])), (0xEA, b"DW" + bytes(8))])
-def test_what_stands_behind_the_last_scan_changes_nothing(marker, body):
+def test_what_stands_behind_the_last_scan_changes_nothing(marker: int, body: bytes) -> None:
     for stream in (Stream.ABBREVIATED, Stream.INTERCHANGE):
         frame = Encoder(TableSet.standard(60)).encode(PICTURE, stream)
         assert inspect(frame[:-2] + streams.segment(marker, body) + frame[-2:]) == inspect(frame)

@@ -61,10 +61,10 @@ def ticks_during(call: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_another_thread_runs_while_a_call_is_under_way(name):
+def test_another_thread_runs_while_a_call_is_under_way(name: str) -> None:
     # On a busy machine the other thread may come too late for once.
     assert any(ticks_during(CALLS[name]) for _ in range(20))
 
 
-def test_none_does_while_python_counts():
+def test_none_does_while_python_counts() -> None:
     assert ticks_during(lambda: sum(range(100_000))) == 0

@@ -1,9 +1,12 @@
 """The cost of levels in bits: what a scan of them takes, to the bit, at any size and sampling."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from shared.jpeg import Coefficients, Decoder, Encoder, Sampling, Stream, SymbolCounts, TableSet
 from tests.shared.jpeg import pictures
@@ -31,7 +34,7 @@ def fitted(tables: TableSet, coefficients: Coefficients) -> TableSet:
 
 @every_sampling
 @pytest.mark.parametrize("side", [1, 7, 8, 9, 15, 16, 17, 31, 33, 48])
-def test_bits_are_those_of_the_scan_before_it_is_filled_up_and_stuffed(sampling, side):
+def test_bits_are_those_of_the_scan_before_it_is_filled_up_and_stuffed(sampling: Sampling, side: int) -> None:
     for draw in (pictures.natural, pictures.noise, pictures.extremes):
         tables = TableSet.standard(side + 40, sampling)
         levels = quantised(tables, draw(side, 50 - side, side))
@@ -41,7 +44,7 @@ def test_bits_are_those_of_the_scan_before_it_is_filled_up_and_stuffed(sampling,
 
 
 @every_sampling
-def test_bits_are_code_lengths_times_symbol_counts(sampling):
+def test_bits_are_code_lengths_times_symbol_counts(sampling: Sampling) -> None:
     tables = TableSet.standard(85, sampling)
     levels = quantised(tables, pictures.natural(41, 59, 3))
     counts = SymbolCounts()
@@ -54,7 +57,7 @@ def test_bits_are_code_lengths_times_symbol_counts(sampling):
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
-def test_any_levels_cost_what_their_scan_takes(data):
+def test_any_levels_cost_what_their_scan_takes(data: st.DataObject) -> None:
     sampling = data.draw(st.sampled_from(Sampling))
     tables = TableSet.standard(50, sampling)
     height, width = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 40))
@@ -63,15 +66,15 @@ def test_any_levels_cost_what_their_scan_takes(data):
     density, largest = data.draw(st.floats(0, 1)), data.draw(st.sampled_from([1, 2, 40, 1023]))
     planes = []
     for plane in empty.planes:
-        levels = rng.integers(-largest, largest + 1, plane.shape, dtype=np.int16)
-        planes.append(np.where(rng.random(plane.shape) < density, levels, np.int16(0)))
+        drawn = rng.integers(-largest, largest + 1, plane.shape, dtype=np.int16)
+        planes.append(np.where(rng.random(plane.shape) < density, drawn, np.int16(0)))
     levels = Coefficients(height, width, sampling, tuple(planes), tables.quant)
     scan = Encoder(tables).encode_coefficients(levels, Stream.SCAN)
     assert -(-Encoder(tables).scan_bits(levels) // 8) == bytes_without_stuffing(scan)
 
 
 @pytest.mark.parametrize("sampling", [Sampling.YUV420, Sampling.GREY])
-def test_a_batch_costs_frame_by_frame_what_its_scans_take(sampling):
+def test_a_batch_costs_frame_by_frame_what_its_scans_take(sampling: Sampling) -> None:
     images = np.stack([pictures.natural(32, 48, seed) for seed in range(5)])
     encoder = Encoder(TableSet.standard(75, sampling))
     bits = encoder.scan_bits_batch(*encoder.quantise_batch(images))
@@ -80,7 +83,7 @@ def test_a_batch_costs_frame_by_frame_what_its_scans_take(sampling):
     assert [-(-int(one) // 8) for one in bits] == [bytes_without_stuffing(scan) for scan in scans]
 
 
-def test_an_empty_batch_costs_nothing():
+def test_an_empty_batch_costs_nothing() -> None:
     y, c = np.empty((0, 64, 2, 2), np.int16), np.empty((0, 128, 1, 1), np.int16)
     assert Encoder(TableSet.standard()).scan_bits_batch(y, c).shape == (0,)
 
@@ -98,12 +101,12 @@ def test_an_empty_batch_costs_nothing():
         (np.full((1, 64, 2, 2), -(1 << 15), np.int16), np.zeros((1, 128, 1, 1), np.int16)),
     ],
 )
-def test_levels_that_no_scan_can_hold_are_the_callers_mistake(y, c):
+def test_levels_that_no_scan_can_hold_are_the_callers_mistake(y: NDArray[Any], c: NDArray[Any]) -> None:
     with pytest.raises(ValueError):
         Encoder(TableSet.standard()).scan_bits_batch(y, c)
 
 
-def test_coefficients_that_do_not_fit_the_tables_or_their_own_size_are_the_callers_mistake():
+def test_coefficients_that_do_not_fit_the_tables_or_their_own_size_are_the_callers_mistake() -> None:
     levels = quantised(TableSet.standard(50), pictures.natural(16, 16, 1))
     with pytest.raises(ValueError, match="the tables are for"):
         Encoder(TableSet.standard(50, Sampling.YUV444)).scan_bits(levels)

@@ -1,12 +1,14 @@
 """Frames that begin alike are decoded two at a time: each row and each error are what they would be alone."""
 
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from shared.errors import PeerError
-from shared.jpeg import Decoder, Encoder, JpegError, Sampling, Stream, SymbolCounts, TableSet
+from shared.jpeg import EOI, Decoder, Encoder, JpegError, Sampling, Stream, SymbolCounts, TableSet
 from tests.fuzz.jpeg_mutations import Corpus
 from tests.shared.jpeg import pictures, streams
 
@@ -39,7 +41,8 @@ def decoded(
     decoder: Decoder, frames: list[bytes], dtype: type = np.int16, threads: int = 1
 ) -> tuple[list[PeerError | None], bytes, bytes]:
     """Errors, y and c of a batch."""
-    y, c = np.full((len(frames), 64, 4, 6), 77, dtype), np.full((len(frames), 128, 2, 3), 77, dtype)
+    y: NDArray[Any] = np.full((len(frames), 64, 4, 6), 77, dtype)
+    c: NDArray[Any] = np.full((len(frames), 128, 2, 3), 77, dtype)
     errors = decoder.decode_batch(frames, y, c, dequantise=dtype is np.float32, threads=threads)
     return errors, y.tobytes(), c.tobytes()
 
@@ -57,7 +60,7 @@ def assert_rows_are_as_alone(decoder: Decoder, frames: list[bytes], dtype: type 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
 @pytest.mark.parametrize("stream", [Stream.ABBREVIATED, Stream.INTERCHANGE])
 @pytest.mark.parametrize("tables", TABLE_SETS.values(), ids=TABLE_SETS.keys())
-def test_rows_hold_what_each_frame_holds_alone(tables, stream, dtype):
+def test_rows_hold_what_each_frame_holds_alone(tables: TableSet, stream: Stream, dtype: type) -> None:
     frames = frames_of(tables, stream)
     for threads in (1, 2, 3):
         for count in range(1, len(frames) + 1):
@@ -65,7 +68,7 @@ def test_rows_hold_what_each_frame_holds_alone(tables, stream, dtype):
 
 
 @pytest.mark.parametrize("tables", TABLE_SETS.values(), ids=TABLE_SETS.keys())
-def test_a_frame_cut_anywhere_harms_neither_its_neighbour_nor_its_error(tables):
+def test_a_frame_cut_anywhere_harms_neither_its_neighbour_nor_its_error(tables: TableSet) -> None:
     decoder, frames = Decoder(tables), frames_of(tables)
     cuts = [frames[0][:length] for length in range(0, len(frames[0]) - 2, 3)]
     for end in (b"", b"\xff\xd9"):
@@ -74,7 +77,7 @@ def test_a_frame_cut_anywhere_harms_neither_its_neighbour_nor_its_error(tables):
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
-def test_damaged_frames_among_whole_ones_end_as_alone(dtype):
+def test_damaged_frames_among_whole_ones_end_as_alone(dtype: type) -> None:
     rng = Random(3)
     for tables in TABLE_SETS.values():
         frames = frames_of(tables)
@@ -84,7 +87,7 @@ def test_damaged_frames_among_whole_ones_end_as_alone(dtype):
             assert_rows_are_as_alone(Decoder(tables), mixed, dtype, threads=rng.choice((1, 1, 2)))
 
 
-def test_one_changed_byte_anywhere_in_a_scan_ends_as_alone():
+def test_one_changed_byte_anywhere_in_a_scan_ends_as_alone() -> None:
     tables = TABLE_SETS["usual"]
     frames = frames_of(tables)
     start = streams.segments(frames[1])[-1][2]
@@ -96,7 +99,7 @@ def test_one_changed_byte_anywhere_in_a_scan_ends_as_alone():
     assert 0 < assert_rows_are_as_alone(Decoder(tables), changed) < len(changed)
 
 
-def test_stuffed_bytes_at_every_place_are_taken_out():
+def test_stuffed_bytes_at_every_place_are_taken_out() -> None:
     # A comment of growing length moves the scan against whatever is read at once.
     frame = frames_of(TABLE_SETS["fine"])[5]
     assert streams.scan_of(frame).count(b"\xff\0") > 20
@@ -107,7 +110,7 @@ def test_stuffed_bytes_at_every_place_are_taken_out():
         assert y == decoded(Decoder(TABLE_SETS["fine"]), [frame])[1] * 3
 
 
-def test_restarts_fill_bytes_and_segments_behind_the_scan_end_as_alone():
+def test_restarts_fill_bytes_and_segments_behind_the_scan_end_as_alone() -> None:
     tables = TABLE_SETS["usual"]
     pillows = [
         pictures.pillow_jpeg(picture, quality=50, subsampling=2, restart_marker_blocks=2) for picture in PICTURES[:4]
@@ -120,7 +123,16 @@ def test_restarts_fill_bytes_and_segments_behind_the_scan_end_as_alone():
         assert assert_rows_are_as_alone(Decoder(tables), batch) == len(batch)
 
 
-def test_a_scan_may_name_cr_before_cb():
+def test_a_byte_left_over_after_the_last_block_is_refused_in_each_of_two_frames() -> None:
+    # Six blocks of an MCU: luma's DC size 0 (00) and end (1010), chroma's (00) and (00), end where a byte ends.
+    scan = int("001010" * 4 + "0000" * 2, 2).to_bytes(4) * 6
+    frame = frames_of(TABLE_SETS["usual"])[0]
+    prefix = frame[: streams.segments(frame)[-1][2]]
+    whole, longer = prefix + scan + EOI, prefix + scan + b"\0" + EOI
+    assert assert_rows_are_as_alone(Decoder(TABLE_SETS["usual"]), [whole, longer, whole, longer, longer]) == 2
+
+
+def test_a_scan_may_name_cr_before_cb() -> None:
     frames = frames_of(TABLE_SETS["usual"])
     header = streams.segments(frames[0])[-1][1]
     swapped = [frame.replace(frame[header:][:14], b"\xff\xda\0\x0c\3\1\0\3\x11\2\x11\0\x3f\0") for frame in frames]
@@ -131,7 +143,7 @@ def test_a_scan_may_name_cr_before_cb():
     np.testing.assert_array_equal(np.frombuffer(exchanged, np.int16).reshape(planes.shape), planes[:, ::-1])
 
 
-def test_frames_that_begin_alike_but_do_not_fit_the_planes_are_refused():
+def test_frames_that_begin_alike_but_do_not_fit_the_planes_are_refused() -> None:
     tables = TABLE_SETS["usual"]
     small = Encoder(tables).encode_batch(np.stack(PICTURES)[:, :16])
     full = Encoder(TableSet.standard(50, Sampling.YUV444)).encode_batch(np.stack(PICTURES), Stream.INTERCHANGE)
