@@ -14,7 +14,6 @@ from rich.table import Table
 from shared.errors import ChannelError, DctwireError, RefusedError
 
 EXIT_FAILED = 1
-_errors = Console(stderr=True, soft_wrap=True)
 
 _NEXT_STEPS = {
     "conflict": "See what is there with: dctwire bundles",
@@ -67,9 +66,10 @@ def explained_errors(*, as_json: bool, hints: Mapping[str, str] | None = None) -
         if as_json:
             show_json({"error": {"code": code, "detail": str(error), "next": next_step}})
         else:
-            _errors.print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False)
+            errors = Console(stderr=True, soft_wrap=True)
+            errors.print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False)
             if next_step:
-                _errors.print(f"[bold]Next:[/] {next_step}", highlight=False)
+                errors.print(f"[bold]Next:[/] {next_step}", highlight=False)
         raise typer.Exit(EXIT_FAILED) from error
 
 

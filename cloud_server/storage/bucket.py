@@ -3,7 +3,7 @@
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -141,10 +141,17 @@ class BucketBlobs(Blobs):
 class Cache:
     """Local copies by digest. The least recently used go when there are more than `max_bytes` of them."""
 
-    def __init__(self, directory: Path, max_bytes: int, grace_seconds: float = CACHE_GRACE_SECONDS) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        max_bytes: int,
+        grace_seconds: float = CACHE_GRACE_SECONDS,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._directory = directory
         self._max_bytes = max_bytes
         self._grace_seconds = grace_seconds
+        self._now = now
         directory.mkdir(parents=True, exist_ok=True)
 
     def find(self, sha256: str) -> Path | None:
@@ -178,7 +185,7 @@ class Cache:
         copies = sorted((entry.stat().st_mtime, entry.stat().st_size, entry) for entry in self._files())
         excess = sum(size for _, size, _ in copies) - self._max_bytes
         for handed_out, size, entry in copies:
-            if excess <= 0 or time.time() - handed_out < self._grace_seconds:
+            if excess <= 0 or self._now() - handed_out < self._grace_seconds:
                 return
             entry.unlink(missing_ok=True)
             excess -= size
