@@ -24,7 +24,7 @@ from cloud_server.api.ops.plane import Health, ops_plane
 from cloud_server.api.tuf_files import TufFiles
 from cloud_server.errors import StorageError
 from cloud_server.feedback.labels import Labels
-from cloud_server.feedback.reasons import Caps, SamplingRules
+from cloud_server.feedback.reasons import SampleCaps, SampleRules
 from cloud_server.feedback.retention import Lifetimes, Retention
 from cloud_server.feedback.sample_store import SampleStore
 from cloud_server.feedback.sampler import Sampler
@@ -80,7 +80,9 @@ class System:
         self._assignments = Assignments(self._database, time.time)
         self._replicas = Replicas(self._database)
         loading = Loading(
-            self._blobs, BatchLimits(settings.batch_max_frames, settings.batch_max_seconds), settings.model_memory_bytes
+            self._blobs,
+            BatchLimits(frames=settings.batch_max_frames, seconds=settings.batch_max_seconds),
+            settings.model_memory_bytes,
         )
         self._sessions = ModelCache(loading.model, self._loader, settings.model_memory_bytes, self.metrics)
         self._registry = Registry(
@@ -92,9 +94,9 @@ class System:
         self._frames = open_blobs(settings, "frames")
         self._sample_store = sample_store(settings, self._database, self._frames)
         self._sampler = Sampler(
-            self._sample_store, self.metrics, sampling_rules(settings), settings.recent_frames_max_bytes
+            self._sample_store, self.metrics, sample_rules(settings), settings.recent_frames_max_bytes
         )
-        lifetimes = Lifetimes(settings.samples_days, settings.results_days)
+        lifetimes = Lifetimes(samples_days=settings.samples_days, results_days=settings.results_days)
         self._retention = Retention(self._database, self._frames, lifetimes)
         observers = Observers(
             [
@@ -287,14 +289,18 @@ def _no_meter(_exchange: Exchange) -> None:
 
 
 def sample_store(settings: ServerSettings, database: Database, frames: Blobs) -> SampleStore:
-    """Where frames are kept, with its bounds."""
-    caps = Caps(settings.sample_hourly_max, settings.sample_daily_max)
+    """The store of samples, with its limits."""
+    caps = SampleCaps(hourly=settings.sample_hourly_max, daily=settings.sample_daily_max)
     return SampleStore(database, frames, caps, settings.samples_max_bytes)
 
 
-def sampling_rules(settings: ServerSettings) -> SamplingRules:
-    """Which frames are kept."""
-    return SamplingRules(settings.sample_random_rate, settings.sample_confidence_below, settings.sample_rare_share)
+def sample_rules(settings: ServerSettings) -> SampleRules:
+    """The rules by which frames are kept as samples."""
+    return SampleRules(
+        random_rate=settings.sample_random_rate,
+        confidence_below=settings.sample_confidence_below,
+        rare_share=settings.sample_rare_share,
+    )
 
 
 async def serve(settings: ServerSettings, announce: Callable[[System], None]) -> None:

@@ -19,10 +19,10 @@ class FrameId:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The frame this names.
+        """The frame that `text` names.
 
         Raises:
-            NotFoundError: it is no frame's name.
+            NotFoundError: `text` is no frame's name.
         """
         parts = _FRAME_ID.fullmatch(text)
         if parts is None or int(parts[2]) > SEQUENCE_MAX:

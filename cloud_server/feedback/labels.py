@@ -28,13 +28,20 @@ _INSERT = insert_or_ignore(labels)
 
 
 def authority(source: LabelSource, *, is_operator: bool) -> int:
-    """Whose word stands: the higher number's, of equal ones the later's."""
+    """The authority of a label: the highest one's label stands, and of equal ones the latest."""
     return _RANKS[source] + (len(_RANKS) if is_operator else 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """What came of a label: `stands` when it is now the frame's, `is_foreign` when no answer could have been it."""
+    """What came of a label.
+
+    Args:
+        is_correct: whether the answer was this label.
+        is_foreign: whether no classifier of the family knows the label, so that no answer could have been right.
+        is_first: whether the frame had no label before.
+        stands: whether it is the frame's label now.
+    """
 
     is_correct: bool
     is_foreign: bool

@@ -1,18 +1,18 @@
-"""What a request body was made of, for the byte counters."""
+"""How many bytes of a request body were scans, tables and other markers, for the byte counters."""
 
 from cloud_server.metrics import INTERCHANGE, Payload
 
 _SOS, _DQT, _DHT = 0xDA, 0xDB, 0xC4
 
 
-def payload_of(family: str, tables: str, headers: bytes, body: bytes, scan_bytes: int) -> Payload:
-    """Split a body that was answered.
+def payload_of(family: str, tables: str, prefix: bytes, body: bytes, scan_bytes: int) -> Payload:
+    """Divide the bytes of a body that was answered into scan, tables and other markers.
 
     Args:
-        headers: begins with the JPEG's headers, up to SOS at least; the frame itself, or a batch's prefix.
-        scan_bytes: entropy-coded bytes in all of the body.
+        prefix: begins with all of the JPEG before its scan; the frame itself, or a batch's prefix.
+        scan_bytes: size of all entropy-coded data in the body.
     """
-    in_tables = _tables_bytes(headers) if tables == INTERCHANGE else 0
+    in_tables = _tables_bytes(prefix) if tables == INTERCHANGE else 0
     markers = max(0, len(body) - scan_bytes - in_tables)
     return Payload(family, tables, scan_bytes, in_tables, markers)
 

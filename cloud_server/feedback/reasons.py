@@ -34,12 +34,14 @@ class Dropped(StrEnum):
     FAULT = "fault"
 
 
-@dataclass(frozen=True, slots=True)
-class SamplingRules:
-    """Args:
-    random_rate: share of all frames, 0..1.
-    confidence_below: answers less confident than this are near the threshold, 0..1.
-    rare_share: a class is rare below this share of what it would have if all were equally frequent, 0..1.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleRules:
+    """How unusual a frame must be to be kept.
+
+    Args:
+        random_rate: the share of all frames that is kept by chance, 0..1.
+        confidence_below: answers less confident than this are near the threshold, 0..1.
+        rare_share: a class is rare below this share of what it would have if all were equally frequent, 0..1.
     """
 
     random_rate: float
@@ -47,22 +49,22 @@ class SamplingRules:
     rare_share: float
 
 
-@dataclass(frozen=True, slots=True)
-class Caps:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleCaps:
     """How many frames a family may have kept for one reason, by the hour and by the day of UTC."""
 
     hourly: int
     daily: int
 
 
-def reason_for(rules: SamplingRules, *, drawn: float, confidence: float, rarity: float, match: Match) -> Reason | None:
+def reason_for(rules: SampleRules, *, drawn: float, confidence: float, rarity: float, match: Match) -> Reason | None:
     """Why this frame is kept, if it is.
 
     A frame that a classifier was not trained for is kept by chance only: whatever else is unusual about its answer
     says more about the tables than about the picture.
 
     Args:
-        drawn: evenly from 0..1.
+        drawn: a number drawn evenly from 0..1.
         rarity: how often the answer is given, over an equal share; see `RecentAnswers`.
     """
     if drawn < rules.random_rate:
@@ -74,11 +76,12 @@ def reason_for(rules: SamplingRules, *, drawn: float, confidence: float, rarity:
     return Reason.RARE_CLASS if rarity < rules.rare_share else None
 
 
-def closed_until(caps: Caps, *, in_hour: int, in_day: int, now: float) -> float | None:
+def closed_until(caps: SampleCaps, *, in_hour: int, in_day: int, now: float) -> float | None:
     """When the next frame may be kept, in seconds since 1970; None: now.
 
     Args:
-        in_hour, in_day: kept since `hour_began(now)` and `day_began(now)`.
+        in_hour: how many frames were kept since `hour_began(now)`.
+        in_day: how many frames were kept since `day_began(now)`.
     """
     if in_day >= caps.daily:
         return day_began(now) + DAY_SECONDS
@@ -88,12 +91,12 @@ def closed_until(caps: Caps, *, in_hour: int, in_day: int, now: float) -> float 
 
 
 def hour_began(now: float) -> float:
-    """The start of the hour of UTC."""
+    """When the hour of UTC began in which `now` lies."""
     return now - now % HOUR_SECONDS
 
 
 def day_began(now: float) -> float:
-    """The start of the day of UTC."""
+    """When the day of UTC began in which `now` lies."""
     return now - now % DAY_SECONDS
 
 
@@ -105,9 +108,9 @@ class RecentAnswers:
         self._total = 0
 
     def note(self, label: str, classes: int) -> float:
-        """Count an answer; returns its label's share of late answers times `classes`, so 1 is an equal share.
+        """Count an answer; returns its label's share of recent answers times `classes`, so 1 is an equal share.
 
-        Before there are enough answers to say, that is 1.
+        Before there are enough answers to say, it returns 1.
         """
         count = self._counts[label] = self._counts.get(label, 0) + 1
         self._total += 1

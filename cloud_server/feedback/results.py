@@ -40,14 +40,14 @@ def store(connection: Connection, offered: Sequence[StoredResult]) -> list[Store
 
 
 def find(connection: Connection, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], StoredResult]:
-    """The stored answers to these (device, sequence), where there are any."""
+    """The stored answers to frames by (device, sequence); a frame without one is not in it."""
     wanted = tuple_(results.c.device_id, results.c.sequence).in_(keys)
     rows = connection.execute(select(results).where(wanted))
     return {(row.device_id, row.sequence): StoredResult(**row._mapping) for row in rows}
 
 
 def last_sequence(connection: Connection, device_id: int) -> int:
-    """The highest sequence this device has an answer to; -1 when none."""
+    """The highest sequence of the device's answered frames; -1 when there is none."""
     highest = connection.execute(select(func.max(results.c.sequence)).where(results.c.device_id == device_id))
     value = highest.scalar_one()
     return -1 if value is None else int(value)

@@ -29,16 +29,16 @@ _log = structlog.get_logger()
 _is_sampled = exists().where(samples.c.device_id == results.c.device_id, samples.c.sequence == results.c.sequence)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lifetimes:
-    """How long samples are kept, and answers with their labels; those of a sample stay as long as it does."""
+    """How long samples are kept, and answers with their labels; a sample's answer and label stay as long as it does."""
 
     samples_days: float
     results_days: float
 
 
 class Retention:
-    """Deletes what is older than its lifetime."""
+    """Deletes samples, answers and labels that are older than their lifetimes."""
 
     def __init__(
         self, database: Database, blobs: Blobs, lifetimes: Lifetimes, now: Callable[[], float] = time.time
@@ -49,10 +49,10 @@ class Retention:
         self._now = now
 
     async def run(self, is_my_turn: Callable[[], Awaitable[bool]]) -> None:
-        """Tidy again and again, until cancelled. On its own: deleting waits for stores that may not answer.
+        """Delete what is due, again and again, until cancelled. It is a task of its own, for a store may not answer.
 
         Args:
-            is_my_turn: of several processes one is to do it, to save work; two at once do no harm.
+            is_my_turn: whether this process shall do it, of several that share a database; two at once do no harm.
         """
         while True:
             await asyncio.sleep(TIDY_EVERY_SECONDS)
@@ -60,9 +60,9 @@ class Retention:
                 if await is_my_turn():
                     await self.tidy()
             except StorageError as error:
-                _log.warning("not-tidied", error=str(error))
+                _log.warning("retention-failed", error=str(error))
             except Exception as error:  # noqa: BLE001 - a fault of ours must not end retention
-                _log.error("not-tidied", exc_info=error)
+                _log.error("retention-failed", exc_info=error)
 
     async def tidy(self) -> int:
         """Delete for a while; returns how many rows and files went, 0 when nothing is left to do.

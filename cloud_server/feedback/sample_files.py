@@ -44,19 +44,19 @@ def claim(connection: Connection, sha256: str) -> bool:
 
 
 def release(connection: Connection, sha256s: Sequence[str], now: float) -> None:
-    """Let those files go, in a while, that no sample needs any more."""
+    """Have those of the files deleted, in a while, that no sample needs any more."""
     unneeded = sample_files.c.sha256.in_(sha256s) & ~sample_files.c.is_doomed & ~_is_needed
     connection.execute(update(sample_files).where(unneeded).values(sweep_at=now + SWEEP_AFTER_SECONDS))
 
 
 def sweepable(connection: Connection, now: float, limit: int) -> Sequence[str]:
-    """Files whose time has come, those that an interrupted sweep doomed already among them."""
+    """Files that may be deleted now, those that an interrupted sweep has doomed already among them."""
     due = select(sample_files.c.sha256).where(sample_files.c.sweep_at < now)
     return connection.execute(due.order_by(sample_files.c.sweep_at).limit(limit)).scalars().all()
 
 
 def doom(connection: Connection, sha256s: Sequence[str], now: float) -> Sequence[str]:
-    """Mark files as going; returns those that really are, for somebody may have come back for one meanwhile."""
+    """Doom files; returns those that are doomed now, for a new sample may need one of them again."""
     named = sample_files.c.sha256.in_(sha256s)
     # Under READ COMMITTED a release may miss the row of a sample that is just being stored; here it is seen.
     connection.execute(update(sample_files).where(named, ~sample_files.c.is_doomed, _is_needed).values(sweep_at=None))
@@ -72,5 +72,5 @@ def forget(connection: Connection, sha256s: Sequence[str]) -> None:
 
 
 def total_bytes(connection: Connection) -> int:
-    """Of all files that are kept, on their way in, or on their way out."""
+    """The size of all files together: those that samples need, are being written, or are being deleted."""
     return int(connection.execute(select(func.coalesce(func.sum(sample_files.c.bytes), 0))).scalar_one())

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 from cloud_server.errors import StorageError
 from cloud_server.feedback import sample_files
 from cloud_server.feedback.plain_jpeg import plain_jpeg
-from cloud_server.feedback.reasons import DAY_SECONDS, Caps, Dropped, Reason, closed_until, day_began, hour_began
+from cloud_server.feedback.reasons import DAY_SECONDS, Dropped, Reason, SampleCaps, closed_until, day_began, hour_began
 from cloud_server.feedback.recent_frames import RecentFrame
 from cloud_server.storage.blobs import Blobs
 from cloud_server.storage.database import Database, insert_or_ignore
@@ -21,7 +21,7 @@ from cloud_server.storage.schema import samples
 from shared.errors import PeerError
 
 FULL_FOR_SECONDS = 60.0
-"""How long nothing is tried after the byte cap was met."""
+"""How long no frame is tried after all files together reached their limit."""
 _INSERT = insert_or_ignore(samples)
 _log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class NotKept:
-    """It is not, and no other of its family and reason will be before `until` (seconds since 1970)."""
+    """The frame was not kept, and no other of its family and reason will be before `until` (seconds since 1970)."""
 
     cause: Dropped
     until: float = 0.0
@@ -49,13 +49,13 @@ class _Standing:
 
 
 class SampleStore:
-    """Keeps frames, within the caps of their family and reason and within `max_bytes` of files in all.
+    """Keeps frames as samples, within the caps of their family and reason, and within `max_bytes` of files in all.
 
     Processes that share a database count together. Each may pass a cap by the one frame it has under way.
     """
 
     def __init__(
-        self, database: Database, blobs: Blobs, caps: Caps, max_bytes: int, now: Callable[[], float] = time.time
+        self, database: Database, blobs: Blobs, caps: SampleCaps, max_bytes: int, now: Callable[[], float] = time.time
     ) -> None:
         self._database = database
         self._blobs = blobs
@@ -65,7 +65,7 @@ class SampleStore:
         self.stored_bytes = 0
 
     async def refresh(self) -> None:
-        """Look up how many bytes of files there are: other processes store and delete, too.
+        """Look up how many bytes all files have together: other processes store and delete, too.
 
         Raises:
             StorageError: the database does not answer.
@@ -73,7 +73,7 @@ class SampleStore:
         self.stored_bytes = await self._database.read(sample_files.total_bytes)
 
     async def keep(self, frame: RecentFrame, reason: Reason) -> Kept | NotKept:
-        """Store a frame whose answer is stored; one that is there already stays as it is."""
+        """Store a frame whose answer is stored; a frame that was kept before stays as it is."""
         try:
             return await self._keep(frame, reason)
         except StorageError as error:

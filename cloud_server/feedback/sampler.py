@@ -12,7 +12,7 @@ from collections.abc import Callable
 import structlog
 
 from cloud_server.answered import AnsweredFrames
-from cloud_server.feedback.reasons import Dropped, Reason, RecentAnswers, SamplingRules, reason_for
+from cloud_server.feedback.reasons import Dropped, Reason, RecentAnswers, SampleRules, reason_for
 from cloud_server.feedback.recent_frames import RecentFrame, RecentFrames
 from cloud_server.feedback.sample_store import Kept, NotKept, SampleStore
 from cloud_server.metrics import Metrics
@@ -22,17 +22,18 @@ _log = structlog.get_logger()
 
 
 class Sampler:
-    """One a process. `run` must be running for anything to be stored.
+    """The sampler of a process. `run` must be running for anything to be stored.
 
     Args:
-        draw: a number from 0..1, evenly; one a frame.
+        recent_max_bytes: memory for the latest frames, which a label may still contradict.
+        draw: draws a number evenly from 0..1, one a frame.
     """
 
     def __init__(
         self,
         store: SampleStore,
         metrics: Metrics,
-        rules: SamplingRules,
+        rules: SampleRules,
         recent_max_bytes: int,
         draw: Callable[[], float] = random.random,
         now: Callable[[], float] = time.time,
@@ -66,7 +67,7 @@ class Sampler:
                 self._enqueue(frame, reason)
 
     def contradicted(self, device_id: int, sequence: int) -> None:
-        """Tell of a label that contradicts a frame's answer. Never waits."""
+        """Choose the frame of which a label contradicts the answer, if it is still in memory. Never waits."""
         frame = self._recent.pop(device_id, sequence)
         if frame is None:
             self._metrics.count_sample_dropped(Dropped.GONE)

@@ -55,7 +55,7 @@ class Page(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class SampleFilter:
-    """Which samples are asked for; None: all. Times in seconds since 1970, `until` not included."""
+    """Which samples are asked for; None asks for all. Times are in seconds since 1970, `until` is not included."""
 
     family: str | None = None
     reason: Reason | None = None
@@ -65,7 +65,7 @@ class SampleFilter:
 
 
 class Samples:
-    """Looks; nothing here changes anything."""
+    """Reads samples; nothing here changes any."""
 
     def __init__(self, database: Database, blobs: Blobs) -> None:
         self._database = database
@@ -81,24 +81,24 @@ class Samples:
         return Page(samples=tuple(map(_sample, shown)), next=shown[-1].id if len(rows) > limit else None)
 
     async def find(self, frame: FrameId) -> Sample:
-        """One of them.
+        """The sample of this frame.
 
         Raises:
-            NotFoundError: the frame was not kept, or its time is over.
+            NotFoundError: the frame was not kept, or the sample has expired.
         """
         return _sample(await self._row(frame))
 
     async def file(self, frame: FrameId) -> bytes:
-        """Its JPEG, with its tables: any viewer opens it.
+        """The sample's JPEG, with its tables: any viewer opens it.
 
         Raises:
-            NotFoundError: as `find`.
+            NotFoundError: the frame was not kept, or the sample or its file is gone.
         """
         sha256 = (await self._row(frame)).sha256
         try:
             return await asyncio.to_thread(self._blobs.read, sha256)
         except BlobMissingError as error:
-            _log.error("sample-without-file", frame=str(frame), sha256=sha256)
+            _log.error("sample-file-missing", frame=str(frame), sha256=sha256)
             raise NotFoundError(f"the file of frame {frame} is gone") from error
 
     async def _row(self, frame: FrameId) -> Row[Any]:

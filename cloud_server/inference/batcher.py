@@ -23,7 +23,7 @@ Work = TypeVar("Work", bound=Hashable)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueLimits:
-    """How many batches run at once, and how many frames may wait."""
+    """How many micro-batches run at once (`workers`), and how many frames may wait (`frames_max`)."""
 
     workers: int
     frames_max: int
@@ -60,10 +60,10 @@ class Batcher(Generic[Lane, Work]):
         return self.depth * self._seconds_a_frame / self._limits.workers
 
     def check_room(self, frames: int = 1) -> None:
-        """Whether so many more may wait.
+        """Check that there is room for so many more frames.
 
         Raises:
-            QueueFullError: not so many.
+            QueueFullError: there is not.
         """
         if self.depth + frames > self._limits.frames_max:
             raise QueueFullError(f"{self.depth} frames are waiting")
@@ -72,7 +72,7 @@ class Batcher(Generic[Lane, Work]):
         """Queue one frame.
 
         Raises:
-            QueueFullError: as many wait as may.
+            QueueFullError: as many frames wait as may.
         """
         self.check_room()
         queue = self._lanes.get(lane)
@@ -101,7 +101,7 @@ class Batcher(Generic[Lane, Work]):
             self._soon(self._start)
 
     def free(self, frames: int, seconds: float) -> None:
-        """A worker is done with a batch of so many frames, which took so long."""
+        """Note that a worker is done with a batch of so many frames, which took so many seconds."""
         self._free_workers += 1
         self._seconds_a_frame += _NEWEST_WEIGHS * (seconds / frames - self._seconds_a_frame)
         self.start()

@@ -24,14 +24,14 @@ _LOG_ERRORS_ONLY = 3
 
 
 class Reads(Enum):
-    """What a classifier takes: levels of its bundle's tables, or dequantised coefficients of any."""
+    """What a classifier takes: levels under its bundle's tables, or dequantised coefficients of any tables."""
 
     LEVELS = np.int16
     COEFFICIENTS = np.float32
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of both planes."""
+        """The type of both planes' values."""
         dtype: np.dtype[Any] = np.dtype(self.value)
         return dtype
 
@@ -43,7 +43,7 @@ class Classifier:
     """One shared session. `run` may be called from any number of threads; each call uses only its own thread.
 
     Attributes:
-        session: ONNX Runtime's.
+        session: ONNX Runtime's `InferenceSession`.
         reads: what `run` takes.
         batch_max: the largest batch that pays; 1 before `warm_up`.
         seconds: processor time a frame in batches of `batch_max`; 0 before `warm_up`.
@@ -76,7 +76,7 @@ class Classifier:
 
         Args:
             classes: how many labels it must tell apart.
-            run_max_seconds: how long a trial of it may take; a graph that takes longer is stopped.
+            run_max_seconds: how long a trial of the classifier may take; a graph that takes longer is stopped.
 
         Raises:
             ClassifierError: not a model ONNX Runtime can run, or not one for this geometry and these labels.
@@ -92,10 +92,10 @@ class Classifier:
         return self._run(y, c, None)
 
     def try_run(self, y: Plane, c: Plane) -> Logits:
-        """`run`, for what has not proved itself yet: whatever goes wrong is the classifier's fault, and soon over.
+        """Run a classifier that has not proved itself yet; whatever goes wrong is its own fault, and soon over.
 
         Raises:
-            ClassifierError: it fails, or takes too long.
+            ClassifierError: the classifier fails, or takes too long.
         """
         with self._watched() as options:
             return self._run(y, c, options)
@@ -118,7 +118,7 @@ class Classifier:
         self.warm_up_to(self.batch_max)
 
     def warm_up_to(self, batch_max: int) -> None:
-        """The same for a `batch_max` that was found before."""
+        """Warm up for a `batch_max` that was found before: run every size up to it once."""
         self.batch_max = batch_max
         with self._watched() as options:
             for size in range(1, batch_max + 1):

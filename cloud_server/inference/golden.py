@@ -14,10 +14,10 @@ LOGITS_TOLERANCE = 1e-3
 
 
 def check_logits(classifier: Classifier, decoder: Decoder, geometry: InputGeometry, golden: Golden) -> None:
-    """Whether the classifier gives the golden logits.
+    """Check that the classifier gives the golden logits.
 
     Raises:
-        ClassifierError: it does not, or a frame cannot be decoded.
+        ClassifierError: it gives others, or ones that are not finite, or a golden frame cannot be decoded.
     """
     expected = np.array(golden.logits, np.float32)
     found = _logits(classifier, decoder, geometry, golden.frames[: len(expected)])
@@ -35,7 +35,7 @@ def count_correct(classifier: Classifier, decoder: Decoder, geometry: InputGeome
     """How many golden frames the classifier names rightly.
 
     Raises:
-        ClassifierError: a frame cannot be decoded.
+        ClassifierError: a golden frame cannot be decoded.
     """
     correct, size = 0, max(classifier.batch_max, 1)
     for first in range(0, len(golden.frames), size):

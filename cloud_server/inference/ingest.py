@@ -27,7 +27,7 @@ from shared.wire import FrameResult
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """An outcome a frame, in order, and how many bytes of those that could be read are entropy-coded data."""
+    """The outcome of each frame, in order, and the size of all their entropy-coded data together."""
 
     outcomes: list[Answer | DctwireError]
     scan_bytes: int
@@ -63,10 +63,10 @@ class Ingest:
         return self._batcher.depth
 
     def check_room(self, wait_seconds: float) -> None:
-        """Whether one more frame can be taken, and answered within so many seconds, going by what waits already.
+        """Check that one more frame can be taken, and answered within so many seconds, going by what waits already.
 
         Raises:
-            QueueFullError: no.
+            QueueFullError: it cannot.
         """
         self._batcher.check_room()
         backlog_seconds = self._batcher.backlog_seconds

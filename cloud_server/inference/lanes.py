@@ -13,89 +13,92 @@ from shared.jpeg import FrameInfo, UnknownTablesError
 
 
 class Lanes:
-    """Chooses a lane a frame. Where the best classifier cannot be loaded, the next best answers.
+    """Chooses a lane for each frame. Where the best classifier cannot be loaded, the next best answers.
 
     Args:
-        look_again: asks whether another process has published meanwhile.
+        routing: the routing table as it is now.
+        models: the models in memory, which loads others.
+        refresh: looks whether another process has published meanwhile, and replaces the routing table if so.
         waiting_max: how many frames may wait for classifiers to be loaded.
     """
 
     def __init__(
         self,
-        serving: Callable[[], RoutingTable],
-        sessions: ModelCache,
-        look_again: Callable[[], Awaitable[None]],
+        routing: Callable[[], RoutingTable],
+        models: ModelCache,
+        refresh: Callable[[], Awaitable[None]],
         waiting_max: int,
     ) -> None:
-        self._serving = serving
-        self._sessions = sessions
-        self._look_again = look_again
+        self._routing = routing
+        self._models = models
+        self._refresh = refresh
         self._waiting_max = waiting_max
         self._waiting = 0
 
     async def require(self, family: str) -> None:
-        """Whether anything can answer this family.
+        """Check that anything is published that can answer this family.
 
         Raises:
-            NotReadyError: not yet.
+            NotReadyError: nothing is yet.
         """
         try:
-            self._serving().require(family)
+            self._routing().require(family)
         except NotReadyError:
-            await self._look_again()
-            self._serving().require(family)
+            await self._refresh()
+            self._routing().require(family)
 
     async def of(self, family: str, infos: Sequence[FrameInfo | PeerError], until: float) -> list[Lane | DctwireError]:
-        """A lane or an error for each frame, in order; what is an error already stays one.
+        """A lane or an error for each frame, in order; a frame whose markers could not be read keeps its error.
 
         Args:
             until: when the frames have waited long enough, on perf_counter's clock.
         """
-        serving = self._serving()
+        routing = self._routing()
         lanes: list[Lane | DctwireError] = []
         before: FrameInfo | PeerError | None = None
         for info in infos:
             if info is not before:  # a batch's frames share what is known of them
-                found = info if isinstance(info, PeerError) else await self._lane(serving, family, info, until)
+                found = info if isinstance(info, PeerError) else await self._lane(routing, family, info, until)
                 before = info
             lanes.append(found)
         return lanes
 
-    async def _lane(self, serving: RoutingTable, family: str, info: FrameInfo, until: float) -> Lane | DctwireError:
+    async def _lane(self, routing: RoutingTable, family: str, info: FrameInfo, until: float) -> Lane | DctwireError:
         try:
-            route = await self._route(serving, family, info)
+            route = await self._route(routing, family, info)
             while not isinstance(found := self._best(route, info), Lane):
                 await self._load(found, until)
         except DctwireError as error:
             return error
         return found
 
-    async def _route(self, serving: RoutingTable, family: str, info: FrameInfo) -> Route:
+    async def _route(self, routing: RoutingTable, family: str, info: FrameInfo) -> Route:
         try:
-            return serving.route(family, info)
+            return routing.route(family, info)
         except UnknownTablesError:
-            await self._look_again()
-            return self._serving().route(family, info)
+            await self._refresh()
+            return self._routing().route(family, info)
 
     def _best(self, route: Route, info: FrameInfo) -> Lane | Candidate:
-        """The best that is in memory or may come into it.
+        """The lane of the best classifier, or that classifier where it is still to be loaded.
 
         Raises:
             WrongSizeError: no classifier takes frames of this size.
             NotReadyError: none can be loaded now.
         """
         for candidate in route.of_size(info):
-            if (model := self._sessions.find(candidate.published)) is not None:
+            if (model := self._models.find(candidate.published)) is not None:
                 return route.lane(candidate, model)
-            if self._sessions.may_load(candidate.published):
+            if self._models.may_load(candidate.published):
                 return candidate
         raise NotReadyError("none of the family's classifiers can be loaded now; the server's log says why")
 
     async def _load(self, candidate: Candidate, until: float) -> None:
-        """Load it or, when that fails, have it remembered.
+        """Wait until a classifier is loaded, or until that has failed, which the cache remembers.
 
         Raises:
-            QueueFullError, TimedOutError: too many frames wait for that, or this one has for too long.
+            QueueFullError: too many frames wait for classifiers already.
+            TimedOutError: this frame has waited for too long.
         """
         if self._waiting >= self._waiting_max:
             raise QueueFullError(f"{self._waiting} frames wait for classifiers to be loaded")
@@ -103,7 +106,7 @@ class Lanes:
         try:
             async with asyncio.timeout(until - perf_counter()):
                 with suppress(DctwireError):
-                    await self._sessions.get(candidate.published)
+                    await self._models.get(candidate.published)
         except TimeoutError as error:
             raise TimedOutError(f"{candidate.published.name} is still being loaded") from error
         finally:

@@ -1,4 +1,4 @@
-"""What this process may use of the machine's memory, what it uses, and how to give freed memory back."""
+"""What this process may use of the machine's memory, what it uses, and how it gives freed memory back."""
 
 import ctypes
 import gc
@@ -16,19 +16,19 @@ def allowed_bytes(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
 
 
 def resident_bytes() -> int:
-    """What of this process lies in memory now."""
+    """How much of this process lies in the machine's memory now."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def give_back() -> None:
-    """Collect garbage, and give what the allocator keeps in its pockets back to the system."""
+    """Collect garbage, and give freed memory that the allocator still holds back to the system."""
     gc.collect()
     trim()
 
 
 def trim() -> None:
-    """Give back what the allocator keeps in its pockets (glibc only)."""
+    """Give freed memory that the allocator still holds back to the system (glibc only)."""
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if malloc_trim is not None:
         malloc_trim(0)

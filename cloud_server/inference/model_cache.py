@@ -1,8 +1,8 @@
-"""Classifiers in memory: loaded when needed, one at a time and each once, and let go of again under a memory budget.
+"""The models in memory: loaded when needed, one at a time and each once, and evicted again under a memory limit.
 
-Everything here runs on the event loop but `load`, which runs in the loader's one thread. A session that is let go of
-is only forgotten here: batches that hold it finish with it, and the last of them hands it to the loader's thread,
-which frees it there.
+Everything here runs on the event loop but `load`, which runs in the loader's one thread. A model that is evicted is
+only forgotten here: batches that hold it finish with it, and the last of them hands its ONNX Runtime session to the
+loader's thread, which frees the session there.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _log = structlog.get_logger()
 
 
 class State(StrEnum):
-    """Where a published classifier is: in memory, loadable when needed, or not to be loaded for now."""
+    """Where a published classifier is: in memory, loaded when needed, or not to be loaded for now."""
 
     LOADED = "loaded"
     COLD = "cold"
@@ -38,7 +38,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a classifier could not be loaded, how often in a row, and from when on it may be tried again."""
+    """Why a classifier could not be loaded, and how often in a row; it may be tried again at `until`, monotonic."""
 
     error: DctwireError
     times: int
@@ -46,19 +46,19 @@ class Failure:
 
 
 def retry_delay_seconds(times: int) -> float:
-    """How long a classifier that failed `times` in a row is left alone."""
+    """How long a classifier is left alone that could not be loaded `times` in a row."""
     return min(RETRY_MAX_SECONDS, RETRY_FIRST_SECONDS * 2.0 ** min(times - 1, 30))
 
 
-def require_budget(name: str, cost_bytes: int, budget_bytes: int) -> None:
-    """Whether a model may be loaded at all.
+def require_room(name: str, cost_bytes: int, limit_bytes: int) -> None:
+    """Check that a model may be loaded at all.
 
     Raises:
         ClassifierError: it alone would need more than all models together may keep.
     """
-    if cost_bytes > budget_bytes:
+    if cost_bytes > limit_bytes:
         raise ClassifierError(
-            f"{name} needs {cost_bytes} bytes of memory; all models together may keep {budget_bytes} "
+            f"{name} needs {cost_bytes} bytes of memory; all models together may keep {limit_bytes} "
             "(model_memory_bytes)"
         )
 
@@ -68,24 +68,24 @@ class ModelCache:
 
     Args:
         load: builds and checks a model; takes seconds.
-        loader: of one thread; `load` runs there, and sessions are freed there.
-        budget_bytes: what all models together may keep.
-        now: seconds, never going back.
+        loader: an executor of one thread; `load` runs there, and sessions are freed there.
+        limit_bytes: what all models together may keep of the process's memory.
+        monotonic: seconds on a clock that never goes back.
     """
 
     def __init__(
         self,
         load: Callable[[Published], Model],
         loader: Executor,
-        budget_bytes: int,
+        limit_bytes: int,
         metrics: Metrics,
-        now: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._load = load
         self._loader = loader
-        self._budget_bytes = budget_bytes
+        self._limit_bytes = limit_bytes
         self._metrics = metrics
-        self._now = now
+        self._monotonic = monotonic
         self._models: OrderedDict[str, Model] = OrderedDict()
         self._loading: dict[str, asyncio.Task[Model]] = {}
         self._failures: dict[str, Failure] = {}
@@ -95,41 +95,41 @@ class ModelCache:
 
     @property
     def resident_bytes(self) -> int:
-        """What the models in memory keep."""
+        """What the models in memory keep of the process's memory."""
         return sum(model.cost_bytes for model in self._models.values())
 
     @property
     def has_room(self) -> bool:
-        """Whether one more like the largest would fit."""
-        return self.resident_bytes + max((model.cost_bytes for model in self), default=0) <= self._budget_bytes
+        """Whether one more model of the largest one's size would fit."""
+        return self.resident_bytes + max((model.cost_bytes for model in self), default=0) <= self._limit_bytes
 
     def find(self, published: Published) -> Model | None:
-        """The model if it is in memory; it counts as used."""
+        """The model if it is in memory; from now on it is the most recently used one."""
         model = self._models.get(published.name)
         if model is not None:
             self._models.move_to_end(published.name)
         return model
 
     def peek(self, published: Published) -> Model | None:
-        """The same, and it does not count as used."""
+        """The model if it is in memory; looking does not count as using it."""
         return self._models.get(published.name)
 
     def failure(self, published: Published) -> DctwireError | None:
-        """Why its last load failed."""
+        """Why the last load of this classifier failed; None when it did not."""
         failure = self._failures.get(published.name)
         return None if failure is None else failure.error
 
     def is_failing(self, published: Published) -> bool:
-        """Whether its last load failed."""
+        """Whether the last load of this classifier failed."""
         return published.name in self._failures
 
     def may_load(self, published: Published) -> bool:
-        """Whether it is worth trying: it has not failed, or long enough ago."""
+        """Whether loading this classifier is worth trying: its last load did not fail, or long enough ago."""
         failure = self._failures.get(published.name)
-        return failure is None or self._now() >= failure.until
+        return failure is None or self._monotonic() >= failure.until
 
     def state(self, published: Published) -> State:
-        """Where it is."""
+        """Whether this classifier is in memory, cold, or failing."""
         if published.name in self._models:
             return State.LOADED
         return State.FAILED if self.is_failing(published) else State.COLD
@@ -146,41 +146,41 @@ class ModelCache:
             raise self._failures[published.name].error
         task = self._loading.get(published.name)
         if task is None:
-            task = self._loading[published.name] = asyncio.ensure_future(self._bring(published))
+            task = self._loading[published.name] = asyncio.ensure_future(self._load_and_keep(published))
             task.add_done_callback(lambda done: self._loaded(published, done))
         return await asyncio.shield(task)  # one who gives up must not take the load from the others
 
     async def build(self, published: Published) -> Model:
-        """A model that is not kept yet; a failure is not remembered.
+        """Load a model without keeping it; a failure is not remembered.
 
         Raises:
-            DctwireError: it cannot be loaded, or would need more than the whole budget.
+            DctwireError: it cannot be loaded, or would need more than the whole memory limit.
         """
         loop = asyncio.get_running_loop()
         model = await loop.run_in_executor(self._loader, self._build, published, loop)
-        require_budget(published.name, model.cost_bytes, self._budget_bytes)
+        require_room(published.name, model.cost_bytes, self._limit_bytes)
         return model
 
     def keep(self, model: Model) -> None:
-        """Take a model in; others that were not used for longest go until all fit the budget."""
+        """Take a model in; the least recently used ones are evicted until all fit the memory limit."""
         self._failures.pop(model.name, None)
         self._models[model.name] = model
         self._models.move_to_end(model.name)
-        while self.resident_bytes > self._budget_bytes:
+        while self.resident_bytes > self._limit_bytes:
             name, _ = self._models.popitem(last=False)
             self._metrics.count_eviction()
             _log.info("classifier-evicted", model=name)
 
     def keep_only(self, names: Collection[str]) -> None:
-        """Let go of every model that no frame leads to any more."""
+        """Evict every model but those with these names."""
         for name in [name for name in self._models if name not in names]:
             del self._models[name]
 
     def clear(self) -> None:
-        """Let go of all of them; the last thing a process does with them."""
+        """Evict every model; the last thing that a process does with them."""
         self._models.clear()
 
-    async def _bring(self, published: Published) -> Model:
+    async def _load_and_keep(self, published: Published) -> Model:
         model = await self.build(published)
         self.keep(model)
         return model
@@ -190,12 +190,12 @@ class ModelCache:
         if task.cancelled() or (error := task.exception()) is None:
             return
         if not isinstance(error, DctwireError):
-            _log.error("fault", model=published.name, exc_info=error)
+            _log.error("classifier-load-failed", model=published.name, exc_info=error)
             error = ClassifierError(f"{published.name} cannot be loaded; see the server's log")
         before = self._failures.get(published.name)
         times = before.times + 1 if before else 1
         delay = retry_delay_seconds(times)
-        self._failures[published.name] = Failure(error, times, self._now() + delay)
+        self._failures[published.name] = Failure(error, times, self._monotonic() + delay)
         _log.error("classifier-not-loaded", model=published.name, error=str(error), retry_seconds=delay)
 
     def _build(self, published: Published, loop: asyncio.AbstractEventLoop) -> Model:
@@ -206,14 +206,16 @@ class ModelCache:
             raise
         self._metrics.count_load(is_loaded=True)
         held = [model.classifier.session]
-        weakref.finalize(model.classifier, _leave, loop, self._loader, held).atexit = False
+        weakref.finalize(model.classifier, _free_later, loop, self._loader, held).atexit = False
         _log.info("classifier-loaded", model=model.name, **_facts(model))
         return model
 
 
-def _leave(loop: asyncio.AbstractEventLoop, loader: Executor, held: list[object]) -> None:
-    """A session is not used any more. This may run in the middle of anything, as a finalizer does, so it takes no lock:
-    not the executor's either, which the interrupted code may hold.
+def _free_later(loop: asyncio.AbstractEventLoop, loader: Executor, held: list[object]) -> None:
+    """Have a session freed that nothing uses any more.
+
+    This may run in the middle of anything, as a finalizer does, so it takes no lock: not the executor's either, which
+    the interrupted code may hold.
     """
     with contextlib.suppress(RuntimeError):  # the process is ending, and the loop with it
         loop.call_soon_threadsafe(_free, loader, held)

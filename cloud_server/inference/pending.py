@@ -23,19 +23,19 @@ class Pending(Generic[Answer]):
         return not self._missing
 
     def settle(self, index: int, outcome: Answer | DctwireError) -> None:
-        """Note the outcome of one frame, once for each; too late when nobody waits any more."""
+        """Note the outcome of one frame, once for each; it is ignored when nobody waits any more."""
         self._outcomes[index] = outcome
         self._missing -= 1
         if not self._missing and not self._done.done():
             self._done.set_result(None)
 
     def fail(self, error: Exception) -> None:
-        """Whoever waits gets this error instead: a fault of ours."""
+        """End the waiting with this error, a fault of ours."""
         if not self._done.done():
             self._done.set_exception(error)
 
     async def outcomes(self, seconds: float) -> list[Answer | DctwireError]:
-        """All outcomes, once they are there; after so many seconds those that are, and a TimedOutError for the rest."""
+        """Wait for every outcome, at most so many seconds; a frame that has none by then gets a TimedOutError."""
         timer = asyncio.get_running_loop().call_later(seconds, self._expire)
         try:
             await self._done

@@ -1,4 +1,4 @@
-"""Which classifiers may answer which frame, best first: an immutable picture, replaced whole when one is published.
+"""The routing table: which classifiers may answer which frame, best first. Publishing replaces the whole table.
 
 A frame's classifier is chosen by (family of the device, quant id of the tables it was really coded with). Frames that
 carry their tables say the quant id themselves; frames that do not are looked up by their tables id. Of several bundles
@@ -24,10 +24,11 @@ Published = Bundle | Fallback
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A published classifier in memory; `labels` in the order of its logits.
+    """A published classifier in memory.
 
     Attributes:
-        published: what it was loaded for.
+        published: the bundle or fallback whose classifier this is.
+        labels: in the order of the classifier's logits.
         cost_bytes: what it keeps of the process's memory.
     """
 
@@ -39,12 +40,12 @@ class Model:
 
     @property
     def name(self) -> str:
-        """As answers and metrics call it."""
+        """The model's name in answers and metrics: that of its bundle or fallback."""
         return self.published.name
 
     @property
     def input(self) -> InputGeometry:
-        """The frames it takes."""
+        """The geometry of the frames that the classifier takes."""
         return self.published.input
 
 
@@ -66,20 +67,27 @@ class Lane:
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A classifier that may answer, in memory or not; `match` says how well it fits."""
+    """A classifier that may answer, in memory or not; `match` says how well it fits the frame's tables."""
 
     published: Published
     match: Match
 
     def takes(self, info: FrameInfo) -> bool:
-        """Whether frames of this size are its own; every sampling that the codec reads is welcome."""
+        """Whether the classifier takes frames of this size; every chroma sampling that the codec reads is welcome."""
         wanted = self.published.input
         return (info.width, info.height) == (wanted.width, wanted.height)
 
 
 @dataclass(frozen=True, eq=False)
 class Route:
-    """How to read frames of one set of tables, and who may answer them; `of_size` gives the candidates, best first."""
+    """How to read frames of one set of tables, and which classifiers may answer them.
+
+    Attributes:
+        decoder: knows the frames' tables, or takes them from each frame.
+        tables: the `tables` label of metrics.
+        exact: classifiers that were trained for these tables, best first.
+        others: every classifier of the family, best first.
+    """
 
     decoder: Decoder
     tables: str
@@ -87,10 +95,10 @@ class Route:
     others: tuple[Candidate, ...]
 
     def of_size(self, info: FrameInfo) -> Iterator[Candidate]:
-        """Those that take frames of this size.
+        """The candidates that take frames of this size, best first.
 
         Raises:
-            WrongSizeError: none does; names the size of the first.
+            WrongSizeError: no candidate does; the error names the size of the best one.
         """
         is_any = False
         for candidate in self.best_first():
@@ -105,17 +113,21 @@ class Route:
             )
 
     def best_first(self) -> Iterator[Candidate]:
-        """Those of any size."""
+        """The candidates of every size, best first."""
         return chain(self.exact, self.others)
 
     def lane(self, candidate: Candidate, model: Model) -> Lane:
-        """The way through this candidate, now that it is in memory."""
+        """The lane through this candidate, whose model is in memory."""
         return Lane(model, self.decoder, self.tables, candidate.match)
 
 
 @dataclass(frozen=True)
 class RoutingTable:
-    """Everything published and the routes to it; `RoutingTable.of` builds one, nothing changes it."""
+    """Everything that is published, and the routes to it. `RoutingTable.of` builds one; nothing changes it.
+
+    Attributes:
+        published: every bundle and fallback, by name.
+    """
 
     published: Mapping[str, Published] = field(default_factory=dict)
     _own_tables: Mapping[tuple[str, str], Route] = field(default_factory=dict)
@@ -125,11 +137,11 @@ class RoutingTable:
 
     @classmethod
     def of(cls, published: Iterable[Published]) -> "RoutingTable":
-        """Routes to all of these, in any order."""
+        """The routing table of everything that is published, given in any order."""
         return cls._of(tuple(published), {})
 
     def with_published(self, *published: Published) -> "RoutingTable":
-        """The same, and these."""
+        """A routing table that leads to these as well."""
         return self._of((*self.published.values(), *published), self._decoders)
 
     @classmethod
@@ -141,22 +153,22 @@ class RoutingTable:
         return cls(published, routes.own(), routes.known(), routes.unknown(), routes.decoders)
 
     def in_use(self, is_failing: Callable[[Published], bool]) -> frozenset[str]:
-        """Names of those that a frame can lead to, as long as those that fail go on failing."""
+        """The names of all that a frame can lead to, as long as classifiers that fail to load go on failing."""
         routes = chain(self._own_tables.values(), self._known_tables.values(), self._unknown_tables.values())
         best = (next((one for one in route.best_first() if not is_failing(one.published)), None) for route in routes)
         return frozenset(candidate.published.name for candidate in best if candidate is not None)
 
     def require(self, family: str) -> None:
-        """Whether anything can answer this family.
+        """Check that anything is published that can answer this family.
 
         Raises:
-            NotReadyError: not yet.
+            NotReadyError: nothing is yet.
         """
         if family not in self._unknown_tables:
             raise NotReadyError(f"nothing is published for family {family} yet")
 
     def route(self, family: str, info: FrameInfo) -> Route:
-        """The way of this frame.
+        """The route of a frame of this family, by what its markers say.
 
         Raises:
             NotReadyError: nothing is published for the family yet.
@@ -174,7 +186,12 @@ class RoutingTable:
 
 
 class _Routes:
-    """Works a picture out; `ordered` by falling counter, fallbacks first, the newest foremost."""
+    """Works the routes out.
+
+    Args:
+        ordered: fallbacks, the newest first, then bundles by falling counter.
+        decoders: of earlier routing tables, by tables id; they are used again.
+    """
 
     def __init__(self, ordered: Sequence[Published], decoders: Mapping[str, Decoder]) -> None:
         self.plain = Decoder()
@@ -193,11 +210,11 @@ class _Routes:
         self.quant_ids = {one.tables.tables_id: one.tables.quant_id for one in ordered if isinstance(one, Bundle)}
 
     def own(self) -> dict[tuple[str, str], Route]:
-        """For frames that carry tables of the family's."""
+        """Routes of frames that carry tables which a bundle of the family has, by (family, quant id)."""
         return {key: Route(self.plain, INTERCHANGE, exact, self.others[key[0]]) for key, exact in self.exact.items()}
 
     def known(self) -> dict[tuple[str, str], Route]:
-        """For frames that carry none: those of a family's own bundles, and of any other family's."""
+        """Routes of frames that carry no tables, by (family, tables id): of the family's bundles and of any other's."""
         return {
             (family, tables_id): Route(
                 self.decoders[tables_id],
@@ -210,7 +227,7 @@ class _Routes:
         }
 
     def unknown(self) -> dict[str, Route]:
-        """For frames whose tables nobody published."""
+        """Routes of frames that carry tables which no bundle of the family has, by family."""
         return {family: Route(self.plain, INTERCHANGE, (), others) for family, others in self.others.items()}
 
 

@@ -1,4 +1,4 @@
-"""Threads for what is heavy: decoding and classifying. One hop there and one back, a job each."""
+"""Threads for what is heavy, decoding and classifying: each job takes one hop to a thread and one back."""
 
 import asyncio
 import queue

@@ -10,7 +10,7 @@ from cloud_server.errors import ClassifierError
 from cloud_server.inference import golden as golden_frames
 from cloud_server.inference.classifier import Classifier, Reads
 from cloud_server.inference.memory import resident_bytes, trim
-from cloud_server.inference.model_cache import require_budget
+from cloud_server.inference.model_cache import require_room
 from cloud_server.inference.precision import Precision, Trial, precision_to_serve
 from cloud_server.inference.routing import Model, Published
 from cloud_server.inference.warm_up import BatchLimits
@@ -38,13 +38,13 @@ class Loading:
     """Builds models. One at a time, in the loader's thread: it takes seconds, and measures the process's memory.
 
     Args:
-        budget_bytes: what all models together may keep; a file that is larger is not even tried.
+        memory_limit_bytes: what all models together may keep; a file that is larger is not even tried.
     """
 
-    def __init__(self, blobs: Blobs, limits: BatchLimits, budget_bytes: int) -> None:
+    def __init__(self, blobs: Blobs, limits: BatchLimits, memory_limit_bytes: int) -> None:
         self._blobs = blobs
         self._limits = limits
-        self._budget_bytes = budget_bytes
+        self._memory_limit_bytes = memory_limit_bytes
         self._found: dict[str, _Found] = {}
 
     def labels(self, ref: ClassifierRef) -> tuple[str, ...]:
@@ -107,7 +107,9 @@ class Loading:
 
     def _classifier(self, published: Published, labels: tuple[str, ...], precision: Precision) -> Classifier:
         path = self._blobs.path(_file(published.classifier, precision))
-        require_budget(published.name, path.stat().st_size, self._budget_bytes)  # before it costs more than its weights
+        require_room(
+            published.name, path.stat().st_size, self._memory_limit_bytes
+        )  # before it costs more than its weights
         check_onnx(path)
         reads = Reads.LEVELS if isinstance(published, Bundle) else Reads.COEFFICIENTS
         return Classifier.load(path, published.input, len(labels), reads)

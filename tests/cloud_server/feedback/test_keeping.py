@@ -14,7 +14,7 @@ from sqlalchemy import func, insert, select
 from cloud_server.app import engine_of, open_blobs
 from cloud_server.feedback import results as results_store
 from cloud_server.feedback.frame_id import FrameId
-from cloud_server.feedback.reasons import Caps, Dropped, Reason
+from cloud_server.feedback.reasons import Dropped, Reason, SampleCaps
 from cloud_server.feedback.recent_frames import RecentFrame
 from cloud_server.feedback.results import StoredResult
 from cloud_server.feedback.retention import Lifetimes, Retention
@@ -32,7 +32,7 @@ from tests.cloud_server.harness.server import settings
 
 DAY = 86_400.0
 START = 20_000 * DAY
-PLENTY = Caps(1000, 1000)
+PLENTY = SampleCaps(hourly=1000, daily=1000)
 Scenario = Callable[["Stand"], Awaitable[None]]
 
 
@@ -99,7 +99,7 @@ class MortalBlobs:
 class Stand:
     """A database, blobs, a clock, and what keeps and deletes frames with them."""
 
-    def __init__(self, database: Database, blobs: Blobs, caps: Caps = PLENTY) -> None:
+    def __init__(self, database: Database, blobs: Blobs, caps: SampleCaps = PLENTY) -> None:
         self.now = START
         self.fate = Fate()
         self.caps = caps
@@ -112,7 +112,9 @@ class Stand:
         """A new process."""
         self.fate.steps, self.fate.last = 0, None
         self.store = self.replica()
-        self.retention = Retention(self.database, self.blobs, Lifetimes(30, 60), lambda: self.now)
+        self.retention = Retention(
+            self.database, self.blobs, Lifetimes(samples_days=30, results_days=60), lambda: self.now
+        )
 
     def replica(self) -> SampleStore:
         """Another process that stores."""
@@ -169,7 +171,7 @@ class Stand:
             pass
 
 
-def run_on(engine: Engine, data: Path, scenario: Scenario, caps: Caps = PLENTY) -> None:
+def run_on(engine: Engine, data: Path, scenario: Scenario, caps: SampleCaps = PLENTY) -> None:
     """Run a scenario on a new database with one device, and empty blobs."""
     data.mkdir(parents=True, exist_ok=True)
     chosen = settings(data, **engine.settings(data))
@@ -284,7 +286,9 @@ def test_a_file_that_is_needed_again_while_it_is_swept_is_kept_or_refused(run: C
     """The one who sweeps has a clock that is an hour ahead: nothing but the order of transactions protects a file."""
 
     async def scenario(stand: Stand) -> None:
-        hasty = Retention(stand.database, stand.blobs, Lifetimes(30, 60), lambda: stand.now + 3600)
+        hasty = Retention(
+            stand.database, stand.blobs, Lifetimes(samples_days=30, results_days=60), lambda: stand.now + 3600
+        )
 
         async def store(first: int) -> list[Kept | NotKept]:
             replica, outcomes = stand.replica(), []
@@ -323,14 +327,16 @@ def test_caps_count_what_every_replica_kept_by_the_hour_and_by_the_day(run: Call
         stand.now += DAY
         assert sum(await keep_ten(50)) == 3
 
-    run(scenario, Caps(hourly=3, daily=5))
+    run(scenario, SampleCaps(hourly=3, daily=5))
 
 
 def test_answers_and_labels_expire_unless_their_frame_is_kept(run: Callable[..., None]) -> None:
     async def scenario(stand: Stand) -> None:
         label = {"label": "one", "source": "human", "authority": 1, "is_correct": True, "is_foreign": False}
         said = label | {"labelled_at": stand.now, "labelled_by": "dev1"}
-        stand.retention = Retention(stand.database, stand.blobs, Lifetimes(90, 60), lambda: stand.now)
+        stand.retention = Retention(
+            stand.database, stand.blobs, Lifetimes(samples_days=90, results_days=60), lambda: stand.now
+        )
         await stand.keep(0)
         await stand.answers(range(1, 1200))
         rows = [{"device_id": 1, "sequence": sequence, **said} for sequence in (0, 1, 2)]

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from cloud_server.feedback.reasons import (
     DAY_SECONDS,
     HOUR_SECONDS,
-    Caps,
     Reason,
     RecentAnswers,
-    SamplingRules,
+    SampleCaps,
+    SampleRules,
     closed_until,
     day_began,
     hour_began,
@@ -19,7 +19,7 @@ from cloud_server.feedback.reasons import (
 )
 from shared.wire import Match
 
-RULES = SamplingRules(random_rate=0.1, confidence_below=0.5, rare_share=0.1)
+RULES = SampleRules(random_rate=0.1, confidence_below=0.5, rare_share=0.1)
 TIMES = st.floats(0, 4e9, allow_nan=False)
 COUNTS = st.integers(0, 2000)
 
@@ -51,14 +51,14 @@ def test_a_fallback_is_kept_by_chance_only() -> None:
 
 
 def test_a_rate_of_zero_keeps_nothing_and_of_one_everything() -> None:
-    rules = SamplingRules(random_rate=0.0, confidence_below=0.0, rare_share=0.0)
+    rules = SampleRules(random_rate=0.0, confidence_below=0.0, rare_share=0.0)
     assert reason_for(rules, drawn=0.0, confidence=0.0, rarity=0.0, match=Match.EXACT) is None
-    rules = SamplingRules(random_rate=1.0, confidence_below=0.0, rare_share=0.0)
+    rules = SampleRules(random_rate=1.0, confidence_below=0.0, rare_share=0.0)
     assert reason_for(rules, drawn=math.nextafter(1, 0), confidence=1, rarity=1, match=Match.EXACT) is Reason.RANDOM
 
 
-@given(caps=st.builds(Caps, hourly=COUNTS, daily=COUNTS), in_hour=COUNTS, in_day=COUNTS, now=TIMES)
-def test_a_frame_is_refused_exactly_while_a_cap_is_met(caps: Caps, in_hour: int, in_day: int, now: float) -> None:
+@given(caps=st.builds(SampleCaps, hourly=COUNTS, daily=COUNTS), in_hour=COUNTS, in_day=COUNTS, now=TIMES)
+def test_a_frame_is_refused_exactly_while_a_cap_is_met(caps: SampleCaps, in_hour: int, in_day: int, now: float) -> None:
     closed = closed_until(caps, in_hour=in_hour, in_day=in_day, now=now)
     assert (closed is None) == (in_hour < caps.hourly and in_day < caps.daily)
     if closed is not None:
@@ -67,11 +67,11 @@ def test_a_frame_is_refused_exactly_while_a_cap_is_met(caps: Caps, in_hour: int,
 
 
 @given(
-    caps=st.builds(Caps, hourly=st.integers(0, 5), daily=st.integers(0, 20)),
+    caps=st.builds(SampleCaps, hourly=st.integers(0, 5), daily=st.integers(0, 20)),
     gaps=st.lists(st.floats(0, 3 * HOUR_SECONDS), max_size=200),
     start=TIMES,
 )
-def test_no_hour_and_no_day_ever_holds_more_than_its_cap(caps: Caps, gaps: list[float], start: float) -> None:
+def test_no_hour_and_no_day_ever_holds_more_than_its_cap(caps: SampleCaps, gaps: list[float], start: float) -> None:
     """Frames come at any times; each is kept unless the rule says no, and never asked for while it is closed."""
     kept: list[float] = []
     now, closed = start, 0.0

@@ -1,4 +1,4 @@
-"""Classifiers come into memory once each and leave it under a budget; real sessions, a clock that the test moves."""
+"""Classifiers come into memory once each and leave it under a limit; real sessions, a clock that the test moves."""
 
 import asyncio
 import threading
@@ -25,7 +25,7 @@ Load = Callable[[Published], Model]
 
 
 class Bench:
-    """Four bundles, sessions with room for two, and what the loader was asked for."""
+    """Four bundles, a cache with room for two, and what the loader was asked for."""
 
     def __init__(self, folder: Path, loader: ThreadPoolExecutor) -> None:
         self.bundles = [write_bundle(folder / str(n), "a", n, tables(40 + n), seed=n) for n in (1, 2, 3, 4)]
@@ -36,7 +36,7 @@ class Bench:
         self.seconds = 0.0
         self.metrics = Metrics()
         self._folder = folder
-        self.sessions = ModelCache(self._load, loader, 2 * COST, self.metrics, lambda: self.seconds)
+        self.models = ModelCache(self._load, loader, 2 * COST, self.metrics, lambda: self.seconds)
 
     def _load(self, published: Published) -> Model:
         assert isinstance(published, Bundle)
@@ -50,7 +50,7 @@ class Bench:
     @property
     def in_memory(self) -> list[str]:
         """Names, the least recently used first."""
-        return [model.name for model in self.sessions]
+        return [model.name for model in self.models]
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def answer(model: Model) -> int:
 
 def test_all_who_ask_at_once_wait_for_one_load(bench: Bench) -> None:
     async def ask() -> list[Model]:
-        return await asyncio.gather(*(bench.sessions.get(bench.bundles[0]) for _ in range(20)))
+        return await asyncio.gather(*(bench.models.get(bench.bundles[0]) for _ in range(20)))
 
     models = asyncio.run(ask())
     assert bench.asked == ["a/1"]
@@ -84,8 +84,8 @@ def test_all_who_ask_at_once_wait_for_one_load(bench: Bench) -> None:
 def test_one_who_gives_up_does_not_take_the_load_from_the_others(bench: Bench) -> None:
     async def ask() -> Model:
         bench.gate.clear()
-        impatient = asyncio.ensure_future(bench.sessions.get(bench.bundles[0]))
-        patient = asyncio.ensure_future(bench.sessions.get(bench.bundles[0]))
+        impatient = asyncio.ensure_future(bench.models.get(bench.bundles[0]))
+        patient = asyncio.ensure_future(bench.models.get(bench.bundles[0]))
         await asyncio.sleep(0)
         impatient.cancel()
         bench.gate.set()
@@ -98,24 +98,24 @@ def test_one_who_gives_up_does_not_take_the_load_from_the_others(bench: Bench) -
 def test_the_least_recently_used_makes_room(bench: Bench) -> None:
     async def use() -> None:
         for number in (0, 1, 0, 2):
-            await bench.sessions.get(bench.bundles[number])
+            await bench.models.get(bench.bundles[number])
 
     asyncio.run(use())
     assert bench.in_memory == ["a/1", "a/3"]
-    assert bench.sessions.resident_bytes == 2 * COST
-    assert bench.sessions.state(bench.bundles[1]) is State.COLD
+    assert bench.models.resident_bytes == 2 * COST
+    assert bench.models.state(bench.bundles[1]) is State.COLD
     assert b"dctwire_classifier_evictions_total 1.0" in bench.metrics.exposition()
 
 
 def test_a_model_that_made_room_finishes_what_it_has_and_comes_back_when_asked(bench: Bench) -> None:
     async def use() -> None:
-        held = await bench.sessions.get(bench.bundles[0])
+        held = await bench.models.get(bench.bundles[0])
         before = answer(held)
-        await bench.sessions.get(bench.bundles[1])
-        await bench.sessions.get(bench.bundles[2])
+        await bench.models.get(bench.bundles[1])
+        await bench.models.get(bench.bundles[2])
         assert "a/1" not in bench.in_memory
         assert answer(held) == before
-        again = await bench.sessions.get(bench.bundles[0])
+        again = await bench.models.get(bench.bundles[0])
         assert again is not held
         assert answer(again) == before
 
@@ -135,8 +135,8 @@ def test_the_last_user_of_a_session_has_it_freed_in_the_loaders_thread(
             freed_in.append(threading.current_thread().name)
 
     async def use() -> None:
-        model = await bench.sessions.get(bench.bundles[0])
-        bench.sessions.clear()
+        model = await bench.models.get(bench.bundles[0])
+        bench.models.clear()
         loader.submit(lambda: None).result(30)
         assert freed_in == []
         with loader._shutdown_lock:  # what a finalizer may interrupt: it must not wait for this
@@ -147,7 +147,7 @@ def test_the_last_user_of_a_session_has_it_freed_in_the_loaders_thread(
         classifier: Any = Classifier(Session(), published.input)
         return Model(published, LABELS, classifier, cost_bytes=COST)
 
-    bench.sessions = ModelCache(load, loader, 2 * COST, bench.metrics)
+    bench.models = ModelCache(load, loader, 2 * COST, bench.metrics)
     asyncio.run(use())
     loader.submit(lambda: None).result(30)
     assert freed_in == [loader.submit(lambda: threading.current_thread().name).result(30)]
@@ -159,14 +159,14 @@ def test_a_failure_is_remembered_and_tried_again_later_and_later(bench: Bench) -
 
     async def ask() -> None:
         with pytest.raises(ClassifierError, match="a/1 is broken"):
-            await bench.sessions.get(bundle)
+            await bench.models.get(bundle)
 
     async def use() -> None:
         await ask()
         await ask()
         assert bench.asked == ["a/1"]
-        assert not bench.sessions.may_load(bundle)
-        assert bench.sessions.state(bundle) is State.FAILED
+        assert not bench.models.may_load(bundle)
+        assert bench.models.state(bundle) is State.FAILED
         bench.seconds = 1.0
         await ask()
         assert bench.asked == ["a/1"] * 2
@@ -175,42 +175,42 @@ def test_a_failure_is_remembered_and_tried_again_later_and_later(bench: Bench) -
         assert bench.asked == ["a/1"] * 2
         bench.seconds = 3.0
         bench.broken.clear()
-        await bench.sessions.get(bundle)
+        await bench.models.get(bundle)
 
     asyncio.run(use())
-    assert bench.sessions.state(bundle) is State.LOADED
-    assert bench.sessions.failure(bundle) is None
+    assert bench.models.state(bundle) is State.LOADED
+    assert bench.models.failure(bundle) is None
 
 
 def test_delays_double_up_to_a_limit() -> None:
     assert [retry_delay_seconds(times) for times in (1, 2, 3, 9, 10, 10_000)] == [1, 2, 4, 256, 300, 300]
 
 
-def test_a_model_larger_than_the_whole_budget_is_refused_and_throws_nobody_out(
+def test_a_model_larger_than_the_whole_limit_is_refused_and_throws_nobody_out(
     bench: Bench, loader: ThreadPoolExecutor
 ) -> None:
-    bench.sessions = ModelCache(bench._load, loader, COST - 1, bench.metrics)
+    bench.models = ModelCache(bench._load, loader, COST - 1, bench.metrics)
 
     async def use() -> None:
         with pytest.raises(ClassifierError, match="model_memory_bytes"):
-            await bench.sessions.get(bench.bundles[0])
+            await bench.models.get(bench.bundles[0])
 
     asyncio.run(use())
     assert bench.in_memory == []
 
 
 def test_what_is_only_built_is_not_kept(bench: Bench) -> None:
-    model = asyncio.run(bench.sessions.build(bench.bundles[0]))
+    model = asyncio.run(bench.models.build(bench.bundles[0]))
     assert bench.in_memory == []
-    bench.sessions.keep(model)
+    bench.models.keep(model)
     assert bench.in_memory == ["a/1"]
 
 
 def test_models_that_nothing_leads_to_any_more_go(bench: Bench) -> None:
     async def use() -> None:
         for bundle in bench.bundles[:2]:
-            await bench.sessions.get(bundle)
+            await bench.models.get(bundle)
 
     asyncio.run(use())
-    bench.sessions.keep_only({"a/2", "a/4"})
+    bench.models.keep_only({"a/2", "a/4"})
     assert bench.in_memory == ["a/2"]
