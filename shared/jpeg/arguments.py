@@ -1,4 +1,4 @@
-"""What the native codec takes and gives, without names: plain values of bytes, numbers and arrays."""
+"""What the native codec takes and gives: plain bytes, numbers and arrays instead of named values."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Tables:
-    """A table set without names: sampling code, 64 steps a component, (counts, symbols) a Huffman table."""
+    """A table set as plain values.
+
+    Args:
+        sampling: the sampling's number in the native codec.
+        quant: 64 steps for each component.
+        huffman: (counts, symbols) of each Huffman table.
+    """
 
     sampling: int
     quant: tuple[bytes, ...]
@@ -17,11 +23,12 @@ class Tables:
 
 @dataclass(frozen=True)
 class Levels:
-    """Levels of n frames of one size, without names.
+    """Levels of n frames of one size as plain values.
 
     Args:
         size: (height, width).
-        planes: int16 (n, 64, block rows, block columns) a component, each frame's C-contiguous.
+        sampling: the sampling's number in the native codec.
+        planes: int16 (n, 64, block rows, block columns) for each component, C-contiguous within a frame.
     """
 
     size: tuple[int, int]
@@ -31,11 +38,12 @@ class Levels:
 
 @dataclass(frozen=True)
 class Quantisation:
-    """How coefficients become levels, float64 (components, 64) each.
+    """How coefficients become levels, as float64 (components, 64).
 
     Args:
-        mask: 0 or 1.
-        tradeoff: multiplier and weights.
+        rounding: offsets in steps.
+        mask: 1 where a frequency is never coded, otherwise 0.
+        tradeoff: multiplier and weights of rate-distortion optimisation.
     """
 
     rounding: NDArray[np.float64]
@@ -45,7 +53,7 @@ class Quantisation:
 
 @dataclass(frozen=True)
 class Info:
-    """What markers say, without names."""
+    """What markers say, as plain values."""
 
     height: int
     width: int

@@ -18,8 +18,8 @@ class Decoder:
     One decoder may be used by many threads; the interpreter lock is released while it works.
 
     Args:
-        tables: for abbreviated frames; derived once. Without it only interchange frames are read.
-        limits: what a stream may cost.
+        tables: those of the abbreviated frames. Without them only interchange frames are read.
+        limits: the most that a stream may cost.
     """
 
     def __init__(self, tables: TableSet | None = None, limits: Limits = Limits()) -> None:  # noqa: B008 (frozen)
@@ -29,11 +29,11 @@ class Decoder:
         self._native = native.NativeDecoder(known, limits.values)
 
     def decode(self, frame: bytes) -> Coefficients:
-        """The levels of one frame (T.81 F.2).
+        """Decode the levels of one frame (T.81 F.2).
 
         Raises:
             NotAJpegError, UnsupportedJpegError, CorruptJpegError, CorruptScanError, LimitExceededError:
-                what the frame is.
+                the frame is no JPEG, of a kind that is not read, damaged, or beyond the limits.
             UnknownTablesError: it is abbreviated and its tables are not this decoder's.
         """
         (height, width, sampling), planes, quant = self._native.decode(frame)
@@ -48,30 +48,29 @@ class Decoder:
         dequantise: bool = False,
         threads: int = 1,
     ) -> list[PeerError | None]:
-        """Decode 4:2:0 frames of one size into the caller's planes, a row each.
+        """Decode 4:2:0 frames of one size, each into its row of the caller's planes.
 
-        A bad frame leaves zeros in its row and its error in the list; the others do not notice.
+        A bad frame leaves zeros in its row and its error in the list; the other frames are decoded as usual.
 
         Args:
             y: C-contiguous (n, 64, h/8, w/8), int16 levels, or float32 when `dequantise`.
             c: C-contiguous (n, 128, h/16, w/16) of the same type, Cb before Cr.
             dequantise: multiply each level by its step. Interchange frames with other steps than the tables', in
                 any sampling, are read then.
-            threads: at most so many share the frames.
+            threads: the most threads that share the frames.
 
         Returns:
-            None or an error a frame: those of `decode`; UnsupportedJpegError for another size or sampling;
-            UnknownTablesError, without `dequantise`, for steps that are not those of this decoder's tables, if it
-            has any.
+            For each frame None or its error: one of `decode`; UnsupportedJpegError for another size or sampling;
+            UnknownTablesError, without `dequantise`, for other steps than those of this decoder's tables.
 
         Raises:
-            ValueError: the planes' types or shapes do not fit together or the number of frames, or they
-                overlap.
+            ValueError: the types or shapes of the planes do not fit each other or the number of frames, or the
+                planes overlap.
         """
         return self._bind(len(frames), y, c, dequantise).decode_batch(frames, threads=threads)
 
     def into(self, y: NDArray[Any], c: NDArray[Any], *, dequantise: bool = False) -> "BoundDecoder":
-        """This decoder bound to the planes it is to fill, for callers that fill the same ones again and again.
+        """Bind this decoder to planes, for callers that fill the same planes again and again.
 
         Args:
             y, c, dequantise: as in `decode_batch`, of any number of rows.
@@ -89,13 +88,13 @@ class Decoder:
 class BoundDecoder:
     """A decoder and the planes that it fills; `Decoder.into` makes it.
 
-    It keeps the planes alive. One call at a time: a second thread's is refused with ValueError. Threads that work side
-    by side bind planes of their own.
+    It keeps the planes alive. It serves one call at a time and refuses a second thread's with ValueError: each thread
+    binds planes of its own.
 
     Attributes:
-        decode: `decode(frame)` fills planes of one row from one frame and returns None. It raises ValueError where the
-            planes have another number of rows; JpegError where `decode_batch` would put it in its list, and the row is
-            zeros then. It is the native call itself, for a method around it would cost a small frame dearly.
+        decode: `decode(frame)` decodes one frame into planes of one row and returns None. It raises ValueError where
+            the planes have more rows, and JpegError, which leaves zeros in the row, where `decode_batch` would list it.
+            It is the native call itself: a method around it would slow small frames down.
     """
 
     decode: Callable[[bytes], None]
@@ -106,10 +105,10 @@ class BoundDecoder:
         self.decode = bound.decode
 
     def decode_batch(self, frames: Sequence[bytes], *, threads: int = 1) -> list[PeerError | None]:
-        """Decode a frame into each row, as `Decoder.decode_batch`.
+        """Decode one frame into each row, as `Decoder.decode_batch` does.
 
         Returns:
-            None or an error a frame; the row of a bad one is zeros.
+            For each frame None or its error; the row of a bad frame is zeros.
 
         Raises:
             ValueError: the number of frames is not that of the rows, or another thread's call is under way.

@@ -16,7 +16,7 @@ Pixels = NDArray[np.uint8] | memoryview
 
 
 class Simd(StrEnum):
-    """Instructions that the encoder may use; every level writes the same bytes."""
+    """The instruction set that the encoder uses; all of them write the same bytes."""
 
     PORTABLE = "portable"
     NEON = "neon"
@@ -24,13 +24,13 @@ class Simd(StrEnum):
 
     @classmethod
     def available(cls) -> tuple[Self, ...]:
-        """The levels that this processor has, the fastest last."""
+        """The instruction sets that this processor has, the fastest last."""
         found = native.instruction_sets()
-        return tuple(level for level in cls if found >> level.native_code & 1)
+        return tuple(simd for simd in cls if found >> simd.native_code & 1)
 
     @cached_property
     def native_code(self) -> int:
-        """What the native encoder calls it."""
+        """Its number in the native encoder."""
         return list(Simd).index(self)
 
 
@@ -42,17 +42,19 @@ class Colours(StrEnum):
 
 
 class Encoder:
-    """Encodes with one table set, whose codes and divisors are derived once.
+    """Encodes with one table set. Its codes and divisors are derived once.
 
     One encoder may be used by many threads; the interpreter lock is released while it works.
 
     Args:
         quantisation: how coefficients become levels; to the nearest by default.
-        colours: of images with three channels. YCbCr is coded as it is (JFIF's, 0..255, neutral chroma at 128).
-        simd: one of `Simd.available()`; the fastest by default. For tests and measurements.
+        colours: what the three channels of an image are. YCbCr (as in JFIF: 0..255, neutral chroma at 128) is coded
+            without conversion.
+        simd: one of `Simd.available()`, the fastest by default. Tests and measurements choose another one.
 
     Raises:
-        ValueError: the quantisation does not fit the tables' components, or this processor has no such level.
+        ValueError: the quantisation does not fit the tables' components, or this processor does not have the
+            instruction set.
     """
 
     def __init__(
@@ -77,13 +79,13 @@ class Encoder:
         )
 
     def encode(self, pixels: Pixels, stream: Stream = Stream.ABBREVIATED) -> bytes:
-        """One JPEG of uint8 (h, w, 3); where the tables are grey, (h, w) is taken too, and of colours the luma.
+        """Encode one image, uint8 (h, w, 3). Grey tables take (h, w) too, and only the luma of colours.
 
         Args:
             pixels: an array, or any buffer of that type and shape (PEP 3118).
 
         Raises:
-            ValueError: the type or shape is another, or a side is longer than 65535.
+            ValueError: the pixels have another type or shape, or a side of more than 65535 pixels.
         """
         image = np.ascontiguousarray(pixels)
         shape = image.shape
@@ -95,9 +97,9 @@ class Encoder:
         return self._native.encode_one(image, shape, stream.native_code)
 
     def encode_batch(self, pixels: Pixels, stream: Stream = Stream.ABBREVIATED, *, threads: int = 1) -> list[bytes]:
-        """n JPEGs of uint8 (n, h, w, 3) in one call, on at most so many threads.
+        """Encode n images of one size, uint8 (n, h, w, 3), on at most `threads` threads.
 
-        Where the tables are grey, (n, h, w, 1) is taken too, and of colours the luma.
+        Grey tables take (n, h, w, 1) too, and only the luma of colours.
 
         Raises:
             ValueError: as `encode`.
@@ -105,17 +107,18 @@ class Encoder:
         return self._native.encode(_images(pixels), stream.native_code, threads)
 
     def quantise_batch(self, pixels: Pixels, *, threads: int = 1) -> tuple[NDArray[np.int16], NDArray[np.int16] | None]:
-        """The levels that decoding the encoded images would give, without coding them.
+        """Quantise images to the levels that decoding the encoded images would give.
 
         Args:
             pixels: uint8 (n, h, w, 3), or as `encode_batch`; h and w multiples of 16 for 4:2:0, of 8 for grey.
-            threads: at most so many share the images.
+            threads: the most threads that share the images.
 
         Returns:
             y int16 (n, 64, h/8, w/8) and c int16 (n, 128, h/16, w/16), Cb before Cr; c is None when grey.
 
         Raises:
-            ValueError: as `encode`, or another sampling, or sides that are no such multiples.
+            ValueError: as `encode`; or the tables have another sampling than 4:2:0 or grey; or h or w is no such
+                multiple.
         """
         is_grey = self.tables.sampling is Sampling.GREY
         if not is_grey and self.tables.sampling is not Sampling.YUV420:
@@ -131,7 +134,7 @@ class Encoder:
         return y, c
 
     def encode_coefficients(self, coefficients: Coefficients, stream: Stream = Stream.ABBREVIATED) -> bytes:
-        """Entropy-code levels that were quantised with these very tables.
+        """Entropy-code levels that were quantised with the tables of this encoder.
 
         Raises:
             ValueError: other tables or sampling, planes of another size, or levels that 8-bit baseline has
@@ -143,9 +146,9 @@ class Encoder:
         return self._native.encode_levels(levels.size, [rows[0] for rows in levels.planes], stream.native_code)
 
     def scan_bits(self, coefficients: Coefficients) -> int:
-        """Bits that coding these levels takes in the scan, exact, without writing any.
+        """The exact number of bits that these levels take in a scan; no scan is written.
 
-        A scan fills the last byte and puts a zero behind each FF: without those zeros it has ceil(bits / 8) bytes.
+        A scan fills its last byte and has a zero behind each FF: without those zeros it has ceil(bits / 8) bytes.
 
         Raises:
             ValueError: another sampling, planes of another size, or levels that 8-bit baseline has no codes for.
@@ -153,7 +156,7 @@ class Encoder:
         return int(self._native.scan_bits(coefficients.native_levels)[0])
 
     def scan_bits_batch(self, y: NDArray[np.int16], c: NDArray[np.int16] | None) -> NDArray[np.uint64]:
-        """The same for each frame of a batch of levels.
+        """The exact number of bits that each frame of a batch of levels takes in a scan.
 
         Args:
             y: int16 (n, 64, h/8, w/8), natural frequency order.
@@ -169,7 +172,7 @@ class Encoder:
 
 
 def _images(pixels: Pixels) -> NDArray[np.uint8]:
-    """uint8 (n, h, w, 3 or 1), C-contiguous."""
+    """The pixels as C-contiguous uint8 (n, h, w, 3 or 1)."""
     images = np.ascontiguousarray(pixels)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
         asked = "uint8 (n, h, w, 3) or, grey, (n, h, w, 1)"

@@ -18,7 +18,7 @@ class NotAJpegError(JpegError):
 
 
 class UnsupportedJpegError(JpegError):
-    """A JPEG of a kind that is not read: progressive, arithmetic, lossless, 12 bits, other sampling..."""
+    """A JPEG of a kind that is not read, such as progressive, arithmetic, lossless or 12-bit, or another sampling."""
 
     code: ClassVar[str] = "unsupported-jpeg"
 
@@ -34,7 +34,7 @@ class CorruptScanError(CorruptJpegError):
 
 
 class ContainedFaultError(CorruptJpegError):
-    """A fault of the codec itself met this input and was contained: refused like any other corrupt one."""
+    """The input led to a fault inside the codec, which was contained. It is refused like any corrupt input."""
 
 
 class InvalidTablesError(JpegError):
@@ -44,7 +44,7 @@ class InvalidTablesError(JpegError):
 
 
 class UnknownTablesError(JpegError):
-    """The frame was coded with tables that are not at hand.
+    """The frame was coded with tables that the decoder does not have.
 
     Args:
         tables_id: what the frame's APP10 names, or None where it names nothing.
@@ -58,12 +58,12 @@ class UnknownTablesError(JpegError):
 
 
 class LimitExceededError(JpegError):
-    """The stream would cost more than allowed.
+    """The stream would cost more than a limit allows.
 
     Args:
         limit: the limit's value.
         actual: what the stream asks for.
-        name: which field of `Limits`.
+        name: the field of `Limits`.
     """
 
     code: ClassVar[str] = "over-limit"

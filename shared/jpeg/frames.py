@@ -1,4 +1,4 @@
-"""Frames as values: which bytes a stream has, what its markers say, its coefficients, its limits."""
+"""Frames as values: kinds of streams, what markers say, coefficients, and limits."""
 
 from dataclasses import astuple, dataclass
 from enum import StrEnum
@@ -18,7 +18,7 @@ _SAMPLINGS = tuple(Sampling)
 
 
 class Stream(StrEnum):
-    """How much of a JPEG is written."""
+    """How much of a JPEG is written: with its tables, without them, or its scan alone."""
 
     INTERCHANGE = "interchange"
     ABBREVIATED = "abbreviated"
@@ -26,21 +26,21 @@ class Stream(StrEnum):
 
     @cached_property
     def native_code(self) -> int:
-        """What the native encoder calls it."""
+        """Its number in the native encoder."""
         return list(Stream).index(self)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a stream may cost, checked before anything is allocated.
+    """The most that a stream may cost, checked before anything is allocated.
 
     Args:
-        max_bytes: of the whole stream.
+        max_bytes: bytes of the whole stream.
         max_pixels: height times width.
-        max_side: pixels; JPEG itself ends at 65535.
-        max_scans: sequential JPEG needs at most one a component.
-        max_markers: all but restart markers.
-        max_restarts: restart markers a scan; the default is one an MCU of the largest 4:2:0 frame.
+        max_side: height and width in pixels; JPEG itself ends at 65535.
+        max_scans: sequential JPEG needs at most one for each component.
+        max_markers: markers other than restart markers.
+        max_restarts: restart markers in one scan; the default is one for each MCU of the largest 4:2:0 frame.
 
     Raises:
         ValueError: a limit is below 0 or has more than 63 bits.
@@ -59,18 +59,18 @@ class Limits:
 
     @cached_property
     def values(self) -> tuple[int, ...]:
-        """All of them, in order, as the native module takes them."""
+        """All limits in the order in which the native module takes them."""
         return astuple(self)
 
 
 @dataclass(frozen=True, eq=False)
 class Coefficients:
-    """Quantised levels of one frame; equal where all of it is.
+    """The levels of one frame. Two are equal where all their values are.
 
     Args:
-        planes: a component each, int16 (64, block rows, block columns), natural frequency order; blocks that
+        planes: one for each component, int16 (64, block rows, block columns), in natural frequency order. Blocks that
             only pad the last MCUs are left out.
-        quant: 64 steps a component, natural frequency order.
+        quant: 64 steps for each component, in natural frequency order.
     """
 
     height: int
@@ -89,10 +89,10 @@ class Coefficients:
 
     @property
     def native_levels(self) -> arguments.Levels:
-        """The same levels as the native module takes them.
+        """These levels in the form that the native module takes.
 
         Raises:
-            ValueError: the planes are not int16, or not one a component.
+            ValueError: the planes are not int16, or there is not one for each component.
         """
         rows = tuple(_contiguous(plane)[np.newaxis] for plane in self.planes)
         if len(rows) != self.sampling.components:
@@ -105,9 +105,9 @@ class FrameInfo:
     """What a frame's markers say.
 
     Args:
-        tables_id: what APP10 claims.
-        quant: 64 steps a component as DQT defines them; None in an abbreviated frame.
-        quant_id: computed from `quant`, never claimed.
+        tables_id: the tables that APP10 names, which is only a claim.
+        quant: 64 steps for each component as DQT defines them; None in an abbreviated frame.
+        quant_id: computed from `quant`; None in an abbreviated frame.
         scan_bytes: entropy-coded bytes, restart markers included.
     """
 
@@ -122,10 +122,10 @@ class FrameInfo:
 
 
 def inspect(frame: bytes, limits: Limits = Limits()) -> FrameInfo:
-    """Read all markers of a frame, decode nothing.
+    """Read the markers of a frame, but not its scans.
 
     Raises:
-        JpegError: the markers are not those of a JPEG that `Decoder` reads, or a limit is passed.
+        JpegError: the markers are not those of a JPEG that `Decoder` reads, or a limit is exceeded.
     """
     info = native.inspect(frame, limits.values)
     sampling = sampling_of(info.sampling)
@@ -142,14 +142,14 @@ def inspect(frame: bytes, limits: Limits = Limits()) -> FrameInfo:
 
 
 def levels_of(y: NDArray[np.int16], c: NDArray[np.int16] | None) -> arguments.Levels:
-    """Batches of 4:2:0 levels, or of grey ones where there is no `c`, as the native module takes them.
+    """A batch of 4:2:0 levels, or of grey ones where `c` is None, in the form that the native module takes.
 
     Args:
         y: int16 (n, 64, h/8, w/8), natural frequency order.
         c: int16 (n, 128, h/16, w/16), Cb before Cr.
 
     Raises:
-        ValueError: other types or shapes.
+        ValueError: the planes have other types or shapes.
     """
     count, rows, columns = (len(y), *y.shape[2:]) if y.ndim == 4 else (0, 0, 0)
     if not rows or not columns or y.shape[1] != 64:
@@ -170,5 +170,5 @@ def _contiguous(levels: NDArray[np.int16]) -> NDArray[np.int16]:
 
 
 def sampling_of(native_code: int) -> Sampling:
-    """The sampling the native module means."""
+    """The sampling of this number in the native module."""
     return _SAMPLINGS[native_code]

@@ -38,7 +38,7 @@ CData = Any
 
 _OVER_LIMIT, _UNKNOWN_TABLES = 5, 6
 _BYTES = ffi.typeof("uint8_t[]")
-# For structures that are read only where they were written.
+# For structures of which only the parts that were written are read.
 _uncleared = ffi.new_allocator(should_clear_after_alloc=False)
 
 
@@ -56,7 +56,7 @@ def write_tables(tables: Tables, *, with_huffman: bool) -> bytes:
 
 
 def read_tables(data: bytes) -> Tables:
-    """The inverse of `write_tables`; raises InvalidTablesError."""
+    """The tables of a canonical tables-only stream; raises InvalidTablesError for any other data."""
     failure, tables, stream = ffi.new("Failure *"), ffi.new("Tables *"), _unchanging(data)
     _require(lib.dctwire_tables_read(stream, len(stream), tables, failure), failure)
     components, huffman = (1, 2) if tables.sampling == 0 else (3, 4)
@@ -65,7 +65,7 @@ def read_tables(data: bytes) -> Tables:
 
 
 def inspect(data: bytes, limits: Sequence[int]) -> Info:
-    """Read the markers; raises JpegError."""
+    """Read the markers of a frame; raises JpegError."""
     failure, info, frame = ffi.new("Failure *"), ffi.new("Info *"), _unchanging(data)
     _require(lib.dctwire_inspect(frame, len(frame), _c_limits(limits), info, failure), failure)
     return Info(
@@ -86,7 +86,7 @@ def instruction_sets() -> int:
 
 
 class NativeEncoder:
-    """A handle on derived encoding tables. Thread-safe; every call releases the interpreter lock."""
+    """A handle on derived encoding tables. It is thread-safe, and every call releases the interpreter lock."""
 
     def __init__(
         self, tables: Tables, tables_id: str, quantisation: Quantisation | None, simd: int, *, is_ycbcr: bool = False
@@ -100,7 +100,7 @@ class NativeEncoder:
         self._idle: list[tuple[CData, CData]] = []
 
     def encode_one(self, pixels: NDArray[np.uint8], shape: tuple[int, int, int], stream: int) -> bytes:
-        """Encode an image, C-contiguous, of (h, w, channels)."""
+        """Encode one C-contiguous image of shape (h, w, channels)."""
         try:
             lent = self._idle.pop()
         except IndexError:
@@ -115,7 +115,7 @@ class NativeEncoder:
         return encoded
 
     def encode(self, pixels: NDArray[np.uint8], stream: int, threads: int) -> list[bytes]:
-        """Encode (n, h, w, channels), C-contiguous: n streams."""
+        """Encode n C-contiguous images (n, h, w, channels) into n streams."""
         failure, output = ffi.new("Failure *"), ffi.new("Output *")
         images, _keep = _c_images(pixels, threads)
         _require(lib.dctwire_encode(self.handle, images, stream, output, failure), failure)
@@ -124,7 +124,7 @@ class NativeEncoder:
     def quantise(
         self, pixels: NDArray[np.uint8], y: NDArray[np.int16], c: NDArray[np.int16] | None, threads: int
     ) -> None:
-        """Levels of (n, h, w, channels) into planes."""
+        """Quantise n images (n, h, w, channels) into planes of levels."""
         failure = ffi.new("Failure *")
         images, _keep = _c_images(pixels, threads)
         c_pointer, c_size = (ffi.NULL, 0) if c is None else (_pointer("int16_t[]", c), c.size)
@@ -142,7 +142,7 @@ class NativeEncoder:
         return _take(output)[0]
 
     def scan_bits(self, levels: Levels) -> NDArray[np.uint64]:
-        """Entropy-coded bits of each frame, (n,)."""
+        """The entropy-coded bits of each frame, (n,)."""
         failure, bits = ffi.new("Failure *"), np.empty(len(levels.planes[0]), np.uint64)
         pointer = _pointer("uint64_t[]", bits)
         _require(lib.dctwire_scan_bits(self.handle, _c_levels(levels), pointer, failure), failure)
@@ -150,7 +150,7 @@ class NativeEncoder:
 
 
 class NativeDecoder:
-    """A handle on derived decoding tables and limits. Thread-safe; calls release the interpreter lock."""
+    """A handle on derived decoding tables and limits. It is thread-safe; every call releases the interpreter lock."""
 
     def __init__(self, tables: tuple[Tables, str] | None, limits: Sequence[int]) -> None:
         failure = ffi.new("Failure *")
@@ -160,7 +160,7 @@ class NativeDecoder:
         self.handle = _owned(self, handle, lib.dctwire_decoder_free)
 
     def decode(self, data: bytes) -> tuple[tuple[int, int, int], tuple[NDArray[np.int16], ...], tuple[bytes, ...]]:
-        """Height, width and sampling code of one frame; a component each, levels (64, rows, columns) and steps."""
+        """(height, width, sampling's number) of a frame, and for each component levels (64, rows, columns) and steps."""
         failure, info, frame = ffi.new("Failure *"), ffi.new("Info *"), _unchanging(data)
         _require(lib.dctwire_probe(self.handle, frame, len(frame), info, failure), failure)
         rows, columns = info.block_rows, info.block_columns
@@ -175,7 +175,7 @@ class NativeDecoder:
         return (info.height, info.width, info.sampling), planes, _quant(info)
 
     def bind(self, size: tuple[int, int, int], y: NDArray[Any], c: NDArray[Any]) -> "NativeBoundDecoder":
-        """Planes of `size` (count, height, width), int16 for levels or float32 for dequantised ones."""
+        """Bind planes for `size` (count, height, width): int16 for levels, or float32 for dequantised coefficients."""
         return NativeBoundDecoder(self, self.handle, size, y, c)
 
 
@@ -195,17 +195,20 @@ class NativeBoundDecoder:
             raise ValueError("the planes' memory is not what their shapes say")
         handle = lib.dctwire_bound_new(decoder, planes, failure)
         _require(failure.kind, failure)
-        # Whoever is referred to weakly does not move: `resize(refcheck=False)` looks at nothing else.
+        # NumPy refuses to resize an array that has weak references, even with `refcheck=False`.
         self._alive = (owner, buffers, weakref.ref(y), weakref.ref(c))
         self._count = size[0]
         self._handle = _owned(self, handle, lib.dctwire_bound_free)
-        # Looked up once: a frame of 32 x 32 takes hardly longer than a few attributes.
+        # Looked up once: for a frame of 32 x 32 every attribute lookup counts.
         self._decode = lib.dctwire_bound_decode
-        # Lent to one call at a time: whoever has it is alone with it.
+        # Lent to one call at a time.
         self._idle = [failure]
 
     def decode(self, frame: bytes) -> None:
-        """One frame into planes of one row; raises JpegError and leaves zeros then, ValueError for other planes."""
+        """Decode one frame into planes of one row.
+
+        It raises JpegError, and leaves zeros in the row, or ValueError where the planes have more rows.
+        """
         data = _unchanging(frame)
         try:
             failure = self._idle.pop()
@@ -218,7 +221,7 @@ class NativeBoundDecoder:
             self._idle.append(failure)
 
     def decode_batch(self, frames: Sequence[bytes], threads: int) -> list[JpegError | None]:
-        """As many frames as the planes have rows."""
+        """Decode as many frames as the planes have rows."""
         joined, lengths = b"".join(frames), list(map(len, frames))
         if sum(lengths) != len(joined):  # buffers whose items are not bytes
             frames = [bytes(memoryview(frame)) for frame in frames]
@@ -249,16 +252,16 @@ def count_symbols(levels: Levels, counts: NDArray[np.uint64]) -> None:
 
 
 def fit(counts: NDArray[np.uint64], *, is_ac: bool) -> tuple[bytes, bytes]:
-    """(BITS, HUFFVAL) of the optimal table for 256 counts."""
+    """(BITS, HUFFVAL) of the optimal table for 256 symbol counts."""
     failure, table = ffi.new("Failure *"), ffi.new("HuffmanTable *")
     _require(lib.dctwire_fit(ffi.from_buffer("uint64_t[256]", counts), is_ac, table, failure), failure)
     return _pair(table)
 
 
 def _owned(owner: object, handle: CData, free: Callable[[CData], None]) -> CData:
-    """A handle that goes when its owner goes, and stays when the interpreter ends.
+    """A handle that is freed with its owner, but not at the end of the interpreter.
 
-    Not `ffi.gc`: cffi unloads the library at exit before the last collection frees what a cycle still holds.
+    `ffi.gc` would not do: cffi unloads the library at exit before the last collection frees what a cycle still holds.
     """
     weakref.finalize(owner, free, handle).atexit = False
     return handle
@@ -270,7 +273,7 @@ def _require(status: int, failure: CData) -> None:
 
 
 def _error(failure: CData) -> Any:
-    """The failure as an error of ours; ValueError where the caller was wrong, not the data."""
+    """The error that a failure stands for: ValueError where the caller is wrong, otherwise a JpegError."""
     message = _copy(failure.message)[: failure.message_length].decode("ascii", "replace")
     if failure.kind == _OVER_LIMIT:
         return LimitExceededError(failure.limit, failure.actual, message)
@@ -316,7 +319,7 @@ def _c_limits(limits: Sequence[int]) -> CData:
 
 
 def _c_images(pixels: NDArray[np.uint8], threads: int) -> tuple[CData, CData]:
-    """The structure, and the buffer that must stay alive as long."""
+    """The structure, and the buffer that must live as long as it."""
     images, buffer = ffi.new("Images *"), ffi.from_buffer("uint8_t[]", pixels)
     images.pixels = buffer
     images.count, images.height, images.width, images.channels = pixels.shape
@@ -338,7 +341,7 @@ def _c_levels(levels: Levels) -> CData:
 
 
 def _unchanging(data: bytes | bytearray | memoryview) -> bytes:
-    """Bytes that nobody can change while the interpreter lock is released; their `len` is that of the memory."""
+    """Bytes that no thread can change while the interpreter lock is released; their `len` is that of their memory."""
     return data if type(data) is bytes else bytes(memoryview(data))
 
 
@@ -356,7 +359,7 @@ def _quant(info: CData) -> tuple[bytes, ...]:
 
 
 def _copy(array: CData) -> bytes:
-    """The bytes of an array; `bytes(array)` would fetch them one by one."""
+    """The bytes of an array, copied at once; `bytes(array)` would fetch them one by one."""
     copied: bytes = ffi.buffer(array)[:]
     return copied
 

@@ -1,4 +1,4 @@
-"""How coefficients become levels: rounding, frequencies left out, and what a bit is worth."""
+"""How coefficients become levels: rounding, masked frequencies, and rate-distortion optimisation."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ FREQUENCIES = 64
 
 @dataclass(frozen=True, eq=False)
 class RateDistortion:
-    """Rate-distortion optimised quantisation: levels not worth their bits are lowered by one or dropped.
+    """Rate-distortion optimised quantisation: levels that are not worth their bits are lowered by one or dropped.
 
-    For each block it brings down the sum over AC frequencies of weight * (coefficient - step * level)^2, plus
-    multiplier * bits, with the bits of the encoder's own codes. The sum is never larger than without it. DC stays.
+    For each block it reduces the sum over AC frequencies of weight * (coefficient - step * level)^2, plus multiplier *
+    bits, where the bits are those of the encoder's own codes. The sum is never larger than without it. DC stays.
 
     Args:
-        multiplier: weighted squared error of coefficients (T.81 A.3.3, not in steps) that one bit is worth, above 0.
-            0.1 to 0.15 squared steps are usual; with weights of 1 / step^2 that is simply 0.1 to 0.15.
+        multiplier: the weighted squared error that one bit is worth, above 0. Errors are those of coefficients (T.81
+            A.3.3), not in steps. Usual are 0.1 to 0.15 squared steps: 0.1 to 0.15 where weights are 1 / step^2.
         weights: how much a frequency's squared error matters, at least 0; natural order. One number, or any array
             that broadcasts to (components, 64).
     """
@@ -42,7 +42,7 @@ class Quantisation:
     Args:
         rounding: offset in steps, 0 to 1/2; the smaller, the wider the dead zone around zero.
         mask: true where the frequency is never coded.
-        rdo: what bits are weighed against, after rounding.
+        rdo: rate-distortion optimisation after rounding; None leaves it out.
     """
 
     rounding: ArrayLike = 0.5
@@ -50,10 +50,10 @@ class Quantisation:
     rdo: RateDistortion | None = None
 
     def for_components(self, count: int) -> arguments.Quantisation:
-        """The same as the native module takes it.
+        """These choices in the form that the native module takes.
 
         Raises:
-            ValueError: an array is of another shape, or holds what is out of range.
+            ValueError: an array has another shape, or values out of range.
         """
         rounding = _by_frequency("rounding", self.rounding, count)
         if not ((rounding >= 0) & (rounding <= 0.5)).all():
@@ -70,7 +70,7 @@ class Quantisation:
 
 
 def _by_frequency(name: str, values: ArrayLike, components: int) -> NDArray[np.float64]:
-    """Values as float64 (components, 64)."""
+    """The values as float64 (components, 64)."""
     array = np.asarray(values, np.float64)
     try:
         return np.ascontiguousarray(np.broadcast_to(array, (components, FREQUENCIES)))

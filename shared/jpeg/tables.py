@@ -15,7 +15,7 @@ from shared.jpeg.errors import InvalidTablesError
 
 
 class Sampling(StrEnum):
-    """Components and how finely chroma is sampled."""
+    """How many components a frame has, and the resolution of its chroma (T.81 A.1.1)."""
 
     GREY = "grey"
     YUV444 = "4:4:4"
@@ -29,7 +29,7 @@ class Sampling(StrEnum):
 
     @property
     def native_code(self) -> int:
-        """What the native codec calls it."""
+        """Its number in the native codec."""
         return _SAMPLINGS.index(self)
 
 
@@ -49,7 +49,7 @@ class TableSet:
     """Quantisation and Huffman tables of a frame, and its sampling.
 
     Args:
-        quant: 64 steps of 1..255 in natural frequency order, one table a component.
+        quant: 64 steps of 1..255 in natural frequency order, one table for each component.
         huffman: DC and AC of luma, then DC and AC of chroma; grey has only the first two.
 
     Raises:
@@ -89,7 +89,7 @@ class TableSet:
         """The tables of a canonical tables-only stream, as `to_stream` writes it.
 
         Raises:
-            InvalidTablesError: it is anything else.
+            InvalidTablesError: the data are anything else.
         """
         found = native.read_tables(data)
         sampling = _SAMPLINGS[found.sampling]
@@ -105,7 +105,7 @@ class TableSet:
         return native.write_tables(self.native_tables, with_huffman=True)
 
     def with_huffman(self, huffman: Sequence[HuffmanTable]) -> Self:
-        """The same quantisation with other Huffman tables: the quant id stays.
+        """This set with other Huffman tables: the quant id stays.
 
         Raises:
             InvalidTablesError: as `TableSet`.
@@ -113,10 +113,10 @@ class TableSet:
         return replace(self, huffman=tuple(huffman))
 
     def with_quant(self, quant: Sequence[bytes] | NDArray[np.uint8]) -> Self:
-        """The same Huffman tables with other quantisation.
+        """This set with other quantisation tables.
 
         Args:
-            quant: steps as `TableSet` has them, or as uint8 (components, 64).
+            quant: the steps in the form of `TableSet`, or as uint8 (components, 64).
 
         Raises:
             InvalidTablesError: as `TableSet`.
@@ -130,12 +130,12 @@ class TableSet:
 
     @cached_property
     def quant_id(self) -> str:
-        """The same over the stream without DHT: what decides which classifier reads the levels."""
+        """First 8 bytes of the SHA-256 of the stream without DHT, in hex: they decide which classifier reads the levels."""
         return _short_hash(native.write_tables(self.native_tables, with_huffman=False))
 
     @cached_property
     def native_tables(self) -> arguments.Tables:
-        """The same set as the native module takes it."""
+        """This set in the form that the native module takes."""
         huffman = tuple((table.counts, table.symbols) for table in self.huffman)
         return arguments.Tables(self.sampling.native_code, self.quant, huffman)
 
