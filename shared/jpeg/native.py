@@ -160,7 +160,7 @@ class NativeDecoder:
         self.handle = _owned(self, handle, lib.dctwire_decoder_free)
 
     def decode(self, data: bytes) -> tuple[tuple[int, int, int], tuple[NDArray[np.int16], ...], tuple[bytes, ...]]:
-        """(height, width, sampling's number) of a frame, and for each component levels (64, rows, columns) and steps."""
+        """(height, width, sampling's number) of a frame; of each component levels (64, rows, columns) and steps."""
         failure, info, frame = ffi.new("Failure *"), ffi.new("Info *"), _unchanging(data)
         _require(lib.dctwire_probe(self.handle, frame, len(frame), info, failure), failure)
         rows, columns = info.block_rows, info.block_columns

@@ -130,7 +130,7 @@ class TableSet:
 
     @cached_property
     def quant_id(self) -> str:
-        """First 8 bytes of the SHA-256 of the stream without DHT, in hex: they decide which classifier reads the levels."""
+        """First 8 bytes of the SHA-256 of the stream without DHT, in hex: which classifier reads the levels."""
         return _short_hash(native.write_tables(self.native_tables, with_huffman=False))
 
     @cached_property
