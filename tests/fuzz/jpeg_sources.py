@@ -22,7 +22,7 @@ def sources() -> list[bytes]:
 
 
 def our_streams(picture: pictures.Pixels, row: pictures.Pixels) -> list[bytes]:
-    """Every sampling, both kinds of stream, one and three scans, one block."""
+    """Streams in every sampling, abbreviated and interchange, of one and three scans, and of one block."""
     levels = Decoder().decode(Encoder(TABLES).encode(picture, Stream.INTERCHANGE))
     fine = [TableSet.standard(90, sampling) for sampling in (Sampling.YUV444, Sampling.YUV422)]
     return [
@@ -39,7 +39,7 @@ def our_streams(picture: pictures.Pixels, row: pictures.Pixels) -> list[bytes]:
 
 
 def pillow_streams(picture: pictures.Pixels, row: pictures.Pixels) -> list[bytes]:
-    """Restarts, optimised tables, the ends of the quality scale, and the most blocks that a byte can hold."""
+    """Streams with restart markers, with optimised tables, of the extreme qualities, and with most blocks a byte."""
     return [
         pictures.pillow_jpeg(np.full((320, 320, 3), 90, np.uint8), quality=50, subsampling=2, optimize=True),
         pictures.pillow_jpeg(picture, quality=80, subsampling=2, restart_marker_blocks=1),
@@ -56,7 +56,7 @@ def pillow_streams(picture: pictures.Pixels, row: pictures.Pixels) -> list[bytes
 
 
 def by_libjpeg(picture: pictures.Pixels) -> bytes:
-    """What libjpeg 6b writes."""
+    """A stream that libjpeg 6b writes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.jpg"
         jpeglib.from_spatial(picture).write_spatial(str(path), qt=70)
@@ -64,7 +64,7 @@ def by_libjpeg(picture: pictures.Pixels) -> bytes:
 
 
 def refused(picture: pictures.Pixels) -> list[bytes]:
-    """Progressive, grey progressive, CMYK, a tables-only stream, the same of grey tables."""
+    """Streams that are refused: progressive, grey progressive, CMYK, and tables-only streams of colour and of grey."""
     return [
         pictures.pillow_jpeg(picture, quality=80, progressive=True),
         pictures.pillow_jpeg(picture[..., 0], quality=80, progressive=True),
@@ -75,7 +75,7 @@ def refused(picture: pictures.Pixels) -> list[bytes]:
 
 
 def cmyk(picture: pictures.Pixels) -> bytes:
-    """Four components, as for print."""
+    """A CMYK stream: four components."""
     out = io.BytesIO()
     Image.fromarray(picture).convert("CMYK").save(out, "jpeg")
     return out.getvalue()

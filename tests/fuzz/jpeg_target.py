@@ -49,7 +49,7 @@ def check(data: bytes) -> bool:
 
 
 def check_batch(data: bytes, found: Coefficients | None) -> None:
-    """The row of a batch holds what was found, or zeros and a documented error, alone and beside its like."""
+    """Assert that a row holds the levels, or zeros and a documented error, alone and beside a frame of its prefix."""
     y, c = np.full((1, 64, 4, 4), 77, np.int16), np.full((1, 128, 2, 2), 77, np.int16)
     (error,) = DECODER.decode_batch([data], y, c)
     if error is None:
@@ -70,7 +70,7 @@ def check_batch(data: bytes, found: Coefficients | None) -> None:
 
 
 def bound_error(y: NDArray[np.int16], c: NDArray[np.int16], data: bytes) -> JpegError | None:
-    """What a decoder that knows the frame's head says of the frame."""
+    """The outcome of a frame in a decoder that has read its prefix before."""
     bound = DECODER.into(y, c)
     for _ in range(2):
         try:
@@ -83,7 +83,7 @@ def bound_error(y: NDArray[np.int16], c: NDArray[np.int16], data: bytes) -> Jpeg
 
 
 def check_dequantised(data: bytes, found: Coefficients | None) -> None:
-    """The same where levels are multiplied by their steps: any sampling, brought to 4:2:0."""
+    """Assert that a row of dequantised coefficients holds those of the frame in any sampling, brought to 4:2:0."""
     y, c = np.full((1, 64, 4, 4), 77, np.float32), np.full((1, 128, 2, 2), 77, np.float32)
     (error,) = DECODER.decode_batch([data], y, c, dequantise=True)
     if error is not None:
@@ -108,7 +108,7 @@ def check_dequantised(data: bytes, found: Coefficients | None) -> None:
 
 
 def check_transcoded(data: bytes, found: Coefficients | None) -> None:
-    """Transcoding reads what decoding reads, and gives a frame of the same size with the new tables."""
+    """Assert that transcoding reads what decoding reads, and gives a frame of the same size with the new tables."""
     transcoded = read(TRANSCODER.transcode, data)
     assert (transcoded is None) == (found is None)
     if transcoded is not None and found is not None:
@@ -117,7 +117,7 @@ def check_transcoded(data: bytes, found: Coefficients | None) -> None:
 
 
 def read(reader: Callable[[bytes], Value], data: bytes) -> Value | None:
-    """What the reader makes of the data; None where it refuses them with a documented error."""
+    """The value that the reader gives for the data; None where it refuses them with a documented error."""
     try:
         return reader(data)
     except ContainedFaultError:
@@ -127,7 +127,7 @@ def read(reader: Callable[[bytes], Value], data: bytes) -> Value | None:
 
 
 def main(runs: int = 100_000, first: int = 0) -> None:
-    """Check that many seeds from the first on; a failure names its seed."""
+    """Check `count` seeds from the first on; a failure names its seed."""
     corpus, started, decoded = Corpus(sources()), time.monotonic(), 0
     for seed in range(first, first + runs):
         try:

@@ -5,19 +5,19 @@ from random import Random
 
 import pytest
 
-from tests.fuzz.jpeg_mutations import Corpus, parts_of
+from tests.fuzz.jpeg_mutations import Corpus, pieces_of
 from tests.fuzz.jpeg_sources import sources
 from tests.fuzz.jpeg_target import check
 
 RUNS = int(os.environ.get("DCTWIRE_FUZZ_RUNS", "4000"))
-PARTS = 8
+SHARES = 8
 CORPUS = Corpus(sources())
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_damaged_streams_end_in_a_value_or_a_documented_error(part: int) -> None:
-    decoded = sum(check(CORPUS.mutated(Random(seed))) for seed in range(part, RUNS, PARTS))
-    assert 0 < decoded < RUNS // PARTS
+@pytest.mark.parametrize("share", range(SHARES))
+def test_damaged_streams_end_in_a_value_or_a_documented_error(share: int) -> None:
+    decoded = sum(check(CORPUS.mutated(Random(seed))) for seed in range(share, RUNS, SHARES))
+    assert 0 < decoded < RUNS // SHARES
 
 
 def test_the_undamaged_streams_are_read_but_for_the_last_five() -> None:
@@ -25,8 +25,8 @@ def test_the_undamaged_streams_are_read_but_for_the_last_five() -> None:
     assert read == [True] * (len(read) - 5) + [False] * 5
 
 
-def test_the_parts_of_a_stream_joined_are_the_stream() -> None:
-    assert [b"".join(parts_of(data)) for data in CORPUS.streams] == CORPUS.streams
+def test_the_pieces_of_a_stream_joined_are_the_stream() -> None:
+    assert [b"".join(pieces_of(data)) for data in CORPUS.streams] == CORPUS.streams
 
 
 def test_a_seed_stands_for_one_stream() -> None:

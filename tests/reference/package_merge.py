@@ -20,5 +20,5 @@ def cheapest_lengths(weights: dict[int, int], limit: int) -> dict[int, int]:
 
 
 def cost(weights: dict[int, int], lengths: dict[int, int]) -> int:
-    """Bits of all symbols' codes."""
+    """The number of bits that the codes of all symbols take."""
     return sum(weight * lengths[symbol] for symbol, weight in weights.items())

@@ -12,7 +12,7 @@ ZERO_RUN, BLOCK_END = 0xF0, 0x00
 
 @dataclass(frozen=True)
 class Problem:
-    """A block's coefficients, and what distortion and bits are worth."""
+    """A block's coefficients, and what weighs distortion against bits."""
 
     coefficients: Sequence[float]
     steps: Sequence[int]
@@ -21,17 +21,17 @@ class Problem:
     multiplier: float
 
     def distortion(self, position: int, level: int) -> float:
-        """Weighted squared error of one coefficient."""
+        """The weighted squared error of one coefficient."""
         error = self.coefficients[position] - self.steps[position] * level
         return self.weights[position] * error * error
 
     def bits(self, run: int, level: int) -> int:
-        """Codes and value of one level behind a run of zeros (T.81 figure F.2)."""
+        """The bits of a level behind a run of zeros: codes and value (T.81 figure F.2)."""
         size = abs(level).bit_length()
         return run // 16 * self.lengths[ZERO_RUN] + self.lengths[run % 16 << 4 | size] + size
 
     def cost(self, levels: Sequence[int]) -> float:
-        """Weighted distortion and multiplier times bits."""
+        """The weighted distortion plus the multiplier times the bits."""
         bits = run = 0
         for level in levels:
             if level == 0:
@@ -44,7 +44,7 @@ class Problem:
         return sum(self.distortion(p, level) for p, level in enumerate(levels)) + self.multiplier * bits
 
     def least_cost(self, levels: Sequence[int]) -> float:
-        """Over all ways to leave each level, take one off its magnitude, or make it zero."""
+        """The least cost of all ways to keep each level, lower its magnitude by one, or make it zero."""
         dropped = [0.0]  # distortion of all positions before, if all of them are zero
         for position in range(len(levels)):
             dropped.append(dropped[-1] + self.distortion(position, 0))

@@ -18,7 +18,7 @@ class ReferenceDecoderError(Exception):
 
 @dataclass
 class Component:
-    """A row of the frame header (B.2.2) and, once its scan is read, its levels."""
+    """A component of the frame header (B.2.2) and, once its scan is read, its levels."""
 
     identifier: int
     horizontal: int
@@ -30,7 +30,7 @@ class Component:
 
 @dataclass
 class Decoder:
-    """What the marker segments said so far."""
+    """What the marker segments have said so far."""
 
     quant: dict[int, bytes] = field(default_factory=dict)
     huffman: dict[tuple[int, int], dict[tuple[int, int], int]] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def decode(data: bytes) -> Decoder:
 
 
 def take(data: bytes, position: int, count: int) -> bytes:
-    """Bytes that must be there."""
+    """The next bytes, which must be there."""
     part = data[position : position + count]
     if count < 0 or len(part) != count:
         raise ReferenceDecoderError("the data end early")
@@ -74,7 +74,7 @@ def take(data: bytes, position: int, count: int) -> bytes:
 
 
 def next_marker(data: bytes, position: int) -> tuple[int, int]:
-    """The marker at `position`, fill bytes allowed (B.1.1.2), and the position behind it."""
+    """The marker at `position`, which fill bytes may precede (B.1.1.2), and the position behind it."""
     if take(data, position, 1) != b"\xff":
         raise ReferenceDecoderError("no marker where one must stand")
     while take(data, position, 1) == b"\xff":
@@ -83,7 +83,7 @@ def next_marker(data: bytes, position: int) -> tuple[int, int]:
 
 
 def read_segment(state: Decoder, marker: int, body: bytes) -> None:
-    """Tables and frame headers; application data and comments are passed over (B.2)."""
+    """Read a marker segment (B.2): tables or a frame header. Application data and comments are skipped."""
     if marker == DQT:
         read_quant(state, body)
     elif marker == DHT:
@@ -97,7 +97,7 @@ def read_segment(state: Decoder, marker: int, body: bytes) -> None:
 
 
 def read_quant(state: Decoder, body: bytes) -> None:
-    """B.2.4.1: entries stand in zig-zag order."""
+    """Read quantisation tables, whose entries stand in zig-zag order (B.2.4.1)."""
     while body:
         precision, slot = body[0] >> 4, body[0] & 15
         size = 1 + precision
@@ -110,7 +110,7 @@ def read_quant(state: Decoder, body: bytes) -> None:
 
 
 def read_huffman(state: Decoder, body: bytes) -> None:
-    """B.2.4.2 and annex C: symbols by (length, code), figures C.1 and C.2."""
+    """Read Huffman tables (B.2.4.2) as symbols by (length, code), made by figures C.1 and C.2."""
     while body:
         counts = take(body, 1, 16)
         symbols = take(body, 17, sum(counts))
@@ -127,9 +127,9 @@ def read_huffman(state: Decoder, body: bytes) -> None:
 
 
 def read_frame(state: Decoder, body: bytes) -> None:
-    """B.2.2."""
+    """Read a frame header (B.2.2)."""
     if body[0] != 8:
-        raise ReferenceDecoderError("not 8 bits a sample")
+        raise ReferenceDecoderError("not 8 bits a component value")
     state.height, state.width = int.from_bytes(body[1:3]), int.from_bytes(body[3:5])
     for row in range(body[5]):
         identifier, factors, slot = take(body, 6 + 3 * row, 3)
@@ -139,7 +139,7 @@ def read_frame(state: Decoder, body: bytes) -> None:
 
 
 def blocks(state: Decoder, component: Component) -> tuple[int, int]:
-    """Rows and columns of blocks without the padding of MCUs (A.1.1, A.2.4)."""
+    """The rows and columns of blocks without those that only pad MCUs (A.1.1, A.2.4)."""
     vertical = max(other.vertical for other in state.components)
     horizontal = max(other.horizontal for other in state.components)
     height, width = (
@@ -150,7 +150,7 @@ def blocks(state: Decoder, component: Component) -> tuple[int, int]:
 
 
 def decode_scan(state: Decoder, body: bytes, data: bytes, position: int) -> int:
-    """One scan (E.2.4); the position of the marker behind it."""
+    """Decode one scan (E.2.4); the position of the marker behind it."""
     scanned = []
     for row in range(body[0]):
         identifier, slots = take(body, 1 + 2 * row, 2)
@@ -178,7 +178,10 @@ def decode_scan(state: Decoder, body: bytes, data: bytes, position: int) -> int:
 
 
 def scan_order(state: Decoder, components: list[Component]) -> Iterator[list[tuple[int, int, int]]]:
-    """MCUs as (component of the scan, block row, block column): A.2.2 alone, A.2.3 interleaved."""
+    """The blocks of each MCU as (component of the scan, block row, block column).
+
+    A lone component's are ordered by A.2.2, those of interleaved components by A.2.3.
+    """
     if len(components) == 1:
         rows, columns = components[0].levels.shape[1:]
         for row, column in product(range(rows), range(columns)):
@@ -198,7 +201,7 @@ def scan_order(state: Decoder, components: list[Component]) -> Iterator[list[tup
 def decode_block(
     bits: "Bits", dc_codes: dict[tuple[int, int], int], ac_codes: dict[tuple[int, int], int], prediction: int
 ) -> list[int]:
-    """Figures F.12 (DC) and F.13 to F.15 (AC)."""
+    """Decode one block: DC by figure F.12, AC by figures F.13 to F.15."""
     block = [0] * 64
     block[0] = prediction + bits.receive_and_extend(bits.code(dc_codes))
     position, order = 1, zigzag()
@@ -218,7 +221,7 @@ def decode_block(
 
 
 class Bits:
-    """An entropy-coded segment as bits: NEXTBIT, DECODE and RECEIVE of F.2.2."""
+    """The bits of an entropy-coded segment, read by NEXTBIT, DECODE and RECEIVE of F.2.2."""
 
     def __init__(self, data: bytes, position: int) -> None:
         self.data = data
@@ -227,7 +230,7 @@ class Bits:
         self.left = 0
 
     def bit(self) -> int:
-        """Figure F.18; a marker inside a block is an error here."""
+        """NEXTBIT (figure F.18). A marker inside a block is an error here."""
         if self.left == 0:
             self.byte = take(self.data, self.position, 1)[0]
             self.position += 1
@@ -240,7 +243,7 @@ class Bits:
         return self.byte >> self.left & 1
 
     def code(self, codes: dict[tuple[int, int], int]) -> int:
-        """Figure F.16."""
+        """DECODE (figure F.16)."""
         code = 0
         for length in range(1, 17):
             code = code << 1 | self.bit()
@@ -249,7 +252,7 @@ class Bits:
         raise ReferenceDecoderError("a code that is not in its table")
 
     def receive_and_extend(self, size: int) -> int:
-        """Figures F.17 and F.12."""
+        """RECEIVE and EXTEND (figures F.17 and F.12)."""
         value = 0
         for _ in range(size):
             value = value << 1 | self.bit()
@@ -258,11 +261,11 @@ class Bits:
         return value
 
     def end(self) -> int:
-        """The position behind the segment; bits of the last byte are padding."""
+        """The position behind the segment. The bits left in its last byte are padding."""
         return self.position
 
 
 def zigzag() -> list[int]:
-    """Figure 5, walked along the diagonals."""
+    """The zig-zag order (figure 5), walked along the diagonals."""
     cells = product(range(8), range(8))
     return [8 * v + u for v, u in sorted(cells, key=lambda cell: (sum(cell), cell[1 - sum(cell) % 2]))]

@@ -22,7 +22,7 @@ SIZES = ((1, 1), (8, 8), (16, 16), (17, 33), (31, 5), (32, 48), (40, 65), (64, 6
 
 
 def fenced(values: NDArray[Number], *, at_end: bool) -> NDArray[Number]:
-    """A copy that ends, or begins, at a page that cannot be touched."""
+    """A copy of the values that ends (or begins) at a page that cannot be accessed."""
     page, size = mmap.PAGESIZE, values.nbytes
     pages = -(-size // page) * page
     memory = mmap.mmap(-1, pages + 2 * page)
@@ -36,7 +36,7 @@ def fenced(values: NDArray[Number], *, at_end: bool) -> NDArray[Number]:
 
 
 def encode_and_decode(height: int, width: int, sampling: Sampling, *, at_end: bool) -> None:
-    """A picture, and its streams of both kinds, behind the fence."""
+    """Encode and decode a picture, in streams of every kind, where the picture and the levels stand behind a fence."""
     shape = (height, width) if sampling is Sampling.GREY else (height, width, 3)
     picture = pictures.extremes(height, width, height + width, 1 if len(shape) == 2 else 3).reshape(shape)
     tables = TableSet.standard(90, sampling)
@@ -52,7 +52,7 @@ def encode_and_decode(height: int, width: int, sampling: Sampling, *, at_end: bo
 
 
 def decode_into_planes(side: int, *, at_end: bool) -> None:
-    """Batches into planes behind the fence."""
+    """Decode batches into planes that stand behind a fence."""
     tables = TableSet.standard(90)
     picture = pictures.extremes(side, side, side)
     frames = Encoder(tables).encode_batch(np.stack([picture, picture[::-1]]))
@@ -68,7 +68,7 @@ def decode_into_planes(side: int, *, at_end: bool) -> None:
 
 
 def read(frame: bytes, *, at_end: bool, more: int = 0) -> None:
-    """What reads markers and scans, for a stream behind the fence; every cut of it, too."""
+    """Read markers and scans of a stream behind a fence, whole and cut at every byte."""
     failure, info = native.ffi.new("Failure *"), native.ffi.new("Info *")
     limits = native.ffi.new("StreamLimits *", LIMITS)
     decoder = native.lib.dctwire_decoder_new(native.ffi.NULL, limits, failure)
@@ -91,7 +91,7 @@ def read(frame: bytes, *, at_end: bool, more: int = 0) -> None:
 
 
 def main() -> None:
-    """All of it, at both fences."""
+    """Read and write at both fences."""
     picture = pictures.extremes(17, 33, 1)
     frames = [Encoder(TableSet.standard(90, sampling)).encode(picture, Stream.INTERCHANGE) for sampling in Sampling]
     frames.append(pictures.pillow_jpeg(picture, quality=90, subsampling=2, restart_marker_blocks=1))

@@ -16,7 +16,7 @@ Draw = Callable[..., Pixels]
 
 
 def natural(height: int, width: int, seed: int, channels: int = 3) -> Pixels:
-    """Amplitudes falling as 1/f, correlated channels, one sharp edge: what photographs share."""
+    """A picture with what photographs share: amplitudes that fall as 1/f, correlated channels and one sharp edge."""
     rng = np.random.default_rng(seed)
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None, :])
     frequency[0, 0] = 1
@@ -29,17 +29,17 @@ def natural(height: int, width: int, seed: int, channels: int = 3) -> Pixels:
 
 
 def noise(height: int, width: int, seed: int, channels: int = 3) -> Pixels:
-    """Each component value of each pixel on its own."""
+    """A picture of random numbers."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
 
 
 def extremes(height: int, width: int, seed: int, channels: int = 3) -> Pixels:
-    """Only 0 and 255: the largest coefficients there are."""
+    """A picture of 0 and 255 only, which has the largest coefficients."""
     return np.where(noise(height, width, seed, channels) > 127, 255, 0).astype(np.uint8)
 
 
 def flat(height: int, width: int, seed: int, channels: int = 3) -> Pixels:
-    """One colour."""
+    """A picture of one colour."""
     return np.full((height, width, channels), np.arange(seed, seed + 20 * channels, 20) % 256, np.uint8)
 
 
@@ -50,7 +50,7 @@ def portrait(height: int, width: int, seed: int, channels: int = 3) -> Pixels:
 
 @cache
 def photograph() -> Pixels:
-    """uint8 (h, w, 3), a portrait."""
+    """The photograph, a portrait, as uint8 (h, w, 3)."""
     path = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
     return np.asarray(Image.open(path).convert("RGB"))
 
@@ -61,17 +61,17 @@ def photograph_file() -> bytes:
 
 
 def to_pixels(values: NDArray[np.float64]) -> Pixels:
-    """Rounded and clipped to 0..255."""
+    """The values rounded and clipped to 0..255."""
     return values.round().clip(0, 255).astype(np.uint8)
 
 
 def pillow_jpeg(pixels: Pixels, **options: object) -> bytes:
-    """What Pillow (libjpeg-turbo) makes of (h, w, 3) or (h, w)."""
+    """The JPEG that Pillow (libjpeg-turbo) makes of (h, w, 3) or (h, w)."""
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "jpeg", **options)
     return out.getvalue()
 
 
 def pillow_pixels(jpeg: bytes) -> Pixels:
-    """What Pillow reads."""
+    """The pixels that Pillow reads from a JPEG."""
     return np.asarray(Image.open(io.BytesIO(jpeg)))

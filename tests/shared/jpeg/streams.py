@@ -6,7 +6,7 @@ from shared.jpeg import Coefficients, Encoder, Sampling, Stream, TableSet
 
 
 def segment(marker: int, body: bytes) -> bytes:
-    """Marker, length, body."""
+    """A marker segment: marker, length and body."""
     return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
 
 
@@ -27,13 +27,13 @@ def scan_of(jpeg: bytes) -> bytes:
 
 
 def without(jpeg: bytes, *markers: int) -> bytes:
-    """The stream without those segments."""
+    """The stream without the segments of this marker."""
     kept = b"".join(jpeg[start:end] for marker, start, end in segments(jpeg) if marker not in markers)
     return jpeg[:2] + kept + jpeg[segments(jpeg)[-1][2] :]
 
 
 def replace_segment(jpeg: bytes, marker: int, replacement: bytes) -> bytes:
-    """The stream with the first such segment replaced by other bytes."""
+    """The stream with the first segment of this marker replaced by other bytes."""
     start, end = next((start, end) for found, start, end in segments(jpeg) if found == marker)
     return jpeg[:start] + replacement + jpeg[end:]
 
@@ -44,9 +44,9 @@ def with_tables(abbreviated: bytes, tables: TableSet) -> bytes:
 
 
 def one_scan_a_component(coefficients: Coefficients, tables: TableSet) -> bytes:
-    """The same levels, not interleaved (T.81 A.2.2)."""
+    """The stream with one scan for each component instead of one interleaved scan (T.81 A.2.2)."""
     interleaved = Encoder(tables).encode_coefficients(coefficients, Stream.INTERCHANGE)
-    head = interleaved[: segments(interleaved)[-1][1]]
+    prefix = interleaved[: segments(interleaved)[-1][1]]
     scans = []
     for index, plane in enumerate(coefficients.planes):
         pair = tables.huffman[2:] if index else tables.huffman[:2]
@@ -55,4 +55,4 @@ def one_scan_a_component(coefficients: Coefficients, tables: TableSet) -> bytes:
         lone = Coefficients(height, width, Sampling.GREY, (plane,), own.quant)
         header = bytes([1, index + 1, 0x11 if index else 0x00, 0, 63, 0])
         scans.append(segment(0xDA, header) + Encoder(own).encode_coefficients(lone, Stream.SCAN))
-    return head + b"".join(scans) + b"\xff\xd9"
+    return prefix + b"".join(scans) + b"\xff\xd9"

@@ -17,7 +17,7 @@ every_sampling = pytest.mark.parametrize("sampling", list(Sampling))
 
 
 def coded(sampling: Sampling, height: int, width: int, quality: float = 80, **options: object) -> bytes:
-    """A picture as Pillow codes it."""
+    """The JPEG that Pillow makes of a picture of this size."""
     picture = pictures.natural(height, width, height * 71 + width)
     if sampling is Sampling.GREY:
         return pictures.pillow_jpeg(picture[..., 0], quality=quality, **options)
@@ -25,12 +25,12 @@ def coded(sampling: Sampling, height: int, width: int, quality: float = 80, **op
 
 
 def levels(sampling: Sampling, height: int, width: int, quality: float = 80) -> Coefficients:
-    """The levels of that picture."""
+    """The levels of the JPEG that `coded` gives."""
     return Decoder().decode(coded(sampling, height, width, quality))
 
 
 def assert_decodes_to(decode: Decode, jpeg: bytes, expected: Coefficients) -> None:
-    """All levels and all steps are equal."""
+    """Assert that the decoder finds all levels and all steps."""
     planes, steps = decode(jpeg)
     assert steps == list(expected.quant)
     for plane, wanted in zip(planes, expected.planes, strict=True):
@@ -71,13 +71,13 @@ def test_restart_markers_in_scans_of_one_component_change_no_level(decode: Decod
     ]
     expected = [Decoder().decode(grey) for grey in greys]
     frame = streams.segment(0xC0, bytes([8, 0, 21, 0, 30, 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0]))
-    head = streams.replace_segment(greys[0], 0xC0, frame)
-    head = head[: streams.segments(head)[-1][1]]
+    prefix = streams.replace_segment(greys[0], 0xC0, frame)
+    prefix = prefix[: streams.segments(prefix)[-1][1]]
     scans = [
         streams.segment(0xDA, bytes([1, identifier, 0, 0, 63, 0])) + streams.scan_of(grey)
         for identifier, grey in zip((1, 2, 3), greys, strict=True)
     ]
-    planes, _ = decode(head + b"".join(scans) + b"\xff\xd9")
+    planes, _ = decode(prefix + b"".join(scans) + b"\xff\xd9")
     for plane, grey in zip(planes, expected, strict=True):
         np.testing.assert_array_equal(plane, grey.planes[0])
 

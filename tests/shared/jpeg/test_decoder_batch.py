@@ -31,7 +31,7 @@ LEVELS_Y, LEVELS_C = colour_levels(Encoder(TABLES), IMAGES)
 
 
 def planes(count: int = 9, dtype: type = np.int16) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Planes full of what must not stay."""
+    """Planes full of a number that must be overwritten."""
     return np.full((count, 64, 4, 6), 77, dtype), np.full((count, 128, 2, 3), 77, dtype)
 
 

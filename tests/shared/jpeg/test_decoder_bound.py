@@ -39,19 +39,19 @@ SOURCES = [*FRAMES, *INTERCHANGE, *OTHER_STEPS[:2], *PILLOWS, *RESTARTS, *FILLED
 
 
 def planes(count: int = 1, dtype: type = np.int16) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Planes full of what must not stay."""
+    """Planes full of a number that must be overwritten."""
     return np.full((count, 64, 4, 6), 77, dtype), np.full((count, 128, 2, 3), 77, dtype)
 
 
 def outcome(decoder: Decoder, frame: bytes, dtype: type) -> tuple[str, bytes, bytes]:
-    """Error, y and c of a decoder that has read nothing before."""
+    """The error, y and c of a frame in a batch of its own."""
     y, c = planes(1, dtype)
     (error,) = decoder.decode_batch([frame], y, c, dequantise=dtype is np.float32)
     return repr(error), y.tobytes(), c.tobytes()
 
 
 def damaged(count: int) -> Iterator[bytes]:
-    """Mutations, each between frames that are whole."""
+    """Damaged frames, each between whole ones."""
     corpus = Corpus(SOURCES)
     for seed in range(count):
         yield corpus.mutated(Random(seed))
@@ -134,9 +134,9 @@ def test_too_few_bytes_behind_a_known_head_are_told() -> None:
     y, c = planes()
     bound = Decoder(TABLES).into(y, c)
     bound.decode(FRAMES[0])
-    head = len(FRAMES[0]) - len(streams.scan_of(FRAMES[0])) - 2
+    prefix = len(FRAMES[0]) - len(streams.scan_of(FRAMES[0])) - 2
     with pytest.raises(JpegError, match="cannot fit"):
-        bound.decode(FRAMES[0][: head + 2])
+        bound.decode(FRAMES[0][: prefix + 2])
 
 
 @pytest.mark.parametrize("kind", [bytearray, memoryview])

@@ -16,7 +16,7 @@ SIZES = {
 
 
 def dense(height: int, width: int, tables: TableSet) -> Coefficients:
-    """Levels of -3..3 at three positions of four."""
+    """Random levels of -3 to 3 at three of four positions."""
     rng = np.random.default_rng(height)
     planes = []
     for index in range(tables.sampling.components):

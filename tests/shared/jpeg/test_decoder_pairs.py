@@ -16,7 +16,7 @@ Rows = tuple[list[str], bytes, bytes]
 
 
 def long_codes() -> TableSet:
-    """Counts that double from symbol to symbol ask for codes of up to 16 bits."""
+    """Tables with codes of up to 16 bits, as counts that double from symbol to symbol need."""
     counts = SymbolCounts()
     for row in counts.counts:
         row[:] = np.uint64(1) << (np.arange(256, dtype=np.uint64) % np.uint64(60))
@@ -40,7 +40,7 @@ def frames_of(tables: TableSet, stream: Stream = Stream.ABBREVIATED) -> list[byt
 def decoded(
     decoder: Decoder, frames: list[bytes], dtype: type = np.int16, threads: int = 1
 ) -> tuple[list[PeerError | None], bytes, bytes]:
-    """Errors, y and c of a batch."""
+    """The errors, y and c of a batch."""
     y: NDArray[Any] = np.full((len(frames), 64, 4, 6), 77, dtype)
     c: NDArray[Any] = np.full((len(frames), 128, 2, 3), 77, dtype)
     errors = decoder.decode_batch(frames, y, c, dequantise=dtype is np.float32, threads=threads)
@@ -48,7 +48,7 @@ def decoded(
 
 
 def assert_rows_are_as_alone(decoder: Decoder, frames: list[bytes], dtype: type = np.int16, threads: int = 1) -> int:
-    """All rows and errors; how many frames were whole."""
+    """Assert that all rows and errors are those of each frame alone; return how many frames were whole."""
     errors, y, c = decoded(decoder, frames, dtype, threads)
     alone = [decoded(decoder, [frame], dtype) for frame in frames]
     assert [repr(error) for error in errors] == [repr(error) for ((error,), _, _) in alone]

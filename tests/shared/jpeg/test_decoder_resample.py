@@ -15,19 +15,19 @@ every_other_sampling = pytest.mark.parametrize("sampling", [Sampling.GREY, Sampl
 
 
 def planes(count: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Float planes full of what must not stay."""
+    """Float planes full of a number that must be overwritten."""
     y = np.full((count, 64, height // 8, width // 8), 77, np.float32)
     return y, np.full((count, 128, height // 16, width // 16), 77, np.float32)
 
 
 def dequantised(levels: Coefficients) -> list[NDArray[Any]]:
-    """float64 (64, rows, columns) a component."""
+    """The dequantised coefficients of each component, float64 (64, rows, columns)."""
     steps = [np.frombuffer(table, np.uint8).astype(float)[:, None, None] for table in levels.quant]
     return [plane * step for plane, step in zip(levels.planes, steps, strict=True)]
 
 
 def expected_chroma(levels: Coefficients) -> NDArray[Any]:
-    """What c must hold."""
+    """What `c` must hold for these levels."""
     vertically, horizontally = HALVED[levels.sampling]
     chroma = dequantised(levels)[1:]
     return np.concatenate([halved(plane, vertically=vertically, horizontally=horizontally) for plane in chroma])
@@ -36,7 +36,7 @@ def expected_chroma(levels: Coefficients) -> NDArray[Any]:
 def coded(
     sampling: Sampling, height: int, width: int, quality: float = 80, draw: pictures.Draw = pictures.natural
 ) -> bytes:
-    """A picture with its own tables in its own sampling."""
+    """An interchange frame of a picture in this sampling."""
     picture = draw(height, width, height + 3 * width)
     return Encoder(TableSet.standard(quality, sampling)).encode(picture, Stream.INTERCHANGE)
 

@@ -26,7 +26,7 @@ def pillow_scan(picture: pictures.Pixels, sampling: Sampling, quality: int) -> b
 
 
 def our_scan(picture: pictures.Pixels, sampling: Sampling, quality: int, simd: Simd) -> bytes:
-    """The same from us."""
+    """The entropy-coded bytes of our encoder with the same tables."""
     return Encoder(TableSet.standard(quality, sampling), simd=simd).encode(picture, Stream.SCAN)
 
 
@@ -279,16 +279,16 @@ def test_sizes_may_change_from_image_to_image() -> None:
 def test_ycbcr_is_coded_as_it_is_like_libjpeg_does(sampling: Sampling, simd: Simd) -> None:
     tables = TableSet.standard(85, sampling)
     for height, width in [(48, 32), (33, 47), (1, 1)]:
-        samples = pictures.noise(height, width, 7)
+        ycbcr = pictures.noise(height, width, 7)
         out = io.BytesIO()
         if sampling is Sampling.GREY:
-            Image.fromarray(samples[..., 0]).save(out, "jpeg", quality=85)
+            Image.fromarray(ycbcr[..., 0]).save(out, "jpeg", quality=85)
         else:
             options = {"quality": 85, "subsampling": SUBSAMPLINGS[sampling]}
-            Image.frombytes("YCbCr", (width, height), samples.tobytes()).save(out, "jpeg", **options)
+            Image.frombytes("YCbCr", (width, height), ycbcr.tobytes()).save(out, "jpeg", **options)
         encoder = Encoder(tables, colours=Colours.YCBCR, simd=simd)
-        assert encoder.encode(samples, Stream.SCAN) == streams.scan_of(out.getvalue())
-        assert encoder.encode_batch(samples[np.newaxis], Stream.SCAN) == [streams.scan_of(out.getvalue())]
+        assert encoder.encode(ycbcr, Stream.SCAN) == streams.scan_of(out.getvalue())
+        assert encoder.encode_batch(ycbcr[np.newaxis], Stream.SCAN) == [streams.scan_of(out.getvalue())]
 
 
 def test_any_buffer_of_samples_is_coded() -> None:

@@ -16,17 +16,17 @@ every_sampling = pytest.mark.parametrize("sampling", list(Sampling))
 
 
 def bytes_without_stuffing(scan: bytes) -> int:
-    """Bytes of a scan, the zeros behind each FF taken out (T.81 F.1.2.3)."""
+    """The number of bytes of a scan without the zeros behind each FF (T.81 F.1.2.3)."""
     return len(scan) - scan.count(b"\xff\0")
 
 
 def quantised(tables: TableSet, picture: pictures.Pixels) -> Coefficients:
-    """The picture's levels."""
+    """The levels of a picture by these tables."""
     return Decoder().decode(Encoder(tables).encode(picture, Stream.INTERCHANGE))
 
 
 def fitted(tables: TableSet, coefficients: Coefficients) -> TableSet:
-    """The same steps with the codes that suit these levels best."""
+    """The tables with the Huffman codes that are optimal for these levels."""
     counts = SymbolCounts()
     counts.add_coefficients(coefficients)
     return tables.with_huffman(counts.tables()[: len(tables.huffman)])

@@ -27,7 +27,7 @@ FRAME = Encoder(TABLES).encode(PICTURE)
 def planes(
     height: int = 32, width: int = 48, dtype: type = np.int16, count: int = 1
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Rows for frames of that size."""
+    """Planes of zeros for frames of this size."""
     y: NDArray[Any] = np.zeros((count, 64, height // 8, width // 8), dtype)
     return y, np.zeros((count, 128, height // 16, width // 16), dtype)
 

@@ -64,7 +64,7 @@ def fitted_grey(quality: float, coefficients: NDArray[Any]) -> TableSet:
 def problems(
     coefficients: NDArray[Any], tables: TableSet, multiplier: float, weights: NDArray[Any]
 ) -> list[tuple[Problem, int]]:
-    """One problem a block, with the block's index."""
+    """The problem of each block, and the block's index."""
     steps, blocks = np.frombuffer(tables.quant[0], np.uint8), coefficients.reshape(64, -1)
     own = lengths(tables.huffman[1])
     ac = ORDER[1:]
@@ -107,7 +107,7 @@ def test_a_masked_frequency_is_never_coded_and_no_other_changes() -> None:
 
 
 def everything() -> Quantisation:
-    """All options at once."""
+    """A choice of levels with all options at once."""
     rng = np.random.default_rng(5)
     rdo = RateDistortion(40.0, weights=rng.uniform(0.2, 5, (3, 64)))
     return Quantisation(rounding=rng.uniform(0.2, 0.5, (3, 64)), mask=rng.random((3, 64)) < 0.1, rdo=rdo)

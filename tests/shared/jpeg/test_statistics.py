@@ -22,22 +22,22 @@ SUBSAMPLING = {
 
 
 def batch(count: int = 6, height: int = 32, width: int = 48) -> NDArray[Any]:
-    """Natural pictures."""
+    """Natural pictures of one size."""
     return np.stack([pictures.natural(height, width, seed) for seed in range(count)])
 
 
 def scan_bits(tables: TableSet, images: np.ndarray) -> int:
-    """Bits of all scans, to the byte."""
+    """The size of all scans in bits, rounded up to bytes."""
     return 8 * sum(len(frame) for frame in Encoder(tables).encode_batch(images, Stream.SCAN))
 
 
 def size(value: int) -> int:
-    """SSSS of T.81 tables F.1 and F.2."""
+    """The size of a value (SSSS of T.81 tables F.1 and F.2)."""
     return abs(value).bit_length()
 
 
 def counted_slowly(y: NDArray[Any], c: NDArray[Any]) -> list[Counter[int]]:
-    """Symbols of 4:2:0 levels in the order of T.81 A.2.3, in Python."""
+    """The symbols of 4:2:0 levels, counted in Python in the order of T.81 A.2.3."""
     counts: list[Counter[int]] = [Counter() for _ in range(4)]
     for image_y, image_c in zip(y, c, strict=True):
         last = [0, 0, 0]
@@ -54,7 +54,7 @@ def counted_slowly(y: NDArray[Any], c: NDArray[Any]) -> list[Counter[int]]:
 
 
 def ac_symbols(levels: list[int]) -> list[int]:
-    """Run/size pairs, ZRL and EOB of 63 levels (T.81 figure F.2)."""
+    """The run/size symbols, ZRL and EOB of 63 levels (T.81 figure F.2)."""
     symbols, run = [], 0
     for level in levels:
         if level == 0:
@@ -66,7 +66,7 @@ def ac_symbols(levels: list[int]) -> list[int]:
 
 
 def optimal_bits(counts: list[int]) -> int:
-    """Cost of an unlimited Huffman code: the sum of all merged weights."""
+    """The cost of a Huffman code without a limit of length: the sum of all merged weights."""
     heap = list(counts)
     heapq.heapify(heap)
     total = 0
@@ -78,7 +78,7 @@ def optimal_bits(counts: list[int]) -> int:
 
 
 def lengths(table: HuffmanTable) -> dict[int, int]:
-    """Code length of each symbol."""
+    """The length of each symbol's code."""
     each = [length for length, count in enumerate(table.counts, 1) for _ in range(count)]
     return dict(zip(table.symbols, each, strict=True))
 

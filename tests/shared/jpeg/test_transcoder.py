@@ -39,7 +39,7 @@ every_sampling = pytest.mark.parametrize("sampling", list(Sampling))
 
 
 def from_libjpeg(sampling: Sampling, height: int, width: int, quality: int, **options: object) -> bytes:
-    """A file of libjpeg's."""
+    """A JPEG that libjpeg makes of a picture of this size."""
     picture = pictures.natural(height, width, height * 71 + width)
     picture = picture[..., 0] if sampling is Sampling.GREY else picture
     return pictures.pillow_jpeg(picture, quality=quality, **SUBSAMPLING[sampling], **options)
@@ -51,7 +51,7 @@ def transcoded(frame: bytes, tables: TableSet, **options: Any) -> Coefficients:
 
 
 def assert_equal(found: Coefficients, expected: Coefficients) -> None:
-    """All levels and steps are equal."""
+    """Assert that all levels and steps are equal."""
     assert (found.height, found.width, found.quant) == (expected.height, expected.width, expected.quant)
     for plane, wanted in zip(found.planes, expected.planes, strict=True):
         np.testing.assert_array_equal(plane, wanted)
