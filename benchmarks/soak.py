@@ -33,7 +33,7 @@ from benchmarks.leaks import (
 from benchmarks.soak_actors import actors
 from benchmarks.soak_harness import Soak
 from cloud_server.cli.publishing import initialise_trust
-from deploy.processes import Running
+from harness.processes import Running
 
 MINUTES = 30.0
 CONTROL_SHARE = 1 / 3

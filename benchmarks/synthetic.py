@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import record
-from deploy import commands
-from deploy.processes import run
+from harness import commands
+from harness.processes import run
 
 QUALITIES = (5, 10, 25, 50, 75, 95)
 BUDGETS = (40, 70, 100, 140)

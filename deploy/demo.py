@@ -20,11 +20,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from deploy import commands
 from deploy.demo_report import Report, show
-from deploy.measurement import Measured, Samples, measured
 from deploy.ordinary_camera import OrdinaryCamera
-from deploy.processes import Command, ProgramError, Running, run, run_side_by_side, stop_program
+from harness import commands
+from harness.measurement import Measured, Samples, measured
+from harness.processes import Command, ProgramError, Running, run, run_side_by_side, stop_program
 
 FRAMES = 2000
 BATCH = 16

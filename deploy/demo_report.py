@@ -8,9 +8,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from deploy import commands
-from deploy.measurement import Measured, figures
-from deploy.processes import run
+from harness import commands
+from harness.measurement import Measured, figures
+from harness.processes import run
 
 
 @dataclass(frozen=True)

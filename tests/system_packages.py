@@ -1,15 +1,24 @@
-"""Programs of the operating system that a few tests run for real: Prometheus, docker-compose."""
+"""What a few tests need beside the extra [dev]: programs of the operating system, and the peers of the benchmarks."""
 
 import os
 import shutil
+from importlib.util import find_spec
 
 import pytest
 
 
 def required(*programs: str) -> None:
     """Skip with a reason where a program is missing; where DCTWIRE_REQUIRE_SYSTEM_PACKAGES is set (CI), fail."""
-    missing = [program for program in programs if shutil.which(program) is None]
+    _need([program for program in programs if shutil.which(program) is None], ".ci/run installs it")
+
+
+def required_modules(*modules: str) -> None:
+    """Skip, or fail in CI, where a package of the extra [bench] is missing."""
+    _need([module for module in modules if find_spec(module) is None], "`make setup-bench` installs it")
+
+
+def _need(missing: list[str], how: str) -> None:
     if missing and os.environ.get("DCTWIRE_REQUIRE_SYSTEM_PACKAGES"):
         pytest.fail(f"{', '.join(missing)} must be installed here")
     if missing:
-        pytest.skip(f"needs {', '.join(missing)}; .ci/run installs it")
+        pytest.skip(f"needs {', '.join(missing)}; {how}")

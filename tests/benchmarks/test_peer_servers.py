@@ -13,6 +13,7 @@ from benchmarks.load import Plan, run
 from benchmarks.peer_servers import PeerServer, uploads
 from benchmarks.pixel_nets import resnet20
 from benchmarks.pixels import as_received, normalised
+from tests.system_packages import required_modules
 
 PATIENCE = 30  # runs of a load generator until the first answer must be there
 LABELS = [f"label {index}" for index in range(10)]
@@ -32,13 +33,13 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("endpoint", ["sync", "thread", "loop"])
 def test_fastapi_answers_as_its_net_does(folder, endpoint):
-    pytest.importorskip("python_multipart", reason="the extra [bench] is not installed")
+    required_modules("python_multipart")
     check(folder, ("peer_fastapi", "--endpoint", endpoint), "/classify")
 
 
 @pytest.mark.parametrize("queue", [(), ("--fast-queue",)], ids=["manager", "zeromq"])
 def test_litserve_answers_as_its_net_does(folder, queue):
-    pytest.importorskip("litserve", reason="the extra [bench] is not installed")
+    required_modules("litserve")
     check(folder, ("peer_litserve", *queue), "/predict")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import record
-from deploy.measurement import Measured, Samples, figures, measured
+from harness.measurement import Measured, Samples, figures, measured
 
 RESULTS = sorted(record.RESULTS.glob("*.json"))
 DEMO_FIGURES = {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy import commands
+from harness import commands
 from tests.system_packages import required
 
 ROOT = Path(__file__).resolve().parents[2]

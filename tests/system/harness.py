@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from deploy import commands
-from deploy.measurement import Measured, Samples, measured
-from deploy.processes import Running, run
+from harness import commands
+from harness.measurement import Measured, Samples, measured
+from harness.processes import Running, run
 from shared.bundle import EncoderSettings
 from tests.cloud_server.harness.bundles import write_bundle
 from tests.cloud_server.harness.classifiers import LABELS

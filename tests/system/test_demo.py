@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.demo import clear
-from deploy.processes import ProgramError, Running
+from harness.processes import ProgramError, Running
 
 
 def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deploy.processes import Running
+from harness.processes import Running
 from tests.cloud_server.harness.ports import free_ports
 from tests.system.harness import WAIT_SECONDS, SystemHarness
 from tests.system_packages import required

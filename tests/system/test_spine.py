@@ -7,8 +7,8 @@ from typing import cast
 import numpy as np
 import pytest
 
-from deploy import commands
-from deploy.processes import ProgramError, run
+from harness import commands
+from harness.processes import ProgramError, run
 from shared.bundle import EncoderSettings, Encoding
 from shared.jpeg import Stream
 from tests.cloud_server.harness.bundles import write_bundle

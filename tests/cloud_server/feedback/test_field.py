@@ -3,6 +3,7 @@
 import io
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -18,14 +19,14 @@ from tests.cloud_server.harness.frames import frame, tables
 from tests.cloud_server.harness.problems import assert_problem
 from tests.cloud_server.harness.process import ServerProcess
 from tests.cloud_server.harness.server import ServerHarness, server_in_thread
-from tests.cloud_server.harness.waiting import once
+from tests.cloud_server.harness.waiting import once, wait_until
 
 
 def test_a_server_killed_while_it_keeps_frames_shows_none_without_its_file(
     tmp_path: Path, bundle_folders: dict[int, Path]
 ) -> None:
     device: Device | None = None
-    for _ in range(3):
+    for lives in range(3):
         server = ServerProcess(tmp_path, **KEEP_ALL)
         harness = server.harness
         if device is None:
@@ -34,12 +35,20 @@ def test_a_server_killed_while_it_keeps_frames_shows_none_without_its_file(
             token = enrolled.token
         device = Device(harness.client("device"), enrolled.device_id, token, "digits", enrolled.next_sequence)
         device.http.headers["authorization"] = f"Bearer {token}"
-        for row in listed(harness):
+        rows = listed(harness)
+        assert bool(rows) == (lives > 0)
+        for row in rows:
             assert Image.open(io.BytesIO(jpeg_of(harness, row["frame_id"]).content)).size == (32, 32)
         for seed in range(20):
             answered(device, seed)
         enrolled.next_sequence = device.next_sequence
+        wait_until(partial(keeps_more_than, harness, len(rows)))
         server.kill()
+
+
+def keeps_more_than(harness: ServerHarness, count: int) -> bool:
+    """Whether a server lists more samples than that."""
+    return len(listed(harness)) > count
 
 
 def gone(harness: ServerHarness, path: str) -> httpx.Response | None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from deploy.processes import Command
+from harness.processes import Command
 
 FAMILY = "doorbell"
 RECIPE = "synthetic-32"
