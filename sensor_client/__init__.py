@@ -1,1 +1,1 @@
-"""The edge: camera, encoder, spool, uploader, and the tables it renews over the air."""
+"""The edge: camera, encoder, spool and uploader; `ota` renews the tables over the air."""

@@ -6,7 +6,7 @@ from shared.bundle import Bundle
 
 
 class ActiveBundle:
-    """One reference, replaced whole. Thread-safe; a reader keeps what it got for as long as its frame takes."""
+    """One reference, replaced as a whole. Thread-safe; a reader uses what it got until its frame is done."""
 
     def __init__(self, bundle: Bundle | None) -> None:
         self._bundle = bundle
@@ -16,8 +16,10 @@ class ActiveBundle:
 
     @property
     def bundle(self) -> Bundle | None:
+        """The bundle in use; None before the first."""
         return self._bundle
 
     def replace(self, bundle: Bundle) -> None:
+        """Use `bundle` from the next frame on."""
         self._bundle = bundle
         self.is_there.set()

@@ -22,7 +22,7 @@ from sensor_client.device_channel import DeviceChannel
 from sensor_client.enrolment import enrol as enrol_device
 from sensor_client.errors import UnauthorisedError
 from sensor_client.http_line import HttpLine
-from sensor_client.offline import Recipe, encode_pictures
+from sensor_client.offline import OfflineSettings, encode_pictures
 from sensor_client.ota import Slots, Updater, UpdateSettings, UpdateStateFile
 from sensor_client.picture_files import PictureError
 from sensor_client.sensor import Sensor
@@ -50,7 +50,7 @@ EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (OSError, 3),
 )
 
-HELP = """A low-cost camera's side of dctwire.
+HELP = """The camera's side of dctwire.
 
 It encodes pictures with the tables it was sent, keeps them on disk until the server has them, and renews its
 tables over the air without stopping. A first session:
@@ -91,7 +91,7 @@ def main() -> None:
 def enrol(server: options.Server, claim: options.Claim, state: options.State, root: options.Root) -> None:
     """Give this device an identity: its claim code becomes a device id and a secret token, kept in --state.
 
-    Doing it again changes nothing and spends no claim code. Neither does a root that is not the server's.
+    Enrolling again changes nothing and spends no claim code; a root that is not the server's spends none either.
     """
     clock, directory, trusted = SystemClock(), StateDirectory(state), root.read_bytes()
     with _line(server, clock) as line:
@@ -129,7 +129,8 @@ def run(
     """Take pictures, encode, spool and upload them, and pick up new tables on the way.
 
     A device that has no tables yet asks for its assignment, and takes no picture before it has them. From then on
-    nothing waits for an update. SIGTERM and SIGINT end it in order; SIGKILL or a power cut lose no spooled frame.
+    nothing waits for an update. SIGTERM and SIGINT end the program in order; SIGKILL or a power cut lose no spooled
+    frame.
     """
     if exit_when_drained and loop and count is None:
         raise typer.BadParameter("a looping source never drains; add --once or --count")
@@ -138,8 +139,8 @@ def run(
     settings = RunSettings(
         state=StateDirectory(state),
         camera=camera,
-        capture=CaptureSettings(Stream(stream), rate, count, keeps_labels=send_labels),
-        upload=UploadSettings(batch, linger, ends_when_drained=exit_when_drained),
+        capture=CaptureSettings(stream=Stream(stream), frames_per_second=rate, count=count, keeps_labels=send_labels),
+        upload=UploadSettings(batch=batch, linger_seconds=linger, ends_when_drained=exit_when_drained),
         limits=SpoolLimits(frame_bytes=spool_bytes, frames=spool_frames),
         wants_results=show_results,
         poll_seconds=poll,
@@ -166,20 +167,20 @@ def encode(
     interchange streams become NAME.jpg.
     """
     if bundle is not None and quality is None:
-        recipe = Recipe.of_bundle(Bundle.from_bytes(bundle.read_bytes()))
+        settings = OfflineSettings.of_bundle(Bundle.from_bytes(bundle.read_bytes()))
     elif quality is not None and bundle is None:
-        recipe = Recipe.of_quality(quality)
+        settings = OfflineSettings.of_quality(quality)
     else:
         raise typer.BadParameter("give either --bundle or --quality")
-    pictures = encode_pictures(images, recipe, Stream(stream), out)
+    pictures = encode_pictures(images, settings, Stream(stream), out)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         rows = list(progress.track(pictures, total=len(images), description="encoding"))
-    Console().print(report.encoded_table(rows, recipe.encoding.tables, Stream(stream)))
+    Console().print(report.encoded_table(rows, settings.encoding.tables, Stream(stream)))
 
 
 @app.command()
 def status(state: options.State, json: options.AsJson = False) -> None:
-    """Tell how the device stands: identity, tables, what waits, what was sent. Works while it runs."""
+    """Print the state of the device: identity, tables, what waits, what was sent. Works beside `run`."""
     answer = read_status(StateDirectory(state))
     if json:
         typer.echo(answer.model_dump_json())
@@ -187,7 +188,7 @@ def status(state: options.State, json: options.AsJson = False) -> None:
         Console().print(report.status_table(answer))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunSettings:
     """What `run` was asked to do."""
 
@@ -202,7 +203,7 @@ class RunSettings:
 
 @contextmanager
 def _assembled(settings: RunSettings) -> Iterator[tuple[Sensor, Spool, Signals]]:
-    """Everything that `run` needs, put together, and taken apart again."""
+    """Put together everything that `run` needs, and close it at the end."""
     state, clock, chance = settings.state, SystemClock(), random.SystemRandom().random
     identity = state.identity()
     if identity is None:
@@ -219,12 +220,12 @@ def _assembled(settings: RunSettings) -> Iterator[tuple[Sensor, Spool, Signals]]
         state_file = UpdateStateFile(state.update_state_file)
         signals = Signals(state_file.load().seq)
         channel = DeviceChannel(
-            line,
-            enrolment.device_id,
-            enrolment.token,
-            clock,
-            signals.notice_assignment,
-            settings.wants_results,
+            line=line,
+            device_id=enrolment.device_id,
+            token=enrolment.token,
+            clock=clock,
+            assignment_seen=signals.notice_assignment,
+            wants_results=settings.wants_results,
         )
         updater = Updater(
             channel=channel,
@@ -246,13 +247,20 @@ def _assembled(settings: RunSettings) -> Iterator[tuple[Sensor, Spool, Signals]]
             signals=signals,
             settings=settings.capture,
         )
-        uploader = Uploader(spool, channel, clock, chance, signals, settings.upload)
-        yield Sensor(capture, uploader, updater, signals), spool, signals
+        uploader = Uploader(
+            spool=spool,
+            channel=channel,
+            clock=clock,
+            random=chance,
+            signals=signals,
+            settings=settings.upload,
+        )
+        yield Sensor(capture=capture, uploader=uploader, updater=updater, signals=signals), spool, signals
 
 
 @contextmanager
 def _progress(spool: Spool, total: int | None) -> Iterator[Callable[[], None]]:
-    """A bar of frames answered for, where a person watches and the end is known."""
+    """Show a progress bar of frames answered, where a person watches and the end is known."""
     console = Console(stderr=True)
     if total is None or not console.is_terminal:
         yield lambda: None
@@ -263,16 +271,16 @@ def _progress(spool: Spool, total: int | None) -> Iterator[Callable[[], None]]:
         task = progress.add_task("frames", total=total + spool.depth().frames)
 
         def watch() -> None:
-            now = spool.counters()
+            after = spool.counters()
             settled = ("acknowledged", "refused", "dropped", "unreadable")
-            done = sum(getattr(now, name) - getattr(before, name) for name in settled)
+            done = sum(getattr(after, name) - getattr(before, name) for name in settled)
             progress.update(task, completed=done, description=f"frames ({spool.depth().frames} waiting)")
 
         yield watch
 
 
 def _check_root(line: HttpLine, root: bytes) -> None:
-    """Whether `root` verifies what this server publishes: with another one, no bundle would ever be believed."""
+    """Refuse a `root` that does not verify what this server publishes: no bundle would ever be believed."""
     with tempfile.TemporaryDirectory() as folder:
         fetch = partial(device_channel.fetch_before_enrolling, line)
         try:
@@ -284,7 +292,7 @@ def _check_root(line: HttpLine, root: bytes) -> None:
                 param_hint="--root",
             ) from error
         except ChannelError:
-            return  # enrolling meets the same line, and says so better
+            return  # enrolling meets the same fault, and reports it better
 
 
 def _camera(address: str, *, is_looping: bool) -> Camera:

@@ -8,11 +8,11 @@ LONGEST_RETRY_AFTER_SECONDS = 3600.0
 
 
 def delay_seconds(attempt: int, retry_after_seconds: float | None, random: Callable[[], float]) -> float:
-    """Wait before attempt number `attempt + 1`.
+    """The seconds to wait before attempt number `attempt + 1`.
 
-    Full jitter: uniform between nothing and a ceiling that doubles with every failure. A peer's Retry-After
-    is a floor (held to an hour, so that no peer can switch a camera off) with the jitter on top: a fleet that
-    was told the same time does not come back in the same moment.
+    Full jitter: uniform between zero and a ceiling that doubles with every failure. A peer's Retry-After is added
+    to it (an hour of it at most, so that no peer can switch a camera off): a fleet that was told the same time does
+    not come back in the same moment.
 
     Args:
         attempt: failures in a row before this one, from 0.

@@ -21,12 +21,12 @@ BUNDLE_CHECK_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CaptureSettings:
     """How to take pictures.
 
     Args:
-        frames_per_second: None takes them as fast as they can be encoded.
+        frames_per_second: None takes pictures as fast as they can be encoded.
         count: pictures to take, readable or not; None takes all there are.
         keeps_labels: store the camera's labels, to be told once the frame is acknowledged.
     """
@@ -38,7 +38,7 @@ class CaptureSettings:
 
 
 class Capture:
-    """The only writer of frames to the spool. Takes no picture before there is a bundle."""
+    """Writes frames to the spool, as nothing else does. Takes no picture before there is a bundle."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Capture:
         self._due_seconds = 0.0
 
     def run(self) -> None:
-        """Until the camera has no more, the count is reached, or a stop is asked for."""
+        """Take pictures until the camera has no more, the count is reached, or a stop is asked for."""
         try:
             self._await_bundle()
             self._due_seconds = self._clock.monotonic_seconds()
@@ -97,7 +97,7 @@ class Capture:
         try:
             pixels = fitted(shot.pixels(), bundle.tables.sampling, (bundle.input.width, bundle.input.height))
         except PictureError as error:
-            self._pass_over(error)
+            self._skip(error)
             return
         self._unreadable_in_a_row = 0
         self._store(encoder.encode(pixels, self._settings.stream), captured_at_ms, bundle, shot.label)
@@ -108,25 +108,26 @@ class Capture:
         if self._encoder is None or bundle is not self._bundle:
             self._spool.keep_tables(bundle.tables.tables_id, bundle.tables.to_stream())
             self._bundle, self._encoder = bundle, bundle.encoding.encoder()
-            _log.info("encoding_with", bundle=bundle.name, tables=bundle.tables.tables_id)
+            _log.info("encoder-changed", bundle=bundle.name, tables=bundle.tables.tables_id)
         return bundle, self._encoder
 
-    def _pass_over(self, error: PictureError) -> None:
-        _log.warning("picture_unreadable", reason=str(error))
+    def _skip(self, error: PictureError) -> None:
+        _log.warning("picture-unreadable", reason=str(error))
         self._spool.count_unreadable()
-        # A folder of nothing but rubbish, in a loop, must not keep a processor busy.
+        # A looping folder of unreadable files alone must not keep a processor busy.
         self._clock.wait(self._signals.stop, delay_seconds(self._unreadable_in_a_row, None, self._random))
         self._unreadable_in_a_row += 1
 
     def _store(self, body: bytes, captured_at_ms: int, bundle: Bundle, label: str | None) -> None:
         is_abbreviated = self._settings.stream is Stream.ABBREVIATED
         tables_id = bundle.tables.tables_id if is_abbreviated else None
+        kept_label = label if self._settings.keeps_labels else None
         attempt = 0
         while not self._signals.stop.is_set():
             try:
-                self._spool.append(body, captured_at_ms, tables_id, label if self._settings.keeps_labels else None)
+                self._spool.append(body, captured_at_ms, tables_id=tables_id, label=kept_label)
             except SpoolError as error:  # a full disk: uploading makes room
-                _log.error("frame_not_spooled", reason=str(error))
+                _log.error("frame-not-spooled", reason=str(error))
                 self._clock.wait(self._signals.stop, delay_seconds(attempt, None, self._random))
                 attempt += 1
             else:

@@ -1,4 +1,4 @@
-"""The device plane as a device sees it: what is asked, and what each reply means for the frame."""
+"""The device plane as a device uses it: what it asks, and what each reply means for the frame."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -63,6 +63,7 @@ class DeviceChannel:
 
     def __init__(
         self,
+        *,
         line: HttpLine,
         device_id: str,
         token: str,
@@ -78,7 +79,7 @@ class DeviceChannel:
         self._assignment_seen = assignment_seen
 
     def send_frame(self, sequence: int, body: bytes) -> FrameResult | None:
-        """Post one JPEG; its result where the server tells it. Sending a frame again does no harm."""
+        """Post one JPEG and return its result where the server tells it. Sending a frame again does no harm."""
         headers = {"Content-Type": "image/jpeg", "DW-Sequence": str(sequence), **self._prefer}
         reply = self._ask("POST", "/v1/frames", headers, body)
         if reply.status == 204:
@@ -89,7 +90,7 @@ class DeviceChannel:
         return result
 
     def send_batch(self, batch: Batch) -> BatchReply:
-        """Post frames that share their prefix; each has its own fate."""
+        """Post frames that share their prefix; each is taken or refused on its own."""
         headers = {"Content-Type": BATCH_MEDIA_TYPE, **self._prefer}
         reply = self._ask("POST", "/v1/frames:batch", headers, batch.to_bytes())
         if reply.status == 204:
@@ -99,7 +100,7 @@ class DeviceChannel:
         return _by_sequence(batch, _parsed(BatchResults, reply))
 
     def send_label(self, sequence: int, label: str) -> None:
-        """Tell what a frame really shows. Repeating it does no harm."""
+        """Tell what a frame shows. Telling it again does no harm."""
         report = LabelReport(label=label, source=LabelSource.AUDIT)
         path = f"/v1/frames/{self._device_id}.{sequence}/label"
         reply = self._ask("PUT", path, {"Content-Type": "application/json"}, report.model_dump_json().encode())
@@ -120,7 +121,7 @@ class DeviceChannel:
         return AssignmentReply(_parsed(Assignment, reply), reply.headers.get("etag"))
 
     def fetch(self, path: str) -> Iterator[bytes]:
-        """A file of the server's TUF repository, by its path there.
+        """Fetch a file of the server's TUF repository by its path there.
 
         Raises:
             NotPublishedError: there is none.
@@ -160,7 +161,7 @@ def enrol(line: HttpLine, claim_code: str, now: float) -> Enrolment:
 
 
 def fetch_before_enrolling(line: HttpLine, path: str) -> Iterator[bytes]:
-    """A file of the server's TUF repository, which needs no token.
+    """Fetch a file of the server's TUF repository, which needs no token.
 
     Raises:
         NotPublishedError: there is none.
@@ -188,7 +189,7 @@ def refusal(reply: Reply, now: float) -> RefusedError | ChannelError:
 
 
 def retry_after_seconds(value: str | None, now: float) -> float | None:
-    """Retry-After (RFC 9110 10.2.3), which is a number of seconds or a date; None when it says nothing."""
+    """What Retry-After asks for (RFC 9110 10.2.3): a number of seconds or a date; None where it says neither."""
     if value is None:
         return None
     if value.isascii() and value.isdecimal():

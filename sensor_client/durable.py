@@ -1,4 +1,4 @@
-"""Files that are either wholly there or not at all, whatever moment the power goes."""
+"""Files that are replaced as a whole or not at all, at whatever moment the power goes."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Enrolling: a claim code becomes this device's identity, once."""
+"""Enrolling: a claim code becomes the identity of this device, once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ class EnrolmentOutcome:
 
 
 def enrol(state: StateDirectory, server_url: str, root: bytes, ask_server: Callable[[], Enrolment]) -> EnrolmentOutcome:
-    """Enrol unless that has happened. Asks the server only once the directory is known to be writable.
+    """Enrol the device unless it is enrolled. The server is asked only once the directory is known to be writable.
 
     Args:
         root: the TUF root metadata to trust from now on.
-        ask_server: spends the claim code.
+        ask_server: asks the server to enrol, which spends the claim code.
 
     Raises:
         StateError: enrolled already with another server or root, or the directory cannot be used.

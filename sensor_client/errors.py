@@ -1,10 +1,10 @@
-"""What can go wrong on the edge beyond the shared tree."""
+"""Errors of the sensor beyond the shared ones."""
 
 from shared.errors import RefusedError
 
 
 class UnauthorisedError(RefusedError):
-    """The server does not know this device's token, or the claim code: only a person can help."""
+    """The server does not take this device's token, or its claim code: only a person can help."""
 
 
 class TablesWantedError(RefusedError):

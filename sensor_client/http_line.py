@@ -26,7 +26,7 @@ class Reply:
 
 
 class HttpLine:
-    """HTTP/1.1 to one server over kept-alive connections, with no header that nobody asked for. Thread-safe.
+    """HTTP/1.1 to one server over kept-alive connections, without headers that nobody needs. Thread-safe.
 
     Every wait has an end: connecting, silence, and the reply as a whole, which also has a size limit.
     """
@@ -50,7 +50,7 @@ class HttpLine:
 
     @property
     def url(self) -> str:
-        """The server's, as it was given."""
+        """The server's address, as it was given."""
         return self._base
 
     def exchange(
@@ -70,6 +70,7 @@ class HttpLine:
             raise ChannelError(f"{method} {url}: {error or type(error).__name__}") from error
 
     def close(self) -> None:
+        """Close the connections."""
         self._client.close()
 
     def __enter__(self) -> Self:

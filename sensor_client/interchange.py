@@ -1,10 +1,10 @@
-"""Putting the tables back: an abbreviated frame becomes a JPEG that needs nothing else."""
+"""Putting the tables back: an abbreviated frame becomes a JPEG that any reader can read."""
 
 from shared.jpeg import Decoder, Encoder, Stream, TableSet
 
 
 def to_interchange(body: bytes, tables_stream: bytes) -> bytes:
-    """The same coefficients as a self-contained stream; nothing is quantised again.
+    """The frame as an interchange stream with the same coefficients; nothing is quantised again.
 
     Raises:
         PeerError: the frame or the tables are damaged.

@@ -12,9 +12,9 @@ SUFFIX_BY_STREAM = {Stream.INTERCHANGE: ".jpg", Stream.ABBREVIATED: ".dwj"}
 TABLES_SUFFIX = ".tables.jpg"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EncodedPicture:
-    """One row of the table. `interchange_bytes` is the same frame with its tables inside."""
+    """What one picture cost. `interchange_bytes` is the size of the same frame with its tables inside."""
 
     path: Path
     width: int
@@ -24,25 +24,26 @@ class EncodedPicture:
     interchange_bytes: int
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How to encode, and at what size; None keeps each picture's own."""
+@dataclass(frozen=True, kw_only=True)
+class OfflineSettings:
+    """How to encode, and the (width, height) to bring pictures to; None keeps each picture's own."""
 
     encoding: Encoding
     size: tuple[int, int] | None
 
     @classmethod
-    def of_bundle(cls, bundle: Bundle) -> "Recipe":
-        return cls(bundle.encoding, (bundle.input.width, bundle.input.height))
+    def of_bundle(cls, bundle: Bundle) -> "OfflineSettings":
+        """The encoding and the size that `bundle` prescribes."""
+        return cls(encoding=bundle.encoding, size=(bundle.input.width, bundle.input.height))
 
     @classmethod
-    def of_quality(cls, quality: float) -> "Recipe":
-        """Standard tables, scaled as the IJG does, 4:2:0."""
-        return cls(Encoding(TableSet.standard(quality)), None)
+    def of_quality(cls, quality: float) -> "OfflineSettings":
+        """The standard tables, scaled as the IJG does, 4:2:0, at each picture's own size."""
+        return cls(encoding=Encoding(TableSet.standard(quality)), size=None)
 
 
 def encode_pictures(
-    paths: Iterable[Path], recipe: Recipe, stream: Stream, out: Path | None
+    paths: Iterable[Path], settings: OfflineSettings, stream: Stream, out: Path | None
 ) -> Iterable[EncodedPicture]:
     """Encode each picture; write `<name>.jpg` (or `.dwj`, abbreviated, beside its tables) below `out`, if given.
 
@@ -50,13 +51,13 @@ def encode_pictures(
         PictureError: a file cannot be read; those before it are done.
         OSError: `out` cannot be written.
     """
-    encoder = recipe.encoding.encoder()
+    encoder = settings.encoding.encoder()
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         if stream is not Stream.INTERCHANGE:
             (out / f"{encoder.tables.tables_id}{TABLES_SUFFIX}").write_bytes(encoder.tables.to_stream())
     for path in paths:
-        pixels = fitted(load_pixels(path), encoder.tables.sampling, recipe.size)
+        pixels = fitted(load_pixels(path), encoder.tables.sampling, settings.size)
         body = encoder.encode(pixels, stream)
         if out is not None:
             (out / f"{path.stem}{SUFFIX_BY_STREAM[stream]}").write_bytes(body)

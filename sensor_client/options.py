@@ -1,4 +1,4 @@
-"""The command line's options: their names, limits, environment variables and what they teach."""
+"""The options of the command line: their names, limits, environment variables and help."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -11,14 +11,14 @@ from shared.wire import BATCH_MAX_FRAMES
 
 
 class SentStream(StrEnum):
-    """The streams a server takes."""
+    """The kinds of JPEG stream that a server takes."""
 
     ABBREVIATED = Stream.ABBREVIATED.value
     INTERCHANGE = Stream.INTERCHANGE.value
 
 
 class LogLevel(StrEnum):
-    """From which severity on to log."""
+    """The least severity that is logged."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -54,9 +54,11 @@ Source = Annotated[
 ]
 Rate = Annotated[
     float | None,
-    typer.Option(envvar="DCTWIRE_SENSOR_RATE", min=0.001, help="Pictures a second; as fast as they encode without."),
+    typer.Option(
+        envvar="DCTWIRE_SENSOR_RATE", min=0.001, help="Pictures a second; without it, as many as can be encoded."
+    ),
 ]
-Loop = Annotated[bool, typer.Option("--loop/--once", help="Begin again after the last picture, or end there.")]
+Loop = Annotated[bool, typer.Option("--loop/--once", help="Begin again after the last picture, or end after it.")]
 Count = Annotated[int | None, typer.Option(min=1, help="Take this many pictures, then no more.")]
 BatchSize = Annotated[
     int,
@@ -65,7 +67,7 @@ BatchSize = Annotated[
         envvar="DCTWIRE_SENSOR_BATCH",
         min=1,
         max=BATCH_MAX_FRAMES,
-        help="Frames in one request; more are fewer bytes each.",
+        help="Frames in one request; the more, the fewer bytes each frame costs.",
     ),
 ]
 Linger = Annotated[
@@ -85,21 +87,21 @@ SendLabels = Annotated[
     typer.Option(
         "--send-labels",
         envvar="DCTWIRE_SENSOR_SEND_LABELS",
-        help="The folders' names are the true labels: tell them once a frame is acknowledged, to measure accuracy.",
+        help="The folders' names are the true labels: send each once its frame is acknowledged, to measure accuracy.",
     ),
 ]
 ShowResults = Annotated[
     bool, typer.Option("--show-results", help="Ask for each frame's label and log it (costs bytes).")
 ]
 ExitWhenDrained = Annotated[
-    bool, typer.Option("--exit-when-drained", help="End once the source has ended and the server has everything.")
+    bool, typer.Option("--exit-when-drained", help="End once the source has ended and the server has every frame.")
 ]
 Poll = Annotated[
     float,
     typer.Option(
         envvar="DCTWIRE_SENSOR_POLL",
         min=1.0,
-        help="Seconds between asking for news of tables; replies to frames tell of them at once anyway.",
+        help="Seconds between two questions for new tables; the reply to a frame tells of them at once.",
     ),
 ]
 SpoolBytes = Annotated[
@@ -107,11 +109,11 @@ SpoolBytes = Annotated[
     typer.Option(
         envvar="DCTWIRE_SENSOR_SPOOL_BYTES",
         min=1,
-        help="Quota of the spool; over it the oldest frames are dropped, counted and logged.",
+        help="Quota of the spool in bytes; over it, the oldest frames are dropped, counted and logged.",
     ),
 ]
 SpoolFrames = Annotated[
-    int, typer.Option(envvar="DCTWIRE_SENSOR_SPOOL_FRAMES", min=1, help="Likewise, as a number of frames.")
+    int, typer.Option(envvar="DCTWIRE_SENSOR_SPOOL_FRAMES", min=1, help="Quota of the spool as a number of frames.")
 ]
 Level = Annotated[LogLevel, typer.Option("--log-level", envvar="DCTWIRE_SENSOR_LOG_LEVEL", help="Logs go to stderr.")]
 Images = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Pictures: PNG, JPEG, BMP, PPM, WebP.")]

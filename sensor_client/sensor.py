@@ -1,4 +1,4 @@
-"""The sensor at work: three threads side by side, one ending for all of them."""
+"""The running sensor: three threads side by side that end together."""
 
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -14,20 +14,20 @@ WATCH_SECONDS = 0.25
 class Sensor:
     """Capture, upload and update until the work is done, a stop is asked for, or one of them fails."""
 
-    def __init__(self, capture: Capture, uploader: Uploader, updater: Updater, signals: Signals) -> None:
+    def __init__(self, *, capture: Capture, uploader: Uploader, updater: Updater, signals: Signals) -> None:
         self._capture = capture
         self._uploader = uploader
         self._updater = updater
         self._signals = signals
 
     def run(self, watch: Callable[[], None]) -> None:
-        """Work. Comes back within a request's deadline once a stop is asked for.
+        """Work until all is done; return within a request's deadline once a stop is asked for.
 
         Args:
-            watch: called about every WATCH_SECONDS, to show how far things are.
+            watch: called about every WATCH_SECONDS, to show the progress.
 
         Raises:
-            DctwireError: what a thread failed with; the others have ended in order.
+            DctwireError: the error that ended a thread; the others have ended in order.
         """
         with ThreadPoolExecutor(max_workers=3, thread_name_prefix="sensor") as pool:
             uploading = pool.submit(self._uploader.run)

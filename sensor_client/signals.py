@@ -19,7 +19,7 @@ class Signals:
         self.source_ended = threading.Event()
 
     def request_stop(self) -> None:
-        """End the work in hand and come back. May be called from a signal handler."""
+        """Make every thread end after its work in hand. May be called from a signal handler."""
         self.stop.set()
         self.frames_waiting.set()
         self.assignment_news.set()

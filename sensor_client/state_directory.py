@@ -1,4 +1,4 @@
-"""Where a device keeps what it must not forget."""
+"""The directory of a device: its identity, its trust, its spool and its bundles."""
 
 import fcntl
 import os
@@ -19,7 +19,7 @@ class StateError(DctwireError):
 
 
 class Identity(BaseModel):
-    """Who this device is, to which server. `token` is a secret: it stands in a file of mode 0600, and in no log."""
+    """Who this device is, and to which server. `token` is a secret: it stands in a file of mode 0600 and in no log."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,7 +34,7 @@ class Identity(BaseModel):
 
 @dataclass(frozen=True)
 class StateDirectory:
-    """The names in it. `identity.json` is written last when a device enrols: it makes the enrolment count."""
+    """The paths of its files. `identity.json` is written last when a device enrols: with it the enrolment counts."""
 
     path: Path
 
@@ -102,12 +102,12 @@ class StateDirectory:
             raise StateError(f"{self.root_file}: {error}") from error
 
     def enrol(self, identity: Identity) -> None:
-        """Become `identity`, all at once."""
+        """Write the identity, in one atomic step."""
         durable.write_file(self.identity_file, identity.model_dump_json(indent=1).encode(), mode=0o600)
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Be the only process that works here.
+        """Lock the directory against every other process until the end of the block.
 
         Raises:
             StateError: another one does.

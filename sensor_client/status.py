@@ -1,4 +1,4 @@
-"""How a device stands: read from its state directory, also while `run` works there."""
+"""The state of a device, read from its directory, also while `run` works there."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from shared.bundle import Bundle
 
 
 class Status(BaseModel):
-    """Everything `dctwire-sensor status` tells; byte counts are of JPEG streams, without HTTP."""
+    """Everything that `dctwire-sensor status` prints; byte counts are of JPEG streams, without HTTP."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -33,7 +33,7 @@ class Status(BaseModel):
 
 
 def read_status(state: StateDirectory) -> Status:
-    """Look at everything, change nothing.
+    """Read the state of the device; nothing is changed.
 
     Raises:
         StateError, SpoolError: a file is damaged.
@@ -66,7 +66,7 @@ def read_status(state: StateDirectory) -> Status:
 
 def _look_into(spool_file: Path) -> tuple[Depth, Counters]:
     if not spool_file.exists() or spool_file.stat().st_size == 0:
-        return Depth(0, 0, 0, 0), Counters()
+        return Depth(frames=0, frame_bytes=0, labels=0, dead_letters=0), Counters()
     spool = Spool(spool_file, SpoolLimits())
     try:
         return spool.depth(), spool.counters()

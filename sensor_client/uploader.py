@@ -1,4 +1,4 @@
-"""Spool to server: oldest first, one by one or in batches, again and again until each frame has its answer."""
+"""Spool to server: frames go out oldest first, singly or in batches, until each one has its answer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,14 +34,14 @@ class FrameChannel(Protocol):
     def send_label(self, sequence: int, label: str) -> None: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class UploadSettings:
     """How to upload.
 
     Args:
-        batch: frames in a request; 1 posts each as a JPEG.
+        batch: frames in one request; 1 posts each frame as a JPEG.
         linger_seconds: how long an incomplete batch waits for more frames.
-        ends_when_drained: come back once the source has ended and nothing waits.
+        ends_when_drained: end once the source has ended and no frame waits.
     """
 
     batch: int = 1
@@ -50,10 +50,11 @@ class UploadSettings:
 
 
 class Uploader:
-    """The only one that takes frames out of the spool; a frame leaves it with its answer, not before."""
+    """Takes frames out of the spool, as nothing else does; a frame leaves the spool with its answer, not before."""
 
     def __init__(
         self,
+        *,
         spool: Spool,
         channel: FrameChannel,
         clock: Clock,
@@ -67,11 +68,11 @@ class Uploader:
         self._random = random
         self._signals = signals
         self._settings = settings
-        self._waiting_head = -1
+        self._waiting_first = -1
         self._waiting_since_seconds = 0.0
 
     def run(self) -> None:
-        """Until a stop is asked for, or everything is delivered where the settings say so.
+        """Upload until a stop is asked for or, where the settings say so, until everything is delivered.
 
         Raises:
             UnauthorisedError: trying again cannot help; the frames stay in the spool.
@@ -87,7 +88,7 @@ class Uploader:
             except ChannelError as error:
                 wait = delay_seconds(attempt, error.retry_after_seconds, self._random)
                 attempt += 1
-                _log.warning("upload_failed", reason=str(error), attempt=attempt, retry_in_seconds=round(wait, 3))
+                _log.warning("upload-failed", reason=str(error), attempt=attempt, retry_in_seconds=round(wait, 3))
                 self._clock.wait(self._signals.stop, wait)
                 continue
             attempt = 0
@@ -95,7 +96,7 @@ class Uploader:
                 return
 
     def step(self) -> bool:
-        """One round: labels that are due, then at most one request with frames. Whether anything was sent.
+        """Send the labels that are due, then at most one request with frames; return whether anything was sent.
 
         Raises:
             ChannelError: the frames stay, with their numbers.
@@ -125,18 +126,18 @@ class Uploader:
         is_large = sum(len(frame.body) for frame in frames) >= BATCH_ENOUGH_BYTES
         is_complete = len(frames) == self._settings.batch or len(frames) < len(oldest) or is_large
         if not frames or is_complete or source_had_ended or self._has_lingered(frames[0]):
-            self._waiting_head = -1
+            self._waiting_first = -1
             return frames
         return []
 
-    def _has_lingered(self, head: SpooledFrame) -> bool:
-        if head.sequence != self._waiting_head:
-            self._waiting_head = head.sequence
+    def _has_lingered(self, first: SpooledFrame) -> bool:
+        if first.sequence != self._waiting_first:
+            self._waiting_first = first.sequence
             self._waiting_since_seconds = self._clock.monotonic_seconds()
         return self._seconds_to_linger() <= 0
 
     def _seconds_to_linger(self) -> float:
-        if self._waiting_head < 0:
+        if self._waiting_first < 0:
             return IDLE_SECONDS
         return self._waiting_since_seconds + self._settings.linger_seconds - self._clock.monotonic_seconds()
 
@@ -148,19 +149,19 @@ class Uploader:
             for label in labels:
                 if self._signals.stop.is_set():
                     break
-                (sent if self._takes_label(label) else refused).append(label.sequence)
-        finally:  # one transaction for all; whatever a crash makes us tell twice does no harm
+                (sent if self._send_label(label) else refused).append(label.sequence)
+        finally:  # one transaction for all; telling a label twice after a crash does no harm
             if sent or refused:
                 self._spool.settle_labels(sent, refused)
         return bool(labels)
 
-    def _takes_label(self, label: PendingLabel) -> bool:
+    def _send_label(self, label: PendingLabel) -> bool:
         try:
             self._channel.send_label(label.sequence, label.label)
         except UnauthorisedError:
             raise
         except RefusedError as error:
-            _log.warning("label_refused", sequence=label.sequence, code=error.code, reason=str(error))
+            _log.warning("label-refused", sequence=label.sequence, code=error.code, reason=str(error))
             return False
         return True
 
@@ -194,8 +195,8 @@ class Uploader:
             raise ChannelError(f"{retries} of {len(frames)} frames of a batch are to be sent again")
 
     def _take_apart(self, frames: Sequence[SpooledFrame], error: RefusedError) -> None:
-        """A batch was refused as a whole: find out frame by frame what is wrong."""
-        _log.warning("batch_refused", frames=len(frames), code=error.code, reason=str(error))
+        """Find out frame by frame what is wrong with a batch that was refused as a whole."""
+        _log.warning("batch-refused", frames=len(frames), code=error.code, reason=str(error))
         for frame in frames:
             if isinstance(error, TablesWantedError) and frame.tables_id is not None:
                 self._settle_refusal(frame, error)
@@ -205,14 +206,14 @@ class Uploader:
     def _settle_answers(self, sequences: Sequence[int], results: Mapping[int, FrameResult]) -> None:
         self._spool.acknowledge(sequences)
         for sequence, result in results.items():
-            _log.info("classified", sequence=sequence, **result.model_dump(mode="json", exclude={"id"}))
-        _log.debug("acknowledged", first=sequences[:1], frames=len(sequences))
+            _log.info("frame-classified", sequence=sequence, **result.model_dump(mode="json", exclude={"id"}))
+        _log.debug("frames-acknowledged", first=sequences[:1], frames=len(sequences))
 
     def _settle_refusal(self, frame: SpooledFrame, error: RefusedError) -> None:
         if isinstance(error, TablesWantedError) and self._put_tables_back(frame):
             return
-        self._spool.refuse(frame.sequence, error.status, error.code, str(error))
-        _log.warning("frame_refused", sequence=frame.sequence, status=error.status, code=error.code, reason=str(error))
+        self._spool.refuse(frame.sequence, status=error.status, code=error.code, detail=str(error))
+        _log.warning("frame-refused", sequence=frame.sequence, status=error.status, code=error.code, reason=str(error))
 
     def _put_tables_back(self, frame: SpooledFrame) -> bool:
         """Make the frame an interchange stream, to be sent under the same number; whether that worked."""
@@ -222,10 +223,10 @@ class Uploader:
         try:
             body = to_interchange(frame.body, stream)
         except PeerError as error:
-            _log.warning("tables_not_put_back", sequence=frame.sequence, reason=str(error))
+            _log.warning("tables-not-put-back", sequence=frame.sequence, reason=str(error))
             return False
         self._spool.replace_body(frame.sequence, body)
-        _log.info("tables_put_back", sequence=frame.sequence, tables=frame.tables_id)
+        _log.info("tables-put-back", sequence=frame.sequence, tables=frame.tables_id)
         return True
 
 

@@ -1,4 +1,4 @@
-"""The frames between camera and server, on disk."""
+"""The spool: frames on disk, between camera and server."""
 
 from sensor_client.spool.database import SpoolError
 from sensor_client.spool.records import (

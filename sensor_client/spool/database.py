@@ -64,7 +64,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """All of it or nothing; on disk when it returns.
+        """Do all of it or nothing; the changes are on disk when it returns.
 
         Raises:
             SpoolError: nothing of it was kept.
@@ -81,7 +81,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Read only.
+        """Read without changing anything.
 
         Raises:
             SpoolError: the file cannot be read.
@@ -90,6 +90,7 @@ class Database:
             yield self._connection
 
     def close(self) -> None:
+        """Close the file."""
         with self._turn:
             self._connection.close()
 

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SpoolLimits:
-    """Quotas. Over either of the first two the oldest frames are dropped, counted and logged.
+    """Quotas of a spool. Over either of the first two, the oldest frames are dropped, counted and logged.
 
     Args:
         frame_bytes: sum of the bodies of the frames waiting.
-        frames: frames waiting.
+        frames: number of frames waiting.
         dead_letters: refused frames kept to be looked at; the oldest go first.
     """
 
@@ -24,14 +24,14 @@ class SpoolLimits:
 
 @dataclass(frozen=True)
 class SpooledFrame:
-    """One frame on its way.
+    """One frame that waits for its upload.
 
     Args:
-        sequence: the device's own number of it, never given twice.
+        sequence: the device's own number of the frame, never given twice.
         captured_at_ms: wall clock, UTC.
         tables_id: the tables an abbreviated body needs; None for an interchange body, which has its own.
         body: the JPEG.
-        label: what the simulated camera knows it shows, where that is to be told.
+        label: what the frame shows, where the source knows and the server is to be told.
     """
 
     sequence: int
@@ -43,7 +43,7 @@ class SpooledFrame:
 
 @dataclass(frozen=True)
 class PendingLabel:
-    """A label to tell the server about a frame that it has acknowledged."""
+    """The label of a frame that the server has acknowledged, still to be told."""
 
     sequence: int
     label: str
@@ -61,7 +61,7 @@ class DeadLetter:
     body: bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Counters:
     """What happened since the state directory was made; survives restarts.
 
@@ -81,7 +81,7 @@ class Counters:
     labels_refused: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Depth:
     """What waits in the spool now."""
 

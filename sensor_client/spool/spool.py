@@ -23,10 +23,10 @@ _log = structlog.get_logger(__name__)
 
 
 def first_sequence_of(has_run_before: bool, chance: float) -> int:
-    """Where a new spool begins to count. A device that has run before has lost its spool, and with it the count.
+    """The first sequence number of a new spool. A device that has run before has lost its spool, and with it the count.
 
-    From 1 again, its new frames would be given the answers of old ones and never be seen. The clock of a device
-    that lost files may be lost too, so `chance` (0 to 1) picks a number that no device reaches by counting.
+    If it began at 1 again, its new frames would be taken for old ones. The clock of a device that lost files may be
+    wrong too, so `chance` (0 to 1) picks a number that no device reaches by counting.
     """
     return FAR_SEQUENCE + int(chance * FAR_SEQUENCE) if has_run_before else 1
 
@@ -46,11 +46,12 @@ class Spool:
         self._dropped_since_start = 0
 
     def close(self) -> None:
+        """Close the file."""
         self._database.close()
 
-    # --- the camera's side
-
-    def append(self, body: bytes, captured_at_ms: int, tables_id: str | None = None, label: str | None = None) -> int:
+    def append(
+        self, body: bytes, captured_at_ms: int, *, tables_id: str | None = None, label: str | None = None
+    ) -> int:
         """Store a frame and return its sequence number; over quota, the oldest frames are dropped.
 
         Args:
@@ -64,17 +65,17 @@ class Spool:
             _count(connection, captured=1, encoded=1, encoded_bytes=len(body), waiting_bytes=len(body), waiting=1)
             dropped = self._drop_oldest(connection)
         for dropped_sequence in dropped:
-            self._tell_dropped(dropped_sequence)
+            self._log_dropped(dropped_sequence)
         assert sequence is not None
         return sequence
 
     def count_unreadable(self) -> None:
-        """The camera gave something that is not a picture."""
+        """Count a picture that could not be read."""
         with self._database.transaction() as connection:
             _count(connection, captured=1, unreadable=1)
 
     def keep_tables(self, tables_id: str, stream: bytes) -> None:
-        """Keep the tables of the frames to come, and forget those that no waiting frame needs."""
+        """Store the tables of the frames to come, and delete those that no waiting frame needs."""
         with self._database.transaction() as connection:
             connection.execute("INSERT OR IGNORE INTO tables VALUES (?, ?)", (tables_id, stream))
             connection.execute(
@@ -83,10 +84,8 @@ class Spool:
                 (tables_id,),
             )
 
-    # --- the uploader's side
-
     def oldest(self, count: int, enough_bytes: int = 2**62) -> list[SpooledFrame]:
-        """Up to `count` frames, oldest first, ending with the one that makes `enough_bytes` of bodies. They stay."""
+        """Up to `count` frames, oldest first; the last one brings their bodies to `enough_bytes`. They stay here."""
         frames, frame_bytes = [], 0
         with self._database.reading() as connection:
             rows = connection.execute(
@@ -107,7 +106,7 @@ class Spool:
         return None if row is None else row[0]
 
     def acknowledge(self, sequences: Iterable[int]) -> None:
-        """The server has these frames: delete them; their labels are to be told now."""
+        """Delete frames that the server has; their labels become due."""
         keys = [(sequence,) for sequence in sequences]
         with self._database.transaction() as connection:
             for key in keys:
@@ -119,8 +118,8 @@ class Spool:
                 if frame_bytes is not None:
                     _count(connection, acknowledged=1, acknowledged_bytes=frame_bytes)
 
-    def refuse(self, sequence: int, status: int, code: str, detail: str) -> None:
-        """The server will never take this frame: keep it as a dead letter with the reason."""
+    def refuse(self, sequence: int, *, status: int, code: str, detail: str) -> None:
+        """Make a frame that the server will never take a dead letter, with the reason."""
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO dead_letters SELECT sequence, captured_at_ms, ?, ?, ?, body"
@@ -136,7 +135,7 @@ class Spool:
             )
 
     def replace_body(self, sequence: int, body: bytes) -> None:
-        """Send this frame as `body`, an interchange stream, from now on. Not checked against the quota."""
+        """Replace a frame by the interchange stream `body`. The quota is not checked."""
         with self._database.transaction() as connection:
             row = connection.execute("SELECT length(body) FROM frames WHERE sequence = ?", (sequence,)).fetchone()
             if row is None:
@@ -151,41 +150,46 @@ class Spool:
         return [PendingLabel(*row) for row in rows]
 
     def settle_labels(self, sent: Iterable[int], refused: Iterable[int]) -> None:
-        """These labels need not be told again: the server has them, or never will."""
+        """Delete labels that the server has, and those that it will never take."""
         with self._database.transaction() as connection:
             for counter, sequences in (("labels_sent", sent), ("labels_refused", refused)):
                 for sequence in sequences:
                     if connection.execute("DELETE FROM labels WHERE sequence = ?", (sequence,)).rowcount:
                         _count(connection, **{counter: 1})
 
-    # --- looking in
-
     def depth(self) -> Depth:
+        """What waits in the spool now."""
         with self._database.reading() as connection:
             counts = _counts(connection)
             labels = connection.execute("SELECT count(*) FROM labels").fetchone()[0]
             dead = connection.execute("SELECT count(*) FROM dead_letters").fetchone()[0]
-        return Depth(counts.get("waiting", 0), counts.get("waiting_bytes", 0), labels, dead)
+        return Depth(
+            frames=counts.get("waiting", 0),
+            frame_bytes=counts.get("waiting_bytes", 0),
+            labels=labels,
+            dead_letters=dead,
+        )
 
     def counters(self) -> Counters:
+        """What happened since the state directory was made."""
         with self._database.reading() as connection:
             counts = _counts(connection)
         return Counters(**{field.name: counts.get(field.name, 0) for field in dataclasses.fields(Counters)})
 
     def dead_letters(self) -> list[DeadLetter]:
-        """Oldest first."""
+        """The refused frames that are kept, oldest first."""
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT sequence, captured_at_ms, status, code, detail, body FROM dead_letters ORDER BY sequence"
             ).fetchall()
         return [DeadLetter(*row) for row in rows]
 
-    def _tell_dropped(self, sequence: int) -> None:
+    def _log_dropped(self, sequence: int) -> None:
         self._dropped_since_start += 1
         is_power_of_two = self._dropped_since_start & (self._dropped_since_start - 1) == 0
         # Each one at debug, but a week without a server must not fill the disk with warnings.
         tell = _log.warning if is_power_of_two else _log.debug
-        tell("frame_dropped", reason="the spool is full", sequence=sequence, so_far=self._dropped_since_start)
+        tell("frame-dropped", reason="the spool is full", sequence=sequence, so_far=self._dropped_since_start)
 
     def _drop_oldest(self, connection: Connection) -> list[int]:
         dropped: list[int] = []

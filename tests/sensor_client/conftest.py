@@ -39,7 +39,13 @@ def clock() -> FakeClock:
 @pytest.fixture
 def channel(plane: DevicePlane, signals: Signals) -> Iterator[DeviceChannel]:
     with HttpLine(plane.url, SystemClock()) as line:
-        yield DeviceChannel(line, DEVICE_ID, TOKEN, SystemClock(), signals.notice_assignment)
+        yield DeviceChannel(
+            line=line,
+            device_id=DEVICE_ID,
+            token=TOKEN,
+            clock=SystemClock(),
+            assignment_seen=signals.notice_assignment,
+        )
 
 
 @pytest.fixture

@@ -194,7 +194,7 @@ def test_status_of_nowhere_ends_with_exit_code_3(tmp_path):
 def test_results_are_logged_where_they_are_wanted(plane, device, source):
     told = sensor("run", "--state", device, "--source", source, "--count", "2", "--exit-when-drained", "--show-results")
 
-    classified = [event for event in events(told.stderr) if event["event"] == "classified"]
+    classified = [event for event in events(told.stderr) if event["event"] == "frame-classified"]
     assert [(event["sequence"], event["label"], event["match"]) for event in classified] == [
         (1, "A", "exact"),
         (2, "A", "exact"),

@@ -27,6 +27,17 @@ def line(plane):
         yield line
 
 
+def make_channel(line: HttpLine, seen: list[int], *, token: str = TOKEN, wants_results: bool = False) -> DeviceChannel:
+    return DeviceChannel(
+        line=line,
+        device_id=DEVICE_ID,
+        token=token,
+        clock=SystemClock(),
+        assignment_seen=seen.append,
+        wants_results=wants_results,
+    )
+
+
 @pytest.fixture
 def seen():
     return []
@@ -34,12 +45,12 @@ def seen():
 
 @pytest.fixture
 def channel(line, seen):
-    return DeviceChannel(line, DEVICE_ID, TOKEN, SystemClock(), seen.append)
+    return make_channel(line, seen)
 
 
 @pytest.fixture
 def curious(line, seen):
-    return DeviceChannel(line, DEVICE_ID, TOKEN, SystemClock(), seen.append, wants_results=True)
+    return make_channel(line, seen, wants_results=True)
 
 
 def test_a_frame_is_posted_as_it_is_under_its_number(plane, channel):
@@ -159,7 +170,7 @@ def test_what_a_problem_says_of_retrying_decides_alone_and_in_a_batch(plane, cha
 
 
 def test_a_token_that_is_not_valid_stops_the_device(line, seen):
-    stranger = DeviceChannel(line, DEVICE_ID, "somebody-else-22-chars", SystemClock(), seen.append)
+    stranger = make_channel(line, seen, token="somebody-else-22-chars")
 
     with pytest.raises(UnauthorisedError, match="invalid-token"):
         stranger.send_frame(1, b"jpeg")

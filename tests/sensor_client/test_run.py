@@ -64,7 +64,7 @@ def test_kills_while_the_server_is_down_lose_no_frame(plane, state, source):
     plane.stop()
     for _ in range(3):
         process = start_sensor("run", "--state", state.path, "--source", source, "--log-level", "debug")
-        await_event(process, "upload_failed")
+        await_event(process, "upload-failed")
         process.kill()
         process.communicate(timeout=30)
     before = waiting(state)
@@ -86,7 +86,7 @@ def test_an_outage_in_the_middle_of_a_run_loses_no_frame(plane, state, source):
     )
     plane.until(lambda: len(plane.frames) >= 5)
     plane.stop()
-    await_event(process, "upload_failed")
+    await_event(process, "upload-failed")
     plane.start()
     _, log = process.communicate(timeout=60)
 
@@ -142,7 +142,7 @@ def test_a_spool_over_its_quota_drops_the_oldest_and_says_so(plane, state, sourc
 
     arguments = ("--once", "--spool-frames", "10", "--log-level", "debug")
     process = start_sensor("run", "--state", state.path, "--source", source, *arguments)
-    await_event(process, "frame_dropped", so_far=50)
+    await_event(process, "frame-dropped", so_far=50)
     plane.judge = lambda sequence, body: None
     plane.until(lambda: 60 in plane.frames)
     process.terminate()

@@ -27,13 +27,22 @@ def jpeg(seed: int, tables: TableSet = TABLES, stream: Stream = Stream.ABBREVIAT
 
 def fill(spool: Spool, count: int, tables: TableSet = TABLES, label: str | None = None) -> list[int]:
     spool.keep_tables(tables.tables_id, tables.to_stream())
-    return [spool.append(jpeg(seed, tables), 1000 + seed, tables.tables_id, label) for seed in range(count)]
+    return [
+        spool.append(jpeg(seed, tables), 1000 + seed, tables_id=tables.tables_id, label=label) for seed in range(count)
+    ]
 
 
 @pytest.fixture
 def make(spool, channel, clock, signals):
-    def make(**settings) -> Uploader:
-        return Uploader(spool, channel, clock, lambda: 0.5, signals, UploadSettings(**settings))
+    def make(other_spool: Spool | None = None, **settings) -> Uploader:
+        return Uploader(
+            spool=other_spool or spool,
+            channel=channel,
+            clock=clock,
+            random=lambda: 0.5,
+            signals=signals,
+            settings=UploadSettings(**settings),
+        )
 
     return make
 
@@ -250,7 +259,7 @@ def test_an_interchange_frame_refused_for_its_tables_goes_round_no_circle(spool,
 
 def test_a_damaged_frame_whose_tables_cannot_be_put_back_becomes_a_dead_letter(spool, plane, drained):
     spool.keep_tables(TABLES.tables_id, TABLES.to_stream())
-    spool.append(jpeg(0)[:60] + b"\xff\xd9", 0, TABLES.tables_id)
+    spool.append(jpeg(0)[:60] + b"\xff\xd9", 0, tables_id=TABLES.tables_id)
     plane.judge = lambda sequence, body: ProblemCode.UNKNOWN_TABLES
 
     drained()
@@ -310,7 +319,7 @@ def test_a_label_survives_a_broken_line_and_a_restart(tmp_path, spool, plane, ch
     again = Spool(tmp_path / "spool.sqlite3", SpoolLimits())
     assert again.depth().labels == 1
     signals.end_source()
-    Uploader(again, channel, clock, lambda: 0.5, signals, UploadSettings(ends_when_drained=True)).run()
+    make(again, ends_when_drained=True).run()
 
     assert plane.labels[1]["label"] == "stop"
     again.close()
@@ -378,7 +387,7 @@ def test_grey_frames_travel_like_any_other(spool, plane, drained):
     spool.keep_tables(tables.tables_id, tables.to_stream())
     body = Encoder(tables).encode(np.full((16, 16), 77, np.uint8))
     for _ in range(2):
-        spool.append(body, 0, tables.tables_id)
+        spool.append(body, 0, tables_id=tables.tables_id)
 
     drained(batch=2)
 

@@ -65,12 +65,15 @@ def test_an_assignment_is_compared_for_being_another_not_for_being_higher(seq: i
     assert next_state(on_v1, Assigned(assignment(seq, 2), None), NOW)[1] == (Fetch(assignment(seq, 2), 0),)
 
 
-def test_an_assignment_to_the_bundle_in_use_is_noted_and_fetches_nothing() -> None:
-    state, actions = next_state(ON_V1, Assigned(assignment(9, 1), '"9"'), NOW)
+@pytest.mark.parametrize("seq", [1, 9])
+def test_an_assignment_to_the_bundle_in_use_is_noted_and_fetches_nothing(seq: int) -> None:
+    on_v1 = replace(ON_V1, kept=UpdateState(seq=4))
+
+    state, actions = next_state(on_v1, Assigned(assignment(seq, 1), '"e"'), NOW)
 
     assert actions == (Save(),)
-    assert (state.kept.seq, state.kept.activations, known_etag(state)) == (9, 1, '"9"')
-    assert next_state(state, Assigned(assignment(9, 1), '"9"'), NOW) == (state, ())
+    assert (state.kept.seq, state.kept.activations, known_etag(state), quiet_seq(state)) == (seq, 0, '"e"', seq)
+    assert next_state(state, Assigned(assignment(seq, 1), '"e"'), NOW) == (state, ())
 
 
 def test_a_device_that_runs_another_bundle_than_it_decided_for_heals() -> None:

@@ -77,7 +77,7 @@ def test_an_answer_for_a_frame_that_was_dropped_meanwhile_changes_nothing(path):
     spool.append(b"two", 0)
 
     spool.acknowledge([gone])
-    spool.refuse(gone, 422, "corrupt-jpeg", "late")
+    spool.refuse(gone, status=422, code="corrupt-jpeg", detail="late")
     spool.replace_body(gone, b"longer")
 
     assert (spool.counters().acknowledged, spool.counters().refused, spool.counters().dropped) == (0, 0, 1)
@@ -88,7 +88,7 @@ def test_an_answer_for_a_frame_that_was_dropped_meanwhile_changes_nothing(path):
 def test_a_refused_frame_becomes_a_dead_letter_with_its_reason(spool):
     sequence = spool.append(b"bad", 77)
 
-    spool.refuse(sequence, 422, "corrupt-jpeg", "d" * 10_000)
+    spool.refuse(sequence, status=422, code="corrupt-jpeg", detail="d" * 10_000)
 
     [letter] = spool.dead_letters()
     assert (letter.sequence, letter.captured_at_ms, letter.status, letter.code) == (sequence, 77, 422, "corrupt-jpeg")
@@ -99,7 +99,7 @@ def test_a_refused_frame_becomes_a_dead_letter_with_its_reason(spool):
 def test_dead_letters_are_bounded_but_their_count_is_not(path):
     spool = Spool(path, SpoolLimits(dead_letters=2))
     for _ in range(4):
-        spool.refuse(spool.append(b"bad", 0), 415, "not-a-jpeg", "")
+        spool.refuse(spool.append(b"bad", 0), status=415, code="not-a-jpeg", detail="")
 
     assert [letter.sequence for letter in spool.dead_letters()] == [3, 4]
     assert spool.counters().refused == 4

@@ -55,7 +55,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule(sequence=consumes(sequences))
     def refuse(self, sequence: int) -> None:
-        self.spool.refuse(sequence, 422, "corrupt-jpeg", "why")
+        self.spool.refuse(sequence, status=422, code="corrupt-jpeg", detail="why")
         if self.waiting.pop(sequence, None) is not None:
             self.fates["refused"] += 1
             self.dead = sorted([*self.dead, sequence])[-LIMITS.dead_letters :]
