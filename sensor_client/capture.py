@@ -100,38 +100,39 @@ class Capture:
             self._skip(error)
             return
         self._unreadable_in_a_row = 0
-        self._store(encoder.encode(pixels, self._settings.stream), captured_at_ms, bundle, shot.label)
+        body = encoder.encode(pixels, self._settings.stream)
+        tables_id = bundle.tables.tables_id if self._settings.stream is Stream.ABBREVIATED else None
+        label = shot.label if self._settings.keeps_labels else None
+        self._store(lambda: self._spool.append(body, captured_at_ms, tables_id=tables_id, label=label))
+        self._signals.frames_waiting.set()
 
     def _bundle_of_the_moment(self) -> tuple[Bundle, Encoder]:
         bundle = self._active.bundle
         assert bundle is not None, "run() waits for one, and none is ever taken away"
         if self._encoder is None or bundle is not self._bundle:
-            self._spool.keep_tables(bundle.tables.tables_id, bundle.tables.to_stream())
+            self._store(lambda: self._spool.keep_tables(bundle.tables.tables_id, bundle.tables.to_stream()))
             self._bundle, self._encoder = bundle, bundle.encoding.encoder()
             _log.info("encoder-changed", bundle=bundle.name, tables=bundle.tables.tables_id)
         return bundle, self._encoder
 
     def _skip(self, error: PictureError) -> None:
         _log.warning("picture-unreadable", reason=str(error))
-        self._spool.count_unreadable()
+        self._store(self._spool.count_unreadable)
         # A looping folder of unreadable files alone must not keep a processor busy.
         self._clock.wait(self._signals.stop, delay_seconds(self._unreadable_in_a_row, None, self._random))
         self._unreadable_in_a_row += 1
 
-    def _store(self, body: bytes, captured_at_ms: int, bundle: Bundle, label: str | None) -> None:
-        is_abbreviated = self._settings.stream is Stream.ABBREVIATED
-        tables_id = bundle.tables.tables_id if is_abbreviated else None
-        kept_label = label if self._settings.keeps_labels else None
+    def _store(self, store: Callable[[], object]) -> None:
+        """Write to the spool, again and again while the disk is full: uploading makes room. A stop gives up."""
         attempt = 0
         while not self._signals.stop.is_set():
             try:
-                self._spool.append(body, captured_at_ms, tables_id=tables_id, label=kept_label)
-            except SpoolError as error:  # a full disk: uploading makes room
-                _log.error("frame-not-spooled", reason=str(error))
+                store()
+            except SpoolError as error:
+                _log.error("spool-not-written", reason=str(error))
                 self._clock.wait(self._signals.stop, delay_seconds(attempt, None, self._random))
                 attempt += 1
             else:
-                self._signals.frames_waiting.set()
                 return
 
 

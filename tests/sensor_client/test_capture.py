@@ -1,7 +1,10 @@
 """Camera to spool."""
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +13,14 @@ from PIL import Image
 from sensor_client.active_bundle import ActiveBundle
 from sensor_client.capture import Capture, CaptureSettings
 from sensor_client.interchange import to_interchange
-from sensor_client.picture_files import fitted
+from sensor_client.picture_files import Pixels, fitted
+from sensor_client.signals import Signals
+from sensor_client.sources import Camera
 from sensor_client.sources.folder import FolderCamera
-from sensor_client.spool import Spool, SpoolLimits
+from sensor_client.spool import Spool, SpooledFrame, SpoolError
+from shared.bundle import Bundle
 from shared.jpeg import Encoder, Sampling, Stream, inspect
+from tests.sensor_client.fakes import FakeClock
 from tests.sensor_client.pictures import write_pictures
 from tests.sensor_client.signed_bundles import THRIFTY, make_bundle
 
@@ -22,14 +29,24 @@ V2 = make_bundle(2, quality=90)
 
 
 @pytest.fixture
-def source(tmp_path):
+def source(tmp_path: Path) -> Path:
     return write_pictures(tmp_path / "pictures", 6, side=48)
 
 
 class Rig:
     """A capture and what it works with."""
 
-    def __init__(self, source, spool, clock, signals, bundle=V1, loop=False, camera=None, **settings):
+    def __init__(
+        self,
+        source: Path,
+        spool: Spool,
+        clock: FakeClock,
+        signals: Signals,
+        bundle: Bundle | None = V1,
+        loop: bool = False,
+        camera: Camera | None = None,
+        **settings: Any,
+    ) -> None:
         self.active = ActiveBundle(bundle)
         self.signals = signals
         self.capture = Capture(
@@ -43,7 +60,14 @@ class Rig:
         )
 
 
-def first_pictures(source):
+def tables_stream_of(spool: Spool, frame: SpooledFrame) -> bytes:
+    assert frame.tables_id is not None
+    stream = spool.tables_stream(frame.tables_id)
+    assert stream is not None
+    return stream
+
+
+def first_pictures(source: Path) -> list[Pixels]:
     return [fitted(shot.pixels(), Sampling.YUV420, (32, 32)) for shot in FolderCamera(source, is_looping=False).shots()]
 
 
@@ -54,7 +78,7 @@ class Grey:
     captured_at: float | None
     label: str | None = None
 
-    def pixels(self):
+    def pixels(self) -> Pixels:
         return np.full((40, 60), 77, np.uint8)
 
 
@@ -63,11 +87,13 @@ class LiveCamera:
     times: tuple[float | None, ...]
     shot_count: int | None = None
 
-    def shots(self):
+    def shots(self) -> Iterator[Grey]:
         yield from map(Grey, self.times)
 
 
-def test_a_camera_without_files_or_an_end_tells_when_its_pictures_were_taken(source, spool, clock, signals):
+def test_a_camera_without_files_or_an_end_tells_when_its_pictures_were_taken(
+    source: Path, spool: Spool, clock: FakeClock, signals: Signals
+) -> None:
     rig = Rig(source, spool, clock, signals, camera=LiveCamera((1_000_000_000.25, None)))
 
     rig.capture.run()
@@ -77,7 +103,9 @@ def test_a_camera_without_files_or_an_end_tells_when_its_pictures_were_taken(sou
     assert [(inspect(frame.body).width, inspect(frame.body).height) for frame in frames] == [(32, 32)] * 2
 
 
-def test_every_picture_is_encoded_with_the_active_tables_and_spooled_in_order(source, spool, clock, signals):
+def test_every_picture_is_encoded_with_the_active_tables_and_spooled_in_order(
+    source: Path, spool: Spool, clock: FakeClock, signals: Signals
+) -> None:
     Rig(source, spool, clock, signals).capture.run()
 
     frames = spool.oldest(99)
@@ -88,11 +116,13 @@ def test_every_picture_is_encoded_with_the_active_tables_and_spooled_in_order(so
     assert signals.source_ended.is_set() and signals.frames_waiting.is_set()
 
 
-def test_a_spooled_frame_is_the_picture_once_its_tables_are_back(source, spool, clock, signals):
+def test_a_spooled_frame_is_the_picture_once_its_tables_are_back(
+    source: Path, spool: Spool, clock: FakeClock, signals: Signals
+) -> None:
     Rig(source, spool, clock, signals, count=1).capture.run()
 
     [frame] = spool.oldest(1)
-    whole = to_interchange(frame.body, spool.tables_stream(frame.tables_id))
+    whole = to_interchange(frame.body, tables_stream_of(spool, frame))
 
     original = first_pictures(source)[0]
     assert whole == Encoder(V1.tables).encode(original, Stream.INTERCHANGE)
@@ -100,7 +130,9 @@ def test_a_spooled_frame_is_the_picture_once_its_tables_are_back(source, spool, 
     assert np.abs(read - original).mean() < 12
 
 
-def test_the_bundles_settings_shape_its_frames_though_the_tables_are_the_same(source, spool, clock, signals):
+def test_the_bundles_settings_shape_its_frames_though_the_tables_are_the_same(
+    source: Path, spool: Spool, clock: FakeClock, signals: Signals
+) -> None:
     thrifty = make_bundle(2, settings=THRIFTY)
     rig = Rig(source, spool, clock, signals, frames_per_second=1)
     clock.on_wait = lambda seconds: rig.active.replace(thrifty) if len(spool.oldest(9)) == 3 else None
@@ -113,7 +145,7 @@ def test_the_bundles_settings_shape_its_frames_though_the_tables_are_the_same(so
     assert all(len(less) < len(more) for less, more in zip(optimised, plain, strict=True))
 
 
-def test_interchange_frames_need_no_tables(source, spool, clock, signals):
+def test_interchange_frames_need_no_tables(source: Path, spool: Spool, clock: FakeClock, signals: Signals) -> None:
     Rig(source, spool, clock, signals, stream=Stream.INTERCHANGE, count=1).capture.run()
 
     [frame] = spool.oldest(1)
@@ -121,22 +153,25 @@ def test_interchange_frames_need_no_tables(source, spool, clock, signals):
     assert inspect(frame.body).stream is Stream.INTERCHANGE
 
 
-def test_tables_change_between_two_frames(source, spool, clock, signals):
+def test_tables_change_between_two_frames(source: Path, spool: Spool, clock: FakeClock, signals: Signals) -> None:
     rig = Rig(source, spool, clock, signals, frames_per_second=1)
     clock.on_wait = lambda seconds: rig.active.replace(V2) if len(spool.oldest(9)) == 3 else None
 
     rig.capture.run()
 
-    ids = [frame.tables_id for frame in spool.oldest(9)]
+    frames = spool.oldest(9)
+    ids = [frame.tables_id for frame in frames]
     assert ids == [V1.tables.tables_id] * 3 + [V2.tables.tables_id] * 3
-    assert all(spool.tables_stream(tables_id) for tables_id in ids)
+    assert all(tables_stream_of(spool, frame) for frame in frames)
 
 
-def test_no_picture_is_taken_before_there_is_a_bundle(source, spool, clock, signals):
+def test_no_picture_is_taken_before_there_is_a_bundle(
+    source: Path, spool: Spool, clock: FakeClock, signals: Signals
+) -> None:
     rig = Rig(source, spool, clock, signals, bundle=None)
     seen = []
 
-    def bring_a_bundle_later(seconds):
+    def bring_a_bundle_later(seconds: float) -> None:
         seen.append(spool.counters().captured)
         if len(seen) == 3:
             rig.active.replace(V1)
@@ -147,7 +182,9 @@ def test_no_picture_is_taken_before_there_is_a_bundle(source, spool, clock, sign
     assert seen == [0, 0, 0] and spool.counters().encoded == 6
 
 
-def test_a_bad_picture_is_counted_and_passed_over(source, spool, clock, signals):
+def test_a_bad_picture_is_counted_and_passed_over(
+    source: Path, spool: Spool, clock: FakeClock, signals: Signals
+) -> None:
     (source / "A" / "2.png").write_bytes(b"rubbish")
 
     Rig(source, spool, clock, signals).capture.run()
@@ -156,7 +193,9 @@ def test_a_bad_picture_is_counted_and_passed_over(source, spool, clock, signals)
     assert (counters.captured, counters.unreadable, counters.encoded) == (6, 1, 5)
 
 
-def test_a_folder_of_rubbish_in_a_loop_keeps_no_processor_busy(tmp_path, spool, clock, signals):
+def test_a_folder_of_rubbish_in_a_loop_keeps_no_processor_busy(
+    tmp_path: Path, spool: Spool, clock: FakeClock, signals: Signals
+) -> None:
     (tmp_path / "rubbish").mkdir()
     (tmp_path / "rubbish" / "0.png").write_bytes(b"rubbish")
 
@@ -165,17 +204,21 @@ def test_a_folder_of_rubbish_in_a_loop_keeps_no_processor_busy(tmp_path, spool, 
     assert clock.waits == [0.25, 0.5, 1.0, 2.0, 4.0]
 
 
-def test_pictures_are_taken_at_the_rate_asked_for(source, spool, clock, signals):
+def test_pictures_are_taken_at_the_rate_asked_for(
+    source: Path, spool: Spool, clock: FakeClock, signals: Signals
+) -> None:
     Rig(source, spool, clock, signals, frames_per_second=4).capture.run()
 
     times = [frame.captured_at_ms for frame in spool.oldest(9)]
     assert np.diff(times).tolist() == [250] * 5
 
 
-def test_a_camera_that_fell_behind_takes_no_burst(source, spool, clock, signals):
+def test_a_camera_that_fell_behind_takes_no_burst(
+    source: Path, spool: Spool, clock: FakeClock, signals: Signals
+) -> None:
     rig = Rig(source, spool, clock, signals, frames_per_second=1)
 
-    def stall_once(seconds):
+    def stall_once(seconds: float) -> None:
         if spool.counters().encoded == 2:
             clock.elapsed_seconds += 10
 
@@ -186,20 +229,22 @@ def test_a_camera_that_fell_behind_takes_no_burst(source, spool, clock, signals)
     assert np.diff(times).tolist() == [1000, 11000, 1000, 1000, 1000]
 
 
-def test_a_count_ends_a_loop(source, spool, clock, signals):
+def test_a_count_ends_a_loop(source: Path, spool: Spool, clock: FakeClock, signals: Signals) -> None:
     Rig(source, spool, clock, signals, loop=True, count=8).capture.run()
 
     assert spool.counters().captured == 8
 
 
-def test_labels_are_kept_only_where_they_are_to_be_told(source, spool, clock, signals):
+def test_labels_are_kept_only_where_they_are_to_be_told(
+    source: Path, spool: Spool, clock: FakeClock, signals: Signals
+) -> None:
     Rig(source, spool, clock, signals, count=2).capture.run()
     Rig(source, spool, clock, signals, count=2, keeps_labels=True).capture.run()
 
     assert [frame.label for frame in spool.oldest(9)] == [None, None, "A", "B"]
 
 
-def test_a_stop_ends_it_between_two_frames(source, spool, clock, signals):
+def test_a_stop_ends_it_between_two_frames(source: Path, spool: Spool, clock: FakeClock, signals: Signals) -> None:
     rig = Rig(source, spool, clock, signals, loop=True, frames_per_second=1)
     clock.on_wait = lambda seconds: signals.request_stop() if spool.counters().encoded == 3 else None
 
@@ -208,21 +253,67 @@ def test_a_stop_ends_it_between_two_frames(source, spool, clock, signals):
     assert spool.counters().encoded == 3 and signals.source_ended.is_set()
 
 
-def test_a_full_disk_makes_the_camera_wait_and_loses_no_number(source, tmp_path, clock, signals):
-    spool = Spool(tmp_path / "small.sqlite3", SpoolLimits())
-    rig = Rig(source, spool, clock, signals)
-    Rig(source, spool, clock, signals, count=1).capture.run()
+def fill_disk(spool: Spool) -> None:
+    """Leave no room for another frame, as a full disk does."""
+    set_page_limit(spool, "(SELECT page_count FROM pragma_page_count)")
+    for size in (4096, 1):
+        with pytest.raises(SpoolError, match="full"):
+            while True:
+                spool.append(bytes(size), 0)
+
+
+def set_page_limit(spool: Spool, pages: str) -> None:
     with spool._database.reading() as connection:
-        pages = connection.execute("PRAGMA page_count").fetchone()[0]
-        connection.execute(f"PRAGMA max_page_count = {pages}")
-    spool.append(bytes(1200), 0)  # what room was left
+        limit = connection.execute(f"SELECT {pages}").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {limit}")
 
-    def make_room(seconds):
-        with spool._database.reading() as connection:
-            connection.execute("PRAGMA max_page_count = 100000")
 
-    clock.on_wait = make_room
+def pictures_in(spool: Spool) -> list[tuple[int, bytes]]:
+    return [(frame.captured_at_ms, frame.body) for frame in spool.oldest(999) if frame.tables_id is not None]
+
+
+def test_a_frame_that_a_full_disk_did_not_take_is_stored_once_there_is_room(
+    source: Path, spool: Spool, clock: FakeClock, signals: Signals
+) -> None:
+    rig = Rig(source, spool, clock, signals, frames_per_second=1)
+    stored_while_full: list[int] = []
+
+    def fill_then_make_room(seconds: float) -> None:
+        if spool.counters().encoded == 2:
+            fill_disk(spool)
+        elif spool.counters().encoded > 2 and len(stored_while_full) < 3:
+            stored_while_full.append(len(pictures_in(spool)))
+            if len(stored_while_full) == 3:
+                set_page_limit(spool, "100000")
+
+    clock.on_wait = fill_then_make_room
+    began_ms = round(clock.now() * 1000)
     rig.capture.run()
 
-    assert [frame.sequence for frame in spool.oldest(99)] == list(range(1, 9))
-    spool.close()
+    expected = [V1.encoding.encoder().encode(pixels) for pixels in first_pictures(source)]
+    assert stored_while_full == [2, 2, 2]
+    assert [body for _, body in pictures_in(spool)] == expected
+    assert [at_ms - began_ms for at_ms, _ in pictures_in(spool)][:3] == [0, 1000, 2000]  # taken before the wait
+    assert [frame.sequence for frame in spool.oldest(999)] == list(range(1, spool.counters().encoded + 1))
+
+
+def test_tables_that_a_full_disk_did_not_take_are_stored_before_their_frames(
+    source: Path, spool: Spool, clock: FakeClock, signals: Signals
+) -> None:
+    fill_disk(spool)
+    clock.on_wait = lambda seconds: set_page_limit(spool, "100000") if len(clock.waits) == 2 else None
+
+    Rig(source, spool, clock, signals, count=1).capture.run()
+
+    assert clock.waits == [0.25, 0.5]
+    assert [body for _, body in pictures_in(spool)] == [V1.encoding.encoder().encode(first_pictures(source)[0])]
+    assert spool.tables_stream(V1.tables.tables_id) == V1.tables.to_stream()
+
+
+def test_a_stop_ends_the_wait_for_room(source: Path, spool: Spool, clock: FakeClock, signals: Signals) -> None:
+    fill_disk(spool)
+    clock.on_wait = lambda seconds: signals.request_stop() if len(clock.waits) == 2 else None
+
+    Rig(source, spool, clock, signals).capture.run()
+
+    assert clock.waits == [0.25, 0.5] and pictures_in(spool) == []
