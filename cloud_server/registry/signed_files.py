@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, insert, select, update
 
 from cloud_server.storage.schema import tuf_files
-from shared.trust import TIMESTAMP_FILE, Files, Repository, Role, TrustError, load_key, parse_targets
+from shared.trust import TIMESTAMP_FILE, Files, Read, Repository, Role, TrustError, load_key, parse_targets
 
 
 class SignedFiles:
@@ -20,16 +20,16 @@ class SignedFiles:
             TrustError: a file is missing or damaged, or the keys are not root's.
         """
         self._keys = keys
-        self._signers = load_key(keys, Role.SNAPSHOT), load_key(keys, Role.TIMESTAMP)
+        self._snapshot_signer, self._timestamp_signer = load_key(keys, Role.SNAPSHOT), load_key(keys, Role.TIMESTAMP)
         try:
             self._root, self._targets = (keys / "root.json").read_bytes(), (keys / "targets.json").read_bytes()
         except OSError as error:
             raise TrustError(f"{error.filename}: {error.strerror}") from error
-        Repository(lambda _name: None, *self._signers).require_keys_of(self._root)
+        self._repository(lambda _name: None).require_keys_of(self._root)
 
     def repository(self, connection: Connection) -> Repository:
         """The repository as this transaction sees it."""
-        return Repository(partial(read_file, connection), *self._signers)
+        return self._repository(partial(read_file, connection))
 
     def initialise(self, connection: Connection, now: datetime) -> None:
         """Lay out version 1 of everything where nothing is yet."""
@@ -53,6 +53,9 @@ class SignedFiles:
         files = self.repository(connection).refresh(now)
         write_files(connection, files)
         return bool(files)
+
+    def _repository(self, read: Read) -> Repository:
+        return Repository(read, snapshot_signer=self._snapshot_signer, timestamp_signer=self._timestamp_signer)
 
 
 def read_file(connection: Connection, name: str) -> bytes | None:

@@ -10,6 +10,7 @@ from shared.trust.keys import OFFLINE_ROLES, ONLINE_ROLES, Role, create_key, loa
 from shared.trust.repository import (
     TIMESTAMP_FILE,
     Files,
+    Read,
     Repository,
     add_target,
     create_root,
@@ -23,6 +24,7 @@ __all__ = [
     "TIMESTAMP_FILE",
     "Files",
     "NotPublishedError",
+    "Read",
     "Repository",
     "Role",
     "TrustClient",

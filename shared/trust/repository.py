@@ -84,13 +84,13 @@ class Repository:
         read: a file's bytes; None when there is none.
     """
 
-    def __init__(self, read: Read, snapshot_signer: Signer, timestamp_signer: Signer) -> None:
+    def __init__(self, read: Read, *, snapshot_signer: Signer, timestamp_signer: Signer) -> None:
         self._read = read
         self._snapshot_signer = snapshot_signer
         self._timestamp_signer = timestamp_signer
 
     def initialise(self, root: bytes, targets: bytes, now: datetime) -> Files:
-        """Version 1 of everything.
+        """The files of a new repository: version 1 of all metadata.
 
         Raises:
             TrustError: `root` is not signed by itself, or `targets` not by root's targets key.
@@ -102,7 +102,7 @@ class Repository:
         return files | self._answer_for(targets_version=1, snapshot_version=1, timestamp_version=1, now=now)
 
     def require_keys_of(self, root: bytes) -> None:
-        """Whether what this repository signs will be believed by who holds `root`.
+        """Refuse a root whose holders would not believe what this repository signs.
 
         Raises:
             TrustError: root names other keys for snapshot or timestamp.
@@ -147,7 +147,7 @@ class Repository:
         return metadata
 
     def publish(self, offered: bytes, added: Mapping[str, bytes], now: datetime) -> Files:
-        """What makes new targets metadata, and the targets it adds, visible to devices.
+        """The files that make new targets metadata, and the targets it adds, visible to devices.
 
         Args:
             added: contents by target path, of every entry that the current targets do not list.
@@ -168,15 +168,22 @@ class Repository:
         )
 
     def refresh(self, now: datetime) -> Files:
-        """Snapshot and timestamp signed again once half of a lifetime is over; nothing before that."""
+        """The files of a newly signed snapshot and timestamp once half of a lifetime is over; none before that."""
         snapshot, timestamp = self._snapshot().signed, self._timestamp().signed
         is_due = timestamp.expires - now < TIMESTAMP_LIFETIME / 2 or snapshot.expires - now < SNAPSHOT_LIFETIME / 2
         if not is_due:
             return {}
         targets_version = snapshot.meta["targets.json"].version
-        return self._answer_for(targets_version, snapshot.version + 1, timestamp.version + 1, now)
+        return self._answer_for(
+            targets_version=targets_version,
+            snapshot_version=snapshot.version + 1,
+            timestamp_version=timestamp.version + 1,
+            now=now,
+        )
 
-    def _answer_for(self, targets_version: int, snapshot_version: int, timestamp_version: int, now: datetime) -> Files:
+    def _answer_for(
+        self, *, targets_version: int, snapshot_version: int, timestamp_version: int, now: datetime
+    ) -> Files:
         snapshot = Snapshot(snapshot_version, expires=now + SNAPSHOT_LIFETIME)
         snapshot.meta["targets.json"] = MetaFile(targets_version)
         timestamp = Timestamp(timestamp_version, expires=now + TIMESTAMP_LIFETIME)

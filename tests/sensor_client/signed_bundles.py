@@ -67,7 +67,9 @@ class Publisher:
         self._targets_key = keys[Role.TARGETS]
         self.directory = directory / "tuf"
         self.root = create_root(keys, NOW)
-        self._repository = Repository(self._read, keys[Role.SNAPSHOT], keys[Role.TIMESTAMP])
+        self._repository = Repository(
+            self._read, snapshot_signer=keys[Role.SNAPSHOT], timestamp_signer=keys[Role.TIMESTAMP]
+        )
         self._write(self._repository.initialise(self.root, create_targets(self._targets_key, NOW), NOW))
 
     def publish(

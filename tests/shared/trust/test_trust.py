@@ -1,5 +1,7 @@
 """TUF from both sides: what a publisher may do, and what a device refuses. One attack, one test."""
 
+import fcntl
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -50,7 +52,9 @@ class Site:
 def make_site(directory: Path, now: datetime) -> Site:
     signers = {role: create_key(directory / "keys", role) for role in Role}
     public: dict[str, bytes] = {}
-    repository = Repository(public.get, signers[Role.SNAPSHOT], signers[Role.TIMESTAMP])
+    repository = Repository(
+        public.get, snapshot_signer=signers[Role.SNAPSHOT], timestamp_signer=signers[Role.TIMESTAMP]
+    )
     public |= repository.initialise(create_root(signers, now), create_targets(signers[Role.TARGETS], now), now)
     return Site(directory / "keys", public, repository)
 
@@ -66,6 +70,51 @@ def test_a_device_gets_what_was_published(site: Site, tmp_path: Path) -> None:
     device = site.device(tmp_path / "device")
     assert device.download("doorbell/2.json").data == b"two"
     assert device.download("doorbell/1.json").custom == {"n": 1}
+
+
+def test_no_other_process_follows_the_metadata_in_the_same_folder_meanwhile(site: Site, tmp_path: Path) -> None:
+    site.publish("doorbell/1.json", b"one")
+    folder = tmp_path / "device"
+    could_lock = []
+
+    def fetch(path: str) -> Iterator[bytes]:
+        could_lock.append(can_lock(folder / "lock"))
+        return site.fetch(path)
+
+    device = TrustClient(folder, site.repository.root(), fetch)
+    device.download("doorbell/1.json")
+    device.targets()
+
+    assert could_lock and not any(could_lock)
+    assert can_lock(folder / "lock")
+
+
+def can_lock(path: Path) -> bool:
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+@pytest.mark.parametrize("signed_by", ["nobody", "another key"])
+def test_a_root_that_did_not_sign_itself_begins_no_repository(tmp_path: Path, signed_by: str) -> None:
+    now = datetime.now(UTC)
+    signers = {role: create_key(tmp_path, role) for role in Role}
+    root = json.loads(create_root(signers, now))
+    if signed_by == "nobody":
+        root["signatures"] = []
+    else:
+        other = create_root(signers | {Role.ROOT: create_key(tmp_path / "other", Role.ROOT)}, now)
+        root["signatures"][0]["sig"] = json.loads(other)["signatures"][0]["sig"]
+    nothing: dict[str, bytes] = {}
+    repository = Repository(
+        nothing.get, snapshot_signer=signers[Role.SNAPSHOT], timestamp_signer=signers[Role.TIMESTAMP]
+    )
+
+    with pytest.raises(TrustError, match="root metadata"):
+        repository.initialise(json.dumps(root).encode(), create_targets(signers[Role.TARGETS], now), now)
 
 
 def test_a_target_nobody_signed_is_refused(site: Site, tmp_path: Path) -> None:
