@@ -65,6 +65,7 @@ class DevicePlane:
         self._held_path = ""
         self._let_go = threading.Event()
         self.is_holding = False
+        self.connections = 0
         self._port = 0
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
@@ -139,6 +140,7 @@ class DevicePlane:
 
     def opened(self, connection: socket.socket) -> None:
         with self._changed:
+            self.connections += 1
             self._connections.add(connection)
 
     def closed(self, connection: socket.socket) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import signal
 import stat
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -14,7 +15,7 @@ from sensor_client.spool.spool import FAR_SEQUENCE
 from sensor_client.state_directory import StateDirectory
 from shared.jpeg import Decoder, Stream, TableSet, inspect
 from shared.wire import Enrolment, ProblemCode
-from tests.sensor_client.device_plane import CLAIM, DEVICE_ID, TOKEN, problem
+from tests.sensor_client.device_plane import CLAIM, DEVICE_ID, TOKEN, DevicePlane, problem
 from tests.sensor_client.pictures import write_pictures
 from tests.sensor_client.program import events, sensor, start_sensor, status
 from tests.sensor_client.signed_bundles import THRIFTY, Publisher, make_bundle
@@ -23,19 +24,19 @@ V1 = make_bundle(1)
 
 
 @pytest.fixture
-def source(tmp_path):
+def source(tmp_path: Path) -> Path:
     return write_pictures(tmp_path / "pictures", 10)
 
 
 @pytest.fixture
-def root_file(tmp_path, publisher):
+def root_file(tmp_path: Path, publisher: Publisher) -> Path:
     path = tmp_path / "root.json"
     path.write_bytes(publisher.root)
     return path
 
 
 @pytest.fixture
-def device(tmp_path, plane, publisher):
+def device(tmp_path: Path, plane: DevicePlane, publisher: Publisher) -> Path:
     """The state directory of an enrolled device, on a server that assigns it version 1."""
     publisher.publish(V1)
     plane.assign(1, "signs", 1)
@@ -44,7 +45,7 @@ def device(tmp_path, plane, publisher):
     return state.path
 
 
-def test_a_device_enrols_once(plane, tmp_path, root_file):
+def test_a_device_enrols_once(plane: DevicePlane, tmp_path: Path, root_file: Path) -> None:
     arguments = ("enrol", "--server", plane.url + "/", "--claim", CLAIM, "--state", tmp_path / "d", "--root", root_file)
 
     first, again = sensor(*arguments), sensor(*arguments)
@@ -59,7 +60,7 @@ def test_a_device_enrols_once(plane, tmp_path, root_file):
     assert files["identity.json"] == 0o600
 
 
-def test_a_wrong_claim_code_ends_with_exit_code_4(plane, tmp_path, root_file):
+def test_a_wrong_claim_code_ends_with_exit_code_4(plane: DevicePlane, tmp_path: Path, root_file: Path) -> None:
     told = sensor("enrol", "--server", plane.url, "--claim", "no", "--state", tmp_path / "d", "--root", root_file)
 
     assert (told.returncode, told.stdout) == (4, "")
@@ -67,7 +68,9 @@ def test_a_wrong_claim_code_ends_with_exit_code_4(plane, tmp_path, root_file):
 
 
 @pytest.mark.parametrize("kind", ["another server's", "no metadata at all"])
-def test_a_root_that_is_not_the_servers_spends_no_claim_code(plane, tmp_path, root_file, kind):
+def test_a_root_that_is_not_the_servers_spends_no_claim_code(
+    plane: DevicePlane, tmp_path: Path, root_file: Path, kind: str
+) -> None:
     wrong_file = tmp_path / "wrong.json"
     wrong_file.write_bytes(Publisher(tmp_path / "other").root if kind == "another server's" else b"{}")
     arguments = ("enrol", "--server", plane.url, "--claim", CLAIM, "--state", tmp_path / "d", "--root")
@@ -81,7 +84,7 @@ def test_a_root_that_is_not_the_servers_spends_no_claim_code(plane, tmp_path, ro
     assert right.returncode == 0, right.stderr
 
 
-def test_a_device_that_lost_its_spool_gives_no_number_again(plane, device, source):
+def test_a_device_that_lost_its_spool_gives_no_number_again(plane: DevicePlane, device: Path, source: Path) -> None:
     arguments = ("run", "--state", device, "--source", source, "--once", "--exit-when-drained")
     assert sensor(*arguments).returncode == 0
     for file in device.glob("spool.sqlite3*"):
@@ -94,7 +97,7 @@ def test_a_device_that_lost_its_spool_gives_no_number_again(plane, device, sourc
     assert sorted(plane.frames)[9:11] == [10, min(sequence for sequence in plane.frames if sequence >= FAR_SEQUENCE)]
 
 
-def test_a_damaged_identity_says_what_to_do(device, source):
+def test_a_damaged_identity_says_what_to_do(device: Path, source: Path) -> None:
     (device / "identity.json").write_text('{"server_url"')
 
     told = sensor("run", "--state", device, "--source", source)
@@ -102,7 +105,9 @@ def test_a_damaged_identity_says_what_to_do(device, source):
     assert told.returncode == 3 and "identity.json cannot be read" in told.stderr and "enrol" in told.stderr
 
 
-def test_a_server_that_is_not_there_ends_enrolling_with_exit_code_5(plane, tmp_path, root_file):
+def test_a_server_that_is_not_there_ends_enrolling_with_exit_code_5(
+    plane: DevicePlane, tmp_path: Path, root_file: Path
+) -> None:
     plane.stop()
 
     told = sensor("enrol", "--server", plane.url, "--claim", CLAIM, "--state", tmp_path / "d", "--root", root_file)
@@ -123,20 +128,20 @@ def test_a_server_that_is_not_there_ends_enrolling_with_exit_code_5(plane, tmp_p
         ("encode", __file__, "--quality", "50", "--stream", "scan"),
     ],
 )
-def test_wrong_usage_ends_with_exit_code_2_and_teaches(arguments):
+def test_wrong_usage_ends_with_exit_code_2_and_teaches(arguments: tuple[str, ...]) -> None:
     told = sensor(*arguments)
 
     assert told.returncode == 2
     assert "Usage: dctwire-sensor" in told.stderr and "Traceback" not in told.stderr
 
 
-def test_a_device_that_is_not_enrolled_is_told_so(tmp_path, source):
+def test_a_device_that_is_not_enrolled_is_told_so(tmp_path: Path, source: Path) -> None:
     told = sensor("run", "--state", tmp_path / "nothing", "--source", source)
 
     assert told.returncode == 3 and "dctwire-sensor enrol" in told.stderr
 
 
-def test_a_source_without_pictures_ends_with_exit_code_6(device, tmp_path):
+def test_a_source_without_pictures_ends_with_exit_code_6(device: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
 
     told = sensor("run", "--state", device, "--source", tmp_path / "empty")
@@ -144,7 +149,9 @@ def test_a_source_without_pictures_ends_with_exit_code_6(device, tmp_path):
     assert told.returncode == 6 and "no pictures" in told.stderr
 
 
-def test_a_new_device_fetches_its_tables_and_delivers_its_pictures(plane, device, source):
+def test_a_new_device_fetches_its_tables_and_delivers_its_pictures(
+    plane: DevicePlane, device: Path, source: Path
+) -> None:
     told = sensor("run", "--state", device, "--source", source, "--once", "--exit-when-drained", "--send-labels")
 
     assert told.returncode == 0, told.stderr
@@ -155,7 +162,7 @@ def test_a_new_device_fetches_its_tables_and_delivers_its_pictures(plane, device
     assert TOKEN not in told.stderr
 
 
-def test_status_tells_what_happened(plane, device, source):
+def test_status_tells_what_happened(plane: DevicePlane, device: Path, source: Path) -> None:
     (source / "A" / "4.png").write_bytes(b"rubbish")
     plane.judge = lambda sequence, body: ProblemCode.CORRUPT_JPEG if sequence == 2 else None
     run = sensor("run", "--state", device, "--source", source, "--once", "--exit-when-drained", "--batch", "4")
@@ -177,7 +184,7 @@ def test_status_tells_what_happened(plane, device, source):
     assert "signs/1" in table and "acknowledged" in table and TOKEN not in table
 
 
-def test_status_changes_nothing(device):
+def test_status_changes_nothing(device: Path) -> None:
     before = sorted(device.iterdir())
 
     told = status(device)
@@ -186,12 +193,12 @@ def test_status_changes_nothing(device):
     assert sorted(device.iterdir()) == before
 
 
-def test_status_of_nowhere_ends_with_exit_code_3(tmp_path):
+def test_status_of_nowhere_ends_with_exit_code_3(tmp_path: Path) -> None:
     assert sensor("status", "--state", tmp_path / "nowhere").returncode == 3
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_results_are_logged_where_they_are_wanted(plane, device, source):
+def test_results_are_logged_where_they_are_wanted(plane: DevicePlane, device: Path, source: Path) -> None:
     told = sensor("run", "--state", device, "--source", source, "--count", "2", "--exit-when-drained", "--show-results")
 
     classified = [event for event in events(told.stderr) if event["event"] == "frame-classified"]
@@ -201,7 +208,7 @@ def test_results_are_logged_where_they_are_wanted(plane, device, source):
     ]
 
 
-def test_settings_come_from_the_environment_too(plane, device, source):
+def test_settings_come_from_the_environment_too(plane: DevicePlane, device: Path, source: Path) -> None:
     told = sensor(
         "run",
         "--once",
@@ -217,7 +224,9 @@ def test_settings_come_from_the_environment_too(plane, device, source):
     assert len(plane.asked("/v1/frames:batch")) == 1
 
 
-def test_a_token_that_was_revoked_ends_with_exit_code_4_and_keeps_the_frames(plane, device, source):
+def test_a_token_that_was_revoked_ends_with_exit_code_4_and_keeps_the_frames(
+    plane: DevicePlane, device: Path, source: Path
+) -> None:
     plane.scripted.append(("/v1/frames", problem(ProblemCode.INVALID_TOKEN)))
 
     told = sensor("run", "--state", device, "--source", source, "--once")
@@ -228,7 +237,7 @@ def test_a_token_that_was_revoked_ends_with_exit_code_4_and_keeps_the_frames(pla
 
 
 @pytest.mark.parametrize("ending", ["terminate", "interrupt"])
-def test_a_signal_ends_a_run_in_order(plane, device, source, ending):
+def test_a_signal_ends_a_run_in_order(plane: DevicePlane, device: Path, source: Path, ending: str) -> None:
     process = start_sensor("run", "--state", device, "--source", source, "--rate", "200")
     plane.until(lambda: len(plane.frames) >= 3)
 
@@ -240,7 +249,7 @@ def test_a_signal_ends_a_run_in_order(plane, device, source, ending):
     assert told["counters"]["encoded"] == told["counters"]["acknowledged"] + told["spooled_frames"]
 
 
-def test_two_sensors_do_not_share_a_state_directory(plane, device, source):
+def test_two_sensors_do_not_share_a_state_directory(plane: DevicePlane, device: Path, source: Path) -> None:
     process = start_sensor("run", "--state", device, "--source", source, "--rate", "20")
     plane.until(lambda: len(plane.frames) >= 1)
 
@@ -251,7 +260,7 @@ def test_two_sensors_do_not_share_a_state_directory(plane, device, source):
     assert told.returncode == 3 and "another dctwire-sensor" in told.stderr
 
 
-def test_pictures_are_encoded_without_a_server(tmp_path, source):
+def test_pictures_are_encoded_without_a_server(tmp_path: Path, source: Path) -> None:
     pictures = sorted(source.glob("A/*.png"))[:3]
 
     told = sensor("encode", *pictures, "--quality", "12.5", "--out", tmp_path / "out")
@@ -266,7 +275,7 @@ def test_pictures_are_encoded_without_a_server(tmp_path, source):
         assert str(len(frame)) in told.stdout
 
 
-def test_pictures_are_encoded_as_a_bundle_says(tmp_path, source):
+def test_pictures_are_encoded_as_a_bundle_says(tmp_path: Path, source: Path) -> None:
     bundle = make_bundle(side=16, quality=80, settings=THRIFTY)
     (tmp_path / "bundle.json").write_bytes(bundle.to_bytes())
     picture = source / "A" / "0.png"
@@ -279,7 +288,7 @@ def test_pictures_are_encoded_as_a_bundle_says(tmp_path, source):
     assert Image.open(io.BytesIO((tmp_path / "0.jpg").read_bytes())).size == (16, 16)
 
 
-def test_what_cannot_be_encoded_ends_with_exit_code_6(tmp_path, source):
+def test_what_cannot_be_encoded_ends_with_exit_code_6(tmp_path: Path, source: Path) -> None:
     (tmp_path / "bundle.json").write_text("{}")
     (tmp_path / "0.png").write_text("rubbish")
 

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,29 +15,27 @@ from tests.sensor_client.fakes import FakeClock
 
 
 @pytest.fixture
-def plane():
+def plane() -> Iterator[DevicePlane]:
     with DevicePlane() as plane:
         yield plane
 
 
-def test_only_the_headers_that_were_asked_for_are_sent(plane):
+def test_only_the_headers_that_were_asked_for_are_sent(plane: DevicePlane) -> None:
     with HttpLine(plane.url, SystemClock()) as line:
         line.exchange("POST", "/v1/frames", {"DW-Sequence": "7"}, b"body")
 
     assert sorted(plane.requests[0].headers) == ["content-length", "dw-sequence", "host"]
 
 
-def test_one_connection_serves_many_requests(plane):
-    connections = []
-    plane.opened = connections.append
+def test_one_connection_serves_many_requests(plane: DevicePlane) -> None:
     with HttpLine(plane.url, SystemClock()) as line:
         for _ in range(3):
             line.exchange("GET", "/v1/assignment")
 
-    assert len(connections) == 1
+    assert (plane.connections, len(plane.requests)) == (1, 3)
 
 
-def test_a_server_that_is_not_there_is_a_channel_error():
+def test_a_server_that_is_not_there_is_a_channel_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 
@@ -44,26 +43,26 @@ def test_a_server_that_is_not_there_is_a_channel_error():
         line.exchange("GET", "/v1/assignment")
 
 
-def test_a_reply_cut_short_is_a_channel_error():
+def test_a_reply_cut_short_is_a_channel_error() -> None:
     say = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this"
     with _server_that_says(say) as url, HttpLine(url, SystemClock()) as line, pytest.raises(ChannelError):
         line.exchange("GET", "/")
 
 
-def test_a_reply_that_is_not_http_is_a_channel_error():
+def test_a_reply_that_is_not_http_is_a_channel_error() -> None:
     say = b"220 smtp.example ready\r\n"
     with _server_that_says(say) as url, HttpLine(url, SystemClock()) as line, pytest.raises(ChannelError):
         line.exchange("GET", "/")
 
 
-def test_a_reply_over_the_limit_is_a_channel_error(plane):
+def test_a_reply_over_the_limit_is_a_channel_error(plane: DevicePlane) -> None:
     plane.scripted.append(("/big", Answer(200, {}, bytes(http_line.REPLY_LIMIT_BYTES + 1))))
 
     with HttpLine(plane.url, SystemClock()) as line, pytest.raises(ChannelError, match="longer than"):
         line.exchange("GET", "/big")
 
 
-def test_a_reply_that_drips_is_given_up_at_the_deadline(plane):
+def test_a_reply_that_drips_is_given_up_at_the_deadline(plane: DevicePlane) -> None:
     class Impatient(FakeClock):
         def monotonic_seconds(self) -> float:
             self.elapsed_seconds += 20.0
@@ -75,7 +74,7 @@ def test_a_reply_that_drips_is_given_up_at_the_deadline(plane):
         line.exchange("GET", "/slow")
 
 
-def test_redirects_are_not_followed(plane):
+def test_redirects_are_not_followed(plane: DevicePlane) -> None:
     plane.scripted.append(("/v1/assignment", Answer(302, {"Location": "http://portal.example/login"})))
 
     with HttpLine(plane.url, SystemClock()) as line:
@@ -83,7 +82,7 @@ def test_redirects_are_not_followed(plane):
 
 
 @pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://host", "http://", "http://[::1"])
-def test_an_address_that_is_none_is_refused_at_once(url):
+def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
     with pytest.raises(ValueError, match=r"address|port|URL"):
         HttpLine(url, SystemClock())
 

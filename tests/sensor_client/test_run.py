@@ -1,6 +1,7 @@
 """The promises of a run that only a whole process can keep or break: kills, outages, updates."""
 
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -9,10 +10,10 @@ from sensor_client.spool import Spool, SpoolLimits
 from sensor_client.state_directory import StateDirectory
 from shared.jpeg import inspect
 from shared.wire import Enrolment, ProblemCode
-from tests.sensor_client.device_plane import DEVICE_ID, TOKEN
+from tests.sensor_client.device_plane import DEVICE_ID, TOKEN, DevicePlane
 from tests.sensor_client.pictures import write_pictures
 from tests.sensor_client.program import await_event, events, sensor, start_sensor, status
-from tests.sensor_client.signed_bundles import make_bundle
+from tests.sensor_client.signed_bundles import Publisher, make_bundle
 
 V1 = make_bundle(1)
 V2 = make_bundle(2, quality=80)
@@ -20,12 +21,12 @@ BAD = make_bundle(3, selftest="0" * 64)
 
 
 @pytest.fixture
-def source(tmp_path):
+def source(tmp_path: Path) -> Path:
     return write_pictures(tmp_path / "pictures", 60)
 
 
 @pytest.fixture
-def state(tmp_path, plane, publisher):
+def state(tmp_path: Path, plane: DevicePlane, publisher: Publisher) -> StateDirectory:
     """An enrolled device, on a server that assigns it version 1."""
     publisher.publish(V1)
     plane.assign(1, "signs", 1)
@@ -42,10 +43,16 @@ def waiting(state: StateDirectory) -> dict[int, bytes]:
 
 
 @pytest.mark.parametrize("batch", [1, 7])
-def test_kills_at_any_moment_lose_no_frame_and_give_no_number_twice(plane, state, source, batch):
+def test_kills_at_any_moment_lose_no_frame_and_give_no_number_twice(
+    plane: DevicePlane, state: StateDirectory, source: Path, batch: int
+) -> None:
     for kill_after in (1, 40, 90):
+
+        def has_come(count: int = kill_after) -> bool:
+            return len(plane.frames) >= count
+
         process = start_sensor("run", "--state", state.path, "--source", source, "--batch", batch)
-        plane.until(lambda kill_after=kill_after: len(plane.frames) >= kill_after)
+        plane.until(has_come)
         process.kill()
         process.communicate(timeout=30)
         # what was spooled and not acknowledged is still there; the server may have had it already
@@ -59,7 +66,7 @@ def test_kills_at_any_moment_lose_no_frame_and_give_no_number_twice(plane, state
     assert sorted(plane.frames) == list(range(1, encoded + 1))
 
 
-def test_kills_while_the_server_is_down_lose_no_frame(plane, state, source):
+def test_kills_while_the_server_is_down_lose_no_frame(plane: DevicePlane, state: StateDirectory, source: Path) -> None:
     sensor("run", "--state", state.path, "--source", source, "--count", "1", "--exit-when-drained")
     plane.stop()
     for _ in range(3):
@@ -80,7 +87,9 @@ def test_kills_while_the_server_is_down_lose_no_frame(plane, state, source):
     assert sorted(plane.frames) == list(range(1, max(before) + 2))
 
 
-def test_an_outage_in_the_middle_of_a_run_loses_no_frame(plane, state, source):
+def test_an_outage_in_the_middle_of_a_run_loses_no_frame(
+    plane: DevicePlane, state: StateDirectory, source: Path
+) -> None:
     process = start_sensor(
         "run", "--state", state.path, "--source", source, "--once", "--rate", "100", "--exit-when-drained"
     )
@@ -94,7 +103,9 @@ def test_an_outage_in_the_middle_of_a_run_loses_no_frame(plane, state, source):
     assert sorted(plane.frames) == list(range(1, 61)) and plane.conflicts == []
 
 
-def test_tables_are_renewed_while_running_and_uploads_go_on(plane, state, source, publisher):
+def test_tables_are_renewed_while_running_and_uploads_go_on(
+    plane: DevicePlane, state: StateDirectory, source: Path, publisher: Publisher
+) -> None:
     process = start_sensor("run", "--state", state.path, "--source", source, "--rate", "100")
     plane.until(lambda: len(plane.frames) >= 10)
     publisher.publish(V2)
@@ -120,7 +131,9 @@ def test_tables_are_renewed_while_running_and_uploads_go_on(plane, state, source
     assert [event["event"] for event in events(log)].count("bundle-activated") == 2
 
 
-def test_an_update_that_hangs_stops_no_upload(plane, state, source, publisher):
+def test_an_update_that_hangs_stops_no_upload(
+    plane: DevicePlane, state: StateDirectory, source: Path, publisher: Publisher
+) -> None:
     process = start_sensor("run", "--state", state.path, "--source", source, "--rate", "100")
     plane.until(lambda: len(plane.frames) >= 5)
     plane.hold("/tuf/metadata/timestamp.json")
@@ -137,7 +150,9 @@ def test_an_update_that_hangs_stops_no_upload(plane, state, source, publisher):
     assert process.returncode == 0, log
 
 
-def test_a_spool_over_its_quota_drops_the_oldest_and_says_so(plane, state, source):
+def test_a_spool_over_its_quota_drops_the_oldest_and_says_so(
+    plane: DevicePlane, state: StateDirectory, source: Path
+) -> None:
     plane.judge = lambda sequence, body: ProblemCode.NOT_READY
 
     arguments = ("--once", "--spool-frames", "10", "--log-level", "debug")
@@ -153,9 +168,9 @@ def test_a_spool_over_its_quota_drops_the_oldest_and_says_so(plane, state, sourc
     assert sorted(plane.frames) == list(range(51, 61))
 
 
-def tables_of(plane) -> dict[str, int]:
+def tables_of(plane: DevicePlane) -> dict[str, int]:
     counts = {V1.tables.tables_id: 0, V2.tables.tables_id: 0}
     for body in plane.frames.values():
-        tables_id = inspect(body).tables_id
+        tables_id = inspect(body).tables_id or ""
         counts[tables_id] = counts.get(tables_id, 0) + 1
     return counts

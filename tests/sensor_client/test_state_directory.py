@@ -1,5 +1,7 @@
 """What a device must not forget, and who may touch it."""
 
+from pathlib import Path
+
 import pytest
 
 from sensor_client.state_directory import Identity, StateDirectory, StateError
@@ -9,7 +11,7 @@ from tests.sensor_client.device_plane import TOKEN
 IDENTITY = Identity(server_url="http://host:8000", enrolment=Enrolment(device_id="dev1", token=TOKEN, family="signs"))
 
 
-def test_an_identity_is_kept_in_a_file_for_its_owner_only(tmp_path):
+def test_an_identity_is_kept_in_a_file_for_its_owner_only(tmp_path: Path) -> None:
     state = StateDirectory(tmp_path / "new" / "device")
     state.make()
 
@@ -20,12 +22,12 @@ def test_an_identity_is_kept_in_a_file_for_its_owner_only(tmp_path):
     assert state.path.stat().st_mode & 0o077 == 0
 
 
-def test_a_token_shows_in_no_text_of_an_identity():
+def test_a_token_shows_in_no_text_of_an_identity() -> None:
     assert TOKEN not in repr(IDENTITY) and TOKEN not in str(IDENTITY) and TOKEN not in f"{[IDENTITY]}"
 
 
 @pytest.mark.parametrize("content", ["", "{", "{}", '{"server_url": "x", "enrolment": {}}'])
-def test_a_damaged_identity_is_named_and_its_content_is_not_told(tmp_path, content):
+def test_a_damaged_identity_is_named_and_its_content_is_not_told(tmp_path: Path, content: str) -> None:
     state = StateDirectory(tmp_path)
     state.identity_file.write_text(content)
 
@@ -33,7 +35,7 @@ def test_a_damaged_identity_is_named_and_its_content_is_not_told(tmp_path, conte
         state.identity()
 
 
-def test_one_process_works_in_a_directory_at_a_time(tmp_path):
+def test_one_process_works_in_a_directory_at_a_time(tmp_path: Path) -> None:
     state = StateDirectory(tmp_path)
 
     with state.claimed(), pytest.raises(StateError, match="another dctwire-sensor"), state.claimed():
@@ -43,7 +45,7 @@ def test_one_process_works_in_a_directory_at_a_time(tmp_path):
         pass
 
 
-def test_a_place_that_cannot_be_a_directory_is_refused(tmp_path):
+def test_a_place_that_cannot_be_a_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(StateError, match="file"):

@@ -1,18 +1,24 @@
 """Spool to server."""
 
 import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from sensor_client.device_channel import DeviceChannel
 from sensor_client.errors import UnauthorisedError
+from sensor_client.signals import Signals
 from sensor_client.spool import Spool, SpoolLimits
 from sensor_client.uploader import Uploader, UploadSettings
 from shared.errors import ChannelError
 from shared.jpeg import Decoder, Encoder, Sampling, Stream, TableSet, inspect
 from shared.wire import Batch, ProblemCode
-from tests.sensor_client.device_plane import Answer, problem
+from tests.sensor_client.device_plane import Answer, DevicePlane, problem
+from tests.sensor_client.fakes import FakeClock
 
 TABLES = TableSet.standard(50)
 OTHER_TABLES = TableSet.standard(80)
@@ -32,9 +38,17 @@ def fill(spool: Spool, count: int, tables: TableSet = TABLES, label: str | None 
     ]
 
 
+class MakeUploader(Protocol):
+    def __call__(self, other_spool: Spool | None = None, **settings: Any) -> Uploader: ...
+
+
+class Drained(Protocol):
+    def __call__(self, **settings: Any) -> None: ...
+
+
 @pytest.fixture
-def make(spool, channel, clock, signals):
-    def make(other_spool: Spool | None = None, **settings) -> Uploader:
+def make(spool: Spool, channel: DeviceChannel, clock: FakeClock, signals: Signals) -> MakeUploader:
+    def make(other_spool: Spool | None = None, **settings: Any) -> Uploader:
         return Uploader(
             spool=other_spool or spool,
             channel=channel,
@@ -48,17 +62,17 @@ def make(spool, channel, clock, signals):
 
 
 @pytest.fixture
-def drained(signals, make):
+def drained(signals: Signals, make: MakeUploader) -> Drained:
     """Run an uploader until everything is delivered."""
 
-    def drained(**settings) -> None:
+    def drained(**settings: Any) -> None:
         signals.end_source()
         make(ends_when_drained=True, **settings).run()
 
     return drained
 
 
-def test_frames_are_delivered_byte_for_byte_in_order(spool, plane, drained):
+def test_frames_are_delivered_byte_for_byte_in_order(spool: Spool, plane: DevicePlane, drained: Drained) -> None:
     fill(spool, 5)
 
     drained()
@@ -68,7 +82,7 @@ def test_frames_are_delivered_byte_for_byte_in_order(spool, plane, drained):
     assert spool.depth().frames == 0 and spool.counters().acknowledged == 5
 
 
-def test_a_batch_delivers_the_same_frames_in_fewer_requests(spool, plane, drained):
+def test_a_batch_delivers_the_same_frames_in_fewer_requests(spool: Spool, plane: DevicePlane, drained: Drained) -> None:
     fill(spool, 10)
 
     drained(batch=4)
@@ -79,7 +93,7 @@ def test_a_batch_delivers_the_same_frames_in_fewer_requests(spool, plane, draine
     assert batches[0].items[0].captured_at_ms == 1000
 
 
-def test_only_frames_with_the_same_prefix_share_a_batch(spool, plane, drained):
+def test_only_frames_with_the_same_prefix_share_a_batch(spool: Spool, plane: DevicePlane, drained: Drained) -> None:
     fill(spool, 3)
     fill(spool, 3, OTHER_TABLES)
 
@@ -90,7 +104,7 @@ def test_only_frames_with_the_same_prefix_share_a_batch(spool, plane, drained):
     assert plane.frames[4] == jpeg(0, OTHER_TABLES)
 
 
-def test_interchange_frames_can_share_a_batch_too(spool, plane, drained):
+def test_interchange_frames_can_share_a_batch_too(spool: Spool, plane: DevicePlane, drained: Drained) -> None:
     for seed in range(3):
         spool.append(jpeg(seed, stream=Stream.INTERCHANGE), 0)
 
@@ -100,7 +114,9 @@ def test_interchange_frames_can_share_a_batch_too(spool, plane, drained):
     assert len(plane.requests) == 1
 
 
-def test_an_incomplete_batch_waits_for_more_frames_but_not_for_ever(spool, plane, make, clock):
+def test_an_incomplete_batch_waits_for_more_frames_but_not_for_ever(
+    spool: Spool, plane: DevicePlane, make: MakeUploader, clock: FakeClock
+) -> None:
     uploader = make(batch=4, linger_seconds=5.0)
     fill(spool, 3)
 
@@ -113,7 +129,7 @@ def test_an_incomplete_batch_waits_for_more_frames_but_not_for_ever(spool, plane
     assert len(plane.frames) == 3
 
 
-def test_a_complete_batch_waits_for_nothing(spool, plane, make):
+def test_a_complete_batch_waits_for_nothing(spool: Spool, plane: DevicePlane, make: MakeUploader) -> None:
     uploader = make(batch=4, linger_seconds=5.0)
     fill(spool, 3)
     assert not uploader.step()
@@ -124,7 +140,7 @@ def test_a_complete_batch_waits_for_nothing(spool, plane, make):
     assert len(plane.frames) == 4
 
 
-def test_large_frames_make_small_batches(spool, plane, make):
+def test_large_frames_make_small_batches(spool: Spool, plane: DevicePlane, make: MakeUploader) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (512, 1024, 3), dtype=np.uint8)
     body = Encoder(TableSet.standard(95)).encode(noise, Stream.INTERCHANGE)
     for _ in range(6):
@@ -137,7 +153,9 @@ def test_large_frames_make_small_batches(spool, plane, make):
     assert (sent - 1) * len(body) < 1024 * 1024 <= sent * len(body)
 
 
-def test_an_idle_uploader_sleeps_until_the_lingering_batch_is_due(spool, plane, make, clock, signals):
+def test_an_idle_uploader_sleeps_until_the_lingering_batch_is_due(
+    spool: Spool, plane: DevicePlane, make: MakeUploader, clock: FakeClock, signals: Signals
+) -> None:
     fill(spool, 2)
     clock.on_wait = lambda seconds: signals.request_stop() if plane.frames else None
 
@@ -146,7 +164,9 @@ def test_an_idle_uploader_sleeps_until_the_lingering_batch_is_due(spool, plane, 
     assert clock.waits[0] == 5.0 and len(plane.frames) == 2
 
 
-def test_a_server_that_is_down_and_comes_up_again_gets_everything(spool, plane, drained, clock):
+def test_a_server_that_is_down_and_comes_up_again_gets_everything(
+    spool: Spool, plane: DevicePlane, drained: Drained, clock: FakeClock
+) -> None:
     fill(spool, 4)
     plane.stop()
     clock.on_wait = lambda seconds: plane.start() if len(clock.waits) == 3 else None
@@ -157,7 +177,7 @@ def test_a_server_that_is_down_and_comes_up_again_gets_everything(spool, plane, 
     assert clock.waits == [0.25, 0.5, 1.0]
 
 
-def test_retry_after_is_honoured(spool, plane, drained, clock):
+def test_retry_after_is_honoured(spool: Spool, plane: DevicePlane, drained: Drained, clock: FakeClock) -> None:
     fill(spool, 1)
     plane.scripted.append(("/v1/frames", problem(ProblemCode.QUEUE_FULL, Retry_After="30")))
 
@@ -166,7 +186,7 @@ def test_retry_after_is_honoured(spool, plane, drained, clock):
     assert clock.waits == [30.25] and plane.receipts == [1]
 
 
-def test_a_success_ends_the_backing_off(spool, plane, drained, clock):
+def test_a_success_ends_the_backing_off(spool: Spool, plane: DevicePlane, drained: Drained, clock: FakeClock) -> None:
     fill(spool, 2)
     busy = ("/v1/frames", problem(ProblemCode.NOT_READY))
     plane.scripted += [busy, busy, ("/v1/frames", Answer(204)), busy]
@@ -176,7 +196,9 @@ def test_a_success_ends_the_backing_off(spool, plane, drained, clock):
     assert clock.waits == [0.25, 0.5, 0.25]
 
 
-def test_a_refused_frame_becomes_a_dead_letter_and_the_next_one_goes_on(spool, plane, drained):
+def test_a_refused_frame_becomes_a_dead_letter_and_the_next_one_goes_on(
+    spool: Spool, plane: DevicePlane, drained: Drained
+) -> None:
     fill(spool, 3)
     plane.judge = lambda sequence, body: ProblemCode.CORRUPT_JPEG if sequence == 2 else None
 
@@ -186,7 +208,7 @@ def test_a_refused_frame_becomes_a_dead_letter_and_the_next_one_goes_on(spool, p
     assert [(letter.sequence, letter.code) for letter in spool.dead_letters()] == [(2, "corrupt-jpeg")]
 
 
-def test_a_bad_frame_of_a_batch_fails_alone(spool, plane, drained):
+def test_a_bad_frame_of_a_batch_fails_alone(spool: Spool, plane: DevicePlane, drained: Drained) -> None:
     fill(spool, 5)
     plane.judge = lambda sequence, body: ProblemCode.CORRUPT_JPEG if sequence == 2 else None
 
@@ -196,7 +218,9 @@ def test_a_bad_frame_of_a_batch_fails_alone(spool, plane, drained):
     assert [letter.sequence for letter in spool.dead_letters()] == [2]
 
 
-def test_a_frame_of_a_batch_that_is_to_be_sent_again_is_and_the_others_are_not(spool, plane, drained, clock):
+def test_a_frame_of_a_batch_that_is_to_be_sent_again_is_and_the_others_are_not(
+    spool: Spool, plane: DevicePlane, drained: Drained, clock: FakeClock
+) -> None:
     fill(spool, 3)
     verdicts = {2: [ProblemCode.TIMED_OUT]}
     plane.judge = lambda sequence, body: verdicts.get(sequence, [None]).pop() if verdicts.get(sequence) else None
@@ -207,7 +231,7 @@ def test_a_frame_of_a_batch_that_is_to_be_sent_again_is_and_the_others_are_not(s
     assert clock.waits == [0.25]
 
 
-def test_a_batch_refused_as_a_whole_is_taken_apart(spool, plane, drained):
+def test_a_batch_refused_as_a_whole_is_taken_apart(spool: Spool, plane: DevicePlane, drained: Drained) -> None:
     fill(spool, 4)
     plane.scripted.append(("/v1/frames:batch", problem(ProblemCode.TOO_LARGE)))
     plane.judge = lambda sequence, body: ProblemCode.OVER_LIMIT if sequence == 3 else None
@@ -223,7 +247,9 @@ def unknown_to_the_server(sequence: int, body: bytes) -> ProblemCode | None:
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-def test_tables_the_server_does_not_know_are_put_back_under_the_same_number(spool, plane, drained, batch):
+def test_tables_the_server_does_not_know_are_put_back_under_the_same_number(
+    spool: Spool, plane: DevicePlane, drained: Drained, batch: int
+) -> None:
     fill(spool, 3)
     plane.judge = unknown_to_the_server
 
@@ -237,7 +263,9 @@ def test_tables_the_server_does_not_know_are_put_back_under_the_same_number(spoo
         assert all(np.array_equal(a, b) for a, b in zip(sent.planes, kept.planes, strict=True))
 
 
-def test_a_batch_refused_for_its_tables_is_not_sent_once_more_without_them(spool, plane, drained):
+def test_a_batch_refused_for_its_tables_is_not_sent_once_more_without_them(
+    spool: Spool, plane: DevicePlane, drained: Drained
+) -> None:
     fill(spool, 3)
     plane.scripted.append(("/v1/frames:batch", problem(ProblemCode.UNKNOWN_TABLES)))
 
@@ -247,7 +275,9 @@ def test_a_batch_refused_for_its_tables_is_not_sent_once_more_without_them(spool
     assert all(inspect(body).stream is Stream.INTERCHANGE for body in plane.frames.values())
 
 
-def test_an_interchange_frame_refused_for_its_tables_goes_round_no_circle(spool, plane, drained):
+def test_an_interchange_frame_refused_for_its_tables_goes_round_no_circle(
+    spool: Spool, plane: DevicePlane, drained: Drained
+) -> None:
     spool.append(jpeg(0, stream=Stream.INTERCHANGE), 0)
     plane.judge = lambda sequence, body: ProblemCode.UNKNOWN_TABLES
 
@@ -257,7 +287,9 @@ def test_an_interchange_frame_refused_for_its_tables_goes_round_no_circle(spool,
     assert [letter.code for letter in spool.dead_letters()] == ["unknown-tables"]
 
 
-def test_a_damaged_frame_whose_tables_cannot_be_put_back_becomes_a_dead_letter(spool, plane, drained):
+def test_a_damaged_frame_whose_tables_cannot_be_put_back_becomes_a_dead_letter(
+    spool: Spool, plane: DevicePlane, drained: Drained
+) -> None:
     spool.keep_tables(TABLES.tables_id, TABLES.to_stream())
     spool.append(jpeg(0)[:60] + b"\xff\xd9", 0, tables_id=TABLES.tables_id)
     plane.judge = lambda sequence, body: ProblemCode.UNKNOWN_TABLES
@@ -267,7 +299,9 @@ def test_a_damaged_frame_whose_tables_cannot_be_put_back_becomes_a_dead_letter(s
     assert [letter.code for letter in spool.dead_letters()] == ["unknown-tables"]
 
 
-def test_a_token_that_is_not_valid_ends_the_uploader_and_keeps_the_frames(spool, plane, make):
+def test_a_token_that_is_not_valid_ends_the_uploader_and_keeps_the_frames(
+    spool: Spool, plane: DevicePlane, make: MakeUploader
+) -> None:
     fill(spool, 3)
     plane.scripted.append(("/v1/frames", problem(ProblemCode.INVALID_TOKEN)))
 
@@ -277,7 +311,9 @@ def test_a_token_that_is_not_valid_ends_the_uploader_and_keeps_the_frames(spool,
     assert spool.depth().frames == 3 and len(plane.requests) == 1
 
 
-def test_a_lost_reply_brings_the_frame_again_under_the_same_number(spool, plane, drained):
+def test_a_lost_reply_brings_the_frame_again_under_the_same_number(
+    spool: Spool, plane: DevicePlane, drained: Drained
+) -> None:
     fill(spool, 2)
     plane.after_frame = cut_the_first_reply(plane)
 
@@ -287,8 +323,8 @@ def test_a_lost_reply_brings_the_frame_again_under_the_same_number(spool, plane,
     assert spool.counters().acknowledged == 2
 
 
-def cut_the_first_reply(plane):
-    cuts = []
+def cut_the_first_reply(plane: DevicePlane) -> Callable[[int], None]:
+    cuts: list[int] = []
 
     def after_frame(sequence: int) -> None:
         if not cuts:
@@ -298,7 +334,9 @@ def cut_the_first_reply(plane):
     return after_frame
 
 
-def test_labels_are_told_after_their_frames_are_acknowledged(spool, plane, drained):
+def test_labels_are_told_after_their_frames_are_acknowledged(
+    spool: Spool, plane: DevicePlane, drained: Drained
+) -> None:
     fill(spool, 2, label="stop")
 
     drained()
@@ -308,7 +346,15 @@ def test_labels_are_told_after_their_frames_are_acknowledged(spool, plane, drain
     assert spool.counters().labels_sent == 2
 
 
-def test_a_label_survives_a_broken_line_and_a_restart(tmp_path, spool, plane, channel, clock, signals, make):
+def test_a_label_survives_a_broken_line_and_a_restart(
+    tmp_path: Path,
+    spool: Spool,
+    plane: DevicePlane,
+    channel: DeviceChannel,
+    clock: FakeClock,
+    signals: Signals,
+    make: MakeUploader,
+) -> None:
     fill(spool, 1, label="stop")
     make().step()
     plane.scripted.append(("/v1/frames/dev1.1/label", problem(ProblemCode.NOT_READY)))
@@ -325,7 +371,9 @@ def test_a_label_survives_a_broken_line_and_a_restart(tmp_path, spool, plane, ch
     again.close()
 
 
-def test_labels_told_before_a_line_broke_are_not_told_again(spool, plane, make, drained):
+def test_labels_told_before_a_line_broke_are_not_told_again(
+    spool: Spool, plane: DevicePlane, make: MakeUploader, drained: Drained
+) -> None:
     sequences = fill(spool, 3, label="stop")
     spool.acknowledge(sequences)
     plane.frames = dict.fromkeys(sequences, b"")
@@ -339,7 +387,7 @@ def test_labels_told_before_a_line_broke_are_not_told_again(spool, plane, make, 
     assert sorted(plane.labels) == sequences and spool.counters().labels_sent == 3
 
 
-def test_a_refused_label_is_counted_and_not_told_again(spool, plane, drained):
+def test_a_refused_label_is_counted_and_not_told_again(spool: Spool, plane: DevicePlane, drained: Drained) -> None:
     fill(spool, 1, label="stop")
     plane.scripted.append(("/v1/frames/dev1.1/label", problem(ProblemCode.BAD_REQUEST)))
 
@@ -348,8 +396,10 @@ def test_a_refused_label_is_counted_and_not_told_again(spool, plane, drained):
     assert (spool.counters().labels_sent, spool.counters().labels_refused) == (0, 1)
 
 
-def test_the_last_frames_are_not_forgotten_when_the_source_ends_meanwhile(spool, plane, make, clock, signals):
-    def last_frames(seconds):
+def test_the_last_frames_are_not_forgotten_when_the_source_ends_meanwhile(
+    spool: Spool, plane: DevicePlane, make: MakeUploader, clock: FakeClock, signals: Signals
+) -> None:
+    def last_frames(seconds: float) -> None:
         if not signals.source_ended.is_set():
             fill(spool, 2)
             signals.end_source()
@@ -361,7 +411,9 @@ def test_the_last_frames_are_not_forgotten_when_the_source_ends_meanwhile(spool,
     assert plane.receipts == [1, 2]
 
 
-def test_a_stop_leaves_the_rest_in_the_spool(spool, plane, make, signals):
+def test_a_stop_leaves_the_rest_in_the_spool(
+    spool: Spool, plane: DevicePlane, make: MakeUploader, signals: Signals
+) -> None:
     fill(spool, 5)
     plane.after_frame = lambda sequence: signals.request_stop() if sequence == 2 else None
 
@@ -370,7 +422,7 @@ def test_a_stop_leaves_the_rest_in_the_spool(spool, plane, make, signals):
     assert [frame.sequence for frame in spool.oldest(9)] == [3, 4, 5]
 
 
-def test_http_costs_few_bytes_a_frame(spool, plane, drained):
+def test_http_costs_few_bytes_a_frame(spool: Spool, plane: DevicePlane, drained: Drained) -> None:
     """Bytes of the request beside the scan: what the wire carries for one frame, posted alone and in sixteens."""
     fill(spool, 17)
     scans = [inspect(frame.body).scan_bytes for frame in spool.oldest(17)]
@@ -382,7 +434,7 @@ def test_http_costs_few_bytes_a_frame(spool, plane, drained):
     assert (batch.head_bytes + len(batch.body) - sum(scans[:16])) / 16 < 24
 
 
-def test_grey_frames_travel_like_any_other(spool, plane, drained):
+def test_grey_frames_travel_like_any_other(spool: Spool, plane: DevicePlane, drained: Drained) -> None:
     tables = TableSet.standard(50, Sampling.GREY)
     spool.keep_tables(tables.tables_id, tables.to_stream())
     body = Encoder(tables).encode(np.full((16, 16), 77, np.uint8))

@@ -93,6 +93,14 @@ def test_a_verified_bundle_is_installed_then_saved_then_used_and_raises_the_floo
     assert (state.kept.phase, known_etag(state), quiet_seq(state)) == (Running(), '"2"', 2)
 
 
+def test_the_floor_does_not_fall_with_a_bundle_that_names_a_lower_one() -> None:
+    fetching = replace(FETCHING_V2, kept=UpdateState(seq=1, floor_counter=2))
+
+    state, _ = next_state(fetching, Verified(assignment(2, 2), bundle(2, min_counter=1)), NOW)
+
+    assert state.kept.floor_counter == 2
+
+
 def test_a_trial_is_saved_before_its_bundle_is_installed() -> None:
     state, actions = next_state(FETCHING_V2, Verified(assignment(2, 2), V2), NOW, TRYING)
 
@@ -193,6 +201,14 @@ def test_a_failed_trial_returns_to_the_bundle_before_and_is_not_tried_again() ->
     refused, actions = next_state(again, Verified(assignment(5, 2), V2), NOW, TRYING)
     assert (refused.active, actions, refused.kept.seq) == (V1, (Save(),), 5)
     assert next_state(state, Failed(V1.target, "why"), NOW, TRYING) == (state, ())
+
+
+def test_only_the_latest_failed_bundles_are_remembered() -> None:
+    trial = replace(TRYING_V2, kept=TRYING_V2.kept.model_copy(update={"rejected_digests": ("a", "b")}))
+
+    state, _ = next_state(trial, Failed(V2.target, "why"), NOW, TRYING)
+
+    assert state.kept.rejected_digests == ("b", V2.digest)
 
 
 def test_a_trial_ends_with_the_start_that_is_too_much() -> None:
@@ -299,8 +315,8 @@ class Device(RuleBasedStateMachine):
 
     @precondition(lambda self: self.state.fetching is not None)
     @rule(
-        outcome=st.sampled_from(["verified", "verified", "unverified", "unfit"]),
-        is_stale=st.booleans(),
+        outcome=st.sampled_from(["verified", "verified", "verified", "verified", "unverified", "unfit"]),
+        is_stale=st.sampled_from([False, False, False, True]),
         last_action=st.integers(0, 9),
     )
     def fetch(self, outcome: str, is_stale: bool, last_action: int) -> None:
@@ -401,4 +417,4 @@ class Device(RuleBasedStateMachine):
 
 
 TestDevice = Device.TestCase
-TestDevice.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+TestDevice.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)

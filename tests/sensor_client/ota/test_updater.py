@@ -1,15 +1,20 @@
 """Updates over a real TUF repository: what is believed, what is refused, and that the active bundle stays."""
 
+from pathlib import Path
+
 import pytest
 
 from sensor_client.active_bundle import ActiveBundle
+from sensor_client.device_channel import DeviceChannel
 from sensor_client.errors import UnauthorisedError
-from sensor_client.ota import Slots, Updater, UpdateSettings, UpdateStateFile
+from sensor_client.ota import RefusedOffer, Slots, Updater, UpdateSettings, UpdateStateFile
 from sensor_client.ota.states import Policy
+from sensor_client.signals import Signals
 from shared.errors import ChannelError
 from shared.trust import TrustClient
 from shared.wire import ProblemCode
-from tests.sensor_client.device_plane import problem
+from tests.sensor_client.device_plane import DevicePlane, problem
+from tests.sensor_client.fakes import FakeClock
 from tests.sensor_client.signed_bundles import THRIFTY, Publisher, make_bundle
 
 TRUST_ATTEMPTS = Policy().trust_attempts
@@ -21,7 +26,9 @@ V2 = make_bundle(2, quality=70)
 class Device:
     """The updater of one device, which can be restarted."""
 
-    def __init__(self, folder, channel, publisher, signals, clock):
+    def __init__(
+        self, folder: Path, channel: DeviceChannel, publisher: Publisher, signals: Signals, clock: FakeClock
+    ) -> None:
         self._parts = (folder, channel, publisher, signals, clock)
         self.clock, self.signals = clock, signals
         self.slots = Slots(folder / "bundles")
@@ -48,18 +55,24 @@ class Device:
     def runs(self) -> str:
         return self.active.bundle.name if self.active.bundle else ""
 
+    @property
+    def last_refused(self) -> RefusedOffer:
+        refused = self.state_file.load().last_refused
+        assert refused is not None
+        return refused
+
     def work(self, steps: int = 1) -> None:
         for _ in range(steps):
             self.updater.step()
 
 
 @pytest.fixture
-def device(tmp_path, channel, publisher, signals, clock):
+def device(tmp_path: Path, channel: DeviceChannel, publisher: Publisher, signals: Signals, clock: FakeClock) -> Device:
     return Device(tmp_path, channel, publisher, signals, clock)
 
 
 @pytest.fixture
-def on_v1(device, plane, publisher):
+def on_v1(device: Device, plane: DevicePlane, publisher: Publisher) -> Device:
     publisher.publish(V1)
     plane.assign(1, "signs", 1)
     device.work()
@@ -67,7 +80,7 @@ def on_v1(device, plane, publisher):
     return device
 
 
-def test_a_new_device_fetches_its_first_bundle(device, plane, publisher):
+def test_a_new_device_fetches_its_first_bundle(device: Device, plane: DevicePlane, publisher: Publisher) -> None:
     publisher.publish(V1)
     plane.assign(4, "signs", 1)
 
@@ -78,12 +91,14 @@ def test_a_new_device_fetches_its_first_bundle(device, plane, publisher):
     assert (device.state_file.load().seq, device.state_file.load().activations) == (4, 1)
 
 
-def test_without_an_assignment_there_is_nothing_to_do_yet(device):
+def test_without_an_assignment_there_is_nothing_to_do_yet(device: Device) -> None:
     assert not device.updater.step()
     assert device.runs == ""
 
 
-def test_a_newer_assignment_replaces_the_bundle_and_keeps_the_one_before(on_v1, plane, publisher):
+def test_a_newer_assignment_replaces_the_bundle_and_keeps_the_one_before(
+    on_v1: Device, plane: DevicePlane, publisher: Publisher
+) -> None:
     publisher.publish(V2)
     plane.assign(2, "signs", 2)
 
@@ -93,7 +108,7 @@ def test_a_newer_assignment_replaces_the_bundle_and_keeps_the_one_before(on_v1, 
     assert on_v1.slots.previous() == V1
 
 
-def test_a_settled_assignment_is_confirmed_by_etag_and_downloads_nothing(on_v1, plane):
+def test_a_settled_assignment_is_confirmed_by_etag_and_downloads_nothing(on_v1: Device, plane: DevicePlane) -> None:
     before = len(plane.requests)
 
     on_v1.work()
@@ -102,7 +117,7 @@ def test_a_settled_assignment_is_confirmed_by_etag_and_downloads_nothing(on_v1, 
     assert plane.requests[-1].headers["if-none-match"] == '"1"'
 
 
-def test_an_operator_can_take_a_version_back(on_v1, plane, publisher):
+def test_an_operator_can_take_a_version_back(on_v1: Device, plane: DevicePlane, publisher: Publisher) -> None:
     publisher.publish(V2)
     plane.assign(2, "signs", 2)
     on_v1.work()
@@ -113,7 +128,9 @@ def test_an_operator_can_take_a_version_back(on_v1, plane, publisher):
     assert on_v1.runs == "signs/1"
 
 
-def test_a_version_below_the_security_floor_is_refused_once_and_the_active_one_stays(on_v1, plane, publisher):
+def test_a_version_below_the_security_floor_is_refused_once_and_the_active_one_stays(
+    on_v1: Device, plane: DevicePlane, publisher: Publisher
+) -> None:
     publisher.publish(make_bundle(5, min_counter=2))
     plane.assign(2, "signs", 5)
     on_v1.work()
@@ -122,15 +139,11 @@ def test_a_version_below_the_security_floor_is_refused_once_and_the_active_one_s
     on_v1.work(steps=4)
 
     assert on_v1.runs == "signs/5"
-    settled = on_v1.state_file.load()
-    assert (settled.refusals, settled.last_refused.code, settled.last_refused.target) == (
-        1,
-        "offer-refused",
-        "signs/1.json",
-    )
+    assert on_v1.state_file.load().refusals == 1
+    assert (on_v1.last_refused.code, on_v1.last_refused.target) == ("offer-refused", "signs/1.json")
 
 
-def test_the_floor_outlives_restarts_and_going_back(on_v1, plane, publisher):
+def test_the_floor_outlives_restarts_and_going_back(on_v1: Device, plane: DevicePlane, publisher: Publisher) -> None:
     for bundle in (make_bundle(2), make_bundle(5, min_counter=2)):
         publisher.publish(bundle)
     for seq, counter in ((2, 5), (3, 2), (4, 1)):
@@ -141,17 +154,19 @@ def test_the_floor_outlives_restarts_and_going_back(on_v1, plane, publisher):
     assert on_v1.runs == "signs/2"
 
 
-def test_a_bundle_of_another_family_is_refused(on_v1, plane, publisher):
+def test_a_bundle_of_another_family_is_refused(on_v1: Device, plane: DevicePlane, publisher: Publisher) -> None:
     publisher.publish(make_bundle(2, family="letters"))
     plane.assign(2, "letters", 2)
 
     on_v1.work()
 
     assert on_v1.runs == "signs/1"
-    assert "another family" in on_v1.state_file.load().last_refused.reason
+    assert "another family" in on_v1.last_refused.reason
 
 
-def test_a_bundle_whose_self_test_fails_here_is_refused(on_v1, plane, publisher):
+def test_a_bundle_whose_self_test_fails_here_is_refused(
+    on_v1: Device, plane: DevicePlane, publisher: Publisher
+) -> None:
     elsewhere = make_bundle(2)  # made by an encoder that knew nothing of the settings
     publisher.publish(make_bundle(2, settings=THRIFTY, selftest=elsewhere.selftest.sha256))
     plane.assign(2, "signs", 2)
@@ -159,21 +174,25 @@ def test_a_bundle_whose_self_test_fails_here_is_refused(on_v1, plane, publisher)
     on_v1.work()
 
     assert on_v1.runs == "signs/1"
-    assert on_v1.state_file.load().last_refused.code == "selftest-failed"
+    assert on_v1.last_refused.code == "selftest-failed"
 
 
 @pytest.mark.parametrize("data", [b"{}", b"not json", V2.to_bytes() + b"\n", bytes(5000)])
-def test_signed_bytes_that_are_no_bundle_are_refused(on_v1, plane, publisher, data):
+def test_signed_bytes_that_are_no_bundle_are_refused(
+    on_v1: Device, plane: DevicePlane, publisher: Publisher, data: bytes
+) -> None:
     publisher.publish(V2, data=data)
     plane.assign(2, "signs", 2)
 
     on_v1.work()
 
     assert on_v1.runs == "signs/1"
-    assert on_v1.state_file.load().last_refused.code == "invalid-bundle"
+    assert on_v1.last_refused.code == "invalid-bundle"
 
 
-def test_a_bundle_changed_on_the_server_is_tried_a_few_times_then_refused(on_v1, plane, publisher):
+def test_a_bundle_changed_on_the_server_is_tried_a_few_times_then_refused(
+    on_v1: Device, plane: DevicePlane, publisher: Publisher
+) -> None:
     publisher.publish(V2)
     file = publisher.file_of(V2)
     file.write_bytes(file.read_bytes().replace(b'"accuracy":0.5', b'"accuracy":0.9'))
@@ -182,12 +201,14 @@ def test_a_bundle_changed_on_the_server_is_tried_a_few_times_then_refused(on_v1,
     on_v1.work(steps=TRUST_ATTEMPTS + 3)
 
     assert on_v1.runs == "signs/1"
-    assert on_v1.state_file.load().last_refused.code == "untrusted"
+    assert on_v1.last_refused.code == "untrusted"
     fetched = [request for request in plane.requests if request.path.endswith(".2.json")]
     assert len(fetched) == TRUST_ATTEMPTS
 
 
-def test_an_offer_that_could_not_be_verified_is_taken_later_once_it_can_be(on_v1, plane, publisher):
+def test_an_offer_that_could_not_be_verified_is_taken_later_once_it_can_be(
+    on_v1: Device, plane: DevicePlane, publisher: Publisher
+) -> None:
     publisher.publish(V2)
     file, genuine = publisher.file_of(V2), publisher.file_of(V2).read_bytes()
     file.write_bytes(b"captive portal")
@@ -203,7 +224,9 @@ def test_an_offer_that_could_not_be_verified_is_taken_later_once_it_can_be(on_v1
     assert on_v1.runs == "signs/2"
 
 
-def test_an_offer_that_could_not_be_verified_is_asked_for_again_after_a_restart(on_v1, plane, publisher):
+def test_an_offer_that_could_not_be_verified_is_asked_for_again_after_a_restart(
+    on_v1: Device, plane: DevicePlane, publisher: Publisher
+) -> None:
     plane.assign(2, "signs", 2)
     on_v1.work(steps=TRUST_ATTEMPTS)
     publisher.publish(V2)
@@ -214,7 +237,7 @@ def test_an_offer_that_could_not_be_verified_is_asked_for_again_after_a_restart(
     assert on_v1.runs == "signs/2"
 
 
-def test_a_repository_of_another_root_is_not_believed(on_v1, plane, tmp_path):
+def test_a_repository_of_another_root_is_not_believed(on_v1: Device, plane: DevicePlane, tmp_path: Path) -> None:
     impostor = Publisher(tmp_path / "impostor")
     for bundle in (V1, V2):
         impostor.publish(bundle)
@@ -224,19 +247,21 @@ def test_a_repository_of_another_root_is_not_believed(on_v1, plane, tmp_path):
     on_v1.work(steps=TRUST_ATTEMPTS)
 
     assert on_v1.runs == "signs/1"
-    assert on_v1.state_file.load().last_refused.code == "untrusted"
+    assert on_v1.last_refused.code == "untrusted"
 
 
-def test_an_assignment_to_what_nobody_signed_is_refused(on_v1, plane):
+def test_an_assignment_to_what_nobody_signed_is_refused(on_v1: Device, plane: DevicePlane) -> None:
     plane.assign(2, "signs", 9)
 
     on_v1.work(steps=TRUST_ATTEMPTS)
 
     assert on_v1.runs == "signs/1"
-    assert "no such target" in on_v1.state_file.load().last_refused.reason
+    assert "no such target" in on_v1.last_refused.reason
 
 
-def test_a_publication_that_completes_between_two_tries_is_taken(on_v1, plane, publisher):
+def test_a_publication_that_completes_between_two_tries_is_taken(
+    on_v1: Device, plane: DevicePlane, publisher: Publisher
+) -> None:
     plane.assign(2, "signs", 2)
     on_v1.work()
 
@@ -247,7 +272,9 @@ def test_a_publication_that_completes_between_two_tries_is_taken(on_v1, plane, p
     assert on_v1.state_file.load().refusals == 0
 
 
-def test_a_refusal_is_remembered_by_the_next_start_and_ended_by_a_newer_assignment(on_v1, plane, publisher):
+def test_a_refusal_is_remembered_by_the_next_start_and_ended_by_a_newer_assignment(
+    on_v1: Device, plane: DevicePlane, publisher: Publisher
+) -> None:
     publisher.publish(make_bundle(2, selftest="0" * 64))
     plane.assign(2, "signs", 2)
     on_v1.work()
@@ -263,7 +290,9 @@ def test_a_refusal_is_remembered_by_the_next_start_and_ended_by_a_newer_assignme
     assert on_v1.runs == "signs/3"
 
 
-def test_a_device_whose_first_offer_was_refused_asks_on_but_fetches_it_no_more(device, plane, publisher):
+def test_a_device_whose_first_offer_was_refused_asks_on_but_fetches_it_no_more(
+    device: Device, plane: DevicePlane, publisher: Publisher
+) -> None:
     publisher.publish(make_bundle(1, selftest="0" * 64))
     plane.assign(1, "signs", 1)
 
@@ -273,7 +302,7 @@ def test_a_device_whose_first_offer_was_refused_asks_on_but_fetches_it_no_more(d
     assert len([request for request in plane.requests if request.path.endswith(".1.json")]) == 1
 
 
-def test_a_device_that_lost_its_slots_fetches_the_settled_assignment_again(on_v1):
+def test_a_device_that_lost_its_slots_fetches_the_settled_assignment_again(on_v1: Device) -> None:
     for slot in on_v1.slots._directory.iterdir():
         slot.unlink()
 
@@ -283,7 +312,9 @@ def test_a_device_that_lost_its_slots_fetches_the_settled_assignment_again(on_v1
     assert on_v1.runs == "signs/1"
 
 
-def test_a_line_that_breaks_in_the_middle_is_tried_again(on_v1, plane, publisher):
+def test_a_line_that_breaks_in_the_middle_is_tried_again(
+    on_v1: Device, plane: DevicePlane, publisher: Publisher
+) -> None:
     publisher.publish(V2)
     plane.assign(2, "signs", 2)
     plane.scripted.append(("/tuf/metadata/timestamp.json", problem(ProblemCode.NOT_READY)))
@@ -295,7 +326,9 @@ def test_a_line_that_breaks_in_the_middle_is_tried_again(on_v1, plane, publisher
     assert on_v1.runs == "signs/2"
 
 
-def test_a_disk_that_refuses_the_slot_leaves_the_active_bundle_and_is_tried_again(on_v1, plane, publisher):
+def test_a_disk_that_refuses_the_slot_leaves_the_active_bundle_and_is_tried_again(
+    on_v1: Device, plane: DevicePlane, publisher: Publisher
+) -> None:
     publisher.publish(V2)
     plane.assign(2, "signs", 2)
     obstacle = on_v1.slots._directory / "b.json"
@@ -310,7 +343,9 @@ def test_a_disk_that_refuses_the_slot_leaves_the_active_bundle_and_is_tried_agai
     assert on_v1.runs == "signs/2"
 
 
-def test_running_waits_for_news_and_backs_off_from_failures(on_v1, plane, publisher):
+def test_running_waits_for_news_and_backs_off_from_failures(
+    on_v1: Device, plane: DevicePlane, publisher: Publisher
+) -> None:
     publisher.publish(V2)
     plane.assign(2, "signs", 2)
     plane.scripted.append(("/v1/assignment", problem(ProblemCode.QUEUE_FULL, Retry_After="9")))
@@ -324,7 +359,9 @@ def test_running_waits_for_news_and_backs_off_from_failures(on_v1, plane, publis
     assert on_v1.clock.waits == [300.0, 9.25, 300.0]
 
 
-def test_an_assignment_named_by_a_reply_is_news_until_it_is_settled(on_v1, channel, plane, publisher, signals):
+def test_an_assignment_named_by_a_reply_is_news_until_it_is_settled(
+    on_v1: Device, channel: DeviceChannel, plane: DevicePlane, publisher: Publisher, signals: Signals
+) -> None:
     signals.assignment_news.clear()
     channel.send_frame(1, b"jpeg")
     assert not signals.assignment_news.is_set()
@@ -335,14 +372,14 @@ def test_an_assignment_named_by_a_reply_is_news_until_it_is_settled(on_v1, chann
     assert signals.assignment_news.is_set()
 
 
-def test_a_token_that_is_not_valid_ends_the_updater(device, plane):
+def test_a_token_that_is_not_valid_ends_the_updater(device: Device, plane: DevicePlane) -> None:
     plane.scripted.append(("/v1/assignment", problem(ProblemCode.INVALID_TOKEN)))
 
     with pytest.raises(UnauthorisedError):
         device.updater.run()
 
 
-def test_a_damaged_memory_of_assignments_counts_as_none(on_v1):
+def test_a_damaged_memory_of_assignments_counts_as_none(on_v1: Device) -> None:
     on_v1.state_file._path.write_bytes(b"\x00\x00")
 
     on_v1.restart()

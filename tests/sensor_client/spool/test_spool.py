@@ -1,6 +1,8 @@
 """The spool's promises, one by one."""
 
 import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,18 +10,18 @@ from sensor_client.spool import Depth, PendingLabel, Spool, SpoolError, SpoolLim
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Path:
     return tmp_path / "spool.sqlite3"
 
 
 @pytest.fixture
-def spool(path):
+def spool(path: Path) -> Iterator[Spool]:
     spool = Spool(path, SpoolLimits())
     yield spool
     spool.close()
 
 
-def test_frames_come_back_in_order_until_they_are_acknowledged(spool):
+def test_frames_come_back_in_order_until_they_are_acknowledged(spool: Spool) -> None:
     first, second = spool.append(b"one", 10), spool.append(b"two", 20)
 
     assert [frame.body for frame in spool.oldest(5)] == [b"one", b"two"]
@@ -31,7 +33,7 @@ def test_frames_come_back_in_order_until_they_are_acknowledged(spool):
     assert spool.counters().acknowledged_bytes == 3
 
 
-def test_a_sequence_is_never_given_again_after_everything_was_delivered(path):
+def test_a_sequence_is_never_given_again_after_everything_was_delivered(path: Path) -> None:
     spool = Spool(path, SpoolLimits())
     last = [spool.append(b"x", 0) for _ in range(3)][-1]
     spool.acknowledge(range(last + 1))
@@ -42,7 +44,7 @@ def test_a_sequence_is_never_given_again_after_everything_was_delivered(path):
     again.close()
 
 
-def test_over_the_row_quota_the_oldest_frames_are_dropped_and_counted(path):
+def test_over_the_row_quota_the_oldest_frames_are_dropped_and_counted(path: Path) -> None:
     spool = Spool(path, SpoolLimits(frames=2))
     sequences = [spool.append(b"frame", 0) for _ in range(5)]
 
@@ -52,7 +54,7 @@ def test_over_the_row_quota_the_oldest_frames_are_dropped_and_counted(path):
     spool.close()
 
 
-def test_over_the_byte_quota_the_oldest_frames_are_dropped_and_counted(path):
+def test_over_the_byte_quota_the_oldest_frames_are_dropped_and_counted(path: Path) -> None:
     spool = Spool(path, SpoolLimits(frame_bytes=100))
     for _ in range(3):
         spool.append(bytes(40), 0)
@@ -62,7 +64,7 @@ def test_over_the_byte_quota_the_oldest_frames_are_dropped_and_counted(path):
     spool.close()
 
 
-def test_a_frame_larger_than_the_whole_quota_is_itself_dropped_and_counted(path):
+def test_a_frame_larger_than_the_whole_quota_is_itself_dropped_and_counted(path: Path) -> None:
     spool = Spool(path, SpoolLimits(frame_bytes=100))
     spool.append(bytes(101), 0)
 
@@ -71,7 +73,7 @@ def test_a_frame_larger_than_the_whole_quota_is_itself_dropped_and_counted(path)
     spool.close()
 
 
-def test_an_answer_for_a_frame_that_was_dropped_meanwhile_changes_nothing(path):
+def test_an_answer_for_a_frame_that_was_dropped_meanwhile_changes_nothing(path: Path) -> None:
     spool = Spool(path, SpoolLimits(frames=1))
     gone = spool.append(b"one", 0, label="A")
     spool.append(b"two", 0)
@@ -85,7 +87,7 @@ def test_an_answer_for_a_frame_that_was_dropped_meanwhile_changes_nothing(path):
     spool.close()
 
 
-def test_a_refused_frame_becomes_a_dead_letter_with_its_reason(spool):
+def test_a_refused_frame_becomes_a_dead_letter_with_its_reason(spool: Spool) -> None:
     sequence = spool.append(b"bad", 77)
 
     spool.refuse(sequence, status=422, code="corrupt-jpeg", detail="d" * 10_000)
@@ -96,7 +98,7 @@ def test_a_refused_frame_becomes_a_dead_letter_with_its_reason(spool):
     assert spool.oldest(1) == [] and spool.counters().refused == 1
 
 
-def test_dead_letters_are_bounded_but_their_count_is_not(path):
+def test_dead_letters_are_bounded_but_their_count_is_not(path: Path) -> None:
     spool = Spool(path, SpoolLimits(dead_letters=2))
     for _ in range(4):
         spool.refuse(spool.append(b"bad", 0), status=415, code="not-a-jpeg", detail="")
@@ -106,7 +108,7 @@ def test_dead_letters_are_bounded_but_their_count_is_not(path):
     spool.close()
 
 
-def test_a_label_is_to_be_told_once_its_frame_is_acknowledged_and_until_that_is_confirmed(path):
+def test_a_label_is_to_be_told_once_its_frame_is_acknowledged_and_until_that_is_confirmed(path: Path) -> None:
     spool = Spool(path, SpoolLimits())
     labelled, plain = spool.append(b"one", 0, label="stop"), spool.append(b"two", 0)
     assert spool.pending_labels(9) == []
@@ -123,7 +125,7 @@ def test_a_label_is_to_be_told_once_its_frame_is_acknowledged_and_until_that_is_
     again.close()
 
 
-def test_tables_stay_as_long_as_a_waiting_frame_needs_them(spool):
+def test_tables_stay_as_long_as_a_waiting_frame_needs_them(spool: Spool) -> None:
     spool.keep_tables("old", b"old tables")
     sequence = spool.append(b"one", 0, tables_id="old")
     spool.keep_tables("new", b"new tables")
@@ -137,14 +139,14 @@ def test_tables_stay_as_long_as_a_waiting_frame_needs_them(spool):
     assert spool.tables_stream("newer") == b"newer tables"
 
 
-def test_a_frame_whose_tables_are_not_kept_cannot_be_stored(spool):
+def test_a_frame_whose_tables_are_not_kept_cannot_be_stored(spool: Spool) -> None:
     with pytest.raises(SpoolError, match="FOREIGN KEY"):
         spool.append(b"one", 0, tables_id="unheard-of")
 
     assert spool.depth().frames == 0 and spool.counters().encoded == 0
 
 
-def test_a_body_can_be_replaced_under_its_number(spool):
+def test_a_body_can_be_replaced_under_its_number(spool: Spool) -> None:
     spool.keep_tables("t", b"tables")
     sequence = spool.append(b"short", 5, tables_id="t", label="A")
 
@@ -155,7 +157,7 @@ def test_a_body_can_be_replaced_under_its_number(spool):
     assert spool.depth().frame_bytes == len(b"with its tables")
 
 
-def test_every_commit_is_synced_to_disk_in_a_write_ahead_log(spool, path):
+def test_every_commit_is_synced_to_disk_in_a_write_ahead_log(spool: Spool, path: Path) -> None:
     with sqlite3.connect(path) as other:
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     other.close()
@@ -163,7 +165,7 @@ def test_every_commit_is_synced_to_disk_in_a_write_ahead_log(spool, path):
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
-def test_a_spool_of_another_version_is_refused_by_name(path):
+def test_a_spool_of_another_version_is_refused_by_name(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
@@ -172,14 +174,14 @@ def test_a_spool_of_another_version_is_refused_by_name(path):
         Spool(path, SpoolLimits())
 
 
-def test_a_damaged_file_is_refused_by_name(path):
+def test_a_damaged_file_is_refused_by_name(path: Path) -> None:
     path.write_bytes(b"this is not a database, whatever its name says" * 100)
 
     with pytest.raises(SpoolError, match=r"spool\.sqlite3"):
         Spool(path, SpoolLimits())
 
 
-def test_a_full_disk_refuses_the_frame_and_keeps_the_rest(spool):
+def test_a_full_disk_refuses_the_frame_and_keeps_the_rest(spool: Spool) -> None:
     kept = spool.append(b"kept", 0)
     with spool._database.reading() as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
@@ -194,6 +196,6 @@ def test_a_full_disk_refuses_the_frame_and_keeps_the_rest(spool):
 
 
 @pytest.mark.parametrize("limits", [{"frames": 0}, {"frame_bytes": 0}, {"dead_letters": -1}])
-def test_a_quota_that_holds_nothing_is_refused(limits):
+def test_a_quota_that_holds_nothing_is_refused(limits: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="at least one frame"):
         SpoolLimits(**limits)

@@ -75,7 +75,7 @@ def test_the_largest_bundle_fits() -> None:
     counts.add(noise.integers(-99, 99, (9, 64, 4, 4), np.int16), noise.integers(-9, 9, (9, 128, 2, 2), np.int16))
     quant = noise.integers(1, 256, (3, 64), np.uint8)
     tables = TABLES.with_quant(quant).with_huffman(counts.tables())
-    settings = EncoderSettings(*noise.integers(0, 65, (1, 3, 64), np.uint8), quant > 128, quant)
+    settings = EncoderSettings(noise.integers(0, 65, (3, 64), np.uint8), quant > 128, quant)
     most, long_float = 2**31 - 1, 1.7976931348623157e308
     bundle = make(
         family="d" * 63,
@@ -113,6 +113,7 @@ def test_tables_for_few_bytes_do_not_hide_that_a_component_is_not_optimised(comp
     coarse = TableSet.standard(5)
     steps = np.array([list(table) for table in coarse.quant], float)
     settings = EncoderSettings.nearest(weights=1 / (0.15 * steps**2))
+    assert settings.rdo_weights is not None
     codes = settings.rdo_weights.copy()
     codes[component] = 255  # an error of any level is worth more than all bits
     careless = dataclasses.replace(settings, rdo_weights=codes)
