@@ -10,7 +10,7 @@ pub struct Row<'a, T> {
     pub frame: &'a [u8],
     pub y: &'a mut [T],
     pub c: &'a mut [T],
-    /// The row holds the frame's coefficients, or zeros and there is an error.
+    /// The row holds the frame's coefficients, or zeros where there is an error.
     pub is_done: bool,
     pub error: Option<Error>,
 }

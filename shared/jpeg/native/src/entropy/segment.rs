@@ -1,4 +1,4 @@
-//! Entropy-coded segments read bit by bit, byte stuffing taken out (T.81 F.1.2.3, figure F.18).
+//! The reader of an entropy-coded segment: byte stuffing is removed, then bits are read (T.81 F.1.2.3, figure F.18).
 
 use crate::entropy::stuffing::before_ff;
 

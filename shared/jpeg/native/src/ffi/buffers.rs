@@ -4,7 +4,7 @@ use std::{ptr, slice};
 
 use crate::error::contain;
 
-/// Bytes that Rust owns until `dctwire_release`; `ends` has `count` offsets, one behind each stream.
+/// Streams that Rust owns until `dctwire_release`: their bytes, and in `ends` where each of the `count` streams ends.
 #[repr(C)]
 pub struct Output {
     pub data: *mut u8,

@@ -17,7 +17,7 @@ use crate::transform::quantiser::Quantiser;
 pub trait Lanes: Copy {
     /// Blocks side by side.
     const BLOCKS: usize;
-    /// The same lanes with 32 bits.
+    /// As many lanes, of 32 bits each.
     type Wide: Copy;
 
     /// Load component values less 128 (T.81 A.3.1).

@@ -9,7 +9,7 @@ use crate::tables::quantisation::QuantTable;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableSet {
     pub sampling: Sampling,
-    /// One table a component.
+    /// One table for each component.
     pub quant: Vec<QuantTable>,
     /// DC and AC of luma, then DC and AC of chroma.
     pub huffman: Vec<Spec>,

@@ -1,4 +1,4 @@
-//! RGB to YCbCr (JFIF), or YCbCr as it is, and chroma downsampling, in libjpeg's fixed point.
+//! RGB to YCbCr (JFIF), YCbCr to its components, and chroma downsampling, in the fixed point of libjpeg.
 
 pub const FRACTION_BITS: i32 = 16;
 pub const HALF: i32 = 1 << (FRACTION_BITS - 1);

@@ -1,10 +1,8 @@
-//! Quantisation: rounded division, by default halves away from zero as libjpeg rounds.
+//! Quantisation: division by steps, by default rounded to the nearest with halves away from zero, as in libjpeg.
 
 use crate::geometry::block::{BLOCK_AREA, BLOCK_SIDE};
+use crate::tables::quantisation::QuantTable;
 use crate::transform::dct::Block;
-
-/// A 64-entry table in natural order, entries 1..255.
-pub type QuantTable = [u8; BLOCK_AREA];
 
 /// The largest coefficient times 8 that is divided exactly; those of 8-bit pictures are far smaller.
 pub const MOST_TIMES_8: i16 = 8 * 3968;
@@ -27,7 +25,7 @@ impl Rounding {
     };
 }
 
-/// Division by the table's entries as two 16-bit multiplications, each keeping the upper half.
+/// Division by the steps of a table: two 16-bit multiplications, of which the upper halves are kept.
 #[derive(Clone, Debug)]
 pub struct Quantiser {
     offsets: [u16; BLOCK_AREA],

@@ -1,4 +1,4 @@
-//! Chroma of finer sampling brought to half its resolution without leaving the DCT domain.
+//! Chroma of 4:4:4 and 4:2:2 brought to 4:2:0 in the DCT domain.
 //!
 //! Taking means of neighbouring values is linear, and so is the DCT (T.81 A.3.3), so each coefficient of the coarser
 //! block is a fixed sum of those of the finer blocks. Along one direction, of eight values: `fold` gives the
@@ -148,7 +148,7 @@ impl Fine<'_> {
         let start = (frequency * self.rows + row) * self.columns + column;
         let values = &self.values[start..];
         let mut out = [0.0; N];
-        // Of a length known in advance wherever possible: 64 copies of any length would take longer than the sums.
+        // The length is a constant wherever possible: 64 copies of variable length would take longer than the sums.
         match values.get(..N) {
             Some(values) => out.copy_from_slice(values),
             None => out[..values.len()].copy_from_slice(values),

@@ -15,7 +15,9 @@ use crate::entropy::segment::BitReader;
 /// Why a lane stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
+    /// All blocks are decoded.
     Done,
+    /// The data are damaged.
     Fault,
 }
 
@@ -25,8 +27,11 @@ pub struct Cursor<'a, T> {
     pub component: &'a ScanComponent,
     /// The component's first look-up of AC codes.
     pub codes: &'a FirstEntries,
+    /// The component's planes.
     pub plane: &'a mut [T],
+    /// The block's index in the planes.
     pub index: usize,
+    /// Zig-zag position of the last coefficient.
     pub position: usize,
 }
 
@@ -34,7 +39,7 @@ pub struct Cursor<'a, T> {
 pub struct Course<'a, T> {
     pub components: &'a [ScanComponent; 3],
     pub slots: Iter<'a, Slot>,
-    /// Without the planes of the component that the cursor is in, whose index is `taken`.
+    /// The planes of each component, but for those that the cursor has: their component's index is `taken`.
     pub planes: [&'a mut [T]; 3],
     pub taken: usize,
     pub predictors: [i32; 3],
