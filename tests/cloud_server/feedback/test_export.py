@@ -65,7 +65,7 @@ def manifest(folder: Path) -> dict[str, dict[str, Any]]:
 def test_a_sample_is_listed_fetched_and_labelled(harness: ServerHarness, device: Device, tmp_path: Path) -> None:
     answer = answered(device, 5)
     kept(harness, answer["id"])
-    assert asked(harness, "list", "--limit", 1)["samples"][0]["frame_id"] == answer["id"]
+    assert asked(harness, "list", "--limit", "1")["samples"][0]["frame_id"] == answer["id"]
     assert answer["id"] in typed(harness, "list", "--family", "digits", "--unlabelled", "--since", "2020-01-01").stdout
     got = asked(harness, "get", answer["id"], "--out", tmp_path / "a.jpg")
     assert got["file"] == str(tmp_path / "a.jpg")

@@ -11,7 +11,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
 
-from cloud_server.app import engine_of, open_blobs
 from cloud_server.feedback import results as results_store
 from cloud_server.feedback.frame_id import FrameId
 from cloud_server.feedback.reasons import Dropped, Reason, SampleCaps
@@ -21,6 +20,7 @@ from cloud_server.feedback.retention import Lifetimes, Retention
 from cloud_server.feedback.sample_files import SWEEP_AFTER_SECONDS
 from cloud_server.feedback.sample_store import Kept, NotKept, SampleStore
 from cloud_server.feedback.samples import SampleFilter, Samples
+from cloud_server.state import engine_of, open_blobs
 from cloud_server.storage.blobs import Blobs
 from cloud_server.storage.database import Database
 from cloud_server.storage.migrating import migrate

@@ -66,6 +66,17 @@ def test_who_said_it_is_kept(harness: ServerHarness, device: Device) -> None:
     assert standing(harness, answer["id"]) == (answer["label"], "human", "Ada")
 
 
+def test_the_same_label_of_equal_authority_is_no_news(harness: ServerHarness, device: Device) -> None:
+    answer = answered(device)
+    first, second = other_than(answer["label"]), other_than(answer["label"], other_than(answer["label"]))
+    review(harness, answer["id"], first, "human", by="Ada")
+    said = kept(harness, answer["id"])
+    assert review(harness, answer["id"], first, "human", by="Bob")["stands"] is True
+    assert kept(harness, answer["id"]) == said, "who said it first, and when, stays"
+    review(harness, answer["id"], second, "human", by="Bob")
+    assert standing(harness, answer["id"]) == (second, "human", "Bob")
+
+
 def test_a_frame_is_counted_once_whoever_labels_it(harness: ServerHarness, device: Device) -> None:
     answer = answered(device)
     before = harness.scrape()

@@ -10,7 +10,7 @@ from PIL import Image
 from shared.jpeg import Decoder, Stream
 from shared.wire import BATCH_MEDIA_TYPE, ProblemCode
 from tests.cloud_server.harness.devices import Device
-from tests.cloud_server.harness.engines import Engine
+from tests.cloud_server.harness.engines import Embedded, Engine
 from tests.cloud_server.harness.feedback import KEEP_ALL, answered, jpeg_of, kept, listed, other_than, review
 from tests.cloud_server.harness.frames import batch_with_scans, frame, tables
 from tests.cloud_server.harness.problems import assert_problem
@@ -145,7 +145,7 @@ def test_a_label_that_contradicts_the_answer_keeps_the_frame(
 
 def test_a_contradicted_frame_that_memory_has_lost_is_counted(tmp_path: Path, bundle_folders: dict[int, Path]) -> None:
     changes = {"sample_random_rate": 0.0, "sample_confidence_below": 0.0, "recent_frames_max_bytes": 0}
-    with server_in_thread(tmp_path, **changes) as harness:
+    with server_in_thread(tmp_path, Embedded(), **changes) as harness:
         harness.publish(bundle_folders[1])
         answer = answered(harness.enrol("digits"))
         review(harness, answer["id"], other_than(answer["label"]))

@@ -58,7 +58,7 @@ def jpeg_of(harness: ServerHarness, frame_id: str) -> httpx.Response:
     return harness.client("operator").get(f"/v1/samples/{frame_id}/jpeg")
 
 
-def listed(harness: ServerHarness, **wanted: str | int | bool) -> list[dict[str, Any]]:
+def listed(harness: ServerHarness, **wanted: str | float | bool) -> list[dict[str, Any]]:
     """Every sample that fits, page by page."""
     http, found, before = harness.client("operator"), [], None
     while True:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,56 +14,16 @@ from cloud_server.errors import ClassifierError
 from cloud_server.inference.classifier import Classifier
 from cloud_server.inference.model_cache import ModelCache, State, retry_delay_seconds
 from cloud_server.inference.routing import Model, Published
-from cloud_server.metrics import Metrics
-from shared.bundle import Bundle
-from tests.cloud_server.harness.bundles import write_bundle
 from tests.cloud_server.harness.classifiers import LABELS
-from tests.cloud_server.harness.frames import tables
+from tests.cloud_server.inference.model_bench import COST, ModelBench
 
-COST = 100
 Load = Callable[[Published], Model]
 
 
-class Bench:
-    """Four bundles, a cache with room for two, and what the loader was asked for."""
-
-    def __init__(self, folder: Path, loader: ThreadPoolExecutor) -> None:
-        self.bundles = [write_bundle(folder / str(n), "a", n, tables(40 + n), seed=n) for n in (1, 2, 3, 4)]
-        self.asked: list[str] = []
-        self.broken: set[str] = set()
-        self.gate = threading.Event()
-        self.gate.set()
-        self.seconds = 0.0
-        self.metrics = Metrics()
-        self._folder = folder
-        self.models = ModelCache(self._load, loader, 2 * COST, self.metrics, lambda: self.seconds)
-
-    def _load(self, published: Published) -> Model:
-        assert isinstance(published, Bundle)
-        self.asked.append(published.name)
-        self.gate.wait(30)
-        if published.name in self.broken:
-            raise ClassifierError(f"{published.name} is broken")
-        path = self._folder / str(published.counter) / "classifier.onnx"
-        return Model(published, LABELS, Classifier.load(path, published.input, len(LABELS)), cost_bytes=COST)
-
-    @property
-    def in_memory(self) -> list[str]:
-        """Names, the least recently used first."""
-        return [model.name for model in self.models]
-
-
 @pytest.fixture
-def loader() -> Iterator[ThreadPoolExecutor]:
-    """The loader's one thread."""
-    with ThreadPoolExecutor(1) as executor:
-        yield executor
-
-
-@pytest.fixture
-def bench(tmp_path: Path, loader: ThreadPoolExecutor) -> Bench:
+def bench(tmp_path: Path, loader: ThreadPoolExecutor) -> ModelBench:
     """A fresh one."""
-    return Bench(tmp_path, loader)
+    return ModelBench(tmp_path, loader)
 
 
 def answer(model: Model) -> int:
@@ -72,7 +32,7 @@ def answer(model: Model) -> int:
     return int(model.classifier.run(y, c).argmax())
 
 
-def test_all_who_ask_at_once_wait_for_one_load(bench: Bench) -> None:
+def test_all_who_ask_at_once_wait_for_one_load(bench: ModelBench) -> None:
     async def ask() -> list[Model]:
         return await asyncio.gather(*(bench.models.get(bench.bundles[0]) for _ in range(20)))
 
@@ -81,7 +41,7 @@ def test_all_who_ask_at_once_wait_for_one_load(bench: Bench) -> None:
     assert len({id(model) for model in models}) == 1
 
 
-def test_one_who_gives_up_does_not_take_the_load_from_the_others(bench: Bench) -> None:
+def test_one_who_gives_up_does_not_take_the_load_from_the_others(bench: ModelBench) -> None:
     async def ask() -> Model:
         bench.gate.clear()
         impatient = asyncio.ensure_future(bench.models.get(bench.bundles[0]))
@@ -95,7 +55,7 @@ def test_one_who_gives_up_does_not_take_the_load_from_the_others(bench: Bench) -
     assert bench.asked == ["a/1"]
 
 
-def test_the_least_recently_used_makes_room(bench: Bench) -> None:
+def test_the_least_recently_used_makes_room(bench: ModelBench) -> None:
     async def use() -> None:
         for number in (0, 1, 0, 2):
             await bench.models.get(bench.bundles[number])
@@ -107,7 +67,7 @@ def test_the_least_recently_used_makes_room(bench: Bench) -> None:
     assert b"dctwire_classifier_evictions_total 1.0" in bench.metrics.exposition()
 
 
-def test_a_model_that_made_room_finishes_what_it_has_and_comes_back_when_asked(bench: Bench) -> None:
+def test_a_model_that_made_room_finishes_what_it_has_and_comes_back_when_asked(bench: ModelBench) -> None:
     async def use() -> None:
         held = await bench.models.get(bench.bundles[0])
         before = answer(held)
@@ -124,7 +84,7 @@ def test_a_model_that_made_room_finishes_what_it_has_and_comes_back_when_asked(b
 
 
 def test_the_last_user_of_a_session_has_it_freed_in_the_loaders_thread(
-    bench: Bench, loader: ThreadPoolExecutor
+    bench: ModelBench, loader: ThreadPoolExecutor
 ) -> None:
     freed_in: list[str] = []
 
@@ -153,7 +113,7 @@ def test_the_last_user_of_a_session_has_it_freed_in_the_loaders_thread(
     assert freed_in == [loader.submit(lambda: threading.current_thread().name).result(30)]
 
 
-def test_a_failure_is_remembered_and_tried_again_later_and_later(bench: Bench) -> None:
+def test_a_failure_is_remembered_and_tried_again_later_and_later(bench: ModelBench) -> None:
     bundle = bench.bundles[0]
     bench.broken.add("a/1")
 
@@ -187,7 +147,7 @@ def test_delays_double_up_to_a_limit() -> None:
 
 
 def test_a_model_larger_than_the_whole_limit_is_refused_and_throws_nobody_out(
-    bench: Bench, loader: ThreadPoolExecutor
+    bench: ModelBench, loader: ThreadPoolExecutor
 ) -> None:
     bench.models = ModelCache(bench._load, loader, COST - 1, bench.metrics)
 
@@ -199,14 +159,14 @@ def test_a_model_larger_than_the_whole_limit_is_refused_and_throws_nobody_out(
     assert bench.in_memory == []
 
 
-def test_what_is_only_built_is_not_kept(bench: Bench) -> None:
+def test_what_is_only_built_is_not_kept(bench: ModelBench) -> None:
     model = asyncio.run(bench.models.build(bench.bundles[0]))
     assert bench.in_memory == []
     bench.models.keep(model)
     assert bench.in_memory == ["a/1"]
 
 
-def test_models_that_nothing_leads_to_any_more_go(bench: Bench) -> None:
+def test_models_that_nothing_leads_to_any_more_go(bench: ModelBench) -> None:
     async def use() -> None:
         for bundle in bench.bundles[:2]:
             await bench.models.get(bundle)

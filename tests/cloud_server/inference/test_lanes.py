@@ -1,0 +1,142 @@
+"""Which lane a frame gets while classifiers are loaded, fail to load, or are published by another process."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+from cloud_server.errors import NotReadyError, QueueFullError, TimedOutError, WrongSizeError
+from cloud_server.inference.lanes import Lanes
+from cloud_server.inference.routing import Lane, Published, RoutingTable
+from shared.errors import DctwireError
+from shared.jpeg import FrameInfo, JpegError, Stream, UnknownTablesError, inspect
+from shared.wire import Match
+from tests.cloud_server.harness.frames import frame, tables
+from tests.cloud_server.inference.model_bench import ModelBench
+
+FAMILY = "a"
+SOON_SECONDS, LONG_SECONDS = 0.05, 30.0
+
+
+class LaneBench(ModelBench):
+    """A bench of four bundles of one family, with tables of quality 41 to 44, of which the first is published."""
+
+    def __init__(self, folder: Path, loader: ThreadPoolExecutor, waiting_max: int = 1) -> None:
+        super().__init__(folder, loader)
+        self.refreshed = 0
+        self.published_meanwhile: list[Published] = []
+        self.routing = RoutingTable.of(self.bundles[:1])
+        self.lanes = Lanes(lambda: self.routing, self.models, self._refresh, waiting_max)
+
+    async def of(self, *infos: FrameInfo | JpegError, seconds: float = LONG_SECONDS) -> list[Lane | DctwireError]:
+        """The lanes of frames that may wait so long."""
+        return await self.lanes.of(FAMILY, infos, perf_counter() + seconds)
+
+    async def _refresh(self) -> None:
+        self.refreshed += 1
+        self.routing = self.routing.with_published(*self.published_meanwhile)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, loader: ThreadPoolExecutor) -> LaneBench:
+    """A fresh one, where one frame may wait for a classifier."""
+    return LaneBench(tmp_path, loader)
+
+
+def info(number: int, stream: Stream = Stream.ABBREVIATED, side: int = 32) -> FrameInfo:
+    """What the markers of a frame with a bundle's tables say."""
+    return inspect(frame(tables(40 + number), 0, stream, side))
+
+
+def name_of(lane: Lane | DctwireError) -> str:
+    """The bundle that a lane leads to."""
+    assert isinstance(lane, Lane)
+    return lane.model.name
+
+
+def test_a_frame_that_waited_too_long_for_a_classifier_gives_its_place_back(bench: LaneBench) -> None:
+    async def scenario() -> None:
+        bench.gate.clear()
+        for _ in range(3):
+            (late,) = await bench.of(info(1), seconds=SOON_SECONDS)
+            assert isinstance(late, TimedOutError)
+        bench.gate.set()
+        assert name_of((await bench.of(info(1)))[0]) == "a/1"
+
+    asyncio.run(scenario())
+
+
+def test_no_more_frames_wait_for_classifiers_than_may(bench: LaneBench) -> None:
+    async def scenario() -> None:
+        bench.gate.clear()
+        patient = asyncio.ensure_future(bench.of(info(1)))
+        await asyncio.sleep(0)
+        (refused,) = await bench.of(info(1))
+        assert isinstance(refused, QueueFullError)
+        bench.gate.set()
+        assert name_of((await patient)[0]) == "a/1"
+
+    asyncio.run(scenario())
+
+
+def test_where_the_best_classifier_cannot_be_loaded_the_next_best_answers(bench: LaneBench) -> None:
+    async def scenario() -> None:
+        bench.routing = RoutingTable.of(bench.bundles[:2])
+        bench.broken.add("a/2")
+        (lane,) = await bench.of(info(2))
+        assert isinstance(lane, Lane)
+        assert (lane.model.name, lane.match) == ("a/1", Match.FALLBACK)
+        assert bench.asked == ["a/2", "a/1"]
+
+    asyncio.run(scenario())
+
+
+def test_where_no_classifier_can_be_loaded_the_frame_may_come_back(bench: LaneBench) -> None:
+    async def scenario() -> None:
+        bench.broken.add("a/1")
+        (error,) = await bench.of(info(1))
+        assert isinstance(error, NotReadyError)
+
+    asyncio.run(scenario())
+
+
+def test_frames_whose_markers_say_the_same_share_a_lane_and_errors_stay(bench: LaneBench) -> None:
+    async def scenario() -> None:
+        same, damaged, large = info(1), JpegError("damaged"), info(1, side=64)
+        lanes = await bench.of(same, same, damaged, large, same)
+        assert lanes[2] is damaged
+        assert isinstance(lanes[3], WrongSizeError)
+        assert lanes[0] is lanes[1] == lanes[4]
+        assert name_of(lanes[0]) == "a/1"
+
+    asyncio.run(scenario())
+
+
+def test_tables_that_nobody_knows_are_looked_for_once_more(bench: LaneBench) -> None:
+    async def scenario() -> None:
+        (unknown,) = await bench.of(info(3))
+        assert isinstance(unknown, UnknownTablesError)
+        bench.published_meanwhile = [bench.bundles[2]]
+        (lane,) = await bench.of(info(3))
+        assert name_of(lane) == "a/3"
+        assert bench.refreshed == 2
+        await bench.of(info(3))
+        assert bench.refreshed == 2, "what is known needs no other look"
+
+    asyncio.run(scenario())
+
+
+def test_a_family_of_which_nothing_is_published_is_looked_for_once_more(bench: LaneBench) -> None:
+    async def scenario() -> None:
+        await bench.lanes.require(FAMILY)
+        assert bench.refreshed == 0
+        bench.routing = RoutingTable()
+        with pytest.raises(NotReadyError):
+            await bench.lanes.require(FAMILY)
+        bench.published_meanwhile = [bench.bundles[0]]
+        await bench.lanes.require(FAMILY)
+        assert bench.refreshed == 2
+
+    asyncio.run(scenario())
