@@ -39,26 +39,26 @@ def is_allowed_unsafe(source: Path) -> bool:
     return source.relative_to(NATIVE / "src").parts[0] in UNSAFE_FOLDERS
 
 
-def test_there_are_no_crates():
+def test_there_are_no_crates() -> None:
     manifest = tomllib.loads((NATIVE / "Cargo.toml").read_text())
     assert not [name for name in manifest if name.endswith("dependencies") or name == "target"]
 
 
-def test_unsafe_is_forbidden_to_every_module_but_two():
+def test_unsafe_is_forbidden_to_every_module_but_two() -> None:
     lines = (NATIVE / "src" / "lib.rs").read_text().splitlines()
     modules = {line[4:-1]: lines[at - 1] for at, line in enumerate(lines) if line.startswith("mod ")}
     assert "#![deny(unsafe_code)]" in lines
     assert {name for name, above in modules.items() if above != "#[forbid(unsafe_code)]"} == UNSAFE_FOLDERS
 
 
-def test_nothing_outside_the_two_folders_is_unsafe():
+def test_nothing_outside_the_two_folders_is_unsafe() -> None:
     safe = [source for source in SOURCES if not is_allowed_unsafe(source)]
     assert len(safe) > 10
     assert not [source.name for source in safe if any(re.search(r"\bunsafe\b", line) for line in code_of(source))]
 
 
 @pytest.mark.parametrize("source", [*filter(is_allowed_unsafe, SOURCES)], ids=lambda source: source.name)
-def test_each_unsafe_block_says_why_it_is_safe(source):
+def test_each_unsafe_block_says_why_it_is_safe(source: Path) -> None:
     lines, code = source.read_text().splitlines(), code_of(source)
     blocks = [at for at, line in enumerate(code) if re.search(r"\bunsafe\s*(\{|impl\b)", line)]
     unexplained = [at + 1 for at in blocks if "SAFETY:" not in "\n".join(lines[max(at - LINES_ABOVE, 0) : at])]
@@ -111,13 +111,13 @@ def layer_of(module: str) -> int:
     return next(rank for rank, layer in enumerate(LAYERS) if module.split("::", maxsplit=1)[0] in layer)
 
 
-def test_no_modules_use_each_other_in_a_ring():
+def test_no_modules_use_each_other_in_a_ring() -> None:
     graph = module_graph(NATIVE / "src")
     assert sum(map(len, graph.values())) > 100
     TopologicalSorter(graph).prepare()
 
 
-def test_modules_use_only_lower_layers():
+def test_modules_use_only_lower_layers() -> None:
     graph = module_graph(NATIVE / "src")
     assert {module.split("::")[0] for module in graph} == set().union(*LAYERS)
     upwards = [
@@ -139,7 +139,7 @@ def test_modules_use_only_lower_layers():
     ],
     ids=["a path", "a group", "a folder and its file", "siblings"],
 )
-def test_a_ring_is_found(sources, tmp_path):
+def test_a_ring_is_found(sources: dict[str, str], tmp_path: Path) -> None:
     for name, code in sources.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(code)
@@ -147,7 +147,7 @@ def test_a_ring_is_found(sources, tmp_path):
         TopologicalSorter(module_graph(tmp_path)).prepare()
 
 
-def test_what_only_comments_tests_and_declarations_name_is_not_used(tmp_path):
+def test_what_only_comments_tests_and_declarations_name_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "mod.rs").write_text("pub mod b;\n// crate::a::b::Thing\n")
     (tmp_path / "a" / "b.rs").write_text("mod tests {\n    use super::*;\n    use crate::a::b::Thing;\n}\n")

@@ -23,35 +23,35 @@ def readings(seconds: int, leak_per_hour: float) -> list[Reading]:
     ]
 
 
-def test_caches_that_fill_are_no_leak():
+def test_caches_that_fill_are_no_leak() -> None:
     flat = readings(1800, leak_per_hour=0)
     assert growth_mebibytes(flat) == pytest.approx(0, abs=0.3)
     assert slope_mebibytes_per_hour(flat) == pytest.approx(0, abs=1)
 
 
-def test_a_slow_leak_is_found_and_measured():
+def test_a_slow_leak_is_found_and_measured() -> None:
     leaking = readings(1800, leak_per_hour=20)
     assert growth_mebibytes(leaking) == pytest.approx(20 * 900 / 3600, abs=0.5)
     assert slope_mebibytes_per_hour(leaking) == pytest.approx(20, abs=1)
 
 
-def test_a_leak_is_told_in_bytes_a_request():
+def test_a_leak_is_told_in_bytes_a_request() -> None:
     requests = 100_000
     leaking = readings(1800, leak_per_hour=3600 / 1800 * requests * 1024 / 2**20)
     assert growth_bytes_a_request(leaking, requests) == pytest.approx(1024, rel=0.05)
 
 
-def test_one_step_late_in_the_run_is_growth():
+def test_one_step_late_in_the_run_is_growth() -> None:
     stepped = [Reading(at, 100 if at < 1000 else 110) for at in range(1200)]
     assert growth_mebibytes(stepped) == 10
 
 
-def test_too_few_readings_say_nothing():
+def test_too_few_readings_say_nothing() -> None:
     with pytest.raises(ValueError, match="too few"):
         growth_mebibytes(readings(10, 0))
 
 
-def test_resident_memory_is_what_this_process_holds():
+def test_resident_memory_is_what_this_process_holds() -> None:
     before = resident_mebibytes(os.getpid())
     held = np.ones(256 << 20, np.uint8)
     assert resident_mebibytes(os.getpid()) - before == pytest.approx(256, rel=0.25)  # the suite's own memory breathes

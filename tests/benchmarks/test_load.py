@@ -72,7 +72,12 @@ def echo(body: bytes) -> bytes:
 
 def test_every_client_counts_up_and_right_answers_are_counted() -> None:
     bodies: list[bytes] = []
-    report = loaded(lambda body: (bodies.append(body), echo(body))[1], request(), request())
+
+    def answer(body: bytes) -> bytes:
+        bodies.append(body)
+        return echo(body)
+
+    report = loaded(answer, request(), request())
     assert len(set(bodies)) == len(bodies)
     assert bodies.count(b"%d" % FIRST_NUMBER) == 1
     assert report.failed == report.closed == 0
@@ -83,7 +88,12 @@ def test_every_client_counts_up_and_right_answers_are_counted() -> None:
 
 def test_a_batch_counts_its_frames_and_its_number_grows_by_them() -> None:
     bodies: list[bytes] = []
-    report = loaded(lambda body: (bodies.append(body), said("204 No Content", b""))[1], request(Numbering.VARINT, 32))
+
+    def answer(body: bytes) -> bytes:
+        bodies.append(body)
+        return said("204 No Content", b"")
+
+    report = loaded(answer, request(Numbering.VARINT, 32))
     assert bodies[:2] == [varint(FIRST_NUMBER), varint(FIRST_NUMBER + 32)]
     assert report.frames == 32 * report.answers[204] > 0
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ import torch
 
 from benchmarks import codec_pictures
 from benchmarks.imagenet_nets import settle
-from benchmarks.load import Plan, run
+from benchmarks.load import Plan, Request, run
 from benchmarks.peer_servers import PeerServer, uploads
 from benchmarks.pixel_nets import resnet20
 from benchmarks.pixels import as_received, normalised
+from tests.cloud_server.harness.frames import Pixels
 from tests.system_packages import required_modules
 
 PATIENCE = 30  # runs of a load generator until the first answer must be there
@@ -20,7 +22,7 @@ LABELS = [f"label {index}" for index in range(10)]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A classifier that says different things of different pictures."""
     folder = tmp_path_factory.mktemp("peer")
     torch.manual_seed(0)
@@ -32,23 +34,23 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("endpoint", ["sync", "thread", "loop"])
-def test_fastapi_answers_as_its_net_does(folder, endpoint):
+def test_fastapi_answers_as_its_net_does(folder: Path, endpoint: str) -> None:
     required_modules("python_multipart")
     check(folder, ("peer_fastapi", "--endpoint", endpoint), "/classify")
 
 
 @pytest.mark.parametrize("queue", [(), ("--fast-queue",)], ids=["manager", "zeromq"])
-def test_litserve_answers_as_its_net_does(folder, queue):
+def test_litserve_answers_as_its_net_does(folder: Path, queue: tuple[str, ...]) -> None:
     required_modules("litserve")
     check(folder, ("peer_litserve", *queue), "/predict")
 
 
-def test_a_peer_that_does_not_start_says_why(folder):
+def test_a_peer_that_does_not_start_says_why(folder: Path) -> None:
     with pytest.raises(RuntimeError, match="--no-such-option"):
         PeerServer(("peer_fastapi", "--no-such-option"), folder, core(), uploads(folder, pictures(), "/")[0])
 
 
-def check(folder, command, path) -> None:
+def check(folder: Path, command: tuple[str, ...], path: str) -> None:
     """It must answer right, also after a rest."""
     requests = uploads(folder, pictures(), path)
     assert len({request.labels for request in requests}) > 1
@@ -58,7 +60,7 @@ def check(folder, command, path) -> None:
                 assert frames_answered(peer, requests) > 0
 
 
-def frames_answered(peer, requests) -> int:
+def frames_answered(peer: PeerServer, requests: tuple[Request, ...]) -> int:
     """By eight clients, each answer right; patient on a busy machine."""
     host, port = peer.address
     plan = Plan(host=host, port=port, clients=(requests,) * 8, seconds=0.3, warm_seconds=0)
@@ -70,7 +72,7 @@ def frames_answered(peer, requests) -> int:
     return 0
 
 
-def pictures():
+def pictures() -> Pixels:
     return codec_pictures.pictures(32)[:32]
 
 
@@ -79,7 +81,7 @@ def core() -> int:
     return min(os.sched_getaffinity(0))
 
 
-def test_pixels_come_normalised_channels_first():
+def test_pixels_come_normalised_channels_first() -> None:
     pixels = np.zeros((2, 4, 6, 3), np.uint8)
     pixels[..., 0] = 255
     planes = normalised(pixels)

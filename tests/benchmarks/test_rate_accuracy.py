@@ -1,6 +1,7 @@
 """The recorded figures of a hand-made ladder: the promised names, and what was not run said so."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from trainer.comparison import read_ladder
 
 
 @pytest.fixture
-def ladder(tmp_path) -> InventedLadder:
+def ladder(tmp_path: Path) -> InventedLadder:
     made = InventedLadder(tmp_path)
     for scan, right in ((50, 300), (100, 400), (200, 500)):
         made.add("jpeg", scan, run=evaluated(right, scan))
@@ -21,7 +22,7 @@ def ladder(tmp_path) -> InventedLadder:
     return made
 
 
-def test_figures_have_the_promised_names(ladder):
+def test_figures_have_the_promised_names(ladder: InventedLadder) -> None:
     figures = {f"cifar100_{name}": value for name, value in figures_of(ladder.compared())}
     assert figures["cifar100_gain_100B_points"] == pytest.approx(5)
     assert figures["cifar100_accuracy_100B_jpeg"] == pytest.approx(0.4)
@@ -31,7 +32,7 @@ def test_figures_have_the_promised_names(ladder):
     assert 0 < figures["cifar100_wire_saving_at_equal_accuracy"] <= figures["cifar100_wire_saving_60B"]
 
 
-def test_tables_show_the_figures_and_say_what_was_not_run(ladder):
+def test_tables_show_the_figures_and_say_what_was_not_run(ladder: InventedLadder) -> None:
     text = tables({f"cifar100_{name}": value for name, value in figures_of(ladder.compared())})
     assert "| 100 | 100.0 | 45.00% | 40.00% | **+5.00** (" in text
     assert "| 300 | not run | not run | not run | not run | not run | not run | not run |" in text
@@ -39,7 +40,7 @@ def test_tables_show_the_figures_and_say_what_was_not_run(ladder):
     assert "missing: jpeg-rdo: no run was evaluated" in setting(ladder.compared())
 
 
-def test_the_rate_models_error_is_that_of_the_last_refit(ladder):
+def test_the_rate_models_error_is_that_of_the_last_refit(ladder: InventedLadder) -> None:
     rows = [
         {"epoch": 1},
         {"epoch": 2, "rate_error": 0.05},
@@ -54,5 +55,5 @@ def test_the_rate_models_error_is_that_of_the_last_refit(ladder):
 @pytest.mark.parametrize(
     ("data", "name"), [("cifar-100/seed1/validation5000", "cifar100"), ("synthetic-32/v1/seed1", "synthetic_32")]
 )
-def test_data_sets_have_short_names(data, name):
+def test_data_sets_have_short_names(data: str, name: str) -> None:
     assert short_name(data) == name

@@ -1,6 +1,7 @@
 """What the comparison with peers rests on: figures of rounds, answers that must be right, bundles to be timed."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def report(frames_per_second: float, p99_ms: float) -> Report:
     )
 
 
-def test_ratios_are_taken_within_rounds_and_then_their_median():
+def test_ratios_are_taken_within_rounds_and_then_their_median() -> None:
     rounds = {
         "dctwire": [report(300, 10), report(900, 20), report(400, 30)],
         "fastapi": [report(100, 40), report(900, 20), report(200, 60)],
@@ -43,7 +44,7 @@ def test_ratios_are_taken_within_rounds_and_then_their_median():
     assert figures["p99_ms_fastapi_32"] == 40
 
 
-def test_a_wrong_answer_ends_the_comparison():
+def test_a_wrong_answer_ends_the_comparison() -> None:
     post = Request(before=b"POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n", labels=("cat",))
     with (
         server(lambda _body: said("200 OK", b'{"label": "dog"}')) as address,
@@ -52,7 +53,7 @@ def test_a_wrong_answer_ends_the_comparison():
         Side(address, [(post,)]).measure(0.1)
 
 
-def test_an_untrained_bundle_is_whole_and_tells_pictures_apart(tmp_path):
+def test_an_untrained_bundle_is_whole_and_tells_pictures_apart(tmp_path: Path) -> None:
     sizes = write_untrained(tmp_path / "bundle", codec_pictures.pictures(32)[:64])
     bundle, files = read_bundle(tmp_path / "bundle")
     bundle.check_selftest()
@@ -62,7 +63,7 @@ def test_an_untrained_bundle_is_whole_and_tells_pictures_apart(tmp_path):
     assert len(set(BundleFrames(tmp_path / "bundle").labels)) > 10
 
 
-def test_the_page_shows_every_side_of_every_size():
+def test_the_page_shows_every_side_of_every_size() -> None:
     figures = {
         f"{column}_{name}_{side}": side + number
         for side, names in SIDES.items()
@@ -74,7 +75,7 @@ def test_the_page_shows_every_side_of_every_size():
         assert all(f"| {words} |" in page for words in names.values())
 
 
-def test_a_bundle_without_its_twin_is_otherwise_the_same(tmp_path):
+def test_a_bundle_without_its_twin_is_otherwise_the_same(tmp_path: Path) -> None:
     bundle, files = read_bundle(ZOO / EQUAL_TO)
     plain_bundle, plain_files = read_bundle(without_int8(ZOO / EQUAL_TO, tmp_path / "plain"))
     assert files.int8 is not None
@@ -82,7 +83,7 @@ def test_a_bundle_without_its_twin_is_otherwise_the_same(tmp_path):
     assert plain_bundle.tables == bundle.tables
 
 
-def test_only_pictures_that_all_classifiers_are_sure_of_are_sent():
+def test_only_pictures_that_all_classifiers_are_sure_of_are_sent() -> None:
     float32 = np.array([[9, 0, 0], [9, 0, 0], [9, 8.999, 0], [0, 9, 0]], np.float32)
     int8 = np.array([[9, 0, 0], [0, 9, 0], [9, 0, 0], [0, 9, 8.999]], np.float32)
     assert clear_rows(float32).tolist() == [0, 1, 3]

@@ -64,9 +64,11 @@ def test_a_refusal_is_logged_under_the_id_that_its_problem_names(server: ServerP
 
 def test_a_client_may_name_its_request_if_the_name_is_harmless(server: ServerProcess) -> None:
     device = server.harness.enrol("digits")
-    named = device.post(b"no jpeg", **{"x-request-id": "camera-7.42_a"}).json()["instance"]
-    unsafe = [device.post(b"no jpeg", **{"x-request-id": name}).json()["instance"] for name in ("a b", "x" * 65, '"')]
-    answered = device.post(frame(tables(50)), **{"x-request-id": "camera-7.43"})
+    named = device.post(b"no jpeg", headers={"x-request-id": "camera-7.42_a"}).json()["instance"]
+    unsafe = [
+        device.post(b"no jpeg", headers={"x-request-id": name}).json()["instance"] for name in ("a b", "x" * 65, '"')
+    ]
+    answered = device.post(frame(tables(50)), headers={"x-request-id": "camera-7.43"})
     ids = [line["request_id"] for line in refusals(log_of(server))]
     assert named == "urn:dctwire:request:camera-7.42_a"
     assert [f"urn:dctwire:request:{name}" for name in ids] == [named, *unsafe]

@@ -55,7 +55,7 @@ def test_frames_are_refused_while_the_database_is_gone_and_no_answer_is_lost(
 ) -> None:
     with server_in_thread(tmp_path, own) as harness:
         harness.publish(bundle_folders[1])
-        stop, refused = threading.Event(), []
+        stop, refused = threading.Event(), list[httpx.Response]()
         devices: list[tuple[Device, dict[int, Any]]] = [(harness.enrol("digits"), {}) for _ in range(3)]
         threads = [threading.Thread(target=post_until, args=(stop, one, given, refused)) for one, given in devices]
         for thread in threads:

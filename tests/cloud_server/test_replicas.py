@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def test_two_operators_who_publish_at_once_both_succeed(pair: Pair, tmp_path: Pa
         ]
     assert [one.result() for one in published] == [None, None]
     for harness in (pair.one, pair.other):
-        wait_until(lambda harness=harness: {"left", "right"} <= _families(harness), PICKED_UP_SECONDS)
+        wait_until(partial(_has_both, harness), PICKED_UP_SECONDS)
 
 
 def _families(harness: ServerHarness) -> set[str]:
@@ -121,3 +122,7 @@ def test_unknown_tokens_cannot_hammer_the_database(pair: Pair) -> None:
         answers = list(threads.map(ask, range(400)))
     assert {answer.status_code for answer in answers} == {401, 429}
     assert all("retry-after" in answer.headers for answer in answers if answer.status_code == 429)
+
+
+def _has_both(harness: ServerHarness) -> bool:
+    return {"left", "right"} <= _families(harness)

@@ -31,7 +31,8 @@ DEMO = [
 
 
 def services() -> dict[str, Any]:
-    return yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    described: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    return described
 
 
 def compose_commands() -> list[list[str]]:

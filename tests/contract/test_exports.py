@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,14 +26,14 @@ from trainer.export.onnx_graph import to_onnx
 from trainer.models import DctNet, DctNetConfig
 
 ENCODING = Encoding(TableSet.standard(40), EncoderSettings.nearest(rounding=0.4))
-MADE = {"family": "gate", "created_at": datetime(2026, 1, 1, tzinfo=UTC)}
+MADE: dict[str, Any] = {"family": "gate", "created_at": datetime(2026, 1, 1, tzinfo=UTC)}
 FRAMES = 32
 
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    splits = {name: synthetic.generate(32, 3, name, 64) for name in SplitName}
-    return Dataset("synthetic-32/v1/seed3", synthetic.CLASSES, *splits.values())
+    train, validation, test = (synthetic.generate(32, 3, name, 64) for name in SplitName)
+    return Dataset("synthetic-32/v1/seed3", synthetic.CLASSES, train, validation, test)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def harness(
 def write_bundle(parts: export.Exportable, dataset: Dataset, folder: Path) -> None:
     expected = export.measure(parts, dataset, SplitName.VALIDATION, "standard, quality 40").evaluation
     golden = export.golden_of(parts, GoldenPictures.GENERATED, dataset)
-    numbers = {"counter": 1, "min_counter": 1, "selftest_seed": 1}
+    numbers: dict[str, Any] = {"counter": 1, "min_counter": 1, "selftest_seed": 1}
     export.write_bundle(parts, golden, kept(export.twin_of(parts, dataset)), expected, folder, **numbers, **MADE)
 
 

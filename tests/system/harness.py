@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -70,7 +71,8 @@ class SystemHarness:
         return Running((*command, *more), self.log(state.name))
 
     def status(self, state: Path) -> dict[str, object]:
-        return json.loads(run(commands.camera_status(state), log=self.log(state.name)))
+        status: dict[str, object] = json.loads(run(commands.camera_status(state), log=self.log(state.name)))
+        return status
 
     def measured(self, tables_name: str) -> Measured:
         return measured(Samples.scrape(self.ops), tables_name, len(list(self.pictures.rglob("*.png"))))
@@ -81,5 +83,5 @@ class SystemHarness:
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.asarray(picture(index))).save(folder / f"{index:05}.png")
 
-    def _as_operator(self) -> dict[str, object]:
+    def _as_operator(self) -> dict[str, Any]:
         return {"log": self.log("operator"), "env": self.environment}

@@ -64,7 +64,7 @@ def run(folder: Path, harness: ServerHarness, program: str, *words: str) -> str:
         "DCTWIRE_OPERATOR_URL": harness.addresses["operator"],
         "DCTWIRE_CACHE": str(folder / "cache"),
     }
-    command = [PROGRAMS / program, *words]
+    command = [str(PROGRAMS / program), *words]
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
     )

@@ -16,7 +16,7 @@ def picture() -> np.ndarray:
     disc = 90 * (np.hypot(rows - 18, columns - 30) < 12)
     ramps = np.stack([4 * columns, 6 * rows, 255 - 2 * rows - 2 * columns], axis=-1)
     noise = np.frombuffer(hashlib.shake_256(b"dctwire").digest(40 * 56 * 3), np.uint8).reshape(40, 56, 3) % 16
-    return np.clip(ramps + disc[..., None] + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(ramps + disc[..., None] + noise, 0, 255), np.uint8)
 
 
 def fitted() -> tuple[HuffmanTable, ...]:

@@ -52,7 +52,7 @@ def test_every_class_can_be_trained_and_measured_whatever_was_exported_before(
         frames = [(f"d.{number}", label) for number, label in dict(labelled).items()]
         places = placed(frames, earlier, test_share)
         assert sorted((place.frame_id, place.label) for place in places) == sorted(frames)
-        splits = defaultdict(Counter)
+        splits: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for place in places:
             splits[place.label][place.split] += 1
         for counts in splits.values():

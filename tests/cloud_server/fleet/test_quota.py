@@ -11,7 +11,7 @@ rates = st.builds(Rate, st.floats(0.5, 5000), st.integers(1, 500))
 asked = st.lists(st.tuples(st.floats(0, 3), st.integers(1, 600)), max_size=60)
 
 
-def granted(quota: Quota, frames: int, now: float) -> bool:
+def granted(quota: Quota[str], frames: int, now: float) -> bool:
     try:
         quota.take("camera", frames, now)
     except QuotaError:
@@ -20,14 +20,14 @@ def granted(quota: Quota, frames: int, now: float) -> bool:
 
 
 def test_a_burst_is_taken_at_once_and_then_the_rate() -> None:
-    quota = Quota(Rate(10, 5))
+    quota = Quota[str](Rate(10, 5))
     assert [granted(quota, 1, 100.0) for _ in range(6)] == [True] * 5 + [False]
     assert [granted(quota, 1, 100.1) for _ in range(2)] == [True, False]
     assert [granted(quota, 1, 200.0) for _ in range(6)] == [True] * 5 + [False]
 
 
 def test_a_batch_is_taken_whole_or_not_at_all_and_devices_have_a_bucket_each() -> None:
-    quota = Quota(Rate(1, 10))
+    quota = Quota[str](Rate(1, 10))
     quota.take("a", 8, 0.0)
     with pytest.raises(QuotaError) as refused:
         quota.take("a", 5, 0.0)
@@ -38,7 +38,7 @@ def test_a_batch_is_taken_whole_or_not_at_all_and_devices_have_a_bucket_each() -
 
 
 def test_asking_takes_nothing() -> None:
-    quota = Quota(Rate(1, 2))
+    quota = Quota[str](Rate(1, 2))
     for _ in range(9):
         quota.check("camera", 2, 0.0)
     quota.take("camera", 2, 0.0)
@@ -50,7 +50,7 @@ def test_asking_takes_nothing() -> None:
 def test_in_any_span_no_more_is_granted_than_the_burst_and_the_rate(
     rate: Rate, requests: list[tuple[float, int]]
 ) -> None:
-    quota, now, grants = Quota(rate), 0.0, [(0.0, 0)]
+    quota, now, grants = Quota[str](rate), 0.0, [(0.0, 0)]
     for pause, frames in requests:
         now += pause
         if granted(quota, frames, now):
@@ -66,7 +66,7 @@ def test_in_any_span_no_more_is_granted_than_the_burst_and_the_rate(
 def test_after_the_wait_that_was_named_the_same_is_granted_and_not_before(
     rate: Rate, requests: list[tuple[float, int]]
 ) -> None:
-    quota, now = Quota(rate), 0.0
+    quota, now = Quota[str](rate), 0.0
     for pause, wanted in requests:
         now += pause
         frames = min(wanted, rate.burst_frames)
@@ -80,7 +80,7 @@ def test_after_the_wait_that_was_named_the_same_is_granted_and_not_before(
 
 
 def test_memory_is_bounded_by_those_who_were_here_lately() -> None:
-    quota = Quota(Rate(1, 1))
+    quota = Quota[int](Rate(1, 1))
     for number in range(100_000):
         quota.take(number, 1, float(number))
     assert len(quota) <= 1025

@@ -15,10 +15,12 @@ class Device:
     family: str
     next_sequence: int = 0
 
-    def post(self, data: bytes, sequence: int | None = None, **headers: str) -> httpx.Response:
+    def post(self, data: bytes, sequence: int | None = None, headers: dict[str, str] | None = None) -> httpx.Response:
         """Upload one frame; without a number, the next one."""
         if sequence is None:
             sequence, self.next_sequence = self.next_sequence, self.next_sequence + 1
         return self.http.post(
-            "/v1/frames", content=data, headers={"dw-sequence": str(sequence), "content-type": "image/jpeg"} | headers
+            "/v1/frames",
+            content=data,
+            headers={"dw-sequence": str(sequence), "content-type": "image/jpeg"} | (headers or {}),
         )

@@ -10,7 +10,7 @@ from tests.cloud_server.harness.frames import frame, tables
 from tests.cloud_server.harness.server import ServerHarness
 from tests.cloud_server.harness.waiting import once
 
-KEEP_ALL = {"sample_random_rate": 1.0, "sample_hourly_max": 100_000, "sample_daily_max": 100_000}
+KEEP_ALL: dict[str, Any] = {"sample_random_rate": 1.0, "sample_hourly_max": 100_000, "sample_daily_max": 100_000}
 
 
 def answered(device: Device, seed: int = 0, data: bytes | None = None) -> dict[str, Any]:

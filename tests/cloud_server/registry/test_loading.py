@@ -15,7 +15,7 @@ from cloud_server.inference.routing import Published
 from cloud_server.inference.warm_up import BatchLimits
 from cloud_server.registry.loading import Loading
 from cloud_server.storage.blobs import DirectoryBlobs
-from shared.bundle import GOLDEN_NAME, INT8_NAME, MODEL_NAME, BundleError, Golden
+from shared.bundle import GOLDEN_NAME, INT8_NAME, MODEL_NAME, Bundle, BundleError, Golden
 from tests.cloud_server.harness.bundles import named_anew, write_bundle, write_golden
 from tests.cloud_server.harness.classifiers import LABELS, burden, write_classifier
 from tests.cloud_server.harness.fallbacks import write_fallback
@@ -122,11 +122,11 @@ def test_a_fallback_that_reads_levels_is_refused(folder: Path, load: Load) -> No
         load(fallback).model(fallback)
 
 
-def write_bundle_like(folder: Path):
+def write_bundle_like(folder: Path) -> Bundle:
     return write_bundle(folder.with_name("bundle"), "a", 1, tables(50))
 
 
-def eight_bits(folder: Path, *, is_slower: bool = False, is_wrong: bool = False):
+def eight_bits(folder: Path, *, is_slower: bool = False, is_wrong: bool = False) -> Bundle:
     """A bundle whose plain classifier is burdened, or not, and its twin the other way about."""
     bundle = write_bundle(folder, "a", 1, tables(50))
     (folder / INT8_NAME).write_bytes((folder / MODEL_NAME).read_bytes())

@@ -112,7 +112,7 @@ def test_a_bundle_that_does_not_load_leaves_everything_as_it_was(
 def test_swaps_under_load_lose_no_request_and_the_old_session_goes(fresh: ServerHarness, tmp_path: Path) -> None:
     published(fresh, tmp_path / "v1", 1)
     device = fresh.enrol("digits")
-    stop, answers = threading.Event(), []
+    stop, answers = threading.Event(), list[httpx.Response]()
 
     def load() -> None:
         http = httpx.Client(base_url=device.http.base_url, headers=device.http.headers, timeout=30)

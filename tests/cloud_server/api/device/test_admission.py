@@ -8,6 +8,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -41,7 +42,7 @@ def slow_folder(folder: Path, copies: int) -> Path:
 
 
 @contextlib.contextmanager
-def slow_server(tmp_path: Path, copies: int, **changes: object) -> Iterator[ServerHarness]:
+def slow_server(tmp_path: Path, copies: int, **changes: Any) -> Iterator[ServerHarness]:
     """A server with one thread and a slow classifier; on a busy machine frames may wait as long as they must."""
     defaults = {"threads": 1, "batch_max_seconds": 0.01, "wait_max_seconds": TEST_MAX_SECONDS}
     with server_in_thread(tmp_path, **{**defaults, **changes}) as harness:
@@ -176,7 +177,7 @@ def test_a_timeout_that_is_no_number_of_milliseconds_is_refused(device: Device, 
 def test_who_does_not_want_to_wait_that_long_is_told_so_in_time_or_at_the_door(tmp_path: Path) -> None:
     with slow_server(tmp_path, SLOWER) as harness:
         busy, hasty = harness.enrol(FAMILY), harness.enrol(FAMILY)
-        in_the_queue = hasty.post(frame(tables(50)), **{"dw-timeout": "1"})
+        in_the_queue = hasty.post(frame(tables(50)), headers={"dw-timeout": "1"})
         assert_problem(in_the_queue, 504, ProblemCode.TIMED_OUT)
         assert in_the_queue.headers["retry-after"] == "1"
         with harness.connect() as connection:
@@ -186,10 +187,10 @@ def test_who_does_not_want_to_wait_that_long_is_told_so_in_time_or_at_the_door(t
             )
             connection.sendall(batch)
             wait_until(lambda: harness.scrape().value("dctwire_queue_depth") > 100)
-            at_the_door = hasty.post(frame(tables(50)), **{"dw-timeout": "100"})
+            at_the_door = hasty.post(frame(tables(50)), headers={"dw-timeout": "100"})
             assert_problem(at_the_door, 503, ProblemCode.QUEUE_FULL)
             assert "frames are waiting" in at_the_door.json()["detail"]
-            assert hasty.post(frame(tables(50)), **{"dw-timeout": "200000"}).status_code == 200
+            assert hasty.post(frame(tables(50)), headers={"dw-timeout": "200000"}).status_code == 200
 
 
 def test_the_frames_of_a_client_that_is_gone_leave_the_queue_and_what_a_worker_has_is_stored(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_every_answer_to_a_device_carries_the_assignment(device: Device) -> None
 
 
 def test_a_device_that_wants_no_answer_gets_204(device: Device) -> None:
-    answer = device.post(frame(tables(50)), prefer="return=minimal")
+    answer = device.post(frame(tables(50)), headers={"prefer": "return=minimal"})
     assert (answer.status_code, answer.content) == (204, b"")
 
 
