@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
@@ -32,7 +32,7 @@ from cloud_server.feedback.samples import Samples
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Devices
 from cloud_server.fleet.quota import Quota, Rate
-from cloud_server.fleet.replicas import Replicas
+from cloud_server.fleet.replicas import Lease, Replicas
 from cloud_server.fleet.spending import Spending
 from cloud_server.inference.ingest import Ingest
 from cloud_server.inference.lanes import Lanes
@@ -43,12 +43,14 @@ from cloud_server.inference.workers import Workers
 from cloud_server.listeners import Listener, ListenerSettings
 from cloud_server.metrics import Metrics
 from cloud_server.registry.assigning import Assigning
+from cloud_server.registry.catalogue import Catalogue
+from cloud_server.registry.label_sets import LabelSets
+from cloud_server.registry.live_routing import LiveRouting
 from cloud_server.registry.loading import Loading
-from cloud_server.registry.registry import Registry
-from cloud_server.registry.signed_files import SignedFiles
+from cloud_server.registry.publishing import Publishing
+from cloud_server.registry.signed_files import ServerKeys, SignedFiles
 from cloud_server.settings import ServerSettings
 from cloud_server.state import engine_of, keys_of, open_blobs
-from cloud_server.storage.blobs import Blobs
 from cloud_server.storage.data_lock import DataLock
 from cloud_server.storage.database import Database
 from cloud_server.storage.migrating import migrate
@@ -63,90 +65,145 @@ class System:
 
     def __init__(self, settings: ServerSettings, loop: asyncio.AbstractEventLoop) -> None:
         self._settings = settings
-        signed_files = SignedFiles(keys_of(settings))
+        keys = ServerKeys.read(keys_of(settings))
         self._lock = DataLock(settings.data)
         self._addresses_path = settings.data / "addresses.json"
         self._addresses_path.unlink(missing_ok=True)  # of a process that was killed
+        self._is_stopping_by_force = asyncio.Event()
         self.metrics = Metrics()
         self.health = Health()
-        self._is_in_a_hurry = asyncio.Event()
-        self._workers = Workers(settings.threads, loop)
-        self._loader = ThreadPoolExecutor(1, "load")
-        engine = engine_of(settings)
+        self._open_state(loop)
+        self._build_fleet()
+        self._build_models(keys)
+        self._build_feedback()
+        self._build_inference(loop)
+        self._bodies = BodyMemory(settings.bodies_max_bytes)
+        tuf_files = TufFiles(self._database)
+        self.device = self._device_listener(tuf_files)
+        self.operator = self._operator_listener(tuf_files)
+        self.ops = self._ops_listener()
+
+    def _open_state(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The database, brought to this program's schema, and the blobs."""
+        engine = engine_of(self._settings)
         migrate(engine)
-        self._database = Database(engine, loop, settings.database_max_seconds)
-        self._blobs = open_blobs(settings, "blobs")
-        self._devices = Devices(self._database)
+        self._database = Database(engine, loop, self._settings.database_max_seconds)
+        self._blobs = open_blobs(self._settings, "blobs")
+        self._frames = open_blobs(self._settings, "frames")
+
+    def _build_fleet(self) -> None:
+        """The devices, what each may post and should run, and the processes that share the database."""
+        settings = self._settings
+        self._devices = Devices(self._database, time.time, time.monotonic)
         self._assignments = Assignments(self._database, time.time)
-        self._replicas = Replicas(self._database)
-        loading = Loading(
-            self._blobs,
-            BatchLimits(frames=settings.batch_max_frames, seconds=settings.batch_max_seconds),
-            settings.model_memory_bytes,
+        self._replicas = Replicas(self._database, time.monotonic)
+        rate = Rate(frames_per_second=settings.quota_frames_per_second, burst_frames=settings.quota_burst_frames)
+        self._quota: Quota[int] = Quota(rate)
+        self._spending = Spending(self._database, self._quota, self._replicas, time.monotonic)
+
+    def _build_models(self, keys: ServerKeys) -> None:
+        """What is published, the models of it that are in memory, and how more is published and assigned."""
+        settings = self._settings
+        limits = BatchLimits(frames=settings.batch_max_frames, seconds=settings.batch_max_seconds)
+        loading = Loading(self._blobs, limits, settings.model_memory_bytes)
+        self._loader = ThreadPoolExecutor(1, "load")
+        self._models = ModelCache(
+            loading.model, self._loader, settings.model_memory_bytes, self.metrics, time.monotonic
         )
-        self._sessions = ModelCache(loading.model, self._loader, settings.model_memory_bytes, self.metrics)
-        self._registry = Registry(
-            self._database, signed_files, self._sessions, loading.labels, self._loader, lambda: datetime.now(UTC)
+        self._signed_files = SignedFiles(self._database, keys, time.time)
+        self._catalogue = Catalogue(self._database)
+        self._label_sets = LabelSets(self._catalogue, loading.labels, self._loader)
+        self._routing = LiveRouting(self._catalogue, self._models, time.monotonic)
+        self._publishing = Publishing(
+            database=self._database,
+            signed_files=self._signed_files,
+            catalogue=self._catalogue,
+            label_sets=self._label_sets,
+            routing=self._routing,
+            models=self._models,
+            loader=self._loader,
+            now=time.time,
         )
-        lanes = Lanes(
-            lambda: self._registry.serving, self._sessions, self._registry.look_again, settings.queue_max_frames
+        self._assigning = Assigning(
+            catalogue=self._catalogue,
+            routing=self._routing,
+            models=self._models,
+            replicas=self._replicas,
+            assignments=self._assignments,
         )
-        self._frames = open_blobs(settings, "frames")
-        self._sample_store = sample_store(settings, self._database, self._frames)
-        self._sampler = Sampler(
-            self._sample_store, self.metrics, sample_rules(settings), settings.recent_frames_max_bytes
+
+    def _build_feedback(self) -> None:
+        """Which frames are kept and for how long, and the labels that say what they really show."""
+        settings = self._settings
+        caps = SampleCaps(hourly=settings.sample_hourly_max, daily=settings.sample_daily_max)
+        rules = SampleRules(
+            random_rate=settings.sample_random_rate,
+            confidence_below=settings.sample_confidence_below,
+            rare_share=settings.sample_rare_share,
         )
         lifetimes = Lifetimes(samples_days=settings.samples_days, results_days=settings.results_days)
+        self._sample_store = SampleStore(self._database, self._frames, caps, settings.samples_max_bytes)
+        self._sampler = Sampler(self._sample_store, self.metrics, rules, settings.recent_frames_max_bytes)
         self._retention = Retention(self._database, self._frames, lifetimes)
-        observers = Observers(
-            [
-                Observer(name="metrics", observe=self.metrics.count_answered),
-                Observer(name="devices", observe=self._devices.touch_answered),
-                Observer(name="sampler", observe=self._sampler.observe),
-            ],
-            self.metrics.count_observer_fault,
+        self._samples = Samples(self._database, self._frames)
+        self._labels = Labels(self._database, self.metrics, self._label_sets.of_family, self._sampler.contradicted)
+
+    def _build_inference(self, loop: asyncio.AbstractEventLoop) -> None:
+        """How frames are answered, and who is told of it."""
+        settings = self._settings
+        observers = (
+            Observer(name="metrics", observe=self.metrics.count_answered),
+            Observer(name="devices", observe=self._devices.touch_answered),
+            Observer(name="sampler", observe=self._sampler.observe),
         )
-        answers = AnswerStore(self._database, self.metrics)
-        self._ingest = Ingest(answers, lanes, self._workers, self.metrics, observers, settings.queue_max_frames)
-        quota: Quota[int] = Quota(Rate(settings.quota_frames_per_second, settings.quota_burst_frames))
-        self._spending = Spending(self._database, quota, self._replicas)
-        admission = Admission(
-            BodyLimits(settings.frame_max_bytes, settings.batch_max_bytes, settings.body_max_seconds),
-            quota,
-            self._ingest,
-            settings.wait_max_seconds,
+        lanes = Lanes(lambda: self._routing.table, self._models, self._routing.refresh, settings.queue_max_frames)
+        self._workers = Workers(settings.threads, loop)
+        self._ingest = Ingest(
+            AnswerStore(self._database, self.metrics),
+            lanes,
+            self._workers,
+            self.metrics,
+            Observers(observers, self.metrics.count_observer_fault),
+            settings.queue_max_frames,
         )
-        self._bodies = BodyMemory(settings.bodies_max_bytes)
-        labels = Labels(self._database, self.metrics, self._registry.label_set, self._sampler.contradicted)
-        files = TufFiles(self._database)
-        device_app = device_plane(
+
+    def _device_listener(self, tuf_files: TufFiles) -> Listener:
+        settings = self._settings
+        limits = BodyLimits(settings.frame_max_bytes, settings.batch_max_bytes, settings.body_max_seconds)
+        plane = device_plane(
             self._ingest,
             self._devices,
             self._assignments,
-            labels,
-            files,
+            self._labels,
+            tuf_files,
             self.metrics,
-            admission,
-            self._registry.counters,
+            Admission(limits, self._quota, self._ingest, settings.wait_max_seconds),
+            self._catalogue.counters,
             self.health,
         )
-        assigning = Assigning(registry=self._registry, replicas=self._replicas, assignments=self._assignments)
-        operator_app = operator_plane(
-            self._registry,
-            self._sessions,
-            self._blobs,
-            self._devices,
-            self._assignments,
-            assigning,
-            files,
-            Samples(self._database, self._frames),
-            labels,
-            OperatorLimits(settings.blob_max_bytes, settings.body_max_seconds, settings.operator_hosts),
+        return Listener(plane, self._at(settings.device_host, settings.device_port), self._meter)
+
+    def _operator_listener(self, tuf_files: TufFiles) -> Listener:
+        settings = self._settings
+        plane = operator_plane(
+            catalogue=self._catalogue,
+            signed_files=self._signed_files,
+            publishing=self._publishing,
+            models=self._models,
+            blobs=self._blobs,
+            devices=self._devices,
+            assignments=self._assignments,
+            assigning=self._assigning,
+            tuf_files=tuf_files,
+            samples=self._samples,
+            labels=self._labels,
+            limits=OperatorLimits(settings.blob_max_bytes, settings.body_max_seconds, settings.operator_hosts),
         )
-        ops_app = ops_plane(self.metrics, self.health, self._set_gauges, self._require_life)
-        self.device = Listener(device_app, self._at(settings.device_host, settings.device_port), self._meter)
-        self.operator = Listener(operator_app, self._at(settings.operator_host, settings.operator_port), _no_meter)
-        self.ops = Listener(ops_app, self._at(settings.ops_host, settings.ops_port), _no_meter)
+        return Listener(plane, self._at(settings.operator_host, settings.operator_port), _no_meter)
+
+    def _ops_listener(self) -> Listener:
+        plane = ops_plane(self.metrics, self.health, self._set_gauges, self._require_life)
+        return Listener(plane, self._at(self._settings.ops_host, self._settings.ops_port), _no_meter)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -156,10 +213,10 @@ class System:
             await self._start()
             works = (
                 self._sampler.run(),
-                self._retention.run(self._replicas.may_lead),
+                self._retention.run(partial(self._replicas.may_lead, Lease.RETENTION)),
                 _every(FOLLOW_SECONDS, self._follow),
-                _every(FOLLOW_SECONDS, self._tell),
-                _every(HOUSEKEEPING_SECONDS, self._keep),
+                _every(FOLLOW_SECONDS, self._heartbeat),
+                _every(HOUSEKEEPING_SECONDS, self._housekeep),
             )
             tasks += [asyncio.create_task(work) for work in works]
             yield
@@ -170,31 +227,31 @@ class System:
         """Where each plane listens."""
         return {"device": self.device.address, "operator": self.operator.address, "ops": self.ops.address}
 
-    def hurry(self) -> None:
+    def force_stop(self) -> None:
         """End a drain at once; requests that are not answered yet are cut off."""
-        self._is_in_a_hurry.set()
+        self._is_stopping_by_force.set()
         for listener in (self.device, self.operator, self.ops):
             listener.force_stop()
 
     async def _start(self) -> None:
         gc.collect()
         gc.freeze()  # what is here now stays: no later collection walks it, which would hold up every request
-        await self._registry.initialise()
+        await self._signed_files.initialise()
         await self._devices.load()
         await self._assignments.load()
         for listener in (self.ops, self.device, self.operator):
             await listener.start()
-        await self._registry.load({family: one.counter for family, one in self._assignments.by_family().items()})
-        await self._registry.refresh()
+        await self._routing.load({family: one.counter for family, one in self._assignments.by_family().items()})
+        await self._signed_files.refresh()
         await self._sample_store.refresh()
-        await self._replicas.note(self._registry.serves())
+        await self._replicas.note(self._routing.serves())
         self.health.is_started = True
         self._write_addresses()
 
     async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         self.health.is_draining = True
         self._addresses_path.unlink(missing_ok=True)
-        await self._take_leave()
+        await self._drain()
         for task in tasks:
             task.cancel()
         with contextlib.suppress(StorageError):
@@ -203,12 +260,12 @@ class System:
         await self.ops.drain()
         await asyncio.to_thread(self._close)
 
-    async def _take_leave(self) -> None:
-        """Stay until everybody has seen that we are not ready, then answer what is left and accept no more."""
+    async def _drain(self) -> None:
+        """Go on until load balancers have seen that we are not ready, then answer what is left and accept no more."""
         for listener in (self.device, self.operator):
             listener.announce_leaving()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._is_in_a_hurry.wait(), self._settings.drain_delay_seconds)
+            await asyncio.wait_for(self._is_stopping_by_force.wait(), self._settings.drain_delay_seconds)
         await asyncio.gather(self.device.drain(), self.operator.drain())
 
     def _at(self, host: str, port: int) -> ListenerSettings:
@@ -239,27 +296,27 @@ class System:
         seqs = {family: assignment.seq for family, assignment in self._assignments.by_family().items()}
         self.metrics.set_fleet(self._devices.count_by_tables(), seqs)
         self.metrics.set_classifiers(
-            (model.name, model.precision, model.cost_bytes, model.classifier.batch_max) for model in self._sessions
+            (model.name, model.precision, model.cost_bytes, model.classifier.batch_max) for model in self._models
         )
         self.metrics.samples_bytes.set(self._sample_store.stored_bytes)
         self.metrics.queue_depth.set(self._ingest.depth)
 
     async def _follow(self) -> None:
         """Take over what other processes published and assigned."""
-        await self._registry.catch_up()
+        await self._routing.sync()
         await self._assignments.load()
 
-    async def _tell(self) -> None:
+    async def _heartbeat(self) -> None:
         """Tell other processes what this one serves; beside `_follow`, which may wait for a classifier."""
-        await self._replicas.note(self._registry.serves())
+        await self._replicas.note(self._routing.serves())
 
-    async def _keep(self) -> None:
-        """Save when devices were seen; where it is our turn, keep the timestamp fresh."""
+    async def _housekeep(self) -> None:
+        """Save when devices were seen and what they spent; where it is our turn, keep the timestamp fresh."""
         await self._devices.save()
         await self._spending.share()
         await self._sample_store.refresh()
-        if await self._replicas.may_lead():
-            await self._registry.refresh()
+        if await self._replicas.may_lead(Lease.SIGNING):
+            await self._signed_files.refresh()
 
     def _write_addresses(self) -> None:
         partial_path = self._addresses_path.with_suffix(".partial")
@@ -268,14 +325,14 @@ class System:
 
     def _close(self) -> None:
         self._workers.close()
-        self._sessions.clear()
+        self._models.clear()
         self._loader.shutdown()
         self._database.close()
         self._lock.release()
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    """Do some work again and again; what fails is logged, and tried again the next time."""
+    """Do `work` every so many seconds; an error is logged, and the work tried again the next time."""
     while True:
         await asyncio.sleep(seconds)
         try:
@@ -288,36 +345,21 @@ def _no_meter(_exchange: Exchange) -> None:
     """Only the device plane's bytes are counted."""
 
 
-def sample_store(settings: ServerSettings, database: Database, frames: Blobs) -> SampleStore:
-    """The store of samples, with its limits."""
-    caps = SampleCaps(hourly=settings.sample_hourly_max, daily=settings.sample_daily_max)
-    return SampleStore(database, frames, caps, settings.samples_max_bytes)
-
-
-def sample_rules(settings: ServerSettings) -> SampleRules:
-    """The rules by which frames are kept as samples."""
-    return SampleRules(
-        random_rate=settings.sample_random_rate,
-        confidence_below=settings.sample_confidence_below,
-        rare_share=settings.sample_rare_share,
-    )
-
-
 async def serve(settings: ServerSettings, announce: Callable[[System], None]) -> None:
     """Run until SIGTERM or SIGINT, then drain; a second signal ends the drain."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     system = System(settings, loop)
 
-    def heed() -> None:
+    def on_signal() -> None:
         if stop.is_set():
-            system.hurry()
+            system.force_stop()
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, heed)
+        loop.add_signal_handler(number, on_signal)
     async with system.running():
         announce(system)
         await stop.wait()
-        _log.info("draining")
-    _log.info("stopped")
+        _log.info("drain-started")
+    _log.info("server-stopped")

@@ -97,7 +97,7 @@ def list_settings() -> None:
 
 def _announce(system: System) -> None:
     addresses = system.addresses()
-    _log.info("ready", **addresses)
+    _log.info("server-ready", **addresses)
     typer.echo(json.dumps(addresses))
 
 

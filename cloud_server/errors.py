@@ -115,6 +115,13 @@ class GuessedTokensError(UnavailableError):
         super().__init__("too many unknown tokens are sent; try again")
 
 
+class ConstraintError(DctwireError):
+    """The database's rules forbid a change: a key is taken, or a row that is referred to is not there."""
+
+    def __init__(self) -> None:
+        super().__init__("the database's rules forbid this change")
+
+
 class SchemaError(DctwireError):
     """The database's tables are not this program's, and not older ones of it either."""
 

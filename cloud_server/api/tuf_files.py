@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from cloud_server.api.http.exchange import exchange_of
 from cloud_server.errors import NotFoundError
-from cloud_server.registry.signed_files import read_file
 from cloud_server.storage.database import Database
+from cloud_server.storage.rows.tuf_files import read_file
 
 _NAMES = re.compile(
     r"metadata/(timestamp|[0-9]{1,9}\.(root|targets|snapshot))\.json"

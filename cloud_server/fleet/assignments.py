@@ -4,13 +4,12 @@ An assignment is made for a family, and holds for every device of it.
 """
 
 from collections.abc import Callable, Mapping
-
-from sqlalchemy import Connection, func, select
+from functools import partial
 
 from cloud_server.errors import NoAssignmentError
 from cloud_server.fleet.devices import Device
-from cloud_server.storage.database import Database, insert_or_ignore
-from cloud_server.storage.schema import assignments
+from cloud_server.storage.database import Database
+from cloud_server.storage.rows import assignments as rows
 from shared.wire import Assignment
 
 
@@ -28,8 +27,8 @@ class Assignments:
 
     async def load(self) -> None:
         """Read the newest assignment of every family: at start, and often, for what other processes assigned."""
-        for family, seq, counter in await self._database.read(_newest):
-            self._of_family[family] = _assignment(family, seq, counter)
+        for row in await self._database.read(rows.newest):
+            self._of_family[row.family] = _assignment(row)
 
     def current(self, device: Device) -> Assignment:
         """What a device should run.
@@ -61,41 +60,14 @@ class Assignments:
         Raises:
             StorageError: the database does not answer.
         """
-        now = self._now()
-        seq = await self._database.write(lambda connection: _assign(connection, family, counter, now))
-        assignment = _assignment(family, seq, counter)
+        job = partial(rows.assign, family=family, counter=counter, now=self._now())
+        assignment = _assignment(await self._database.write(job))
         known = self._of_family.get(family)
-        if known is None or seq > known.seq:
+        if known is None or assignment.seq > known.seq:
             self._of_family[family] = assignment
         return assignment
 
 
-def _assignment(family: str, seq: int, counter: int) -> Assignment:
-    return Assignment(seq=seq, family=family, counter=counter, target=f"{family}/{counter}.json")
-
-
-def _newest(connection: Connection) -> list[tuple[str, int, int]]:
-    newest = select(assignments.c.family, func.max(assignments.c.seq).label("seq")).group_by(assignments.c.family)
-    latest = newest.subquery()
-    statement = select(assignments.c.family, assignments.c.seq, assignments.c.counter).join(
-        latest, (assignments.c.family == latest.c.family) & (assignments.c.seq == latest.c.seq)
-    )
-    return [(family, seq, counter) for family, seq, counter in connection.execute(statement)]
-
-
-def _assign(connection: Connection, family: str, counter: int, now: float) -> int:
-    statement = (
-        select(assignments.c.seq, assignments.c.counter)
-        .where(assignments.c.family == family)
-        .order_by(assignments.c.seq.desc())
-        .limit(1)
-    )
-    is_mine = False
-    while not is_mine:  # another process may take the number first; then it is looked at again
-        newest = connection.execute(statement).one_or_none()
-        if newest is not None and newest.counter == counter:
-            return int(newest.seq)
-        seq = int(newest.seq) + 1 if newest else 1
-        row = {"family": family, "seq": seq, "counter": counter, "assigned_at": now}
-        is_mine = connection.execute(insert_or_ignore(assignments), row).rowcount == 1
-    return seq
+def _assignment(row: rows.AssignmentRow) -> Assignment:
+    target = f"{row.family}/{row.counter}.json"
+    return Assignment(seq=row.seq, family=row.family, counter=row.counter, target=target)

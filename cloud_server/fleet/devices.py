@@ -1,26 +1,22 @@
 """The devices: claim codes, enrolment, session tokens, when each was last seen and with which tables."""
 
 import hmac
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from time import monotonic
-from typing import Any
-
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from functools import partial
 
 from cloud_server.answered import AnsweredFrames
 from cloud_server.errors import ClaimError, GuessedTokensError, QuotaError, StorageError, TokenError
 from cloud_server.fleet.quota import Quota, Rate
 from cloud_server.fleet.secrets import claim_sha256, new_claim_code, new_device_id, new_token, token_sha256
-from cloud_server.storage.database import Database
-from cloud_server.storage.schema import claims, devices
+from cloud_server.storage.database import Database, Transaction
+from cloud_server.storage.rows import devices as rows
 from shared.wire import Enrolment
 
 CLAIM_LIFETIME_SECONDS = 24 * 3600.0
 LOOK_UPS_PER_SECOND, LOOK_UPS_AT_ONCE = 50.0, 100
-"""How often unknown tokens reach the database: guessing must not load it."""
+"""How often unknown tokens are looked up in the database, so that guessing tokens cannot load it."""
 
 
 @dataclass(slots=True)
@@ -47,15 +43,21 @@ class Claim:
 
 
 class Devices:
-    """Every device, held in memory; the database has the last word at start and is written before any answer."""
+    """Every device, held in memory; the database has the last word at start and is written before any answer.
 
-    def __init__(self, database: Database, now: Callable[[], float] = time.time) -> None:
+    Args:
+        now: seconds since 1970.
+        monotonic: seconds on a clock that never goes back.
+    """
+
+    def __init__(self, database: Database, now: Callable[[], float], monotonic: Callable[[], float]) -> None:
         self._database = database
         self._now = now
+        self._monotonic = monotonic
         self._by_token: dict[bytes, Device] = {}
         self._by_row: dict[int, Device] = {}
         self._to_save: dict[int, Device] = {}
-        self._look_ups: Quota[str] = Quota(Rate(LOOK_UPS_PER_SECOND, LOOK_UPS_AT_ONCE))
+        self._look_ups: Quota[str] = Quota(Rate(frames_per_second=LOOK_UPS_PER_SECOND, burst_frames=LOOK_UPS_AT_ONCE))
 
     async def load(self) -> None:
         """Read all devices; at start, and to list what other processes have seen of them.
@@ -63,7 +65,7 @@ class Devices:
         Raises:
             StorageError: the database does not answer.
         """
-        for row in await self._database.read(lambda connection: connection.execute(select(devices)).all()):
+        for row in await self._database.read(rows.every):
             self._meet(row)
 
     async def authenticate(self, token: str | None) -> Device:
@@ -86,36 +88,28 @@ class Devices:
 
     async def _look_up(self, digest: bytes) -> Device | None:
         try:
-            self._look_ups.take("", 1, monotonic())
+            self._look_ups.take("", 1, self._monotonic())
         except QuotaError as error:
             raise GuessedTokensError from error
-        query = select(devices).where(devices.c.token_sha256 == digest)
-        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        row = await self._database.read(partial(rows.by_token, token_sha256=digest))
         return None if row is None else self._meet(row)
 
-    def _meet(self, row: Row[Any]) -> Device:
+    def _meet(self, row: rows.DeviceRow) -> Device:
         """Take over what the database says of a device, unless it is older than what is known here."""
         known = self._by_token.get(row.token_sha256)
         if known is None:
             known = Device(row.id, row.public_id, row.family, row.token_sha256, row.enrolled_at)
-            self._add(known)
+            self._by_token[known.token_sha256] = self._by_row[known.row_id] = known
         if (row.last_seen_at or 0) > (known.last_seen_at or 0):
             known.last_seen_at, known.last_tables = row.last_seen_at, row.last_tables
         return known
 
-    def _add(self, device: Device) -> None:
-        self._by_token[device.token_sha256] = device
-        self._by_row[device.row_id] = device
-
     async def create_claim(self, family: str) -> Claim:
         """A new claim code for one device; only its hash is kept."""
         claim = Claim(new_claim_code(), family, self._now() + CLAIM_LIFETIME_SECONDS)
-        row = {"code_sha256": claim_sha256(claim.code), "family": family, "expires_at": claim.expires_at}
-
-        def store(connection: Connection) -> None:
-            connection.execute(insert(claims), row)
-
-        await self._database.write(store)
+        sha256 = claim_sha256(claim.code)
+        job = partial(rows.add_claim, code_sha256=sha256, family=family, expires_at=claim.expires_at)
+        await self._database.write(job)
         return claim
 
     async def enrol(self, code: str) -> Enrolment:
@@ -124,13 +118,12 @@ class Devices:
         Raises:
             ClaimError: the code is wrong, used or expired.
         """
-        token, public_id, now = new_token(), new_device_id(), self._now()
-        device = await self._database.write(
-            lambda connection: _enrol(connection, claim_sha256(code), public_id, token_sha256(token), now)
-        )
-        if device is None:
+        token = new_token()
+        job = partial(_enrol, code=code, public_id=new_device_id(), token=token, now=self._now())
+        row = await self._database.write(job)
+        if row is None:
             raise ClaimError("ask the operator for a new code (dctwire claim FAMILY); each works once, for a day")
-        self._add(device)
+        device = self._meet(row)
         return Enrolment(device_id=device.public_id, token=token, family=device.family)
 
     def touch(self, device: Device, tables: str | None = None) -> None:
@@ -154,20 +147,9 @@ class Devices:
         changed, self._to_save = list(self._to_save.values()), {}
         if not changed:
             return
-        rows = [{"row_id": d.row_id, "seen": d.last_seen_at, "tables": d.last_tables} for d in changed]
-
-        def store(connection: Connection) -> None:
-            statement = (
-                update(devices)
-                .where(
-                    devices.c.id == bindparam("row_id"), func.coalesce(devices.c.last_seen_at, 0) < bindparam("seen")
-                )
-                .values(last_seen_at=bindparam("seen"), last_tables=bindparam("tables"))
-            )
-            connection.execute(statement, rows)
-
+        seen = [rows.SeenRow(one.row_id, one.last_seen_at or 0, one.last_tables) for one in changed]
         try:
-            await self._database.write(store)
+            await self._database.write(partial(rows.save_seen, seen=seen))
         except StorageError:
             self._to_save = {device.row_id: device for device in changed} | self._to_save
             raise
@@ -181,12 +163,6 @@ class Devices:
         return Counter((device.family, device.last_tables or "none") for device in self._by_token.values())
 
 
-def _enrol(connection: Connection, code_sha256: bytes, public_id: str, token: bytes, now: float) -> Device | None:
-    claim = (claims.c.code_sha256 == code_sha256) & claims.c.used_at.is_(None) & (claims.c.expires_at > now)
-    using = update(claims).where(claim).values(used_at=now).returning(claims.c.family)
-    family = connection.execute(using).scalar_one_or_none()
-    if family is None:
-        return None
-    row = {"public_id": public_id, "family": family, "token_sha256": token, "enrolled_at": now}
-    row_id = connection.execute(insert(devices).returning(devices.c.id), row).scalar_one()
-    return Device(row_id, public_id, family, token, now)
+def _enrol(transaction: Transaction, code: str, public_id: str, token: str, now: float) -> rows.DeviceRow | None:
+    family = rows.use_claim(transaction, claim_sha256(code), now)
+    return None if family is None else rows.add_device(transaction, public_id, family, token_sha256(token), now)

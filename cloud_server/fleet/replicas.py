@@ -1,66 +1,64 @@
-"""The server processes that share one database: who is alive, what each serves, and whose turn housekeeping is.
-
-Times are the database's, so that the processes' clocks need not agree.
-"""
+"""The server processes that share one database: who is alive, what each serves, and who holds which lease."""
 
 import asyncio
-import json
 import secrets
-from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import UTC
+from collections.abc import Callable, Collection, Sequence
+from enum import StrEnum
 from functools import partial
-from time import monotonic
-
-from sqlalchemy import Connection, delete, func, insert, select, update
 
 from cloud_server.errors import ConflictError
-from cloud_server.storage.database import Database, insert_or_ignore
-from cloud_server.storage.schema import leases, replicas
+from cloud_server.storage.database import Database
+from cloud_server.storage.rows import replicas as rows
 
 LIVE_SECONDS = 10.0
-"""A process that has not been heard of for so long is gone."""
+"""A process that has not been heard of for so long has ended."""
 LEASE_SECONDS = 15.0
 NOTE_SECONDS = 3.0
+"""How long what a process said of itself need not be said again."""
 LOOK_SECONDS = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class Replica:
-    """Another process, or this one, and the names of the bundles it can answer with."""
+class Lease(StrEnum):
+    """What one process at a time does for all of them."""
 
-    replica_id: str
-    serves: frozenset[str]
+    SIGNING = "signing"
+    RETENTION = "retention"
 
 
 class Replicas:
-    """This process among the others."""
+    """This process among the others.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        monotonic: seconds on a clock that never goes back.
+    """
+
+    def __init__(self, database: Database, monotonic: Callable[[], float]) -> None:
         self._database = database
+        self._monotonic = monotonic
         self._own_id = secrets.token_hex(4)
         self._noted: frozenset[str] | None = None
         self._noted_at = 0.0
 
     async def note(self, serves: Collection[str]) -> None:
-        """Tell the others what this process serves; cheap when that has just been said.
+        """Tell the other processes what this one serves; cheap when that has just been said.
 
         Raises:
             StorageError: the database does not answer.
         """
         wanted = frozenset(serves)
-        if wanted == self._noted and monotonic() - self._noted_at < NOTE_SECONDS:
+        if wanted == self._noted and self._monotonic() - self._noted_at < NOTE_SECONDS:
             return
-        await self._database.write(partial(_note, replica=Replica(self._own_id, wanted)))
-        self._noted, self._noted_at = wanted, monotonic()
+        job = partial(rows.note, replica_id=self._own_id, serves=wanted, forget_seconds=10 * LIVE_SECONDS)
+        await self._database.write(job)
+        self._noted, self._noted_at = wanted, self._monotonic()
 
     async def leave(self) -> None:
-        """Tell the others that this process ends.
+        """Tell the other processes that this one ends, and let them have its leases.
 
         Raises:
-            StorageError: the database does not answer; they find out by themselves.
+            StorageError: the database does not answer; the others find out by themselves.
         """
-        await self._database.write(partial(_leave, replica_id=self._own_id))
+        await self._database.write(partial(rows.leave, replica_id=self._own_id))
 
     async def require_served(self, name: str, max_seconds: float) -> None:
         """Wait until every live process serves a bundle.
@@ -69,9 +67,9 @@ class Replicas:
             ConflictError: one does not come to it in time; names it.
             StorageError: the database does not answer.
         """
-        give_up = monotonic() + max_seconds
-        while late := [one.replica_id for one in await self._database.read(_live) if name not in one.serves]:
-            if monotonic() > give_up:
+        give_up = self._monotonic() + max_seconds
+        while late := [one.id for one in await self._live() if name not in one.serves]:
+            if self._monotonic() > give_up:
                 raise ConflictError(f"replica {late[0]} does not serve {name}; its log says why. Assign again later")
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -81,44 +79,16 @@ class Replicas:
         Raises:
             StorageError: the database does not answer.
         """
-        return any(one.replica_id != self._own_id for one in await self._database.read(_live))
+        return any(one.id != self._own_id for one in await self._live())
 
-    async def may_lead(self) -> bool:
-        """Whether this process does what one process at a time should; asking keeps the turn.
+    async def may_lead(self, lease: Lease) -> bool:
+        """Whether this process does what one process at a time should; asking takes or keeps the lease.
 
         Raises:
             StorageError: the database does not answer.
         """
-        return await self._database.write(partial(_take_lease, name="housekeeping", holder=self._own_id))
+        job = partial(rows.take_lease, name=lease.value, holder=self._own_id, seconds=LEASE_SECONDS)
+        return await self._database.write(job)
 
-
-def database_time(connection: Connection) -> float:
-    """The database's clock: seconds since 1970, to a second."""
-    now = connection.execute(select(func.current_timestamp())).scalar_one()
-    return float(now.replace(tzinfo=now.tzinfo or UTC).timestamp())
-
-
-def _note(connection: Connection, replica: Replica) -> None:
-    now = database_time(connection)
-    values = {"seen_at": now, "serves": json.dumps(sorted(replica.serves))}
-    if not connection.execute(update(replicas).where(replicas.c.id == replica.replica_id).values(values)).rowcount:
-        connection.execute(insert(replicas), values | {"id": replica.replica_id})
-    connection.execute(delete(replicas).where(replicas.c.seen_at < now - 10 * LIVE_SECONDS))
-
-
-def _leave(connection: Connection, replica_id: str) -> None:
-    connection.execute(delete(replicas).where(replicas.c.id == replica_id))
-    connection.execute(delete(leases).where(leases.c.holder == replica_id))
-
-
-def _live(connection: Connection) -> list[Replica]:
-    rows = connection.execute(select(replicas).where(replicas.c.seen_at > database_time(connection) - LIVE_SECONDS))
-    return [Replica(row.id, frozenset(json.loads(row.serves))) for row in rows]
-
-
-def _take_lease(connection: Connection, name: str, holder: str) -> bool:
-    now = database_time(connection)
-    values = {"holder": holder, "until": now + LEASE_SECONDS}
-    is_free = (leases.c.until < now) | (leases.c.holder == holder)
-    taken = connection.execute(update(leases).where(leases.c.name == name, is_free).values(values)).rowcount
-    return bool(taken or connection.execute(insert_or_ignore(leases), values | {"name": name}).rowcount)
+    async def _live(self) -> Sequence[rows.ReplicaRow]:
+        return await self._database.read(partial(rows.live, within_seconds=LIVE_SECONDS))

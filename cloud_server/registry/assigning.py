@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 
-from cloud_server.errors import ConflictError
+from cloud_server.errors import ConflictError, NotFoundError
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.replicas import LIVE_SECONDS, Replicas
-from cloud_server.registry.registry import Registry
+from cloud_server.inference.model_cache import ModelCache
+from cloud_server.registry.catalogue import Catalogue
+from cloud_server.registry.live_routing import LiveRouting
 from shared.bundle import Bundle
+from shared.errors import DctwireError
 from shared.wire import Assignment
 
 SERVED_MAX_SECONDS = LIVE_SECONDS + 5
@@ -23,12 +26,16 @@ class Assigning:
     def __init__(
         self,
         *,
-        registry: Registry,
+        catalogue: Catalogue,
+        routing: LiveRouting,
+        models: ModelCache,
         replicas: Replicas,
         assignments: Assignments,
         served_max_seconds: float = SERVED_MAX_SECONDS,
     ) -> None:
-        self._registry = registry
+        self._catalogue = catalogue
+        self._routing = routing
+        self._models = models
         self._replicas = replicas
         self._assignments = assignments
         self._served_max_seconds = served_max_seconds
@@ -42,11 +49,26 @@ class Assigning:
                 process does not come to serve it in time.
             StorageError: the database does not answer.
         """
-        bundle = await self._registry.require_bundle(family, counter)
-        require_above_floor(bundle, self._registry.bundles_of(family))
-        await self._registry.require_loaded(bundle)
+        bundle = await self._find(family, counter)
+        require_above_floor(bundle, self._catalogue.bundles_of(family))
+        await self._require_loaded(bundle)
         await self._replicas.require_served(bundle.name, self._served_max_seconds)
         return await self._assignments.assign_family(family, counter)
+
+    async def _find(self, family: str, counter: int) -> Bundle:
+        name = f"{family}/{counter}"
+        if self._catalogue.find(name) is None:  # another process may have published it a moment ago
+            await self._routing.sync()
+        bundle = next((one for one in self._catalogue.bundles_of(family) if one.counter == counter), None)
+        if bundle is None:
+            raise NotFoundError(f"no bundle {name} is published; see: dctwire bundles")
+        return bundle
+
+    async def _require_loaded(self, bundle: Bundle) -> None:
+        try:
+            await self._models.get(bundle)
+        except DctwireError as error:
+            raise ConflictError(f"the classifier of {bundle.name} cannot be loaded: {error}") from error
 
 
 def require_above_floor(bundle: Bundle, published: Iterable[Bundle]) -> None:

@@ -1,77 +1,129 @@
 """The TUF repository in the database: its files, read and written inside a transaction, and its online keys."""
 
-from datetime import datetime
-from functools import partial
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, partial
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select, update
+import structlog
 
-from cloud_server.storage.schema import tuf_files
-from shared.trust import TIMESTAMP_FILE, Files, Read, Repository, Role, TrustError, load_key, parse_targets
+from cloud_server.errors import ConstraintError
+from cloud_server.storage.database import Database, Transaction
+from cloud_server.storage.rows.tuf_files import read_file, write_files
+from shared.trust import TIMESTAMP_FILE, Files, Read, Repository, Role, Signer, TrustError, load_key, parse_targets
+
+_log = structlog.get_logger()
 
 
-class SignedFiles:
-    """The rules of `Repository` on the table of files."""
+@dataclass(frozen=True, slots=True)
+class ServerKeys:
+    """What `dctwire trust init` made for the server: the online keys, and what was signed offline first."""
 
-    def __init__(self, keys: Path) -> None:
-        """Read what `dctwire trust init` made for the server: online keys, and what was signed offline first.
+    folder: Path
+    snapshot: Signer
+    timestamp: Signer
+    root: bytes
+    targets: bytes
+
+    @classmethod
+    def read(cls, folder: Path) -> "ServerKeys":
+        """Read the keys' folder.
 
         Raises:
             TrustError: a file is missing or damaged, or the keys are not root's.
         """
-        self._keys = keys
-        self._snapshot_signer, self._timestamp_signer = load_key(keys, Role.SNAPSHOT), load_key(keys, Role.TIMESTAMP)
+        snapshot, timestamp = load_key(folder, Role.SNAPSHOT), load_key(folder, Role.TIMESTAMP)
         try:
-            self._root, self._targets = (keys / "root.json").read_bytes(), (keys / "targets.json").read_bytes()
+            root, targets = (folder / "root.json").read_bytes(), (folder / "targets.json").read_bytes()
         except OSError as error:
             raise TrustError(f"{error.filename}: {error.strerror}") from error
-        self._repository(lambda _name: None).require_keys_of(self._root)
+        keys = cls(folder, snapshot, timestamp, root, targets)
+        keys.repository(lambda _name: None).require_keys_of(root)
+        return keys
 
-    def repository(self, connection: Connection) -> Repository:
-        """The repository as this transaction sees it."""
-        return self._repository(partial(read_file, connection))
+    def repository(self, read: Read) -> Repository:
+        """The repository of these keys, on the files that `read` gives."""
+        return Repository(read, snapshot_signer=self.snapshot, timestamp_signer=self.timestamp)
 
-    def initialise(self, connection: Connection, now: datetime) -> None:
-        """Lay out version 1 of everything where nothing is yet."""
-        repository = self.repository(connection)
-        if not repository.is_initialised:
-            write_files(connection, repository.initialise(self._root, self._targets, now))
 
-    def require_own(self, connection: Connection) -> None:
-        """Whether the database was set up with the same keys, and leads from its timestamp to its targets.
+class SignedFiles:
+    """The rules of `Repository` on the table of files.
+
+    Args:
+        now: seconds since 1970.
+    """
+
+    def __init__(self, database: Database, keys: ServerKeys, now: Callable[[], float]) -> None:
+        self._database = database
+        self._keys = keys
+        self._now = now
+
+    async def initialise(self) -> None:
+        """Lay out version 1 of everything in a new database, and check what an older one holds.
 
         Raises:
-            TrustError: it was not, or does not.
+            TrustError: the database's files are damaged, or were signed for other keys.
+            StorageError: the database does not answer.
         """
-        repository = self.repository(connection)
-        parse_targets(repository.targets())
-        if repository.root() != self._root:
-            raise TrustError(f"the database was set up with another root than {self._keys / 'root.json'}")
+        with suppress(ConstraintError):  # another process was faster
+            await self._database.write(self._initialise)
+        await self._database.read(self._require_own)
 
-    def refresh(self, connection: Connection, now: datetime) -> bool:
-        """Sign snapshot and timestamp again when it is time; says whether it was."""
-        files = self.repository(connection).refresh(now)
-        write_files(connection, files)
+    async def targets(self) -> bytes:
+        """The current targets metadata.
+
+        Raises:
+            StorageError: the database does not answer.
+        """
+        return await self._database.read(lambda transaction: self.repository(transaction).targets())
+
+    async def refresh(self) -> None:
+        """Sign snapshot and timestamp again when half of their life is over.
+
+        Raises:
+            StorageError: the database does not answer.
+        """
+        with suppress(ConstraintError):  # another process was faster
+            if await self._database.write(self._refresh):
+                _log.info("timestamp-refreshed")
+
+    def moment(self) -> datetime:
+        """The time against which metadata is held, and with which it is signed."""
+        return datetime.fromtimestamp(self._now(), UTC)
+
+    def repository(self, transaction: Transaction) -> Repository:
+        """The repository as it is now; each file is read once, so that two questions have answers of one state.
+
+        On PostgreSQL each statement sees what others have committed before it. One reading of the timestamp is one
+        state of everything, since the files that it leads to never change. Whoever builds on a state on which somebody
+        else has built meanwhile finds the names of its new files taken.
+        """
+        return self._keys.repository(cache(partial(read_file, transaction)))
+
+    def _initialise(self, transaction: Transaction) -> None:
+        repository = self.repository(transaction)
+        if not repository.is_initialised:
+            show(transaction, repository.initialise(self._keys.root, self._keys.targets, self.moment()))
+
+    def _require_own(self, transaction: Transaction) -> None:
+        repository = self.repository(transaction)
+        parse_targets(repository.targets())
+        if repository.root() != self._keys.root:
+            raise TrustError(f"the database was set up with another root than {self._keys.folder / 'root.json'}")
+
+    def _refresh(self, transaction: Transaction) -> bool:
+        files = self.repository(transaction).refresh(self.moment())
+        show(transaction, files)
         return bool(files)
 
-    def _repository(self, read: Read) -> Repository:
-        return Repository(read, snapshot_signer=self._snapshot_signer, timestamp_signer=self._timestamp_signer)
 
-
-def read_file(connection: Connection, name: str) -> bytes | None:
-    """One file, by the name under which devices fetch it; None when there is none."""
-    return connection.execute(select(tuf_files.c.data).where(tuf_files.c.name == name)).scalar_one_or_none()
-
-
-def write_files(connection: Connection, files: Files) -> None:
-    """Add files, and replace the timestamp.
+def show(transaction: Transaction, files: Files) -> None:
+    """Make files visible to devices as part of a transaction: the timestamp is replaced, every other file is new.
 
     Raises:
-        IntegrityError: one of the new files is there already: somebody else made a change from the same state.
+        IntegrityError: one of the new files is there: somebody else made a change from the same state. `Database`
+            makes it a ConstraintError.
     """
-    for name, data in files.items():
-        is_there = name == TIMESTAMP_FILE and read_file(connection, name) is not None
-        if is_there:
-            connection.execute(update(tuf_files).where(tuf_files.c.name == name).values(data=data))
-        else:
-            connection.execute(insert(tuf_files), {"name": name, "data": data})
+    write_files(transaction, files, replaced=TIMESTAMP_FILE)

@@ -4,7 +4,7 @@ import hashlib
 import os
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -54,7 +54,7 @@ class Upload:
         """
         with storage_errors("the blob cannot be written"):
             self._file.flush()
-            os.fsync(self._file.fileno())
+            self._blobs.sync(self._file.fileno())
             self._file.close()
         if self._digest.hexdigest() != self._sha256:
             raise BlobDigestError(f"these bytes are {self._digest.hexdigest()}, not {self._sha256}")
@@ -71,11 +71,15 @@ class Blobs(ABC):
     """Blobs by digest. All of it blocks: for threads, not for the event loop.
 
     Every call that meets the store raises StorageError when the store does not answer in time.
+
+    Args:
+        partials: a folder of ours alone, for what is on its way in; what a killed process left there is deleted.
+        sync: makes what a file descriptor's file or folder holds survive a power cut.
     """
 
-    def __init__(self, partials: Path) -> None:
-        """`partials`: a folder of ours alone, for what is on its way in; what a killed process left there goes."""
+    def __init__(self, partials: Path, sync: Callable[[int], None] = os.fsync) -> None:
         self._partials = partials
+        self.sync = sync
         partials.mkdir(parents=True, exist_ok=True)
         for left_over in partials.iterdir():
             left_over.unlink()
@@ -137,9 +141,9 @@ class Blobs(ABC):
 class DirectoryBlobs(Blobs):
     """Blobs in a folder: `ab/ab12..`, and `partial/` for what is on its way in."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, sync: Callable[[int], None] = os.fsync) -> None:
         self._directory = directory
-        super().__init__(directory / "partial")
+        super().__init__(directory / "partial", sync)
 
     def __contains__(self, sha256: str) -> bool:
         return self._place(sha256).exists()
@@ -167,7 +171,14 @@ class DirectoryBlobs(Blobs):
             final.parent.mkdir(exist_ok=True)
             partial.replace(final)
             for folder in (final.parent, final.parent.parent):
-                _sync_directory(folder)
+                self._sync_directory(folder)
+
+    def _sync_directory(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            self.sync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def _place(self, sha256: str) -> Path:
         return self._directory / sha256[:2] / sha256
@@ -205,11 +216,3 @@ def _missing_or_unreadable(sha256: str) -> Iterator[None]:
             yield
         except FileNotFoundError as error:
             raise BlobMissingError(sha256) from error
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

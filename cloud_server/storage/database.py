@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Dialect, Engine, Table
@@ -21,9 +21,11 @@ from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
-from cloud_server.errors import NotReadyError, StorageError
+from cloud_server.errors import ConstraintError, NotReadyError, StorageError
 
 T = TypeVar("T")
+Transaction: TypeAlias = Connection
+"""What a job works in; for modules that call statements and hold none."""
 _log = structlog.get_logger()
 GROUP_MAX_JOBS = 256
 QUEUE_MAX_JOBS = 4096
@@ -219,6 +221,7 @@ def _transact(engine: Engine, jobs: Sequence[_Job]) -> list[Any]:
 
     Raises:
         StorageError: it does not answer, or broke off while it committed.
+        ConstraintError: a key was taken, or a row that is referred to is not there.
         Exception: what a job raised; nothing of the transaction is left.
     """
     for is_last in (*[False] * (ATTEMPTS_MAX - 1), True):
@@ -227,7 +230,9 @@ def _transact(engine: Engine, jobs: Sequence[_Job]) -> list[Any]:
             with engine.begin() as connection:
                 values = [job.run(connection) for job in jobs]
                 is_committing = True
-        except (IntegrityError, DataError, ProgrammingError):
+        except IntegrityError as error:
+            raise ConstraintError from error
+        except (DataError, ProgrammingError):
             raise
         except (DBAPIError, NoConnectionError) as error:
             if is_last or not _left_no_trace(error, is_committing=is_committing):

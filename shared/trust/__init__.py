@@ -6,7 +6,7 @@ verifies (device and operator). Nothing else in dctwire imports tuf or securesys
 
 from shared.trust.client import NotPublishedError, TrustClient, VerifiedTarget
 from shared.trust.errors import TrustError
-from shared.trust.keys import OFFLINE_ROLES, ONLINE_ROLES, Role, create_key, load_key
+from shared.trust.keys import OFFLINE_ROLES, ONLINE_ROLES, Role, Signer, create_key, load_key
 from shared.trust.repository import (
     TIMESTAMP_FILE,
     Files,
@@ -27,6 +27,7 @@ __all__ = [
     "Read",
     "Repository",
     "Role",
+    "Signer",
     "TrustClient",
     "TrustError",
     "VerifiedTarget",

@@ -30,7 +30,6 @@ DOORS = {
     ("cloud_server", "uvloop"): {"cloud_server.command"},
     ("cloud_server", "rich"): {"cloud_server.cli", "cloud_server.command"},
     ("cloud_server", "typer"): {"cloud_server.cli", "cloud_server.command"},
-    # The engines, and beside them the modules that each keep the rows of one thing.
     ("cloud_server", "sqlalchemy"): {
         "cloud_server.storage",
         "cloud_server.state",
@@ -40,12 +39,6 @@ DOORS = {
         "cloud_server.feedback.sample_files",
         "cloud_server.feedback.sample_store",
         "cloud_server.feedback.samples",
-        "cloud_server.fleet.assignments",
-        "cloud_server.fleet.devices",
-        "cloud_server.fleet.replicas",
-        "cloud_server.fleet.spending",
-        "cloud_server.registry.registry",
-        "cloud_server.registry.signed_files",
     },
     ("trainer", "onnx"): {"trainer.export.onnx_writer"},
     # The runtime, and the quantiser it comes with.

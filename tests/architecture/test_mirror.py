@@ -42,7 +42,6 @@ STORIES = {
         "cloud_server/api/http/test_floods.py",
         "cloud_server/inference/test_overload.py",
         "cloud_server/registry/test_models_in_service.py",
-        "cloud_server/registry/test_publishing.py",
     },
     "commands as a person types them": {
         "cloud_server/cli/test_cli.py",

@@ -181,7 +181,7 @@ def test_a_second_signal_ends_the_wait(leaving: tuple[ServerProcess, Device]) ->
     server, device = leaving
     with hold(server, device):
         server.process.send_signal(signal.SIGINT)
-        server.await_event("draining")
+        server.await_event("drain-started")
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(30) == 0
 

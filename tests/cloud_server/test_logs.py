@@ -114,7 +114,7 @@ def test_a_life_is_told_by_its_events_and_holds_no_secret(server: ServerProcess)
     device.post(b"SECRET BODY")
     server.process.terminate()
     log = server.finish()[1]
-    life = ("ready", "draining", "stopped")
+    life = ("server-ready", "drain-started", "server-stopped")
     assert [line["event"] for line in lines(log) if line["event"] in life] == list(life)
     assert len(refusals(lines(log))) == 6
     assert not [secret for secret in (claim, device.token, "SECRET BODY") if secret in log]

@@ -106,7 +106,7 @@ def test_a_server_told_to_stop_answers_what_it_has_begun(tmp_path: Path, bundle_
         )
         assert connection.recv(100).startswith(b"HTTP/1.1 100")
         server.process.terminate()
-        server.await_event("draining")
+        server.await_event("drain-started")
         connection.sendall(data)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     server.finish()

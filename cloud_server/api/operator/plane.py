@@ -29,7 +29,9 @@ from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Devices
 from cloud_server.inference.model_cache import ModelCache
 from cloud_server.registry.assigning import Assigning
-from cloud_server.registry.registry import Registry
+from cloud_server.registry.catalogue import Catalogue
+from cloud_server.registry.publishing import Publishing
+from cloud_server.registry.signed_files import SignedFiles
 from cloud_server.storage.blobs import Blobs, Upload
 from shared.errors import PeerError
 
@@ -47,8 +49,11 @@ class OperatorLimits:
 
 
 def operator_plane(
-    registry: Registry,
-    sessions: ModelCache,
+    *,
+    catalogue: Catalogue,
+    signed_files: SignedFiles,
+    publishing: Publishing,
+    models: ModelCache,
     blobs: Blobs,
     devices: Devices,
     assignments: Assignments,
@@ -67,7 +72,7 @@ def operator_plane(
     )
     app.add_middleware(CallLog)
     install_problems(app, lambda _request, _reason: {})
-    app.include_router(published_router(registry, sessions, assignments))
+    app.include_router(published_router(catalogue, signed_files, publishing, models, assignments))
     app.include_router(_blobs_router(blobs, limits))
     app.include_router(_fleet_router(devices, assignments, assigning))
     app.include_router(samples_router(samples, labels))

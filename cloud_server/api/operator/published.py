@@ -13,7 +13,9 @@ from cloud_server.api.operator.call_log import remark
 from cloud_server.api.operator.rows import BundleList, FallbackList, bundle_row, fallback_row
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.inference.model_cache import ModelCache
-from cloud_server.registry.registry import Registry
+from cloud_server.registry.catalogue import Catalogue
+from cloud_server.registry.publishing import Publishing
+from cloud_server.registry.signed_files import SignedFiles
 from shared.bundle import Bundle, Fallback
 from shared.errors import PeerError
 
@@ -36,14 +38,20 @@ class PublishFallbackRequest(_Body):
     targets: str
 
 
-def published_router(registry: Registry, sessions: ModelCache, assignments: Assignments) -> APIRouter:
+def published_router(
+    catalogue: Catalogue,
+    signed_files: SignedFiles,
+    publishing: Publishing,
+    models: ModelCache,
+    assignments: Assignments,
+) -> APIRouter:
     """Publish, and list what is published."""
     router = APIRouter()
 
     @router.get("/v1/tuf/targets")
     async def get_targets() -> Response:
         """The current targets metadata; add what you publish to it, sign it, and send it along."""
-        return Response(await registry.targets(), media_type=JSON)
+        return Response(await signed_files.targets(), media_type=JSON)
 
     @router.post("/v1/bundles")
     async def publish(request: Request) -> Response:
@@ -51,14 +59,14 @@ def published_router(registry: Registry, sessions: ModelCache, assignments: Assi
         wanted = await read_command(request, PublishRequest)
         data = _base64(wanted.bundle)
         bundle = Bundle.from_bytes(data)
-        await registry.publish(bundle, data, _base64(wanted.targets))
+        await publishing.publish(bundle, data, _base64(wanted.targets))
         remark(request, family=bundle.family, counter=bundle.counter)
         return JSONResponse({"family": bundle.family, "counter": bundle.counter, "target": bundle.target_path}, 201)
 
     @router.get("/v1/bundles")
     async def list_bundles() -> BundleList:
         """Every bundle, where its classifier is, and whether it is assigned."""
-        return BundleList(bundles=tuple(bundle_row(one, sessions, assignments) for one in registry.bundles()))
+        return BundleList(bundles=tuple(bundle_row(one, models, assignments) for one in catalogue.bundles()))
 
     @router.post("/v1/fallbacks")
     async def publish_fallback(request: Request) -> Response:
@@ -66,14 +74,14 @@ def published_router(registry: Registry, sessions: ModelCache, assignments: Assi
         wanted = await read_command(request, PublishFallbackRequest)
         data = _base64(wanted.fallback)
         fallback = Fallback.from_bytes(data)
-        await registry.publish(fallback, data, _base64(wanted.targets))
+        await publishing.publish(fallback, data, _base64(wanted.targets))
         remark(request, family=fallback.family)
         return JSONResponse({"family": fallback.family, "name": fallback.name, "target": fallback.target_path}, 201)
 
     @router.get("/v1/fallbacks")
     async def list_fallbacks() -> FallbackList:
         """Every fallback, and where its classifier is; a family's last one serves."""
-        return FallbackList(fallbacks=tuple(fallback_row(one, sessions) for one in registry.fallbacks()))
+        return FallbackList(fallbacks=tuple(fallback_row(one, models) for one in catalogue.fallbacks()))
 
     return router
 

@@ -6,7 +6,7 @@ from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.model_cache import ModelCache, State
 from cloud_server.inference.precision import Precision
-from cloud_server.registry.registry import Registered
+from cloud_server.registry.catalogue import Registered
 from shared.bundle import Bundle, Expected
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from cloud_server.errors import QuotaError
 from cloud_server.fleet.quota import Quota, Rate
 
-rates = st.builds(Rate, st.floats(0.5, 5000), st.integers(1, 500))
+rates = st.builds(Rate, frames_per_second=st.floats(0.5, 5000), burst_frames=st.integers(1, 500))
 asked = st.lists(st.tuples(st.floats(0, 3), st.integers(1, 600)), max_size=60)
 
 
@@ -20,14 +20,14 @@ def granted(quota: Quota[str], frames: int, now: float) -> bool:
 
 
 def test_a_burst_is_taken_at_once_and_then_the_rate() -> None:
-    quota = Quota[str](Rate(10, 5))
+    quota = Quota[str](Rate(frames_per_second=10, burst_frames=5))
     assert [granted(quota, 1, 100.0) for _ in range(6)] == [True] * 5 + [False]
     assert [granted(quota, 1, 100.1) for _ in range(2)] == [True, False]
     assert [granted(quota, 1, 200.0) for _ in range(6)] == [True] * 5 + [False]
 
 
 def test_a_batch_is_taken_whole_or_not_at_all_and_devices_have_a_bucket_each() -> None:
-    quota = Quota[str](Rate(1, 10))
+    quota = Quota[str](Rate(frames_per_second=1, burst_frames=10))
     quota.take("a", 8, 0.0)
     with pytest.raises(QuotaError) as refused:
         quota.take("a", 5, 0.0)
@@ -38,7 +38,7 @@ def test_a_batch_is_taken_whole_or_not_at_all_and_devices_have_a_bucket_each() -
 
 
 def test_asking_takes_nothing() -> None:
-    quota = Quota[str](Rate(1, 2))
+    quota = Quota[str](Rate(frames_per_second=1, burst_frames=2))
     for _ in range(9):
         quota.check("camera", 2, 0.0)
     quota.take("camera", 2, 0.0)
@@ -80,7 +80,7 @@ def test_after_the_wait_that_was_named_the_same_is_granted_and_not_before(
 
 
 def test_memory_is_bounded_by_those_who_were_here_lately() -> None:
-    quota = Quota[int](Rate(1, 1))
+    quota = Quota[int](Rate(frames_per_second=1, burst_frames=1))
     for number in range(100_000):
         quota.take(number, 1, float(number))
     assert len(quota) <= 1025

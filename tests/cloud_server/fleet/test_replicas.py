@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from sqlalchemy import Connection, insert
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, insert
 from cloud_server.errors import ConflictError, QuotaError
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.quota import Quota, Rate
-from cloud_server.fleet.replicas import Replicas
+from cloud_server.fleet.replicas import Lease, Replicas
 from cloud_server.fleet.spending import Spending
 from cloud_server.state import engine_of
 from cloud_server.storage.database import Database
@@ -45,7 +46,7 @@ def run(engine: Engine, tmp_path: Path) -> Run:
 
 def test_what_every_live_process_serves_may_be_assigned(run: Run) -> None:
     async def scenario(pair: Pair) -> None:
-        one, other = map(Replicas, pair)
+        one, other = (Replicas(database, monotonic) for database in pair)
         await one.note(["digits/1", "digits/2"])
         await other.note(["digits/1"])
         await one.require_served("digits/1", 0)
@@ -60,7 +61,7 @@ def test_what_every_live_process_serves_may_be_assigned(run: Run) -> None:
 
 def test_who_has_left_holds_nobody_up(run: Run) -> None:
     async def scenario(pair: Pair) -> None:
-        one, other = map(Replicas, pair)
+        one, other = (Replicas(database, monotonic) for database in pair)
         await one.note(["digits/1"])
         await other.note([])
         await other.leave()
@@ -71,14 +72,25 @@ def test_who_has_left_holds_nobody_up(run: Run) -> None:
 
 def test_one_process_at_a_time_leads_until_it_leaves(run: Run) -> None:
     async def scenario(pair: Pair) -> None:
-        one, other = map(Replicas, pair)
-        turns = await asyncio.gather(one.may_lead(), other.may_lead())
+        one, other = (Replicas(database, monotonic) for database in pair)
+        turns = await asyncio.gather(one.may_lead(Lease.SIGNING), other.may_lead(Lease.SIGNING))
         assert sorted(turns) == [False, True]
         leader, follower = (one, other) if turns[0] else (other, one)
-        assert await leader.may_lead()
-        assert not await follower.may_lead()
+        assert await leader.may_lead(Lease.SIGNING)
+        assert not await follower.may_lead(Lease.SIGNING)
         await leader.leave()
-        assert await follower.may_lead()
+        assert await follower.may_lead(Lease.SIGNING)
+
+    run(scenario)
+
+
+def test_each_lease_has_a_holder_of_its_own(run: Run) -> None:
+    async def scenario(pair: Pair) -> None:
+        one, other = (Replicas(database, monotonic) for database in pair)
+        assert await one.may_lead(Lease.SIGNING)
+        assert await other.may_lead(Lease.RETENTION)
+        assert not await one.may_lead(Lease.RETENTION)
+        assert not await other.may_lead(Lease.SIGNING)
 
     run(scenario)
 
@@ -98,9 +110,9 @@ def test_two_processes_that_assign_at_once_count_on(run: Run) -> None:
 def test_what_a_device_takes_at_one_process_is_missing_at_the_other(run: Run) -> None:
     async def scenario(pair: Pair) -> None:
         device = await pair[0].write(_device)
-        replicas = [Replicas(database) for database in pair]
+        replicas = [Replicas(database, monotonic) for database in pair]
         quotas: list[Quota[int]] = [Quota(Rate(frames_per_second=1, burst_frames=100)) for _ in pair]
-        shares = [Spending(*args, clock=lambda: 0) for args in zip(pair, quotas, replicas, strict=True)]
+        shares = [Spending(*args, monotonic=lambda: 0) for args in zip(pair, quotas, replicas, strict=True)]
         for replica in replicas:
             await replica.note([])
         for frames in (1, 30, 10):

@@ -60,6 +60,14 @@ def test_loops_are_refused(path: Path) -> None:
     refused(path, "subgraphs")
 
 
+def test_a_list_of_subgraphs_is_refused_like_one(path: Path) -> None:
+    model = onnx.load(path)
+    bodies = [helper.make_graph([], f"body{number}", [], []) for number in range(2)]
+    model.graph.node.append(helper.make_node("Branches", [""], ["x"], bodies=bodies))
+    onnx.save(model, path)
+    refused(path, "subgraphs")
+
+
 def test_functions_are_refused(path: Path) -> None:
     model = onnx.load(path)
     function = helper.make_function("own", "F", ["a"], ["b"], [], [helper.make_opsetid("", 18)])

@@ -10,7 +10,7 @@ import pytest
 
 from cloud_server.errors import StorageError
 from cloud_server.state import open_blobs
-from cloud_server.storage.blobs import BlobDigestError, BlobMissingError, Blobs
+from cloud_server.storage.blobs import BlobDigestError, BlobMissingError, Blobs, DirectoryBlobs
 from cloud_server.storage.bucket import PART_BYTES, Bucket, BucketBlobs, Cache
 from tests.cloud_server.harness.engines import Engine, Outgrown
 from tests.cloud_server.harness.server import settings
@@ -34,6 +34,22 @@ def test_what_was_put_is_read_again(open_again: Open, data: bytes) -> None:
     assert sha256 in open_again()
     assert open_again().read(sha256) == data
     assert open_again().path(sha256).read_bytes() == data
+
+
+def test_a_blob_is_on_the_disk_before_it_is_shown_and_its_name_before_put_returns(tmp_path: Path) -> None:
+    """What is synced, in order, and whether the blob could be seen under its name by then."""
+    sha256, folder = hashlib.sha256(b"a frame").hexdigest(), tmp_path.resolve() / "blobs"
+    place = folder / sha256[:2] / sha256
+    synced: list[tuple[Path, bytes, bool]] = []
+
+    def sync(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        synced.append(
+            (path.parent if path.is_file() else path, path.read_bytes() if path.is_file() else b"", place.exists())
+        )
+
+    DirectoryBlobs(folder, sync).put(b"a frame")
+    assert synced == [(folder / "partial", b"a frame", False), (place.parent, b"", True), (folder, b"", True)]
 
 
 def test_what_was_never_put_is_missing(open_again: Open) -> None:

@@ -104,7 +104,13 @@ def test_a_job_that_fails_takes_no_other_down_with_it(run: Run) -> None:
 
         jobs = [assign(1), fails, assign(2), assign(2), assign(3)]
         outcomes = await asyncio.gather(*(database.write(job) for job in jobs), return_exceptions=True)
-        assert [type(outcome).__name__ for outcome in outcomes] == ["int", "ValueError", "int", "IntegrityError", "int"]
+        assert [type(outcome).__name__ for outcome in outcomes] == [
+            "int",
+            "ValueError",
+            "int",
+            "ConstraintError",
+            "int",
+        ]
         assert await database.read(count) == 3
 
     run(scenario)
@@ -191,6 +197,31 @@ def test_a_connection_that_breaks_inside_a_job_runs_it_again(postgresql: Connect
         assert await database.write(breaks_once) == 1
         assert len(set(attempts)) == 2
 
+    run_on(postgresql, scenario)
+
+
+BREAKS_WHILE_IT_COMMITS = """
+    CREATE FUNCTION break_off() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END';
+    CREATE CONSTRAINT TRIGGER breaks AFTER INSERT ON assignments DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION break_off();
+"""
+
+
+def test_a_transaction_whose_commit_broke_off_does_not_run_twice(postgresql: Connector) -> None:
+    """Whether it was committed is not known, so whoever asked is told that, and nothing is done again."""
+    attempts: list[int] = []
+
+    def job(connection: Connection) -> None:
+        attempts.append(assign(1)(connection))
+
+    async def scenario(database: Database) -> None:
+        with pytest.raises(StorageError, match="does not answer"):
+            await database.write(job)
+        assert attempts == [1]
+
+    with postgresql.begin() as connection:
+        connection.execute(text(BREAKS_WHILE_IT_COMMITS))
     run_on(postgresql, scenario)
 
 

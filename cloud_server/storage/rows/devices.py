@@ -1,0 +1,74 @@
+"""Rows of devices and of the claim codes with which they join; times are seconds since 1970."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from cloud_server.storage.schema import claims, devices
+
+
+class DeviceRow(NamedTuple):
+    """One device, its fields the table's columns."""
+
+    id: int
+    public_id: str
+    family: str
+    token_sha256: bytes
+    enrolled_at: float
+    last_seen_at: float | None
+    last_tables: str | None
+
+
+class SeenRow(NamedTuple):
+    """When a device was last here, and with which tables."""
+
+    id: int
+    last_seen_at: float
+    last_tables: str | None
+
+
+def every(connection: Connection) -> Sequence[DeviceRow]:
+    """All devices."""
+    return [DeviceRow(*row) for row in connection.execute(select(devices))]
+
+
+def by_token(connection: Connection, token_sha256: bytes) -> DeviceRow | None:
+    """The device that holds a token; None when nobody does."""
+    row = connection.execute(select(devices).where(devices.c.token_sha256 == token_sha256)).one_or_none()
+    return None if row is None else DeviceRow(*row)
+
+
+def by_public_id(connection: Connection, public_id: str) -> DeviceRow | None:
+    """The device of this name; None when there is none."""
+    row = connection.execute(select(devices).where(devices.c.public_id == public_id)).one_or_none()
+    return None if row is None else DeviceRow(*row)
+
+
+def add_claim(connection: Connection, code_sha256: bytes, family: str, expires_at: float) -> None:
+    """Let one device join a family."""
+    row = {"code_sha256": code_sha256, "family": family, "expires_at": expires_at}
+    connection.execute(insert(claims), row)
+
+
+def use_claim(connection: Connection, code_sha256: bytes, now: float) -> str | None:
+    """Use a claim code up; returns its family, or None when it is wrong, used or expired."""
+    claim = (claims.c.code_sha256 == code_sha256) & claims.c.used_at.is_(None) & (claims.c.expires_at > now)
+    using = update(claims).where(claim).values(used_at=now).returning(claims.c.family)
+    return connection.execute(using).scalar_one_or_none()
+
+
+def add_device(connection: Connection, public_id: str, family: str, token_sha256: bytes, now: float) -> DeviceRow:
+    """Enrol a device; returns its row."""
+    row = {"public_id": public_id, "family": family, "token_sha256": token_sha256, "enrolled_at": now}
+    row_id = connection.execute(insert(devices).returning(devices.c.id), row).scalar_one()
+    return DeviceRow(row_id, public_id, family, token_sha256, now, None, None)
+
+
+def save_seen(connection: Connection, seen: Iterable[SeenRow]) -> None:
+    """Note when devices were last here, unless what is stored is newer."""
+    is_newer = func.coalesce(devices.c.last_seen_at, 0) < bindparam("at")
+    statement = update(devices).where(devices.c.id == bindparam("row_id"), is_newer)
+    values = statement.values(last_seen_at=bindparam("at"), last_tables=bindparam("tables"))
+    rows = [{"row_id": row.id, "at": row.last_seen_at, "tables": row.last_tables} for row in seen]
+    connection.execute(values, rows)

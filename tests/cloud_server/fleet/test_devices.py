@@ -1,0 +1,125 @@
+"""Devices in memory and in the database: what was noted of them outlives an outage."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from cloud_server.errors import ClaimError, GuessedTokensError, StorageError, TokenError
+from cloud_server.fleet.devices import CLAIM_LIFETIME_SECONDS, LOOK_UPS_AT_ONCE, Device, Devices
+from cloud_server.storage.database import Database, Transaction
+from cloud_server.storage.engine import open_engine
+from cloud_server.storage.migrating import migrate
+
+T = TypeVar("T")
+
+
+class Outages(Database):
+    """A database that does not answer writes while `is_away`."""
+
+    is_away = False
+
+    async def write(self, job: Callable[[Transaction], T]) -> T:
+        """As a database, or not at all."""
+        if self.is_away:
+            raise StorageError("the database does not answer")
+        return await super().write(job)
+
+
+class Stand:
+    """Devices on a database in a folder, and a clock to be moved."""
+
+    def __init__(self, folder: Path) -> None:
+        engine = open_engine(None, folder, 5)
+        migrate(engine)
+        self.now = 1000.0
+        self.database = Outages(engine, asyncio.get_running_loop(), 10)
+        self.devices = self.read_anew()
+
+    def read_anew(self) -> Devices:
+        """What another process has before it loads."""
+        return Devices(self.database, lambda: self.now, lambda: self.now)
+
+    async def enrol(self) -> Device:
+        """A new device of family digits."""
+        claim = await self.devices.create_claim("digits")
+        return await self.devices.authenticate((await self.devices.enrol(claim.code)).token)
+
+    async def stored(self) -> list[tuple[float | None, str | None]]:
+        """When each device was last here and with which tables, as the database says."""
+        devices = self.read_anew()
+        await devices.load()
+        return [(device.last_seen_at, device.last_tables) for device in devices.all()]
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        await asyncio.to_thread(self.database.close)
+
+
+def test_what_was_noted_while_the_database_was_away_is_saved_when_it_is_back(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        stand = Stand(tmp_path)
+        early, late = await stand.enrol(), await stand.enrol()
+        stand.devices.touch(early, "v1")
+        stand.database.is_away = True
+        with pytest.raises(StorageError):
+            await stand.devices.save()
+        stand.now = 2000.0
+        stand.devices.touch(late, "v2")
+        with pytest.raises(StorageError):
+            await stand.devices.save()
+        stand.database.is_away = False
+        await stand.devices.save()
+        assert await stand.stored() == [(1000.0, "v1"), (2000.0, "v2")]
+        await stand.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_another_process_noted_later_stands(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        stand = Stand(tmp_path)
+        device = await stand.enrol()
+        other = stand.read_anew()
+        await other.load()
+        stand.devices.touch(device, "v1")
+        stand.now = 2000.0
+        other.touch(next(iter(other.all())), "v2")
+        await other.save()
+        await stand.devices.save()
+        assert await stand.stored() == [(2000.0, "v2")]
+        await stand.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_claim_code_works_once_and_for_a_day(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        stand = Stand(tmp_path)
+        used, expired = await stand.devices.create_claim("digits"), await stand.devices.create_claim("digits")
+        assert (await stand.devices.enrol(used.code)).family == "digits"
+        stand.now += CLAIM_LIFETIME_SECONDS
+        for code in (used.code, expired.code, "2345-6789-ABCD"):
+            with pytest.raises(ClaimError):
+                await stand.devices.enrol(code)
+        await stand.close()
+
+    asyncio.run(scenario())
+
+
+def test_guessed_tokens_reach_the_database_only_so_often(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        stand = Stand(tmp_path)
+        for number in range(LOOK_UPS_AT_ONCE):
+            with pytest.raises(TokenError):
+                await stand.devices.authenticate(f"guess {number}")
+        with pytest.raises(GuessedTokensError):
+            await stand.devices.authenticate("one guess more")
+        stand.now += 1
+        with pytest.raises(TokenError):
+            await stand.devices.authenticate("a second later")
+        await stand.close()
+
+    asyncio.run(scenario())
