@@ -1,4 +1,4 @@
-"""The error tree both ends of the wire agree on: what is wrong, and whether trying again can help."""
+"""The error tree that both ends of the wire share: what is wrong, and whether trying again can help."""
 
 from typing import ClassVar
 
@@ -8,13 +8,13 @@ class DctwireError(Exception):
 
 
 class PeerError(DctwireError):
-    """What we were sent is wrong: refuse it. `code` is the problem code a server answers with."""
+    """What we were sent is wrong: refuse it. `code` is the problem code that a server answers with."""
 
     code: ClassVar[str] = "bad-request"
 
 
 class RefusedError(DctwireError):
-    """They refused what we sent, and will again: drop it.
+    """The peer refused what we sent, and would refuse it again: drop it.
 
     Args:
         status: HTTP status.
@@ -28,7 +28,7 @@ class RefusedError(DctwireError):
 
 
 class ChannelError(DctwireError):
-    """The line, or a busy peer: try again, not sooner than `retry_after_seconds` where the peer named one."""
+    """The line is broken or the peer busy: try again, not before `retry_after_seconds` where the peer named a time."""
 
     def __init__(self, detail: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(detail)

@@ -1,4 +1,4 @@
-"""The table bundle: its fields, its canonical bytes, and the checks that a receiver makes before trusting it."""
+"""The table bundle: its fields, its canonical bytes, and the checks that a receiver makes before trusting them."""
 
 import base64
 import binascii
@@ -87,13 +87,13 @@ class InputGeometry(_Part):
 
 
 class ClassifierRef(_Part):
-    """The server half, by digest: files that lie beside the description in its folder.
+    """The server's half of a bundle: SHA-256 digests of files that lie beside the description in its folder.
 
     Args:
-        sha256: of the ONNX file.
-        labels_sha256: of the list of its labels.
-        golden_sha256: of what it must say of some frames, see `shared.bundle.Golden`.
-        int8_sha256: of the same classifier in eight bits, where that holds its accuracy.
+        sha256: digest of the ONNX file.
+        labels_sha256: digest of the list of its labels.
+        golden_sha256: digest of its golden frames, see `shared.bundle.Golden`.
+        int8_sha256: digest of the same classifier in eight bits, where that holds its accuracy.
     """
 
     sha256: Sha256Hex
@@ -103,18 +103,18 @@ class ClassifierRef(_Part):
 
     @property
     def signed_digests(self) -> dict[str, str | None]:
-        """All of them, as a signed targets entry names them."""
+        """All digests by the names that a signed targets entry uses."""
         return {"classifier_sha256" if name == "sha256" else name: digest for name, digest in self.model_dump().items()}
 
     @property
     def files(self) -> dict[str, str]:
-        """File name to digest, of all there are."""
+        """The digest of each file by its name."""
         files = {MODEL_NAME: self.sha256, LABELS_NAME: self.labels_sha256, GOLDEN_NAME: self.golden_sha256}
         return files if self.int8_sha256 is None else files | {INT8_NAME: self.int8_sha256}
 
 
 class Expected(_Part):
-    """What the trainer measured on held-out frames: scan bytes a frame, accuracy 0..1, how many, of which data set."""
+    """What the trainer measured on `n` held-out frames of the data set `data`: scan bytes a frame, accuracy 0 to 1."""
 
     bytes_p50: Annotated[float, Field(ge=0)]
     bytes_p95: Annotated[float, Field(ge=0)]
@@ -166,7 +166,7 @@ class Bundle(_Part):
 
     @property
     def encoding(self) -> Encoding:
-        """What its cameras do with pixels."""
+        """How cameras encode pixels with this bundle."""
         return Encoding(self.tables, self.settings)
 
     @property
@@ -206,7 +206,7 @@ class Bundle(_Part):
         return bundle
 
     def check_selftest(self) -> None:
-        """Encode the self-test picture here.
+        """Encode the self-test picture on this machine and compare the result.
 
         Raises:
             SelftestError: the bytes differ from what the bundle promises.
@@ -222,7 +222,7 @@ def canonical_json(value: Any) -> bytes:
 
 
 def first_fault(error: ValidationError) -> str:
-    """Which field is wrong, and how."""
+    """The first wrong field and its fault, as one line."""
     fault = error.errors()[0]
     where = ".".join(str(part) for part in fault["loc"]) or "bundle"
     return f"{where}: {fault['msg']}"

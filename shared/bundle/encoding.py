@@ -37,16 +37,16 @@ class EncoderSettings:
     rdo_weights: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
-        _keep(self, "dead_zone", np.uint8)
-        _keep(self, "zero_mask", np.bool_)
+        _store_copy(self, "dead_zone", np.uint8)
+        _store_copy(self, "zero_mask", np.bool_)
         if self.rdo_weights is not None:
-            _keep(self, "rdo_weights", np.uint8)
+            _store_copy(self, "rdo_weights", np.uint8)
         if (self.dead_zone > NEAREST).any():
             raise ValueError(f"dead_zone goes up to {NEAREST} (half a step), not {self.dead_zone.max()}")
 
     @classmethod
     def nearest(cls, rounding: ArrayLike = 0.5, mask: ArrayLike = False, weights: ArrayLike | None = None) -> Self:
-        """The settings nearest to what was asked for; each number or array broadcasts to (3, 64).
+        """The settings nearest to the values given; each number or array broadcasts to (3, 64).
 
         Args:
             rounding: offsets in steps, 0 to 1/2.
@@ -70,24 +70,24 @@ class EncoderSettings:
 
     @property
     def weights(self) -> NDArray[np.float64] | None:
-        """Bits that a unit of squared error is worth, float64 (3, 64)."""
+        """What a unit of squared error is worth in bits, float64 (3, 64); None where bits are not weighed."""
         return None if self.rdo_weights is None else weights_of(self.rdo_weights)
 
     def quantisation(self) -> Quantisation:
-        """The same for the codec."""
+        """These settings as the codec takes them."""
         weights = self.weights
         rdo = None if weights is None else RateDistortion(multiplier=1, weights=weights)
         return Quantisation(self.rounding, self.zero_mask, rdo)
 
     def to_json(self) -> dict[str, str | None]:
-        """Base64 of 192 bytes each; the mask has 24, eight frequencies a byte, the first in the highest bit."""
+        """Base64 texts: 192 bytes each; the mask has 24, eight frequencies a byte, the first in the highest bit."""
         weights = None if self.rdo_weights is None else _text(self.rdo_weights)
         mask = _text(np.packbits(self.zero_mask))
         return {"dead_zone": _text(self.dead_zone), "rdo_weights": weights, "zero_mask": mask}
 
     @classmethod
     def from_json(cls, value: object) -> Self:
-        """Back from `to_json`.
+        """Parse what `to_json` wrote.
 
         Raises:
             ValueError: a name is missing or unknown, or its text is none that `to_json` writes; says which.
@@ -114,10 +114,10 @@ class EncoderSettings:
 
 @dataclass(frozen=True)
 class Encoding:
-    """All that decides a camera's bytes.
+    """All that decides the bytes a camera makes of pixels.
 
     Args:
-        tables: 4:2:0.
+        tables: tables with 4:2:0 sampling.
         settings: how coefficients become levels of these tables.
     """
 
@@ -125,7 +125,7 @@ class Encoding:
     settings: EncoderSettings = field(default_factory=EncoderSettings)
 
     def encoder(self) -> Encoder:
-        """The codec set up for it."""
+        """An encoder with these tables and settings."""
         return Encoder(self.tables, quantisation=self.settings.quantisation())
 
 
@@ -141,12 +141,12 @@ def weights_of(codes: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def codes_of(weights: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """The code of the nearest weight, uint8; beyond the largest it is the largest."""
+    """The codes of the nearest weights, uint8; a weight beyond the largest gets the largest code."""
     values = weights_of(np.arange(256, dtype=np.uint8))
     return np.searchsorted((values[1:] + values[:-1]) / 2, weights, side="right").astype(np.uint8)
 
 
-def _keep(settings: EncoderSettings, name: str, dtype: type[np.generic]) -> None:
+def _store_copy(settings: EncoderSettings, name: str, dtype: type[np.generic]) -> None:
     array = getattr(settings, name)
     if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != SHAPE:
         raise ValueError(f"{name} must be {dtype.__name__} {SHAPE}, not {_kind(array)}")
@@ -172,7 +172,7 @@ def _text(array: NDArray[np.uint8]) -> str:
 
 def _bytes(name: str, text: object, count: int) -> NDArray[np.uint8]:
     if not isinstance(text, str):
-        raise ValueError(f"{name} must be base64 text")  # noqa: TRY004 - one kind of error for all that is wrong
+        raise ValueError(f"{name} must be base64 text")  # noqa: TRY004 - every fault of the text is a ValueError
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:

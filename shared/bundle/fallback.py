@@ -1,4 +1,4 @@
-"""The other classifier of a family: for frames whose tables no bundle of it has."""
+"""The fallback of a family: a classifier for frames whose tables no bundle of the family has."""
 
 import hashlib
 from typing import Annotated, Literal, Self
@@ -17,17 +17,17 @@ from shared.bundle.bundle import (
 
 
 class ExpectedOfTables(Expected):
-    """What the trainer measured on held-out frames of the tables that `tables` tells in words."""
+    """What the trainer measured on held-out frames of certain tables; `tables` says in words which."""
 
     tables: Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
 class Fallback(BaseModel):
-    """What a server must know of such a classifier. No device gets it, and it has no versions: it reads any tables.
+    """What a server must know of a fallback. No device gets it, and it has no versions: it reads frames of any tables.
 
     Args:
         inputs: float32 coefficients, dequantised; a bundle's classifier takes int16 levels instead.
-        expected: for several tables, ordinary and random.
+        expected: measurements for several tables, ordinary and random ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=True)
@@ -42,21 +42,21 @@ class Fallback(BaseModel):
 
     @property
     def name(self) -> str:
-        """`family/fallback-` and the start of its digest: one for each content."""
+        """`family/fallback-` and the start of its digest; another content has another name."""
         return f"{self.family}/fallback-{hashlib.sha256(self.to_bytes()).hexdigest()[:6]}"
 
     @property
     def target_path(self) -> str:
-        """Where TUF's targets metadata lists its bytes: no counter, so no device asks for it."""
+        """Where TUF's targets metadata lists its bytes; the path has no counter, so no device asks for it."""
         return f"{self.name}.json"
 
     @property
     def target_custom(self) -> dict[str, str | int | None]:
-        """What its signed entry says beside its hash, as a bundle's."""
+        """What its signed entry says beside its hash, like the entry of a bundle."""
         return {"family": self.family, "kind": "fallback", **self.classifier.signed_digests}
 
     def to_bytes(self) -> bytes:
-        """Canonical JSON, as a bundle's."""
+        """Canonical JSON: sorted keys, no spaces, ASCII."""
         return canonical_json(self.model_dump(mode="json", by_alias=True))
 
     @classmethod

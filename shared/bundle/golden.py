@@ -1,4 +1,4 @@
-"""Golden frames: frames of known labels and what a classifier must say of them, so that a server can try it first."""
+"""Golden frames: frames with their labels and a classifier's answers, by which a server tries the classifier."""
 
 import base64
 import binascii
@@ -43,12 +43,12 @@ LogitsField = Annotated[tuple[FiniteFloat, ...], Field(min_length=1, max_length=
 
 
 class Golden(BaseModel):
-    """What a classifier must say of some frames.
+    """Frames, their labels, and the answers that a classifier must give.
 
     Args:
-        frames: JPEG streams: abbreviated, of the bundle's tables; whole files for a fallback. Not looked into here.
+        frames: JPEG streams, abbreviated with the bundle's tables or, for a fallback, interchange. Not parsed here.
         truth: the index of each frame's label.
-        logits: of the first frames, one row each, as the float32 model gives them in ONNX Runtime.
+        logits: one row for each of the first frames, as the float32 model gives them in ONNX Runtime.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -69,7 +69,7 @@ class Golden(BaseModel):
         return self
 
     def to_bytes(self) -> bytes:
-        """Canonical JSON, as a bundle's.
+        """Canonical JSON: sorted keys, no spaces, ASCII.
 
         Raises:
             BundleError: it would be longer than `GOLDEN_LIMIT_BYTES`.

@@ -1,4 +1,4 @@
-"""The self-test: a picture every device can make, and the JPEG its encoder must turn it into."""
+"""The self-test: a picture that every device can generate, and the JPEG that its encoder must make of it."""
 
 import hashlib
 
@@ -23,8 +23,8 @@ def selftest_sha256(encoding: Encoding, width: int, height: int, seed: int) -> s
 def _picture(width: int, height: int, seed: int) -> NDArray[np.uint8]:
     """Noise, uint8 RGB (height, width, 3): SHAKE-256 over the seed's decimal digits.
 
-    A quarter is as it comes, so that every frequency is used; in the others the first pixel of each cell fills it, so
-    that coarse tables have levels to decide on as well.
+    One quarter stays noise, so that every frequency is used; in the others the first pixel of each cell fills the
+    cell, so that coarse tables have levels to decide on as well.
     """
     noise = np.frombuffer(hashlib.shake_256(str(seed).encode()).digest(height * width * 3), np.uint8)
     picture = noise.reshape(height, width, 3).copy()

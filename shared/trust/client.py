@@ -30,7 +30,7 @@ class VerifiedTarget:
 
 
 class TrustClient:
-    """Follows one server's TUF metadata; remembers in `directory` what it has trusted, against roll-back."""
+    """Follows one server's TUF metadata; what was trusted is kept in `directory`, against roll-back."""
 
     def __init__(self, directory: Path, root: bytes, fetch: Fetch) -> None:
         self._directory = directory
@@ -65,7 +65,7 @@ class TrustClient:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Let no other process change the directory meanwhile: python-tuf replaces files there in several steps."""
+        """Lock the directory against other processes: python-tuf replaces files there in several steps."""
         self._directory.mkdir(parents=True, exist_ok=True)
         with (self._directory / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -31,7 +31,7 @@ _VARINT_MAX_BYTES = 10
 
 
 class BatchError(PeerError):
-    """These bytes are no batch; says where they stop making sense."""
+    """These bytes are no batch; the message names the first byte that is wrong."""
 
     code: ClassVar[str] = "invalid-batch"
 
@@ -67,7 +67,7 @@ class Batch:
         return (self.prefix + item.scan + EOI for item in self.items)
 
     def to_bytes(self) -> bytes:
-        """Serialise; the inverse of `from_bytes`."""
+        """The bytes of this batch, as `from_bytes` reads them."""
         first = self.items[0]
         out = bytearray(_MAGIC)
         out += _varint(len(self.prefix)) + self.prefix + _varint(len(self.items)) + _varint(first.captured_at_ms)

@@ -21,7 +21,7 @@ class Match(StrEnum):
 
 
 class LabelSource(StrEnum):
-    """Who says so."""
+    """Who told a label."""
 
     HUMAN = "human"
     SENSOR = "sensor"
@@ -51,13 +51,13 @@ class BatchResults(_Message):
 
 
 class BatchProblems(_Message):
-    """The short answer to a batch of which some frames were refused: their problems by sequence."""
+    """The short answer to a batch of which some frames were refused: the problem of each by its sequence."""
 
     problems: dict[int, Problem]
 
 
 class Enrolment(_Message):
-    """What a device gets for its claim code; the token is shown this once."""
+    """What a device gets for its claim code; the token is shown only once."""
 
     device_id: str
     token: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{22}$")]
@@ -74,7 +74,7 @@ class Assignment(_Message):
 
 
 class LabelReport(_Message):
-    """The truth about a frame, from someone who knows. It need not be a label that a classifier knows."""
+    """What a frame truly shows. The label need not be one that a classifier knows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

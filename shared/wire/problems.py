@@ -1,4 +1,4 @@
-"""Problem codes (RFC 9457): the closed list of what can be wrong, its HTTP status, and whether to try again."""
+"""Problem codes (RFC 9457): the closed list of what can be wrong, its HTTP status, and what a device does next."""
 
 from enum import StrEnum
 from typing import Any

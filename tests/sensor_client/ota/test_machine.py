@@ -148,7 +148,7 @@ def test_an_unverified_bundle_is_tried_again_soon_then_put_off_then_tried_now_an
     told: list[tuple[Action, ...] | None] = []
     for elapsed_seconds in (0, 0, 0, 3599, 3600, 7199, 7200):
         now = NOW + elapsed_seconds
-        state, asked = next_state(state, Assigned(assignment(2, 2), None), now)
+        state, asked = next_state(state, Assigned(assignment(2, 2), '"2"'), now)
         if asked:
             state, actions = next_state(state, Unverified(assignment(2, 2), "untrusted", "why"), now)
         told.append(actions if asked else None)
@@ -243,6 +243,16 @@ def test_a_trial_whose_slot_was_never_switched_to_is_none() -> None:
     state, actions = next_state(replace(TRYING_V2, active=V1, other=None), Started(), NOW, TRYING)
 
     assert (state.kept.phase, actions) == (Running(), (Save(),))
+
+
+def test_a_rejected_bundle_that_a_crash_left_in_use_gives_way_at_the_next_start() -> None:
+    crashed = replace(TRYING_V2, kept=UpdateState(seq=2, rejected_digests=(V2.digest,)))
+
+    state, actions = next_state(crashed, Started(), NOW, TRYING)
+
+    assert (state.active, state.other, actions) == (V1, V2, (RollBack(), Activate()))
+    assert next_state(state, Started(), NOW, TRYING) == (state, ())
+    assert next_state(replace(crashed, other=None), Started(), NOW, TRYING)[1] == ()
 
 
 def test_a_start_leaves_a_device_that_runs_as_it_is() -> None:

@@ -9,6 +9,7 @@ from sensor_client.device_channel import DeviceChannel
 from sensor_client.errors import UnauthorisedError
 from sensor_client.ota import RefusedOffer, Slots, Updater, UpdateSettings, UpdateStateFile
 from sensor_client.ota.states import Policy
+from sensor_client.ota.update_state import Trial
 from sensor_client.signals import Signals
 from shared.errors import ChannelError
 from shared.trust import TrustClient
@@ -33,6 +34,7 @@ class Device:
         self.clock, self.signals = clock, signals
         self.slots = Slots(folder / "bundles")
         self.state_file = UpdateStateFile(folder / "update-state.json")
+        self.policy = Policy()
         self.restart()
 
     def restart(self) -> None:
@@ -48,7 +50,7 @@ class Device:
             clock=clock,
             random=lambda: 0.5,
             signals=signals,
-            settings=UpdateSettings(family="signs", poll_seconds=300.0),
+            settings=UpdateSettings(family="signs", poll_seconds=300.0, policy=self.policy),
         )
 
     @property
@@ -387,3 +389,25 @@ def test_a_damaged_memory_of_assignments_counts_as_none(on_v1: Device) -> None:
 
     assert on_v1.runs == "signs/1"
     assert on_v1.state_file.load().seq == 1
+
+
+def test_a_trial_that_took_too_many_starts_returns_to_the_bundle_before(
+    on_v1: Device, plane: DevicePlane, publisher: Publisher
+) -> None:
+    publisher.publish(V2)
+    plane.assign(2, "signs", 2)
+    on_v1.policy = Policy(proofs_needed=1, boots_limit=1)
+    on_v1.restart()
+    on_v1.work()
+    assert on_v1.runs == "signs/2" and isinstance(on_v1.state_file.load().phase, Trial)
+
+    told = []
+    for _ in range(2):
+        on_v1.signals.request_stop()
+        on_v1.restart()
+        on_v1.updater.run()
+        told.append(on_v1.runs)
+
+    assert told == ["signs/2", "signs/1"]
+    assert on_v1.slots.active() == V1
+    assert on_v1.last_refused.code == "failed-trial"

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 from hypothesis import given
@@ -151,6 +152,7 @@ def test_snapped_settings_are_what_the_codec_is_told() -> None:
     assert not c[:, settings.zero_mask[1:].ravel()].any()
 
 
+@hypothesis.settings(deadline=None)
 @given(SETTINGS)
 def test_every_settings_give_the_same_levels_on_every_processor_and_any_number_of_threads(
     settings: EncoderSettings,
