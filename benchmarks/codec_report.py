@@ -30,11 +30,6 @@ STREAMS = {
     "pillow_optimised": "Pillow, three tables, `optimize`",
 }
 OURS = ("ours", "rdo")
-COUNTED = {
-    "decode": "**dctwire** decodes",
-    "decode_libjpeg": "libjpeg-turbo decodes",
-    "encode": "**dctwire** encodes",
-}
 READERS = {
     "ours": "**dctwire**",
     "libjpeg": "libjpeg-turbo in C",
@@ -58,7 +53,7 @@ Figures = Mapping[str, float]
 
 
 def tables(figures: Figures) -> str:
-    """Markdown: times, sizes and instruction counts."""
+    """Markdown: times and sizes."""
     batches = (
         f"Batches on one thread against a loop in C over libjpeg-turbo: 256 frames of 32 x 32 "
         f"**{figures['batch_32_vs_libjpeg']:.2f} times** faster, 64 of 224 x 224 "
@@ -71,7 +66,6 @@ def tables(figures: Figures) -> str:
         batches,
         *table("microseconds to encode a picture", ENCODERS, "encode_{size}_{side}_us", figures),
         *table("bytes a picture", STREAMS, "bytes_{size}_{side}", figures),
-        *table("instructions a picture, in batches", COUNTED, "instructions_{side}_{size}", figures),
     ]
     return "\n".join(parts)
 
