@@ -13,7 +13,7 @@ from PIL import Image
 from sensor_client.active_bundle import ActiveBundle
 from sensor_client.capture import Capture, CaptureSettings
 from sensor_client.interchange import to_interchange
-from sensor_client.picture_files import Pixels, fitted
+from sensor_client.picture_files import Pixels, fitted, load_pixels
 from sensor_client.signals import Signals
 from sensor_client.sources import Camera
 from sensor_client.sources.folder import FolderCamera
@@ -253,6 +253,10 @@ def test_a_stop_ends_it_between_two_frames(source: Path, spool: Spool, clock: Fa
     assert spool.counters().encoded == 3 and signals.source_ended.is_set()
 
 
+def pixels_of(path: Path) -> Pixels:
+    return fitted(load_pixels(path), Sampling.YUV420, (32, 32))
+
+
 def fill_disk(spool: Spool) -> None:
     """Leave no room for another frame, as a full disk does."""
     set_page_limit(spool, "(SELECT page_count FROM pragma_page_count)")
@@ -297,17 +301,30 @@ def test_a_frame_that_a_full_disk_did_not_take_is_stored_once_there_is_room(
     assert [frame.sequence for frame in spool.oldest(999)] == list(range(1, spool.counters().encoded + 1))
 
 
-def test_tables_that_a_full_disk_did_not_take_are_stored_before_their_frames(
-    source: Path, spool: Spool, clock: FakeClock, signals: Signals
+def set_writable(spool: Spool, is_writable: bool) -> None:
+    with spool._database.reading() as connection:
+        connection.execute(f"PRAGMA query_only = {not is_writable}")
+
+
+@pytest.mark.parametrize("has_rubbish", [False, True])
+def test_what_else_a_disk_did_not_take_is_stored_before_the_frames(
+    source: Path, spool: Spool, clock: FakeClock, signals: Signals, has_rubbish: bool
 ) -> None:
-    fill_disk(spool)
-    clock.on_wait = lambda seconds: set_page_limit(spool, "100000") if len(clock.waits) == 2 else None
+    if has_rubbish:
+        (source / "A" / "0.png").write_bytes(b"rubbish")
+        Rig(source, spool, clock, signals, count=1).capture.run()
+        clock.waits.clear()
+    set_writable(spool, False)
+    clock.on_wait = lambda seconds: set_writable(spool, True) if len(clock.waits) == 2 else None
 
-    Rig(source, spool, clock, signals, count=1).capture.run()
+    Rig(source, spool, clock, signals, count=2).capture.run()
 
-    assert clock.waits == [0.25, 0.5]
-    assert [body for _, body in pictures_in(spool)] == [V1.encoding.encoder().encode(first_pictures(source)[0])]
+    assert clock.waits[:2] == [0.25, 0.5]
+    assert [body for _, body in pictures_in(spool)][-1] == V1.encoding.encoder().encode(
+        pixels_of(source / "B" / "1.png")
+    )
     assert spool.tables_stream(V1.tables.tables_id) == V1.tables.to_stream()
+    assert spool.counters().unreadable == 2 * has_rubbish
 
 
 def test_a_stop_ends_the_wait_for_room(source: Path, spool: Spool, clock: FakeClock, signals: Signals) -> None:
