@@ -25,7 +25,7 @@ from benchmarks.pixel_nets import PixelNet, resnet20
 from benchmarks.pixels import as_received, normalised
 from shared.bundle import INT8_NAME, MODEL_NAME
 from trainer import zoo
-from trainer.cli.report import console, progress_bar
+from trainer.cli.terminal import Terminal
 from trainer.data import Dataset, Split
 from trainer.data.cifar import load
 from trainer.data.dataset import Augmentation
@@ -78,7 +78,7 @@ class Trained:
 def main() -> int:
     """Train it where the cache lacks it, and say how good it is."""
     net = trained()
-    console.print(
+    Terminal.on_standard_error().say(
         f"test accuracy {net.accuracy:.2%} ({net.int8_accuracy:.2%} in eight bits) after {net.epochs} epochs; "
         f"{wanted_accuracy():.2%} was wanted"
     )
@@ -126,6 +126,7 @@ class _Training:
     """Epochs, a checkpoint after each, until the net is as good as wanted."""
 
     def __init__(self, folder: Path) -> None:
+        self._terminal = Terminal.on_standard_error()
         self._run = RunDir(folder)
         self._dataset = cifar100()
         self._compute = Compute.local("cpu")
@@ -143,7 +144,7 @@ class _Training:
             self._epochs += 1
             self._accuracy = accuracy_of(self._model(), self._dataset.test)
             self._keep()
-            console.print(f"epoch {self._epochs}/{SETTINGS.epochs}: test accuracy {self._accuracy:.2%}")
+            self._terminal.say(f"epoch {self._epochs}/{SETTINGS.epochs}: test accuracy {self._accuracy:.2%}")
         self._finish(self._model())
 
     def _finish(self, model: bytes) -> None:
@@ -163,9 +164,10 @@ class _Training:
         self._net.train()
         order = (rows.numpy() for rows in self._batches.of(self._epochs))
         batches = training_batches(self._dataset, order, _tensors, seed=SEED, epoch=self._epochs)
-        with progress_bar(console) as progress:
-            for pixels, labels in progress.track(batches, len(self._batches), description=f"epoch {self._epochs + 1}"):
+        with self._terminal.bar(f"epoch {self._epochs + 1}") as progress:
+            for done, (pixels, labels) in enumerate(batches, 1):
                 self._fitter.step(self._loss(pixels, labels))
+                progress(done, len(self._batches))
 
     def _loss(self, pixels: Tensor, labels: Tensor) -> Tensor:
         with self._compute.autocast():

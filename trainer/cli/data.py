@@ -1,15 +1,12 @@
 """`dctwire-trainer data`: published data sets."""
 
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from trainer.cli.report import console, progress_bar
+from trainer.cli.program import Program
 from trainer.data.fetch import PUBLISHED, fetch
 from trainer.errors import RecipeError
 
@@ -23,6 +20,7 @@ def data() -> None:
 
 @app.command("fetch")
 def fetch_data(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(help="`cifar-100-python` or `tiny-imagenet-200`.")],
     data_dir: Annotated[Path, typer.Option(envvar="DCTWIRE_DATA", help="Folder to put the data set's folder in.")],
     mirror: Annotated[str | None, typer.Option(help="Another URL of the same archive.")] = None,
@@ -31,8 +29,7 @@ def fetch_data(
     if name not in PUBLISHED:
         raise RecipeError(f"no data set {name!r} to fetch; there are {', '.join(PUBLISHED)}")
     published = replace(PUBLISHED[name], url=mirror or PUBLISHED[name].url)
-    with progress_bar(console) as progress:
-        task = progress.add_task(f"{name} (bytes)", total=None)
-        on_bytes: Callable[[int, int], None] = lambda here, total: progress.update(task, completed=here, total=total)  # noqa: E731
-        folder = fetch(name, published, data_dir, time.monotonic, on_bytes)
-    console.print(f"{name} is in {escape(str(folder))}")
+    program = Program.of(context)
+    with program.terminal.bar(f"{name} (bytes)") as progress:
+        folder = fetch(name, published, data_dir, program.monotonic, progress)
+    program.terminal.say(f"{name} is in {folder}")

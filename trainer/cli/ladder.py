@@ -1,23 +1,22 @@
-"""`dctwire-trainer ladder`: what byte budgets buy, for little more than one training."""
+"""`dctwire-trainer ladder` and `compare`: what byte budgets buy, for little more than one training."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
+from trainer import comparison as comparisons
+from trainer import series
+from trainer.cli.comparison_tables import comparison_tables
 from trainer.cli.options import CacheOption, DataOption, VariantOption
-from trainer.cli.report import console, progress_bar
+from trainer.cli.program import Program
+from trainer.comparison.ladder import BASE
 from trainer.data import SplitName
-from trainer.errors import RecipeError
-from trainer.evaluation.files import evaluation_path
-from trainer.ladder import BASE, Command, arguments, plan, run_commands, write_plan
-from trainer.recipes import recipe as recipes
-from trainer.recipes.recipe import PaperRecipe
-from trainer.training.run_dir import RunDir
+from trainer.series import LadderOrder
 
 
 def ladder(
+    context: typer.Context,
     recipe: Annotated[str, typer.Argument(help="A shipped recipe (cifar100-improved) or a TOML file with budgets.")],
     out: Annotated[Path, typer.Option(help="Folder for all runs; the same command again goes on.")],
     variant: VariantOption = None,
@@ -30,27 +29,30 @@ def ladder(
     Every point is a short branch of the same base, with the same number of epochs, so that their figures compare. Each
     is a run of its own with a log beside it. Then: dctwire-trainer compare OUT
     """
-    settings = recipes.load(recipe, variant or [])
-    if isinstance(settings, PaperRecipe) or not settings.ladder.budgets:
-        raise RecipeError(f"{recipe} has no [ladder] with budgets to climb")
-    points = plan(settings.ladder, settings.seed)
-    data = ["--data-dir", str(data_dir)] if data_dir else []
-    data += ["--cache-dir", str(cache_dir)] if cache_dir else []
-    train = ["train", recipe, *(word for name in variant or [] for word in ("--variant", name)), *data]
-    base = out / BASE
-    with progress_bar(console) as progress:
-        task = progress.add_task(BASE, total=1 + len(points))
+    program = Program.of(context)
+    order = LadderOrder(recipe=recipe, variants=tuple(variant or ()), out=out, side_by_side=jobs)
+    with program.terminal.counter(BASE) as counter:
+        count = series.climb(
+            order, program.machine(data_dir, cache_dir), lambda folder, total: counter.count(folder.name, total)
+        )
+    program.terminal.say(f"{count} points in {out}; now: dctwire-trainer compare {out}")
 
-        def done(folder: Path) -> None:
-            progress.update(task, advance=1, description=folder.name)
 
-        run_commands([Command(base, ([*train, "--tables", "any", "--out", str(base)],))], 1, done)
-        write_plan(out, points, data=RunDir(base).asked().data, recipe=recipe, variants=variant or [])
-        rungs = []
-        for point in points:
-            folder = out / point.run
-            training = [*train, "--init", str(base), "--out", str(folder), *arguments(point, settings.ladder)]
-            is_evaluated = evaluation_path(folder, SplitName.TEST).exists()
-            rungs.append(Command(folder, (training,) if is_evaluated else (training, ["evaluate", str(folder), *data])))
-        run_commands(rungs, jobs, done)
-    console.print(f"{len(points)} points in {escape(str(out))}; now: dctwire-trainer compare {escape(str(out))}")
+def compare(
+    context: typer.Context,
+    ladder: Annotated[Path, typer.Argument(metavar="LADDER", help="Folder with ladder.json and evaluated runs.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for figures and plots. Default: LADDER/comparison")] = None,
+    split: Annotated[SplitName, typer.Option(help="Which pictures the runs were evaluated on.")] = SplitName.TEST,
+) -> None:
+    """Say what learned tables gain: accuracy at equal bytes, BD-rate, bytes at equal accuracy, what each part is worth.
+
+    Reads evaluations only. Writes comparison.json, rate-accuracy.png, wire.png and tables.png.
+    """
+    terminal = Program.of(context).terminal
+    results = comparisons.read_results(ladder, split)
+    comparison = comparisons.compare(results)
+    comparisons.write_comparison(comparison, results, ladder, out or ladder / "comparison")
+    for table in comparison_tables(comparison):
+        terminal.show(table)
+    for words in comparison.missing:
+        terminal.warn("missing", words)

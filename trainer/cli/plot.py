@@ -8,13 +8,12 @@ import typer
 from shared.jpeg import TableSet
 from trainer.cli.options import PictureOption, RunArgument
 from trainer.export import bundle as exporting
+from trainer.jobs import CURVES_NAME, draw_curves
 from trainer.paper.evaluation import kernels_of
-from trainer.plot import TitledTables, draw_kernels, draw_points, draw_run, draw_tables, read_points
+from trainer.plot import TitledTables, draw_kernels, draw_points, draw_tables, read_points
 from trainer.training.run_dir import RunDir
 
 app = typer.Typer(help="Draw tables, kernels, points or a run's curves as a PNG picture.", no_args_is_help=True)
-
-CURVES = "curves.png"  # in the run's folder
 
 
 @app.command("tables")
@@ -64,15 +63,9 @@ def plot_run(
     ] = None,
 ) -> None:
     """Loss, accuracy and bytes of a run over its epochs, finished or still at work."""
-    path = out or run / CURVES
+    path = out or run / CURVES_NAME
     draw_curves(RunDir(run), path)
     typer.echo(f"curves drawn in {path}", err=True)
-
-
-def draw_curves(run: RunDir, path: Path) -> None:
-    """A run's figures over the epochs it has logged."""
-    asked = run.asked()
-    draw_run(run.logged(), path, f"{asked.goal.describe()}\ndata set: {asked.data}")
 
 
 def _titled(source: Path) -> tuple[str, TableSet, str]:

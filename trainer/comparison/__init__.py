@@ -2,17 +2,15 @@
 
 from trainer.comparison.figures import Comparison, compare
 from trainer.comparison.files import write_comparison
-from trainer.comparison.ladder_results import LADDER_NAME, Kind, Ladder, LadderPoint, read_ladder, read_results
-from trainer.comparison.report import comparison_tables
+from trainer.comparison.ladder import Kind, Ladder, LadderPoint, read_ladder
+from trainer.comparison.ladder_results import read_results
 
 __all__ = [
-    "LADDER_NAME",
     "Comparison",
     "Kind",
     "Ladder",
     "LadderPoint",
     "compare",
-    "comparison_tables",
     "read_ladder",
     "read_results",
     "write_comparison",

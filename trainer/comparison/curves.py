@@ -5,7 +5,8 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Final
 
-from trainer.comparison.ladder_results import Cell, Kind, LadderResults
+from trainer.comparison.ladder import Kind
+from trainer.comparison.ladder_results import Cell, LadderResults
 from trainer.evaluation.evaluation import Bytes, Evaluation, Figure
 from trainer.plot import Curve
 

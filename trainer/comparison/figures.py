@@ -8,7 +8,8 @@ from statistics import variance
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from trainer.comparison.ladder_results import BASELINES, FITTED, Cell, Kind, LadderResults
+from trainer.comparison.ladder import BASELINES, FITTED, Kind
+from trainer.comparison.ladder_results import Cell, LadderResults
 from trainer.comparison.rate_curve import MARGIN, bd_rate
 from trainer.comparison.resampling import Resampler, Sample
 from trainer.errors import RunError

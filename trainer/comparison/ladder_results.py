@@ -2,66 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
+from trainer.comparison.ladder import Kind, Ladder, LadderPoint, read_ladder
 from trainer.data import SplitName
 from trainer.errors import RunError
 from trainer.evaluation.evaluation import Evaluated, Evaluation
 from trainer.evaluation.files import evaluation_path, read_evaluation
-
-LADDER_NAME = "ladder.json"
-
-
-class Kind(StrEnum):
-    """Where a run's tables come from; each kind has nets trained alike, Huffman tables and wire format alike."""
-
-    JPEG = "jpeg"
-    JPEG_RDO = "jpeg-rdo"
-    SENSITIVITY = "sensitivity"
-    IMPROVED = "improved"
-    ABLATION = "ablation"
-
-
-BASELINES = (Kind.JPEG, Kind.JPEG_RDO, Kind.SENSITIVITY)
-FITTED = (Kind.SENSITIVITY, Kind.IMPROVED, Kind.ABLATION)  # whose tables are made for a byte budget
-
-
-class LadderPoint(BaseModel):
-    """One run of a ladder.
-
-    Args:
-        label: in words; tells ablations apart.
-        budget: scan bytes a frame that were asked for.
-        run: its folder, relative to the ladder's.
-        tables: what it was trained for; tells whether an ablation is the improved method's or standard JPEG's.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    name: str
-    kind: Kind
-    label: str
-    budget: Annotated[float, Field(gt=0)]
-    seed: int
-    run: str
-    tables: str = "learned"
-
-
-class Ladder(BaseModel):
-    """ladder.json: runs of one data set and recipe at several budgets."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    data: str
-    recipe: str
-    variant: str | None
-    points: list[LadderPoint]
 
 
 class Cell(NamedTuple):
@@ -122,19 +72,6 @@ class LadderResults:
     def file_overhead(self, cell: Cell) -> float:
         """Bytes of the whole JFIF file around the scan."""
         return fmean(each.file.mean - each.scan.mean for each in self.evaluations(cell))
-
-
-def read_ladder(folder: Path) -> Ladder:
-    """What a ladder's folder says of itself.
-
-    Raises:
-        RunError: ladder.json is missing or no ladder.
-    """
-    path = folder / LADDER_NAME
-    try:
-        return Ladder.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise RunError(f"{path} is no ladder: {error}") from error
 
 
 def read_results(folder: Path, split: SplitName) -> LadderResults:

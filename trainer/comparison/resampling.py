@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.comparison.ladder_results import Cell, Kind, MeasuredRun
+from trainer.comparison.ladder import Kind
+from trainer.comparison.ladder_results import Cell, MeasuredRun
 from trainer.comparison.rate_curve import RateCurve
 
 CHUNK = 50  # resamples whose weights are held at once

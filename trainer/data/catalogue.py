@@ -1,13 +1,24 @@
-"""Every data set by its [data] section of a recipe."""
+"""Every data set by its [data] section of a recipe; a new data set joins here and has a module of its own."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from trainer.data import cifar, folder, synthetic, tiny_imagenet
 from trainer.data.cache import ArrayCache
+from trainer.data.cifar import CifarData
 from trainer.data.dataset import Augmentation, Dataset, Progress, Split, SplitName
+from trainer.data.folder import FolderData, ImageNetData
+from trainer.data.synthetic import SyntheticData
+from trainer.data.tiny_imagenet import TinyImageNetData
 from trainer.errors import RecipeError
-from trainer.recipes.recipe import CifarData, DataSection, FolderData, ImageNetData, SyntheticData, TinyImageNetData
+from trainer.section import faults
+
+DataSection = Annotated[
+    SyntheticData | CifarData | TinyImageNetData | FolderData | ImageNetData, Field(discriminator="name")
+]
 
 
 @dataclass(frozen=True)
@@ -75,3 +86,15 @@ class Catalogue:
         if self.data is None:
             raise RecipeError(f"this recipe's data set needs --data-dir (or DCTWIRE_DATA): a folder with {name}")
         return self.data
+
+
+def parse_section(keys: dict[str, object]) -> DataSection:
+    """A [data] section on its own.
+
+    Raises:
+        RecipeError: no data set has that name, or a value is out of range.
+    """
+    try:
+        return TypeAdapter[DataSection](DataSection).validate_python(keys)
+    except ValidationError as error:
+        raise RecipeError(f"no such data:\n{faults(error)}") from error

@@ -5,12 +5,14 @@ import io
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from trainer.data.dataset import Dataset, Split, set_aside
+from trainer.data.section import Pad, Seed
 from trainer.errors import DatasetError
+from trainer.section import Count, Section
 
 FOLDER = "cifar-100-python"
 HOME_PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
@@ -21,6 +23,16 @@ PUBLISHED_MD5 = {
 }
 SIDE = 32
 CLASSES = 100
+
+
+class CifarData(Section):
+    """CIFAR-100 from the data folder."""
+
+    name: Literal["cifar-100-python"]
+    seed: Seed = 1
+    validation: Count = 5_000
+    pad: Pad = 4
+    flip: bool = True
 
 
 def load(data: Path, seed: int, validation: int = 5_000, md5: Mapping[str, str] = PUBLISHED_MD5) -> Dataset:

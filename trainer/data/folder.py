@@ -11,15 +11,18 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from trainer.data.cache import ArrayCache
 from trainer.data.dataset import Dataset, Progress, Rows, Split, SplitName, Splits, set_aside
 from trainer.data.decoded import decoded_once
 from trainer.data.picture_files import SUFFIXES, PictureFiles
+from trainer.data.section import Pad, Seed
 from trainer.errors import DatasetError
+from trainer.section import Count, Section
 
 CLASSES_NAME = "classes.json"
 VALIDATION_NAMES = ("validation", "val")
@@ -27,6 +30,39 @@ DRAWN = (SplitName.TRAIN, SplitName.VALIDATION)
 NAME_LIMIT = 40  # of the 64 characters that a bundle has for a data set's name
 MEMORY_LIMIT_BYTES = 8 << 30
 CENTRE_SHARE = 224 / 256  # of the shorter side: what classifiers of ImageNet are usually measured on
+
+
+class FolderData(Section):
+    """Pictures of a user's own.
+
+    Args:
+        path: the folder with train/ in it, from the data folder on.
+        size: pixels that pictures are scaled to, each way.
+        validation: how many pictures of train are set aside, where there is no folder for them; else a tenth.
+        crops: whether pictures stay in their files and each epoch shows some part of each; `pad` is not used then.
+    """
+
+    name: Literal["folder"]
+    path: Annotated[str, Field(min_length=1)]
+    size: Annotated[int, Field(ge=16, le=1024, multiple_of=16)]
+    seed: Seed = 1
+    validation: Count | None = None
+    crops: bool = False
+    pad: Pad = 4
+    flip: bool = True
+
+
+class ImageNetData(Section):
+    """ImageNet in its usual folders, train/<wnid>/*.JPEG and val/<wnid>/*.JPEG; the latter is measured on."""
+
+    name: Literal["imagenet"]
+    path: Annotated[str, Field(min_length=1)] = "imagenet"
+    size: Annotated[int, Field(ge=16, le=1024, multiple_of=16)] = 224
+    seed: Seed = 1
+    validation: Count | None = 10_000
+    crops: Literal[True] = True
+    pad: Literal[0] = 0
+    flip: bool = True
 
 
 @dataclass(frozen=True)

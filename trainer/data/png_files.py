@@ -12,7 +12,7 @@ from trainer.errors import RunError
 DIGITS = 6  # names sort like numbers
 
 
-def write_frames(split: Split, classes: tuple[str, ...], folder: Path, done: Callable[[int], None]) -> None:
+def write_pictures(split: Split, classes: tuple[str, ...], folder: Path, done: Callable[[int], None]) -> None:
     """Write every picture; the index in the name is the picture's place in the split, over all labels.
 
     Sorting by name alone, whatever the folder, gives a mixed order of labels that is the same each time.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,24 @@ from trainer.data import glyphs, scenes
 from trainer.data.cache import ArrayCache, Arrays
 from trainer.data.dataset import Dataset, Progress, Split, SplitName
 from trainer.data.decoded import as_splits
+from trainer.data.section import Pad, Seed
+from trainer.section import Count, Section
 
 CLASSES = glyphs.ALPHABET
 VERSION = 1  # change it with anything that changes a pixel
+
+
+class SyntheticData(Section):
+    """The embedded, generated data set; its characters must not be mirrored."""
+
+    name: Literal["synthetic"]
+    size: Literal[32, 64] = 32
+    seed: Seed = 1
+    train: Count = 32_768
+    validation: Count = 4_096
+    test: Count = 4_096
+    pad: Pad = 0
+    flip: Literal[False] = False
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ The published test pictures have no labels: the published validation split is ou
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -13,11 +14,23 @@ from trainer.data.cache import ArrayCache
 from trainer.data.dataset import Dataset, Progress, Rows, Split, SplitName, Splits, set_aside
 from trainer.data.decoded import decoded_once
 from trainer.data.picture_files import PictureFiles
+from trainer.data.section import Pad, Seed
 from trainer.errors import DatasetError
+from trainer.section import Count, Section
 
 FOLDER = "tiny-imagenet-200"
 HOME_PAGE = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 SIDE = 64
+
+
+class TinyImageNetData(Section):
+    """Tiny ImageNet from the data folder."""
+
+    name: Literal["tiny-imagenet-200"]
+    seed: Seed = 1
+    validation: Count = 10_000
+    pad: Pad = 8
+    flip: bool = True
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.cli.goal_choice import TablesKind
 from trainer.data import SplitName
 from trainer.evaluation.evaluation import Evaluation, Figure
 from trainer.evaluation.files import read_evaluation
@@ -29,13 +28,6 @@ def points_of(recipe: PaperRecipe) -> list[SweepPoint]:
     baselines = [SweepPoint(f"jpeg-{quality:g}", StandardGoal(quality=quality)) for quality in recipe.sweep.qualities]
     learned = [SweepPoint(f"jcc-{weight:g}", PenalisedGoal(weight=weight)) for weight in recipe.sweep.weights]
     return baselines + learned
-
-
-def options_of(point: SweepPoint) -> tuple[TablesKind, float | None, float | None]:
-    """What `train` is asked for: tables, quality and lambda."""
-    if isinstance(point.goal, StandardGoal):
-        return TablesKind.STANDARD, point.goal.quality, None
-    return TablesKind.LEARNED, None, point.goal.weight
 
 
 def draw_sweep(points: Sequence[SweepPoint], folder: Path, split: SplitName) -> None:

@@ -6,7 +6,6 @@ a camera would send.
 """
 
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from trainer.data.loading import training_batches
 from trainer.encoding import streams
 from trainer.encoding.encodings import steps_of
 from trainer.encoding.files import Encoding
-from trainer.errors import DivergedError, RunError
+from trainer.errors import DivergedError
 from trainer.paper.compliance import encoding_of
 from trainer.paper.joint_model import new_model
 from trainer.paper.learning import Learning
@@ -32,7 +31,8 @@ from trainer.recipes.goals import PenalisedGoal, StandardGoal
 from trainer.recipes.recipe import PaperRecipe
 from trainer.training.batches import Batches
 from trainer.training.compute import Compute
-from trainer.training.improved import Epoch, HeldOut, StepDone, accuracy
+from trainer.training.epochs import Epoch
+from trainer.training.held_out import HeldOut, accuracy
 
 EPOCH_PICTURES = 4_096  # whose Huffman codes an epoch's bytes are counted with; the finished ones see all
 
@@ -52,7 +52,7 @@ class PaperEpoch(Epoch):
     dead: int = 0
 
 
-class PaperTraining:
+class PaperMethod:
     """State and steps of one run.
 
     Raises:
@@ -71,46 +71,54 @@ class PaperTraining:
         self.net.classifier.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         compute.broadcast(self.net.state_dict().values())
         self._learning = Learning(self.net, recipe.schedule, compute)
-        self.next_epoch, self._seconds = 0, 0.0
-        self._losses: list[float] = []  # of the steps that this epoch has taken
 
     @property
     def epochs(self) -> int:
-        """How many there are in all."""
+        """How many epochs the run has."""
         return len(self._turns)
 
     @property
-    def checkpoint_steps(self) -> int:
-        """A checkpoint every so many steps inside an epoch; 0: only after epochs."""
-        return self.recipe.schedule.checkpoint_steps
+    def steps_per_epoch(self) -> int:
+        """How many steps an epoch has."""
+        return len(self._batches)
 
     @property
-    def is_done(self) -> bool:
-        """Whether every epoch has run."""
-        return self.next_epoch >= self.epochs
+    def checkpoint_steps(self) -> int:
+        """A checkpoint is kept every so many steps inside an epoch; 0: only after epochs."""
+        return self.recipe.schedule.checkpoint_steps
 
-    def run_epoch(self, step_done: StepDone = lambda *_: None) -> PaperEpoch:
-        """The next epoch, or what is left of it.
-
-        Args:
-            step_done: called after every step with steps done and steps an epoch; `state()` may be taken there.
+    def losses(self, epoch: int, first_step: int) -> Iterator[float]:
+        """Take the steps of an epoch from `first_step` on, and yield the task loss of each.
 
         Raises:
             DivergedError: the loss is no longer a number.
         """
-        self._began = time.perf_counter() - self._seconds
-        turn = self._turns[self.next_epoch]
+        turn = self._turns[epoch]
         self._learning.begin(turn)
-        for pixels, labels in self._shown():
-            torch.manual_seed(self._dropout_seed())
-            self._losses.append(self._step(pixels.to(self._compute.device), labels.to(self._compute.device), turn))
-            self._seconds = time.perf_counter() - self._began
-            step_done(len(self._losses), len(self._batches))
+        for step, (pixels, labels) in enumerate(self._shown(epoch, first_step), first_step):
+            torch.manual_seed(self._dropout_seed(epoch, step))
+            taken = epoch * len(self._batches) + step
+            yield self._step(pixels.to(self._compute.device), labels.to(self._compute.device), turn, taken)
         self._learning.end()
         self._compute.average_buffers(self.net)
-        epoch = self._epoch(turn)
-        self.next_epoch, self._seconds, self._losses = self.next_epoch + 1, 0.0, []
-        return epoch
+
+    @torch.no_grad()
+    def measured(self, epoch: int, loss: float) -> PaperEpoch:
+        """Figures at the end of an epoch, on validation pictures as things stand."""
+        held_out = self._held_out(encoding_of(self.net.kernels, self._huffman_pictures(EPOCH_PICTURES)))
+        return PaperEpoch(
+            data=self.dataset.name,
+            epoch=epoch + 1,
+            phase=self._turns[epoch].part,
+            loss=loss,
+            n=len(self.dataset.validation),
+            validation_accuracy=held_out.accuracy,
+            scan_bytes=held_out.scan_bytes,
+            learning_rate=self._learning.learning_rate,
+            literal_accuracy=literal_accuracy(self.net, self.dataset.validation, self._compute),
+            penalty=float(self._penalty()) if isinstance(self.goal, PenalisedGoal) else 0.0,
+            dead=self.net.kernels.dead,
+        )
 
     def held_out(self) -> HeldOut:
         """Compliant accuracy and true bytes on validation as things stand."""
@@ -124,28 +132,17 @@ class PaperTraining:
         """What a checkpoint must hold to go on, after any step; every process must ask for it."""
         self._compute.average_buffers(self.net)
         return {
-            "next_epoch": self.next_epoch,
-            "losses": list(self._losses),
-            "seconds": self._seconds,
             "net": self.net.state_dict(),
             "learning": self._learning.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`.
+        """Go on from `state()`."""
+        self.net.load_state_dict(state["net"])
+        self._learning.restore(state["learning"])
 
-        Raises:
-            RunError: it is the state of something else, such as another version's.
-        """
-        try:
-            self.next_epoch, self._losses, self._seconds = state["next_epoch"], list(state["losses"]), state["seconds"]
-            self.net.load_state_dict(state["net"])
-            self._learning.restore(state["learning"])
-        except (KeyError, ValueError, RuntimeError, TypeError) as error:
-            raise RunError(f"the checkpoint does not fit this version of the trainer: {error!r}") from error
-
-    def _step(self, pixels: Tensor, labels: Tensor, turn: Turn) -> float:
-        """One batch; returns the task loss."""
+    def _step(self, pixels: Tensor, labels: Tensor, turn: Turn, taken: int) -> float:
+        """Learn from one batch, before which so many steps were taken; returns the task loss."""
         with torch.set_grad_enabled(turn.part is not Part.CLASSIFIER):
             planes = self.net.dequantised(pixels)
         with self._compute.autocast():
@@ -154,21 +151,20 @@ class PaperTraining:
         loss = task_loss if turn.part is Part.CLASSIFIER else task_loss + self._penalty()
         value = self._compute.mean(loss.item())
         if not math.isfinite(value):
-            raise DivergedError(self.next_epoch * len(self._batches) + len(self._losses), value)
+            raise DivergedError(taken, value)
         self._learning.step(loss)
         return self._compute.mean(task_loss.item())
 
-    def _dropout_seed(self) -> int:
-        """Of this step in this process alone, so that a resumed run drops what it would have dropped."""
-        place = (self.recipe.seed, self.next_epoch, len(self._losses), self._compute.rank + 1)
+    def _dropout_seed(self, epoch: int, step: int) -> int:
+        """Of a step in this process alone, so that a resumed run drops what it would have dropped."""
+        place = (self.recipe.seed, epoch, step, self._compute.rank + 1)
         (seed,) = np.random.SeedSequence(place).generate_state(1, np.uint64)
         return int(seed)
 
-    def _shown(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pixels and labels of this process's part of the batches that this epoch has not shown yet."""
-        batches = self._batches.of(self.next_epoch, len(self._losses))
-        order = (self._compute.share(rows).numpy() for rows in batches)
-        return training_batches(self.dataset, order, _tensors, seed=self.recipe.seed, epoch=self.next_epoch)
+    def _shown(self, epoch: int, first_step: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Pixels and labels of this process's share of the batches that the epoch has not shown yet."""
+        order = (self._compute.share(rows).numpy() for rows in self._batches.of(epoch, first_step))
+        return training_batches(self.dataset, order, _tensors, seed=self.recipe.seed, epoch=epoch)
 
     def _penalty(self) -> Tensor:
         assert isinstance(self.goal, PenalisedGoal)
@@ -184,24 +180,6 @@ class PaperTraining:
         levels = streams.quantise(encoding, validation)
         right = accuracy(self.net.classifier, levels, steps_of(encoding), self._compute)
         return HeldOut(right, float(streams.scan_bytes(encoding, validation.pixels).mean()))
-
-    @torch.no_grad()
-    def _epoch(self, turn: Turn) -> PaperEpoch:
-        held_out = self._held_out(encoding_of(self.net.kernels, self._huffman_pictures(EPOCH_PICTURES)))
-        return PaperEpoch(
-            data=self.dataset.name,
-            epoch=self.next_epoch + 1,
-            phase=turn.part,
-            loss=float(np.mean(self._losses)),
-            n=len(self.dataset.validation),
-            validation_accuracy=held_out.accuracy,
-            scan_bytes=held_out.scan_bytes,
-            seconds=time.perf_counter() - self._began,
-            learning_rate=self._learning.learning_rate,
-            literal_accuracy=literal_accuracy(self.net, self.dataset.validation, self._compute),
-            penalty=float(self._penalty()) if isinstance(self.goal, PenalisedGoal) else 0.0,
-            dead=self.net.kernels.dead,
-        )
 
 
 def _tensors(shown: Split) -> tuple[Tensor, Tensor]:

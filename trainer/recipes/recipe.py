@@ -7,92 +7,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from trainer.data.catalogue import DataSection
 from trainer.errors import RecipeError
 from trainer.models import BodyKind
 from trainer.recipes.goals import Goal, LearnedGoal
 from trainer.recipes.paper import Jpeg, PaperNet, Penalty, Schedule, Sweep
-from trainer.section import Count, Rate, Section
+from trainer.section import Rate, Section, faults
 
 _Keys = dict[str, Any]  # TOML, not checked yet
 
 RECIPE_LIMIT_BYTES = 64 * 1024
-
-
-Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
-Pad = Annotated[int, Field(ge=0, lt=16)]
-
-
-class SyntheticData(Section):
-    """The embedded, generated data set; its characters must not be mirrored."""
-
-    name: Literal["synthetic"]
-    size: Literal[32, 64] = 32
-    seed: Seed = 1
-    train: Count = 32_768
-    validation: Count = 4_096
-    test: Count = 4_096
-    pad: Pad = 0
-    flip: Literal[False] = False
-
-
-class CifarData(Section):
-    """CIFAR-100 from the data folder."""
-
-    name: Literal["cifar-100-python"]
-    seed: Seed = 1
-    validation: Count = 5_000
-    pad: Pad = 4
-    flip: bool = True
-
-
-class TinyImageNetData(Section):
-    """Tiny ImageNet from the data folder."""
-
-    name: Literal["tiny-imagenet-200"]
-    seed: Seed = 1
-    validation: Count = 10_000
-    pad: Pad = 8
-    flip: bool = True
-
-
-class FolderData(Section):
-    """Pictures of one's own; see `trainer.data.folder`.
-
-    Args:
-        path: the folder with train/ in it, from the data folder on.
-        size: pixels that pictures are scaled to, each way.
-        validation: how many pictures of train are set aside, where there is no folder for them; else a tenth.
-        crops: whether pictures stay in their files and each epoch shows some part of each; `pad` is not used then.
-    """
-
-    name: Literal["folder"]
-    path: Annotated[str, Field(min_length=1)]
-    size: Annotated[int, Field(ge=16, le=1024, multiple_of=16)]
-    seed: Seed = 1
-    validation: Count | None = None
-    crops: bool = False
-    pad: Pad = 4
-    flip: bool = True
-
-
-class ImageNetData(Section):
-    """ImageNet in its usual folders, train/<wnid>/*.JPEG and val/<wnid>/*.JPEG; the latter is measured on."""
-
-    name: Literal["imagenet"]
-    path: Annotated[str, Field(min_length=1)] = "imagenet"
-    size: Annotated[int, Field(ge=16, le=1024, multiple_of=16)] = 224
-    seed: Seed = 1
-    validation: Count | None = 10_000
-    crops: Literal[True] = True
-    pad: Literal[0] = 0
-    flip: bool = True
-
-
-DataSection = Annotated[
-    SyntheticData | CifarData | TinyImageNetData | FolderData | ImageNetData, Field(discriminator="name")
-]
 
 
 class Net(Section):
@@ -280,7 +206,10 @@ class PaperRecipe(Section):
         return self.schedule.epochs_in_all
 
 
-def load(name_or_path: str, variants: Sequence[str] = ()) -> Recipe | PaperRecipe:
+AnyRecipe = Recipe | PaperRecipe
+
+
+def load(name_or_path: str, variants: Sequence[str] = ()) -> AnyRecipe:
     """A recipe by path, or by the name of a shipped one (`synthetic-32`).
 
     Args:
@@ -304,18 +233,6 @@ def load(name_or_path: str, variants: Sequence[str] = ()) -> Recipe | PaperRecip
 def variants_of(name_or_path: str) -> list[str]:
     """Names of a recipe's variants."""
     return list(_read(name_or_path)[1])
-
-
-def parse_data(section: dict[str, object]) -> DataSection:
-    """A recipe's [data] section on its own.
-
-    Raises:
-        RecipeError: no data set has that name, or a value is out of range.
-    """
-    try:
-        return TypeAdapter(DataSection).validate_python(section)
-    except ValidationError as error:
-        raise RecipeError(f"no such data:\n{_faults(error)}") from error
 
 
 def shipped_names() -> list[str]:
@@ -346,11 +263,11 @@ def _overridden(keys: _Keys, changes: _Keys) -> _Keys:
     return merged
 
 
-def _checked(keys: _Keys, name: str) -> Recipe | PaperRecipe:
+def _checked(keys: _Keys, name: str) -> AnyRecipe:
     try:
         return (PaperRecipe if keys.get("method") == "paper" else Recipe).model_validate(keys)
     except ValidationError as error:
-        raise RecipeError(f"{name} is no recipe:\n{_faults(error)}") from error
+        raise RecipeError(f"{name} is no recipe:\n{faults(error)}") from error
 
 
 def _folder() -> Path:
@@ -374,9 +291,3 @@ def _text(path: Path) -> str:
         raise RecipeError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise RecipeError(f"{path} is not UTF-8 text") from error
-
-
-def _faults(error: ValidationError) -> str:
-    return "\n".join(
-        f"  {'.'.join(str(part) for part in fault['loc']) or 'recipe'}: {fault['msg']}" for fault in error.errors()
-    )

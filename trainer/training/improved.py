@@ -1,14 +1,13 @@
-"""A run from first epoch to finished encoding and net; all kinds of tables go the same way, so that figures compare.
+"""The improved method: tables and net learned together under a byte budget, or a net fitted to tables that are there.
 
-Every epoch shows the net every training picture once, varied anew, as the codec's levels; quantised in torch while
-tables are learned, or where every frame has tables of its own. With learned tables the epochs divide into warm-up
-(ordinary JPEG; left out where the run starts from another's net), learning (tables and net together) and settling (the
-finished tables). With other tables a run has as many epochs.
+All kinds of tables go the same way, so that figures compare. Every epoch shows the net every training picture once,
+varied anew, as the codec's levels; quantised in torch while tables are learned, or where every frame has tables of its
+own. With learned tables the epochs divide into warm-up (ordinary JPEG; left out where the run starts from another's
+net), learning (tables and net together) and settling (the finished tables). With other tables a run has as many epochs.
 """
 
-import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -17,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from shared.errors import PeerError
 from shared.jpeg import TableSet
 from trainer.data import Dataset, Split
 from trainer.data.loading import ahead
@@ -27,21 +25,19 @@ from trainer.encoding.encodings import dequantised, steps_of
 from trainer.encoding.files import EncoderSettings, Encoding
 from trainer.encoding.random_tables import RandomTables, quantised
 from trainer.encoding.sensitivity import gradient_energy
-from trainer.encoding.streams import Levels
-from trainer.errors import RunError
 from trainer.models import DctNet, DctNetConfig
 from trainer.recipes.goals import AnyTablesGoal, ImprovedGoal, LearnedGoal, StandardGoal
 from trainer.recipes.recipe import Recipe, Tables
 from trainer.training.batches import Batches
 from trainer.training.compute import Compute
 from trainer.training.encoding_finder import EncodingFinder
+from trainer.training.epochs import Epoch
 from trainer.training.fitting import NetFitter
+from trainer.training.held_out import EVALUATION_BATCH, HeldOut, accuracy
 from trainer.training.table_learning import TableLearner
 
 STATISTICS_FRAMES = 4_096  # enough for spreads and sensitivities of 192 frequencies
-EVALUATION_BATCH = 512
 
-StepDone = Callable[[int, int], None]
 Rows = NDArray[np.int64]
 Pixels = NDArray[np.uint8]
 FramesOf = Callable[[Rows, Pixels, Planes], Planes]
@@ -54,35 +50,6 @@ class Phase(StrEnum):
     LEARN = "learn"
     SETTLE = "settle"
     FIT = "fit"  # to tables that are there from the start
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Figures on validation frames: share of right labels, mean scan bytes a frame with Huffman fitted on train."""
-
-    accuracy: float
-    scan_bytes: float
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One epoch's figures; accuracy and bytes on `n` validation frames, bytes with Huffman fitted on train."""
-
-    data: str
-    epoch: int
-    phase: str
-    loss: float
-    n: int
-    validation_accuracy: float
-    scan_bytes: float
-    seconds: float
-    learning_rate: float
-    price: float | None = None
-    rate_error: float | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain numbers and texts."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -125,7 +92,7 @@ def phases(goal: ImprovedGoal, epochs: int, settings: Tables, *, is_branch: bool
     return before + [Phase.SETTLE] * (epochs - len(before))
 
 
-class Training:
+class ImprovedMethod:
     """State and steps of one run.
 
     Args:
@@ -155,8 +122,6 @@ class Training:
         self._fitter = NetFitter(self._net, self._settings, len(self._batches) * len(self._phases), compute)
         self._random_tables = RandomTables(recipe.seed)
         self._learner: TableLearner | None = None
-        self.next_epoch, self._seconds = 0, 0.0
-        self._losses: list[float] = []  # of the steps that this epoch has taken
         self._finder = EncodingFinder(goal, recipe, dataset, compute)
         warms_up = self._phases[0] is Phase.WARM_UP
         self._use(self._finder.before_training() if warms_up or not self._finder.needs_net else self._by_sensitivity())
@@ -168,41 +133,48 @@ class Training:
 
     @property
     def epochs(self) -> int:
-        """How many there are in all."""
+        """How many epochs the run has."""
         return len(self._phases)
 
     @property
-    def checkpoint_steps(self) -> int:
-        """A checkpoint every so many steps inside an epoch; 0: only after epochs."""
-        return self.recipe.optimiser.checkpoint_steps
+    def steps_per_epoch(self) -> int:
+        """How many steps an epoch has."""
+        return len(self._batches)
 
     @property
-    def is_done(self) -> bool:
-        """Whether every epoch has run."""
-        return self.next_epoch >= self.epochs
+    def checkpoint_steps(self) -> int:
+        """A checkpoint is kept every so many steps inside an epoch; 0: only after epochs."""
+        return self.recipe.optimiser.checkpoint_steps
 
-    def run_epoch(self, step_done: StepDone = lambda *_: None) -> Epoch:
-        """The next epoch, or what is left of it.
-
-        Args:
-            step_done: called after every step with steps done and steps an epoch; `state()` may be taken there.
+    def losses(self, epoch: int, first_step: int) -> Iterator[float]:
+        """Take the steps of an epoch from `first_step` on, and yield the task loss of each.
 
         Raises:
             DivergedError: the loss is no longer a number.
         """
-        self._began = time.perf_counter() - self._seconds
-        phase = self._phases[self.next_epoch]
-        if self._is_warm:
+        if self._is_first_after_warm_up(epoch) and not first_step:
             self._use(self._by_sensitivity())
         self._net.train()
-        if phase is Phase.LEARN:
-            self._learn(step_done)
-        else:
-            self._fit(step_done)
+        take = self._learn if self._phases[epoch] is Phase.LEARN else self._fit
+        yield from take(epoch, first_step)
         self._fitter.agree()
-        epoch = self._epoch(phase)
-        self.next_epoch, self._losses, self._seconds = self.next_epoch + 1, [], 0.0
-        return epoch
+
+    def measured(self, epoch: int, loss: float) -> Epoch:
+        """Figures at the end of an epoch, on validation pictures as things stand."""
+        phase, held_out = self._phases[epoch], self.held_out()
+        learner = self._learner if phase is Phase.LEARN else None
+        return Epoch(
+            data=self.dataset.name,
+            epoch=epoch + 1,
+            phase=phase,
+            loss=loss,
+            n=len(self.dataset.validation),
+            validation_accuracy=held_out.accuracy,
+            scan_bytes=held_out.scan_bytes,
+            learning_rate=self._fitter.learning_rate,
+            price=learner.price if learner else None,
+            rate_error=learner.last_fit.median_error if learner else None,
+        )
 
     def held_out(self) -> HeldOut:
         """Accuracy and true bytes on validation as things stand."""
@@ -218,9 +190,6 @@ class Training:
         """What a checkpoint must hold to go on, after any step; every process must ask for it."""
         self._fitter.agree()
         return {
-            "next_epoch": self.next_epoch,
-            "losses": list(self._losses),
-            "seconds": self._seconds,
             "net": self._net.state_dict(),
             "fitter": self._fitter.state(),
             "tables": self.encoding.tables.to_stream(),
@@ -229,18 +198,7 @@ class Training:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`.
-
-        Raises:
-            RunError: it is the state of something else, such as another version's.
-        """
-        try:
-            self._restore(state)
-        except (KeyError, ValueError, RuntimeError, TypeError, PeerError) as error:
-            raise RunError(f"the checkpoint does not fit this version of the trainer: {error!r}") from error
-
-    def _restore(self, state: dict[str, Any]) -> None:
-        self.next_epoch, self._losses, self._seconds = state["next_epoch"], list(state["losses"]), state["seconds"]
+        """Go on from `state()`."""
         self._net.load_state_dict(state["net"])
         self._fitter.restore(state["fitter"])
         settings = EncoderSettings.from_json(state["settings"])
@@ -256,24 +214,27 @@ class Training:
         self._compute.broadcast(net.state_dict().values())
         return net.eval()
 
-    def _fit(self, step_done: StepDone) -> None:
+    def _fit(self, epoch: int, first_step: int) -> Iterator[float]:
         """The rest of an epoch on frames of the encoding at hand, or of any tables."""
-        frames_of = self._of_any_tables if isinstance(self.goal, AnyTablesGoal) else self._of_encoding
-        for batch in self._batches_left(frames_of):
-            loss = self._fitter.task_loss(batch.frames, batch.labels, self._taught(batch.original))
-            self._stepped(self._fitter.step(loss), step_done)
 
-    def _learn(self, step_done: StepDone) -> None:
+        def of_any_tables(rows: Rows, _pixels: Pixels, original: Planes) -> Planes:
+            return quantised(original, self._random_tables.steps(rows, epoch))
+
+        frames_of = of_any_tables if isinstance(self.goal, AnyTablesGoal) else self._of_encoding
+        for batch in self._batches_left(epoch, first_step, frames_of):
+            loss = self._fitter.task_loss(batch.frames, batch.labels, self._taught(batch.original))
+            yield self._fitter.step(loss)
+
+    def _learn(self, epoch: int, first_step: int) -> Iterator[float]:
         """The rest of an epoch on tables and net together; its end makes tables of what was learned so far."""
         learner = self._learner = self._learner or self._new_learner()
-        for batch in self._batches_left(lambda _rows, _pixels, original: original):
-            taught = self._taught(batch.original)
-            self._stepped(learner.step(self._fitter, batch.original, batch.labels, taught), step_done)
+        for batch in self._batches_left(epoch, first_step, lambda _rows, _pixels, original: original):
+            yield learner.step(self._fitter, batch.original, batch.labels, self._taught(batch.original))
         self._use(self._finder.of_learned(learner.steps, self._energy))
 
-    def _batches_left(self, frames_of: FramesOf) -> Iterator[Batch]:
-        """This process's part of each batch that this epoch has not seen yet, on the device, made ahead."""
-        epoch, device = self.next_epoch, self._compute.device
+    def _batches_left(self, epoch: int, first_step: int, frames_of: FramesOf) -> Iterator[Batch]:
+        """This process's share of each batch that the epoch has not seen yet, on the device, made ahead."""
+        device = self._compute.device
 
         def batch_of(rows: Tensor) -> Batch:
             places = self._compute.share(rows).numpy()
@@ -282,16 +243,13 @@ class Training:
             frames = frames_of(places, split.pixels, original)
             return Batch(original.to(device), frames.to(device), torch.from_numpy(split.labels).to(device))
 
-        return ahead(batch_of, self._batches.of(epoch, len(self._losses)))
+        return ahead(batch_of, self._batches.of(epoch, first_step))
 
     def _of_encoding(self, _rows: Rows, pixels: Pixels, _original: Planes) -> Planes:
         """The server's view of pictures."""
         y, c = self._encoder.quantise_batch(pixels)
         assert c is not None  # tables are 4:2:0 throughout the trainer
         return dequantised(Planes(torch.from_numpy(y).float(), torch.from_numpy(c).float()), steps_of(self.encoding))
-
-    def _of_any_tables(self, rows: Rows, _pixels: Pixels, original: Planes) -> Planes:
-        return quantised(original, self._random_tables.steps(rows, self.next_epoch))
 
     @torch.no_grad()
     def _taught(self, original: Planes) -> Tensor | None:
@@ -302,16 +260,9 @@ class Training:
             logits: Tensor = self._teacher(original)
         return logits.float()
 
-    def _stepped(self, loss: float, step_done: StepDone) -> None:
-        self._losses.append(loss)
-        self._seconds = time.perf_counter() - self._began
-        step_done(len(self._losses), len(self._batches))
-
-    @property
-    def _is_warm(self) -> bool:
-        """Whether warm-up has just ended, so that sensitivities mean something."""
-        last, now = self._phases[max(self.next_epoch - 1, 0)], self._phases[self.next_epoch]
-        return last is Phase.WARM_UP is not now and not self._losses
+    def _is_first_after_warm_up(self, epoch: int) -> bool:
+        """Whether sensitivities have just come to mean something."""
+        return self._phases[max(epoch - 1, 0)] is Phase.WARM_UP is not self._phases[epoch]
 
     def _by_sensitivity(self) -> Encoding:
         return self._finder.of_energy(self._energy())
@@ -334,36 +285,6 @@ class Training:
         self.encoding = encoding
         self._encoder = encoding.encoder()
         self._validation = streams.quantise(encoding, self.dataset.validation)
-
-    def _epoch(self, phase: Phase) -> Epoch:
-        held_out = self.held_out()
-        learner = self._learner if phase is Phase.LEARN else None
-        return Epoch(
-            data=self.dataset.name,
-            epoch=self.next_epoch + 1,
-            phase=phase,
-            loss=float(np.mean(self._losses)),
-            n=len(self.dataset.validation),
-            validation_accuracy=held_out.accuracy,
-            scan_bytes=held_out.scan_bytes,
-            seconds=time.perf_counter() - self._began,
-            learning_rate=self._fitter.learning_rate,
-            price=learner.price if learner else None,
-            rate_error=learner.last_fit.median_error if learner else None,
-        )
-
-
-@torch.no_grad()
-def accuracy(net: nn.Module, levels: Levels, steps: Tensor, compute: Compute) -> float:
-    """Share of frames whose label the net finds, float32; each process looks at some of them."""
-    net.eval()
-    steps = steps.to(compute.device)
-    right = 0
-    for start in range(compute.rank * EVALUATION_BATCH, len(levels), compute.world * EVALUATION_BATCH):
-        rows = slice(start, start + EVALUATION_BATCH)
-        logits = net(dequantised(levels.planes(rows).to(compute.device), steps))
-        right += int((logits.argmax(1).cpu() == levels.labels[rows]).sum())
-    return compute.sum(right) / len(levels)
 
 
 def _parts(split: Split, device: torch.device) -> Iterable[tuple[Planes, Tensor]]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from trainer.encoding.files import Encoding, read_encoding, write_encoding
 from trainer.errors import RunError
 from trainer.recipes.goals import Goal
-from trainer.recipes.recipe import PaperRecipe, Recipe
+from trainer.recipes.recipe import AnyRecipe
 from trainer.whole_file import write_whole
 
 CHECKPOINT_FORMAT = 1  # to be raised when a state no longer means what it meant
@@ -28,7 +28,7 @@ class Asked(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    recipe: Recipe | PaperRecipe
+    recipe: AnyRecipe
     goal: Goal
     data: str
     start: str | None = None

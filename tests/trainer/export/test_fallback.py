@@ -10,6 +10,7 @@ import torch
 
 from shared.bundle import Golden
 from shared.jpeg import Decoder, Stream, TableSet, inspect
+from tests.trainer.training.runs import training_of
 from trainer.data import Dataset, SplitName, synthetic
 from trainer.diff_jpeg import Planes
 from trainer.encoding.encodings import steps_of
@@ -26,7 +27,7 @@ from trainer.models import DctNet
 from trainer.recipes.goals import AnyTablesGoal
 from trainer.recipes.recipe import Recipe
 from trainer.training.compute import Compute
-from trainer.training.improved import Training, new_net
+from trainer.training.improved import new_net
 from trainer.training.run_dir import Asked, Finished, Summary
 
 RECIPE = Recipe.model_validate(
@@ -51,11 +52,11 @@ def dataset() -> Dataset:
 @pytest.fixture(scope="module")
 def run(dataset: Dataset) -> Finished:
     """A run of any tables, trained for seconds."""
-    training = Training(RECIPE, dataset, AnyTablesGoal(), Compute.local("cpu"))
+    training = training_of(RECIPE, dataset, AnyTablesGoal(), Compute.local("cpu"))
     while not training.is_done:
         training.run_epoch()
     asked = Asked(recipe=RECIPE, goal=AnyTablesGoal(), data=dataset.name)
-    return Finished(asked, SUMMARY, training.finished_encoding(), training.net.state_dict())
+    return Finished(asked, SUMMARY, training.method.finished_encoding(), training.method.net.state_dict())
 
 
 @pytest.fixture(scope="module")

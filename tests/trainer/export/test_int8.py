@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 import torch
 
+from tests.trainer.training.runs import training_of
 from trainer.data import Dataset, Split, noise
 from trainer.diff_jpeg import Planes
 from trainer.encoding.encodings import dequantised, steps_of
@@ -21,7 +22,6 @@ from trainer.models import BodyKind, DctNet, DctNetConfig
 from trainer.recipes.goals import StandardGoal
 from trainer.recipes.recipe import Recipe
 from trainer.training.compute import Compute
-from trainer.training.improved import Training
 
 RECIPE = Recipe.model_validate(
     {
@@ -51,12 +51,12 @@ def dataset() -> Dataset:
 @pytest.fixture(scope="module")
 def trained(dataset: Dataset) -> tuple[DctNet, Encoding]:
     """A net that was trained for seconds, so that its logits mean something."""
-    training = Training(RECIPE, dataset, StandardGoal(quality=30), Compute.local("cpu"))
+    training = training_of(RECIPE, dataset, StandardGoal(quality=30), Compute.local("cpu"))
     while not training.is_done:
         training.run_epoch()
-    net = training.net.eval()
+    net = training.method.net.eval()
     assert isinstance(net, DctNet)
-    return net, training.finished_encoding()
+    return net, training.method.finished_encoding()
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,11 @@ from typing import Any
 import torch
 
 from trainer.data import Dataset, SplitName, synthetic
-from trainer.paper.training import PaperTraining
+from trainer.paper.training import PaperMethod
 from trainer.recipes.goals import PenalisedGoal, StandardGoal
 from trainer.recipes.recipe import PaperRecipe
 from trainer.training.compute import Compute
+from trainer.training.epochs import Training
 
 CPU = Compute(torch.device("cpu"), torch.float32)
 ALTERNATING = {
@@ -46,12 +47,13 @@ def dataset(train: int = 128) -> Dataset:
 
 def training(
     goal: StandardGoal | PenalisedGoal | None = None, data: Dataset | None = None, **sections: Any
-) -> PaperTraining:
+) -> Training[PaperMethod]:
     """With learned tables unless the goal says otherwise."""
-    return PaperTraining(recipe(**sections), data or dataset(), goal or PenalisedGoal(weight=0.01), CPU)
+    method = PaperMethod(recipe(**sections), data or dataset(), goal or PenalisedGoal(weight=0.01), CPU)
+    return Training(method, clock=lambda: 0.0)
 
 
-def run(of: PaperTraining) -> list[Any]:
+def run(of: Training[PaperMethod]) -> list[Any]:
     """All epochs that are left."""
     epochs = []
     while not of.is_done:

@@ -37,9 +37,9 @@ def _copy(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 def test_in_its_turn_each_part_learns_and_the_other_stands_still_to_the_last_bit(pictures):
     of, changed = training(data=pictures, jpeg={"trains_colour": True}), []
     while not of.is_done:
-        before = _copy(of.net.state_dict())
+        before = _copy(of.method.net.state_dict())
         epoch = of.run_epoch()
-        changed.append((epoch.phase, _changed(before, of.net.state_dict())))
+        changed.append((epoch.phase, _changed(before, of.method.net.state_dict())))
     turns = [(Part.CLASSIFIER, {"classifier"})] * 2 + [(Part.COMPRESSION, {"kernels", "colour"})]
     assert changed == turns * 2
 
@@ -51,9 +51,9 @@ def test_rates_of_each_epoch_are_the_schedules(pictures):
 
 def test_every_parameter_counts_whoever_learned_last(pictures):
     of = training(data=pictures)
-    before = parameter_count(of.net)
+    before = parameter_count(of.method.net)
     assert [epoch.phase for epoch in run(of)][-1] is Part.COMPRESSION
-    assert parameter_count(of.net) == before > 75_000
+    assert parameter_count(of.method.net) == before > 75_000
 
 
 def test_adam_moves_a_kernel_by_its_rate_in_the_first_step(pictures):
@@ -61,7 +61,7 @@ def test_adam_moves_a_kernel_by_its_rate_in_the_first_step(pictures):
     of.run_epoch()
     of.run_epoch()
     seen = []
-    of.run_epoch(lambda done, total: seen.append(of.net.kernels.q.detach().clone()) if done == 1 else None)
+    of.run_epoch(lambda done, total: seen.append(of.method.net.kernels.q.detach().clone()) if done == 1 else None)
     moved = (seen[0] - 1).abs()
     assert moved.max() == pytest.approx(0.05, rel=1e-3)
 
@@ -72,26 +72,26 @@ def test_end_to_end_kernels_follow_their_gradient_itself_and_all_else_adam(pictu
     data = dataset(train=32)
     of = training(PenalisedGoal(weight=50.0), data, **sections)
     pixels, labels = torch.from_numpy(data.train.pixels), torch.from_numpy(data.train.labels)
-    twin = training(data=data, **sections).net.train()
+    twin = training(data=data, **sections).method.net.train()
     loss = torch.nn.functional.cross_entropy(twin(pixels), labels) + 50.0 * twin.kernels.q.square().sum()
     loss.backward()
     (epoch,) = run(of)
     assert epoch.phase is Part.BOTH
     expected = twin.kernels.q.detach() - 1e-8 * twin.kernels.q.grad
-    assert torch.allclose(of.net.kernels.q, expected, atol=1e-7, rtol=0)
-    assert not torch.equal(of.net.kernels.q, torch.ones(3, 64))
-    moved = (of.net.classifier.head.weight - twin.classifier.head.weight).detach()
+    assert torch.allclose(of.method.net.kernels.q, expected, atol=1e-7, rtol=0)
+    assert not torch.equal(of.method.net.kernels.q, torch.ones(3, 64))
+    moved = (of.method.net.classifier.head.weight - twin.classifier.head.weight).detach()
     assert moved.abs().max() == pytest.approx(1e-3, rel=1e-2)
-    assert (of.net.colour.matrix.detach() - torch.tensor(TO_YCBCR)).abs().max() == pytest.approx(1e-3, rel=1e-2)
+    assert (of.method.net.colour.matrix.detach() - torch.tensor(TO_YCBCR)).abs().max() == pytest.approx(1e-3, rel=1e-2)
 
 
 def test_a_baseline_keeps_standard_tables_and_trains_only_its_classifier(pictures):
     of = training(StandardGoal(quality=12.5), pictures)
-    before = _copy(of.net.state_dict())
+    before = _copy(of.method.net.state_dict())
     epochs = run(of)
     assert [epoch.phase for epoch in epochs] == [Part.CLASSIFIER] * 4
-    assert _changed(before, of.net.state_dict()) == {"classifier"}
-    encoding = of.finished_encoding()
+    assert _changed(before, of.method.net.state_dict()) == {"classifier"}
+    encoding = of.method.finished_encoding()
     assert encoding.tables.quant == TableSet.standard(12.5).quant
     assert not encoding.settings.zero_mask.any()
     assert {epoch.penalty for epoch in epochs} == {0.0}
@@ -99,7 +99,7 @@ def test_a_baseline_keeps_standard_tables_and_trains_only_its_classifier(picture
 
 def test_kernels_may_start_from_standard_tables(pictures):
     of = training(data=pictures, jpeg={"first_quality": 50.0})
-    assert encoding_of(of.net.kernels, pictures.train).tables.quant == TableSet.standard(50).quant
+    assert encoding_of(of.method.net.kernels, pictures.train).tables.quant == TableSet.standard(50).quant
 
 
 @pytest.mark.parametrize("sections", [{}, {"schedule": END_TO_END}], ids=["alternating", "end-to-end"])
@@ -116,8 +116,8 @@ def test_a_resumed_run_ends_like_one_that_was_never_interrupted(pictures, sectio
     second = training(data=data, **sections)
     second.restore(torch.load(tmp_path / "state.pt", weights_only=True))
     rest = run(second)
-    assert _changed(whole.net.state_dict(), second.net.state_dict()) == set()
-    assert second.finished_encoding() == whole.finished_encoding()
+    assert _changed(whole.method.net.state_dict(), second.method.net.state_dict()) == set()
+    assert second.method.finished_encoding() == whole.method.finished_encoding()
     for ours, theirs in zip(rest, logged[stop_after:], strict=True):
         assert replace(ours, seconds=0) == replace(theirs, seconds=0)
 
@@ -142,31 +142,31 @@ def test_learning_lowers_the_loss_and_the_bytes(pictures):
 def test_figures_are_those_of_real_streams_with_the_mask(pictures):
     of = training(data=pictures)
     with torch.no_grad():
-        of.net.kernels.q.fill_(0.1)
-        of.net.kernels.q[:, 0] = 0
-    encoding = of.finished_encoding()
+        of.method.net.kernels.q.fill_(0.1)
+        of.method.net.kernels.q[:, 0] = 0
+    encoding = of.method.finished_encoding()
     unmasked = streams.scan_bytes(Encoding(encoding.tables), pictures.validation.pixels)
     levels = streams.quantise(encoding, pictures.validation)
     assert (levels.y[:, 0] == 0).all()
-    assert of.held_out().scan_bytes == streams.scan_bytes(encoding, pictures.validation.pixels).mean()
-    assert of.held_out().scan_bytes < unmasked.mean()
-    assert of.net.kernels.dead == 3
+    assert of.method.held_out().scan_bytes == streams.scan_bytes(encoding, pictures.validation.pixels).mean()
+    assert of.method.held_out().scan_bytes < unmasked.mean()
+    assert of.method.net.kernels.dead == 3
 
 
 def test_dead_kernels_are_counted_and_never_break_the_loss(pictures):
     of = training(data=pictures)
     with torch.no_grad():
-        of.net.kernels.q[0, 5:] = 0
+        of.method.net.kernels.q[0, 5:] = 0
     epochs = run(of)
     assert epochs[0].dead == 59
     assert all(np.isfinite(epoch.loss) for epoch in epochs)
-    assert torch.isfinite(of.net.kernels.q).all()
+    assert torch.isfinite(of.method.net.kernels.q).all()
 
 
 def test_a_loss_that_is_no_number_stops_the_run(pictures):
     of = training(data=pictures)
     with torch.no_grad():
-        of.net.classifier.head.weight.fill_(float("nan"))
+        of.method.net.classifier.head.weight.fill_(float("nan"))
     with pytest.raises(DivergedError, match="nan at step 0"):
         of.run_epoch()
 
@@ -178,8 +178,8 @@ def test_a_batch_larger_than_the_data_is_refused_before_any_training(pictures):
 
 def test_the_same_recipe_and_seed_start_the_same_and_another_seed_does_not(pictures):
     ones, same, others = training(data=pictures), training(data=pictures), training(data=pictures, seed=1)
-    assert not _changed(ones.net.state_dict(), same.net.state_dict())
-    assert _changed(ones.net.state_dict(), others.net.state_dict()) == {"classifier"}
+    assert not _changed(ones.method.net.state_dict(), same.method.net.state_dict())
+    assert _changed(ones.method.net.state_dict(), others.method.net.state_dict()) == {"classifier"}
 
 
 def test_deconvolution_rfa_learns_end_to_end_too(pictures):

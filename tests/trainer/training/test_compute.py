@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.trainer.training.runs import training_of
 from trainer.data import Dataset, SplitName, synthetic
 from trainer.diff_jpeg import Planes
 from trainer.errors import LostProcessError, RecipeError
@@ -23,7 +24,6 @@ from trainer.recipes.recipe import Optimiser, Recipe
 from trainer.training.batches import Batches
 from trainer.training.compute import Compute
 from trainer.training.fitting import NetFitter
-from trainer.training.improved import Training
 
 WORLD = 2
 GENEROUS, SHORT = timedelta(seconds=100), timedelta(seconds=2)
@@ -67,7 +67,7 @@ def _in_processes(work: Callable[[int, int, Path], None], folder: Path) -> None:
 
 
 def _train(compute: Compute) -> dict[str, Any]:
-    training = Training(RECIPE, _dataset(), LearnedGoal(budget=90), compute)
+    training = training_of(RECIPE, _dataset(), LearnedGoal(budget=90), compute)
     epochs = []
     while not training.is_done:
         epochs.append(training.run_epoch())
@@ -75,7 +75,7 @@ def _train(compute: Compute) -> dict[str, Any]:
     state.pop("seconds")
     return {
         "state": state,
-        "tables": training.finished_encoding().tables.to_stream(),
+        "tables": training.method.finished_encoding().tables.to_stream(),
         "accuracy": [epoch.validation_accuracy for epoch in epochs],
         "loss": [epoch.loss for epoch in epochs],
         "price": epochs[1].price,

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from shared.jpeg import TableSet
+from tests.trainer.training.runs import all_epochs, training_of
 from trainer.data import Dataset, Split, SplitName, synthetic
 from trainer.encoding import streams
 from trainer.encoding.files import Encoding
@@ -14,7 +15,8 @@ from trainer.errors import BudgetError, DivergedError, RecipeError, RunError
 from trainer.recipes.goals import LearnedGoal, StandardGoal
 from trainer.recipes.recipe import Recipe
 from trainer.training.compute import Compute
-from trainer.training.improved import Phase, Training
+from trainer.training.epochs import Training
+from trainer.training.improved import ImprovedMethod, Phase
 
 
 def _recipe(tables: dict[str, float] | None = None, widths: tuple[int, ...] = (12, 16), **optimiser) -> Recipe:
@@ -45,18 +47,11 @@ def few() -> Dataset:
     return _pictures(320, 128)
 
 
-def _run(training: Training) -> list:
-    epochs = []
-    while not training.is_done:
-        epochs.append(training.run_epoch())
-    return epochs
-
-
 @pytest.mark.parametrize("budget", [60, 120])
 def test_learned_tables_land_on_the_budget_in_real_held_out_scans(dataset, budget):
-    training = Training(_recipe(), dataset, LearnedGoal(budget=budget), Compute())
-    epochs = _run(training)
-    scans = streams.scan_bytes(training.finished_encoding(), dataset.validation.pixels)
+    training = training_of(_recipe(), dataset, LearnedGoal(budget=budget), Compute())
+    epochs = all_epochs(training)
+    scans = streams.scan_bytes(training.method.finished_encoding(), dataset.validation.pixels)
     assert abs(scans.mean() / budget - 1) < 0.02
     assert epochs[-1].scan_bytes == scans.mean()
     assert [epoch.phase for epoch in epochs] == [Phase.WARM_UP, Phase.LEARN, Phase.SETTLE]
@@ -67,20 +62,20 @@ def test_learned_tables_land_on_the_budget_in_real_held_out_scans(dataset, budge
 def test_learning_moves_the_tables_away_from_where_the_sensitivities_put_them(dataset):
     moved = []
     for learning_rate in (1e-9, 0.05):
-        training = Training(_recipe({"learning_rate": learning_rate}), dataset, LearnedGoal(budget=90), Compute())
+        training = training_of(_recipe({"learning_rate": learning_rate}), dataset, LearnedGoal(budget=90), Compute())
         training.run_epoch()
         training.run_epoch()
-        moved.append(np.array([list(table) for table in training.encoding.tables.quant]))
+        moved.append(np.array([list(table) for table in training.method.encoding.tables.quant]))
     still, learned = moved
     assert (still != learned).mean() > 0.5
     assert learned.min() >= 1
 
 
 def test_standard_tables_stay_what_ordinary_cameras_use(dataset):
-    training = Training(_recipe(), dataset, StandardGoal(quality=50), Compute())
-    epochs = _run(training)
+    training = training_of(_recipe(), dataset, StandardGoal(quality=50), Compute())
+    epochs = all_epochs(training)
     ordinary = Encoding(TableSet.standard(50))
-    assert training.finished_encoding() == ordinary
+    assert training.method.finished_encoding() == ordinary
     assert {epoch.phase for epoch in epochs} == {Phase.FIT}
     assert epochs[-1].loss < epochs[0].loss
 
@@ -88,7 +83,7 @@ def test_standard_tables_stay_what_ordinary_cameras_use(dataset):
 def test_both_kinds_of_tables_take_the_same_number_of_steps(few):
     steps = []
     for goal in (StandardGoal(quality=50), LearnedGoal(budget=90)):
-        training, taken = Training(_recipe(), few, goal, Compute()), []
+        training, taken = training_of(_recipe(), few, goal, Compute()), []
         while not training.is_done:
             training.run_epoch(lambda done, total, taken=taken: taken.append((done, total)))
         steps.append(taken)
@@ -101,31 +96,31 @@ LONG = _recipe({"learning_epochs": 2}, epochs=4)  # to be stopped in the middle 
 
 
 @pytest.fixture(scope="module", params=GOALS)
-def whole(request, few) -> Training:
+def whole(request, few) -> Training[ImprovedMethod]:
     """A run that nobody interrupted."""
-    training = Training(LONG, few, GOALS[request.param], Compute())
-    _run(training)
+    training = training_of(LONG, few, GOALS[request.param], Compute())
+    all_epochs(training)
     return training
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3])
 def test_a_resumed_run_ends_like_one_that_was_never_interrupted(few, whole, stop_after, tmp_path):
-    first = Training(LONG, few, whole.goal, Compute())
+    first = training_of(LONG, few, whole.method.goal, Compute())
     for _ in range(stop_after):
         first.run_epoch()
     torch.save(first.state(), tmp_path / "state.pt")
-    second = Training(LONG, few, whole.goal, Compute())
+    second = training_of(LONG, few, whole.method.goal, Compute())
     second.restore(torch.load(tmp_path / "state.pt", weights_only=True))
-    _run(second)
-    assert second.finished_encoding() == whole.finished_encoding()
-    for name, value in whole.net.state_dict().items():
-        assert torch.equal(value, second.net.state_dict()[name]), name
+    all_epochs(second)
+    assert second.method.finished_encoding() == whole.method.finished_encoding()
+    for name, value in whole.method.net.state_dict().items():
+        assert torch.equal(value, second.method.net.state_dict()[name]), name
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_says_when(few):
-    training = Training(_recipe(learning_rate=10.0), few, StandardGoal(quality=50), Compute())
+    training = training_of(_recipe(learning_rate=10.0), few, StandardGoal(quality=50), Compute())
     with torch.no_grad():
-        training.net.head.weight.fill_(float("nan"))
+        training.method.net.head.weight.fill_(float("nan"))
     with pytest.raises(DivergedError, match="nan at step 0: lower"):
         training.run_epoch()
 
@@ -133,7 +128,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_says_when(few):
 @pytest.mark.parametrize("budget", [3, 5000])
 def test_a_budget_out_of_reach_is_refused_before_any_training(dataset, budget):
     with pytest.raises(BudgetError) as caught:
-        Training(_recipe(), dataset, LearnedGoal(budget=budget), Compute())
+        training_of(_recipe(), dataset, LearnedGoal(budget=budget), Compute())
     assert caught.value.lowest < 40
     assert caught.value.highest > 500
 
@@ -145,13 +140,13 @@ def test_a_budget_out_of_reach_is_refused_before_any_training(dataset, budget):
 )
 def test_a_recipe_that_does_not_fit_the_data_is_refused_before_any_training(dataset, recipe, message):
     with pytest.raises(RecipeError, match=message):
-        Training(recipe, dataset, StandardGoal(quality=50), Compute())
+        training_of(recipe, dataset, StandardGoal(quality=50), Compute())
 
 
 def test_a_checkpoint_of_something_else_is_refused(few):
-    training = Training(_recipe(), few, StandardGoal(quality=50), Compute())
+    training = training_of(_recipe(), few, StandardGoal(quality=50), Compute())
     state = training.state()
-    other = Training(_recipe(widths=(8, 8)), few, StandardGoal(quality=50), Compute()).state()
+    other = training_of(_recipe(widths=(8, 8)), few, StandardGoal(quality=50), Compute()).state()
     for wrong in ({**state, "net": other["net"]}, {key: state[key] for key in state if key != "fitter"}):
         with pytest.raises(RunError, match="does not fit this version"):
             training.restore(wrong)
@@ -161,8 +156,8 @@ def test_the_test_split_does_not_matter_to_training(few):
     nothing = Split(np.zeros_like(few.test.pixels), np.zeros_like(few.test.labels))
     ends = []
     for data in (few, replace(few, test=nothing)):
-        training = Training(_recipe(), data, LearnedGoal(budget=90), Compute())
-        ends.append([(epoch.loss, epoch.scan_bytes, epoch.validation_accuracy) for epoch in _run(training)])
+        training = training_of(_recipe(), data, LearnedGoal(budget=90), Compute())
+        ends.append([(epoch.loss, epoch.scan_bytes, epoch.validation_accuracy) for epoch in all_epochs(training)])
     assert ends[0] == ends[1]
 
 
@@ -170,7 +165,7 @@ def test_validation_steers_only_the_budgets_scale(few):
     others = replace(few, validation=Split(few.validation.pixels, few.validation.labels[::-1].copy()))
     ends = []
     for data in (few, others):
-        training = Training(_recipe(), data, LearnedGoal(budget=90), Compute())
-        losses = [epoch.loss for epoch in _run(training)]
-        ends.append((losses, training.finished_encoding()))
+        training = training_of(_recipe(), data, LearnedGoal(budget=90), Compute())
+        losses = [epoch.loss for epoch in all_epochs(training)]
+        ends.append((losses, training.method.finished_encoding()))
     assert ends[0] == ends[1]

@@ -3,7 +3,7 @@
 from rich.table import Table
 
 from trainer.comparison.figures import Ablation, AtBudget, Comparison
-from trainer.comparison.ladder_results import BASELINES
+from trainer.comparison.ladder import BASELINES
 from trainer.evaluation.evaluation import Figure
 
 

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from shared.jpeg import TableSet
+from tests.trainer.training.runs import all_epochs, training_of
 from trainer.data import Dataset, SplitName, synthetic
 from trainer.encoding import streams
 from trainer.encoding.encodings import steps_of
@@ -17,7 +18,8 @@ from trainer.models import DctNet
 from trainer.recipes.goals import AnyTablesGoal, ImprovedGoal, LearnedGoal, SensitivityGoal, StandardGoal
 from trainer.recipes.recipe import Recipe
 from trainer.training.compute import Compute
-from trainer.training.improved import Epoch, Phase, Training
+from trainer.training.epochs import Epoch, Training
+from trainer.training.improved import ImprovedMethod, Phase
 
 GOALS = [StandardGoal(budget=110, rdo_multiplier=0.12), SensitivityGoal(budget=110), LearnedGoal(budget=110)]
 RULES = {"rdo_multiplier": 0.06, "dead_zone": 0.1, "mask_share": 0.005}
@@ -44,24 +46,17 @@ def dataset() -> Dataset:
 @pytest.fixture(scope="module")
 def base(dataset) -> tuple[dict[str, torch.Tensor], list[Epoch]]:
     """A net for any tables, and how it came about."""
-    training = Training(_recipe(), dataset, AnyTablesGoal(), Compute())
-    epochs = _run(training)
-    return training.net.state_dict(), epochs
+    training = training_of(_recipe(), dataset, AnyTablesGoal(), Compute())
+    epochs = all_epochs(training)
+    return training.method.net.state_dict(), epochs
 
 
-def _run(training: Training) -> list[Epoch]:
-    epochs = []
-    while not training.is_done:
-        epochs.append(training.run_epoch())
-    return epochs
+def _branch(recipe: Recipe, dataset: Dataset, goal: ImprovedGoal, base: tuple) -> Training[ImprovedMethod]:
+    return training_of(recipe, dataset, goal, Compute(), start=base[0])
 
 
-def _branch(recipe: Recipe, dataset: Dataset, goal: ImprovedGoal, base: tuple) -> Training:
-    return Training(recipe, dataset, goal, Compute(), start=base[0])
-
-
-def _ends_alike(one: Training, other: Training) -> bool:
-    states = one.net.state_dict(), other.net.state_dict()
+def _ends_alike(one: Training[ImprovedMethod], other: Training[ImprovedMethod]) -> bool:
+    states = one.method.net.state_dict(), other.method.net.state_dict()
     return all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 
 
@@ -83,8 +78,8 @@ def test_a_net_for_any_tables_learns_and_is_measured_on_ordinary_jpeg(base):
 )
 def test_a_branch_is_short_needs_no_warm_up_and_lands_on_its_budget(dataset, base, goal, phases):
     training = _branch(_recipe(), dataset, goal, base)
-    epochs = _run(training)
-    encoding = training.finished_encoding()
+    epochs = all_epochs(training)
+    encoding = training.method.finished_encoding()
     assert [epoch.phase for epoch in epochs] == phases
     assert streams.scan_bytes(encoding, dataset.validation.pixels).mean() == pytest.approx(110, rel=0.02)
     assert encoding.tables.huffman != TableSet.standard().huffman
@@ -92,10 +87,10 @@ def test_a_branch_is_short_needs_no_warm_up_and_lands_on_its_budget(dataset, bas
 
 
 def test_sensitivities_tables_come_with_the_warm_net_and_stay(dataset):
-    training, steps = Training(_recipe(), dataset, SensitivityGoal(budget=110), Compute()), []
+    training, steps = training_of(_recipe(), dataset, SensitivityGoal(budget=110), Compute()), []
     while not training.is_done:
         epoch = training.run_epoch()
-        steps.append((epoch.phase, steps_of(training.encoding)))
+        steps.append((epoch.phase, steps_of(training.method.encoding)))
     assert [phase for phase, _ in steps] == [Phase.WARM_UP, Phase.SETTLE, Phase.SETTLE]
     warm, first, last = (of for _, of in steps)
     assert torch.equal(warm, torch.tensor([list(table) for table in TableSet.standard(75).quant], dtype=torch.float32))
@@ -109,7 +104,7 @@ def test_a_branch_begins_with_its_bases_net(dataset, base):
     assert all(torch.equal(value, base[0][name]) for name, value in state.items())
 
 
-def _nets_asked(training: Training) -> int:
+def _nets_asked(training: Training[ImprovedMethod]) -> int:
     """How many nets gave logits in the run."""
     asked = set()
 
@@ -118,7 +113,7 @@ def _nets_asked(training: Training) -> int:
             asked.add(id(module))
 
     with register_module_forward_hook(note):
-        _run(training)
+        all_epochs(training)
     return len(asked)
 
 
@@ -132,7 +127,7 @@ def test_the_base_teaches_its_branch_unless_the_recipe_says_no(dataset, base):
 
 
 def test_a_run_from_nothing_has_no_teacher(dataset):
-    assert _nets_asked(Training(_recipe(), dataset, StandardGoal(quality=10), Compute())) == 1
+    assert _nets_asked(training_of(_recipe(), dataset, StandardGoal(quality=10), Compute())) == 1
 
 
 @pytest.mark.parametrize(
@@ -148,11 +143,11 @@ def test_a_branch_stopped_inside_an_epoch_ends_like_one_that_was_not(dataset, ba
         if (whole.next_epoch, done) == (epoch_at, step_at):
             torch.save(whole.state(), file)
 
-    rows = [whole.run_epoch(keep) for _ in range(whole.epochs)]
+    rows = [whole.run_epoch(keep) for _ in range(whole.method.epochs)]
     resumed = _branch(recipe, dataset, goal, base)
     resumed.restore(torch.load(file, weights_only=True))
-    rest = _run(resumed)
+    rest = all_epochs(resumed)
     assert [replace(row, seconds=0) for row in rest] == [replace(row, seconds=0) for row in rows[epoch_at:]]
-    assert resumed.finished_encoding() == whole.finished_encoding()
-    assert (resumed.finished_encoding().settings != EncoderSettings()) is bool(rules)
+    assert resumed.method.finished_encoding() == whole.method.finished_encoding()
+    assert (resumed.method.finished_encoding().settings != EncoderSettings()) is bool(rules)
     assert _ends_alike(whole, resumed)

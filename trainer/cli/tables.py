@@ -1,44 +1,18 @@
-"""What a person sees at the terminal: progress bars, one line an epoch, tables of figures."""
+"""Figures and recipes as tables at the terminal."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from trainer.evaluation.evaluation import Bytes, Evaluation
 from trainer.export.fallback import FallbackEvaluation
 from trainer.recipes.paper import DeconvolutionRfaSection, WideResNetSection
-from trainer.recipes.recipe import Net, PaperRecipe, Recipe
-from trainer.training.improved import Epoch
-
-console = Console(stderr=True, highlight=False, soft_wrap=True)  # quiet in all processes of a training but the first
+from trainer.recipes.recipe import AnyRecipe, Net
 
 
-@contextmanager
-def progress_bar(console: Console) -> Iterator[Progress]:
-    """A bar with counts, elapsed and remaining time; it vanishes when done."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield progress
-
-
-def epoch_line(epoch: Epoch, epochs: int) -> str:
-    """One epoch in a line."""
-    learning = "" if epoch.price is None else f", lambda {epoch.price:.2g}, rate model off by {epoch.rate_error:.1%}"
-    return (
-        f"epoch {epoch.epoch}/{epochs} [bold]{epoch.phase}[/]: loss {epoch.loss:.3f}, "
-        f"validation accuracy {epoch.validation_accuracy:.1%} at {epoch.scan_bytes:.1f} scan bytes "
-        f"(n = {epoch.n}){learning} "
-        f"({epoch.seconds:.1f} s)"
-    )
+def figures_table(figures: Evaluation | FallbackEvaluation) -> Table:
+    """The figures of a bundle's frames, or of a fallback's."""
+    return fallback_table(figures) if isinstance(figures, FallbackEvaluation) else evaluation_table(figures)
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
@@ -70,7 +44,7 @@ def fallback_table(figures: FallbackEvaluation) -> Table:
     return table
 
 
-def recipe_table(rows: Sequence[tuple[str, Recipe | PaperRecipe, Sequence[str]]]) -> Table:
+def recipe_table(rows: Sequence[tuple[str, AnyRecipe, Sequence[str]]]) -> Table:
     """Shipped recipes: name, what is in it, names of its variants."""
     table = Table(title="Recipes that come with dctwire")
     for heading in ("name", "method", "data set", "net", "epochs", "variants"):

@@ -1,0 +1,42 @@
+"""`dctwire-trainer evaluate`: a run's or a bundle's figures on held-out pictures."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trainer import jobs
+from trainer.cli.options import CacheOption, DataOption, ThreadsOption
+from trainer.cli.program import Program
+from trainer.cli.tables import figures_table
+from trainer.data import SplitName
+from trainer.jobs import EvaluateOrder
+from trainer.recipes import recipe as recipes
+
+
+def evaluate(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(metavar="RUN|BUNDLE_DIR", help="A finished run or an exported bundle.")],
+    split: Annotated[SplitName, typer.Option(help="Which pictures; `test` was never looked at in training.")] = (
+        SplitName.TEST
+    ),
+    recipe: Annotated[str, typer.Option(help="With a bundle: the recipe that names its data set.")] = "synthetic-32",
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file as well.")] = None,
+    threads: ThreadsOption = 1,
+    data_dir: DataOption = None,
+    cache_dir: CacheOption = None,
+) -> None:
+    """Measure what will happen in the field: real codec, real streams, exported classifier.
+
+    Prints accuracy, PSNR and SSIM with their 95 % intervals, and bytes a frame in three units: scan only, whole JFIF
+    file, and the abbreviated frame as sent. A run keeps them as evaluation-SPLIT.json, and each frame's outcome beside
+    it, for `compare`. A run of any tables is measured at several, ordinary and random: fallback-SPLIT.json.
+    """
+    program = Program.of(context)
+    order = EvaluateOrder(source=source, split=split, recipe=recipes.load(recipe), threads=threads)
+    figures = jobs.evaluate(order, program.machine(data_dir, cache_dir))
+    program.terminal.show(figures_table(figures))
+    if json_out is not None:
+        json_out.write_text(figures.model_dump_json(indent=2) + "\n")
+    else:
+        print(figures.model_dump_json())

@@ -1,0 +1,69 @@
+"""`dctwire-trainer export`: a finished run as a folder that a server takes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shared.bundle import Bundle
+from trainer import jobs
+from trainer.cli.options import CacheOption, DataOption, RunArgument, ThreadsOption
+from trainer.cli.program import Program
+from trainer.cli.tables import fallback_table
+from trainer.export.fallback import FallbackEvaluation
+from trainer.export.golden import GoldenPictures
+from trainer.jobs import Exported, ExportOrder
+
+
+def export(
+    context: typer.Context,
+    run: RunArgument,
+    family: Annotated[str, typer.Option(help="The task's line of bundles, e.g. doorbell.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    counter: Annotated[
+        int | None, typer.Option(min=1, help="Version of the bundle; must grow within a family. A fallback has none.")
+    ] = None,
+    min_counter: Annotated[int, typer.Option(min=1, help="Oldest version that is still safe to run.")] = 1,
+    selftest_seed: Annotated[int, typer.Option(min=0, help="Seed of the devices' self-test picture.")] = 1,
+    golden: Annotated[
+        GoldenPictures,
+        typer.Option(help="Pictures the server tries the classifier with: your held-out ones, or made-up ones."),
+    ] = GoldenPictures.HELD_OUT,
+    threads: ThreadsOption = 1,
+    data_dir: DataOption = None,
+    cache_dir: CacheOption = None,
+) -> None:
+    """Write a run as a bundle folder: bundle.json for cameras, the classifier and golden frames for the server.
+
+    A run of any tables has none for cameras: it becomes the server's fallback, fallback.json in place of bundle.json.
+    """
+    program = Program.of(context)
+    order = ExportOrder(
+        run=run,
+        out=out,
+        family=family,
+        counter=counter,
+        min_counter=min_counter,
+        selftest_seed=selftest_seed,
+        golden=golden,
+        threads=threads,
+    )
+    exported = jobs.export(order, program.machine(data_dir, cache_dir))
+    if isinstance(exported.figures, FallbackEvaluation):
+        program.terminal.show(fallback_table(exported.figures))
+    for line in described(exported, out):
+        program.terminal.say(line)
+
+
+def described(exported: Exported, out: Path) -> list[str]:
+    """What was written, in lines."""
+    description, figures, twin = exported.description, exported.figures, exported.twin.describe()
+    if isinstance(figures, FallbackEvaluation):
+        return [twin, f"fallback of {description.family} in {out}: for servers, it reads frames of any tables"]
+    assert isinstance(description, Bundle)
+    bundle = (
+        f"{description.name} in {out}: {figures.tables}, tables {description.tables.tables_id}, "
+        f"accuracy {figures.accuracy:.1%} (95 % interval {figures.low:.1%} to {figures.high:.1%}) "
+        f"at {figures.scan.mean:.1f} scan bytes on {figures.data} (validation, n = {figures.n})"
+    )
+    return [bundle, twin]

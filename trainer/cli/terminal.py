@@ -1,0 +1,94 @@
+"""The terminal that a person sits at: lines, tables and progress bars, on standard error. The door to Rich."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from trainer.data.dataset import Progress as Done
+from trainer.training.epochs import Epoch
+
+
+class Terminal:
+    """A `Reporter` for people; what a program may read goes to standard output and not through here."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @classmethod
+    def on_standard_error(cls) -> "Terminal":
+        """The usual one."""
+        return cls(Console(stderr=True, highlight=False, soft_wrap=True))
+
+    def mute(self) -> None:
+        """Show nothing from here on, as in all processes of a training but the first."""
+        self._console.quiet = True
+
+    def say(self, text: str) -> None:
+        """Show one line of plain text."""
+        self._console.print(text, markup=False)
+
+    def warn(self, word: str, text: str) -> None:
+        """Show a line that begins with a word in yellow."""
+        self._console.print(f"[yellow]{word}:[/]", end=" ")
+        self._console.print(text, markup=False)
+
+    def fail(self, text: str) -> None:
+        """Show what went wrong, as the last line."""
+        self._console.print("[bold red]error:[/]", end=" ")
+        self._console.print(text, markup=False)
+
+    def show(self, table: Table) -> None:
+        """Show a table."""
+        self._console.print(table)
+
+    def epoch(self, epoch: Epoch, epochs: int) -> None:
+        """Show the figures of an epoch that ended, in a line."""
+        self.say(epoch_line(epoch, epochs))
+
+    @contextmanager
+    def bar(self, task: str) -> Iterator[Done]:
+        """Show a bar with counts, elapsed and remaining time; it vanishes at the end."""
+        with self._bars() as bars:
+            number = bars.add_task(task, total=None)
+            yield lambda done, total: bars.update(number, completed=done, total=total)
+
+    @contextmanager
+    def counter(self, task: str) -> Iterator["Counter"]:
+        """Show a bar whose text changes; it vanishes at the end."""
+        with self._bars() as bars:
+            yield Counter(bars, task)
+
+    def _bars(self) -> Progress:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        return Progress(*columns, console=self._console, transient=True)
+
+
+class Counter:
+    """A bar that counts what is done and names the last of it."""
+
+    def __init__(self, bars: Progress, task: str) -> None:
+        self._bars, self._number = bars, bars.add_task(task, total=None)
+
+    def count(self, name: str, total: int) -> None:
+        """One more is done: `name`, of `total`."""
+        self._bars.update(self._number, advance=1, total=total, description=name)
+
+
+def epoch_line(epoch: Epoch, epochs: int) -> str:
+    """One epoch in a line."""
+    learning = "" if epoch.price is None else f", lambda {epoch.price:.2g}, rate model off by {epoch.rate_error:.1%}"
+    return (
+        f"epoch {epoch.epoch}/{epochs} {epoch.phase}: loss {epoch.loss:.3f}, "
+        f"validation accuracy {epoch.validation_accuracy:.1%} at {epoch.scan_bytes:.1f} scan bytes "
+        f"(n = {epoch.n}){learning} "
+        f"({epoch.seconds:.1f} s)"
+    )

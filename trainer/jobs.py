@@ -1,0 +1,282 @@
+"""What the trainer does, as plain functions: train, evaluate, export. Command line, series and tests call them alike.
+
+An order says what is wanted and is plain data; a `Machine` says what there is to do it with.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from shared.bundle import Bundle, Fallback
+from trainer.data import Dataset, SplitName
+from trainer.data.cache import ArrayCache
+from trainer.data.catalogue import Catalogue
+from trainer.errors import RecipeError, RunError
+from trainer.evaluation.evaluation import Evaluated, Evaluation
+from trainer.evaluation.files import write_evaluation
+from trainer.export import bundle as bundles
+from trainer.export import fallback as fallbacks
+from trainer.export.fallback import FallbackEvaluation
+from trainer.export.golden import GoldenPictures
+from trainer.export.int8 import EightBits
+from trainer.paper import evaluation as paper_evaluation
+from trainer.paper.training import PaperMethod
+from trainer.plot import draw_run
+from trainer.recipes.goals import AnyTablesGoal, Goal, ImprovedGoal, PaperGoal
+from trainer.recipes.recipe import AnyRecipe, PaperRecipe, Recipe
+from trainer.training.compute import Compute
+from trainer.training.epochs import Method, Training
+from trainer.training.fitting import parameter_count
+from trainer.training.improved import ImprovedMethod
+from trainer.training.provenance import provenance
+from trainer.training.reporter import Reporter
+from trainer.training.run_dir import Asked, Finished, RunDir
+from trainer.training.running import run_to_end
+
+CURVES_NAME = "curves.png"  # in the run's folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What a job is done with.
+
+    Args:
+        data_dir: the folder that holds data sets from elsewhere, where there is one.
+        cache_dir: for what was generated or decoded.
+        compute: this process's place in a training, by the name of a device.
+        monotonic: seconds since any moment.
+        now: the time of day, with its zone.
+        reporter: whom to tell how far the job has come.
+    """
+
+    data_dir: Path | None
+    cache_dir: Path
+    compute: Callable[[str], Compute]
+    monotonic: Callable[[], float]
+    now: Callable[[], datetime]
+    reporter: Reporter
+
+    def dataset(self, recipe: AnyRecipe) -> Dataset:
+        """The data set that a recipe names.
+
+        Raises:
+            RecipeError: it needs a data folder, and there is none.
+            DatasetError: it is missing or damaged.
+        """
+        with self.reporter.bar(f"data set {recipe.data.name}") as progress:
+            return Catalogue(self.data_dir, ArrayCache(self.cache_dir), progress).load(recipe.data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOrder:
+    """Train one run; the same order again resumes it.
+
+    Args:
+        out: folder of the run.
+        start: folder of a finished run whose net to start from and to learn from.
+        device: `auto`, `cpu`, `cuda` or `cuda:NUMBER`.
+        threads: CPU threads.
+    """
+
+    recipe: AnyRecipe
+    goal: Goal
+    out: Path
+    start: Path | None = None
+    device: str = "auto"
+    threads: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOrder:
+    """Measure a finished run, or a bundle folder, on a split.
+
+    Args:
+        source: folder of the run or of the bundle.
+        recipe: names a bundle's data set; a run knows its own.
+        threads: CPU threads.
+    """
+
+    source: Path
+    split: SplitName = SplitName.TEST
+    recipe: AnyRecipe | None = None
+    threads: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOrder:
+    """Write a finished run as a bundle folder; a run of any tables as a fallback's.
+
+    Args:
+        run: folder of the run.
+        out: folder to write.
+        counter: version of the bundle; None for a fallback, which has no versions.
+        min_counter: oldest version of the bundle that is still safe to run.
+        selftest_seed: of the devices' self-test picture.
+        threads: CPU threads.
+    """
+
+    run: Path
+    out: Path
+    family: str
+    counter: int | None = None
+    min_counter: int = 1
+    selftest_seed: int = 1
+    golden: GoldenPictures = GoldenPictures.HELD_OUT
+    threads: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What was written, and what was measured for it on validation pictures."""
+
+    description: Bundle | Fallback
+    figures: Evaluation | FallbackEvaluation
+    twin: EightBits
+
+
+def train(order: TrainOrder, machine: Machine) -> None:
+    """Train a run to its end, or go on with it; a finished one is left alone.
+
+    Raises:
+        RecipeError: recipe, goal, data set, start and processes do not fit together.
+        BudgetError: no tables reach the goal's byte budget.
+        RunError: another run, or another process, is at home in the folder.
+        DivergedError: the loss became something else than a number.
+    """
+    began = machine.monotonic()
+    torch.set_num_threads(order.threads)
+    compute = machine.compute(order.device)
+    start = RunDir(order.start).finished() if order.start else None
+    dataset = machine.dataset(order.recipe)
+    run, asked = RunDir(order.out), _asked(order, dataset)
+    run.refuse_another(asked)
+    if run.is_finished:
+        machine.reporter.say(f"{order.out} is finished already")
+        return
+    method = _method(asked, dataset, compute, start)
+    if compute.is_first:
+        run.begin(asked)
+        run.note_provenance(provenance(compute, order.threads))
+    machine.reporter.say(f"{order.goal.describe()} on {dataset.name}, {parameter_count(method.net):,} parameters")
+    try:
+        run_to_end(Training(method, machine.monotonic), run, compute, machine.reporter)
+    except KeyboardInterrupt:
+        machine.reporter.say("stopped; the same command resumes after the last checkpoint")
+        raise
+    if compute.is_first:
+        draw_curves(run, run.folder / CURVES_NAME)
+    machine.reporter.say(f"finished in {machine.monotonic() - began:.1f} s: {order.out}")
+    compute.leave()
+
+
+def evaluate(order: EvaluateOrder, machine: Machine) -> Evaluation | FallbackEvaluation:
+    """Measure what will happen in the field; a run keeps its figures in its folder, by `evaluation.files`.
+
+    Raises:
+        RunError: run or bundle is missing, unfinished or damaged, or the bundle was made for another data set.
+        RecipeError, DatasetError: as in `Machine.dataset`.
+    """
+    torch.set_num_threads(order.threads)
+    if (order.source / "bundle.json").exists():
+        return _evaluate_bundle(order, machine)
+    run = RunDir(order.source).finished()
+    dataset = machine.dataset(run.asked.recipe)
+    if isinstance(run.asked.goal, AnyTablesGoal):
+        figures = fallbacks.measure(fallbacks.exportable(run, dataset), dataset, order.split)
+        fallbacks.write_evaluation(order.source, figures)
+        return figures
+    evaluated = _evaluated(run, order.source, dataset, order.split)
+    write_evaluation(order.source, evaluated)
+    return evaluated.evaluation
+
+
+def export(order: ExportOrder, machine: Machine) -> Exported:
+    """Write the folder that a server takes.
+
+    Raises:
+        RunError: the run is missing, unfinished, damaged, or none to serve.
+        RecipeError: family or counter is none that there can be, or a fallback was given a counter.
+        ParityError: torch and ONNX Runtime differ.
+    """
+    torch.set_num_threads(order.threads)
+    created_at = machine.now().replace(microsecond=0)
+    run = RunDir(order.run).finished()
+    is_fallback = isinstance(run.asked.goal, AnyTablesGoal)
+    if is_fallback != (order.counter is None):
+        raise RecipeError("a fallback has no versions: no --counter" if is_fallback else "a bundle needs a --counter")
+    dataset = machine.dataset(run.asked.recipe)
+    if order.counter is None:
+        return _export_fallback(order, run, dataset, created_at)
+    parts = bundles.exportable(run, dataset)
+    expected = bundles.measure(parts, dataset, SplitName.VALIDATION, run.summary.tables).evaluation
+    twin = bundles.twin_of(parts, dataset)
+    bundle = bundles.write_bundle(
+        parts,
+        bundles.golden_of(parts, order.golden, dataset),
+        twin,
+        expected,
+        order.out,
+        family=order.family,
+        counter=order.counter,
+        min_counter=order.min_counter,
+        created_at=created_at,
+        selftest_seed=order.selftest_seed,
+    )
+    return Exported(description=bundle, figures=expected, twin=twin)
+
+
+def draw_curves(run: RunDir, path: Path) -> None:
+    """Draw a run's figures over the epochs that it has logged."""
+    asked = run.asked()
+    draw_run(run.logged(), path, f"{asked.goal.describe()}\ndata set: {asked.data}")
+
+
+def _asked(order: TrainOrder, dataset: Dataset) -> Asked:
+    recipe = order.recipe
+    if isinstance(recipe, Recipe):
+        recipe = recipe.of_run(order.goal, is_branch=order.start is not None)
+    return Asked(recipe=recipe, goal=order.goal, data=dataset.name, start=str(order.start) if order.start else None)
+
+
+def _method(asked: Asked, dataset: Dataset, compute: Compute, start: Finished | None) -> Method:
+    recipe, goal = asked.recipe, asked.goal
+    if isinstance(recipe, PaperRecipe):
+        if start is not None:
+            raise RecipeError("the paper's method starts from random weights, without --init")
+        assert isinstance(goal, PaperGoal)
+        return PaperMethod(recipe, dataset, goal, compute)
+    if start is not None and (start.asked.recipe.net != recipe.net or start.asked.data != dataset.name):
+        raise RecipeError("--init must be a run of the same net and data set")
+    assert isinstance(goal, ImprovedGoal)
+    return ImprovedMethod(recipe, dataset, goal, compute, start.net_state if start else None)
+
+
+def _evaluate_bundle(order: EvaluateOrder, machine: Machine) -> Evaluation:
+    bundle, files = bundles.read_bundle(order.source)
+    if order.recipe is None:
+        raise RecipeError(f"{order.source} is a bundle: a recipe must name its data set")
+    dataset = machine.dataset(order.recipe)
+    if dataset.name != bundle.expected.data:
+        raise RunError(f"{order.source} was made for {bundle.expected.data}, the recipe's data set is {dataset.name}")
+    return bundles.measure(bundles.Exportable.of(bundle, files), dataset, order.split, bundle.name).evaluation
+
+
+def _evaluated(run: Finished, folder: Path, dataset: Dataset, split: SplitName) -> Evaluated:
+    """A run of the paper's method also keeps its literal figures in its folder."""
+    if not isinstance(run.asked.recipe, PaperRecipe):
+        return bundles.measure(bundles.exportable(run, dataset), dataset, split, run.summary.tables)
+    model = paper_evaluation.finished_model(run, dataset)
+    paper_evaluation.write_literal(folder, paper_evaluation.measure_literal(run, model, dataset, split))
+    return paper_evaluation.measure_compliant(run, model, dataset, split)
+
+
+def _export_fallback(order: ExportOrder, run: Finished, dataset: Dataset, created_at: datetime) -> Exported:
+    parts = fallbacks.exportable(run, dataset)
+    figures = fallbacks.measure(parts, dataset, SplitName.VALIDATION)
+    golden, twin = fallbacks.golden_of(parts, order.golden, dataset), fallbacks.twin_of(parts, dataset)
+    write = partial(fallbacks.write_fallback, parts, golden, twin, figures, order.out)
+    return Exported(description=write(family=order.family, created_at=created_at), figures=figures, twin=twin)
