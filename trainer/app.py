@@ -2,12 +2,13 @@
 
 import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import typer
 
 from shared.errors import DctwireError
-from trainer.cli import data, evaluate, export, frames, ladder, plot, recipes, run_order, sweep, train, zoo
+from trainer.cli import data, evaluate, export, frames, ladder, plot, recipes, run_orders, sweep, train, zoo
 from trainer.cli.program import Program
 from trainer.cli.terminal import Terminal
 from trainer.training.compute import Compute
@@ -29,7 +30,7 @@ app.command()(ladder.compare)
 app.command()(export.export)
 app.command()(frames.frames)
 app.command("recipes")(recipes.list_recipes)
-app.command("run-order", hidden=True)(run_order.run_order)
+app.command("run-orders", hidden=True)(run_orders.run_orders)
 
 
 @app.callback()
@@ -44,10 +45,14 @@ def compose(context: typer.Context) -> None:
     )
 
 
-def main() -> None:
-    """Entry point: our errors, and the disk's, become one message and exit status 1."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: our errors, and the disk's, become one message and exit status 1.
+
+    Args:
+        arguments: those of the process unless others are given.
+    """
     try:
-        app()
+        app(arguments)
     except (DctwireError, OSError) as error:
         Terminal.on_standard_error().fail(str(error))
         raise SystemExit(1) from None

@@ -1,11 +1,12 @@
-"""A job in a process of its own: its memory is gone when it ends, and several run side by side. The one door to both.
+"""Jobs in a process of their own: their memory is gone when it ends, and several run side by side. The door to both.
 
-The parent sends an order as JSON to the standard input of `python -m trainer.app run-order`; what the job says goes to
-a log.
+The parent sends orders as JSON to the standard input of `python -m trainer.app run-orders`; what the jobs say
+goes to a log.
 """
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,29 +21,30 @@ LOG_LINES_SHOWN = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Assignment:
-    """An order, and where its machine's data sets and cache are."""
+    """Orders to do one after the other, and where their machine's data sets and cache are."""
 
-    order: TrainOrder | EvaluateOrder
+    orders: tuple[TrainOrder | EvaluateOrder, ...]
     data_dir: Path | None
     cache_dir: Path
 
 
 def run_apart(assignment: Assignment, log: Path) -> None:
-    """Do a job in another process, and wait for its end.
+    """Do jobs in another process, and wait for its end.
 
     Args:
-        log: what the job says is appended here.
+        log: what the jobs say is appended here.
 
     Raises:
-        RunError: it failed; the message ends with the last lines of its log.
+        RunError: one failed, and the others after it were not begun; the message ends with the last lines of its log.
     """
-    command = [sys.executable, "-m", "trainer.app", "run-order"]
+    command = [sys.executable, "-m", "trainer.app", "run-orders"]
     with log.open("ab") as file:
         text = TypeAdapter(Assignment).dump_json(assignment)
         status = subprocess.run(command, input=text, stdout=file, stderr=file, check=False).returncode  # noqa: S603 - our own
     if status:
+        words = ", then ".join(map(described, assignment.orders))
         last = log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:]
-        raise RunError(f"{words(assignment.order)} ended with status {status}; {log} ends with:\n" + "\n".join(last))
+        raise RunError(f"{words} ended with status {status}; {log} ends with:\n" + "\n".join(last))
 
 
 def read(text: bytes) -> Assignment:
@@ -54,18 +56,19 @@ def read(text: bytes) -> Assignment:
     try:
         return TypeAdapter(Assignment).validate_json(text)
     except ValidationError as error:
-        raise RunError(f"standard input holds no order: {error}") from error
+        raise RunError(f"standard input holds no orders: {error}") from error
 
 
-def do(order: TrainOrder | EvaluateOrder, machine: Machine) -> None:
-    """Do the job in this process."""
-    if isinstance(order, TrainOrder):
-        jobs.train(order, machine)
-    else:
-        jobs.evaluate(order, machine)
+def run_here(orders: Sequence[TrainOrder | EvaluateOrder], machine: Machine) -> None:
+    """Do jobs in this process, one after the other."""
+    for order in orders:
+        if isinstance(order, TrainOrder):
+            jobs.train(order, machine)
+        else:
+            jobs.evaluate(order, machine)
 
 
-def words(order: TrainOrder | EvaluateOrder) -> str:
+def described(order: TrainOrder | EvaluateOrder) -> str:
     """An order in a few words, for messages."""
     if isinstance(order, TrainOrder):
         return f"training of {order.out} ({order.goal.describe()})"

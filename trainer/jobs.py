@@ -4,6 +4,7 @@ An order says what is wanted and is plain data; a `Machine` says what there is t
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -158,17 +159,10 @@ def train(order: TrainOrder, machine: Machine) -> None:
         machine.reporter.say(f"{order.out} is finished already")
         return
     method = _method(asked, dataset, compute, start)
-    if compute.is_first:
-        run.begin(asked)
-        run.note_provenance(provenance(compute, order.threads))
-    machine.reporter.say(f"{order.goal.describe()} on {dataset.name}, {parameter_count(method.net):,} parameters")
-    try:
-        run_to_end(Training(method, machine.monotonic), run, compute, machine.reporter)
-    except KeyboardInterrupt:
-        machine.reporter.say("stopped; the same command resumes after the last checkpoint")
-        raise
-    if compute.is_first:
-        draw_curves(run, run.folder / CURVES_NAME)
+    with run.at_work(asked) if compute.is_first else nullcontext():
+        if compute.is_first:
+            run.note_provenance(provenance(compute, order.threads))
+        _run_to_end(Training(method, machine.monotonic), run, compute, machine.reporter)
     machine.reporter.say(f"finished in {machine.monotonic() - began:.1f} s: {order.out}")
     compute.leave()
 
@@ -240,6 +234,19 @@ def _asked(order: TrainOrder, dataset: Dataset) -> Asked:
     if isinstance(recipe, Recipe):
         recipe = recipe.of_run(order.goal, is_branch=order.start is not None)
     return Asked(recipe=recipe, goal=order.goal, data=dataset.name, start=str(order.start) if order.start else None)
+
+
+def _run_to_end(training: Training[Method], run: RunDir, compute: Compute, reporter: Reporter) -> None:
+    method = training.method
+    goal, data = method.goal.describe(), method.dataset.name
+    reporter.say(f"{goal} on {data}, {parameter_count(method.net):,} parameters")
+    try:
+        run_to_end(training, run, compute, reporter)
+    except KeyboardInterrupt:
+        reporter.say("stopped; the same command resumes after the last checkpoint")
+        raise
+    if compute.is_first:
+        draw_curves(run, run.folder / CURVES_NAME)
 
 
 def _method(asked: Asked, dataset: Dataset, compute: Compute, start: Finished | None) -> Method:

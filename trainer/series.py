@@ -58,7 +58,7 @@ class SweepOrder:
 
 @dataclass(frozen=True)
 class Steps:
-    """Jobs to do one after the other.
+    """Jobs to do one after the other in one process.
 
     Args:
         folder: where their log is.
@@ -107,7 +107,7 @@ def sweep(order: SweepOrder, machine: Machine) -> int:
 
 
 def run_steps(all_steps: Sequence[Steps], side_by_side: int, machine: Machine, done: Callable[[Path], None]) -> None:
-    """Do jobs in processes of their own, so many at once.
+    """Do jobs in processes of their own, so many processes at once.
 
     Args:
         done: called with the folder of each that ended well.
@@ -139,9 +139,8 @@ def _run(steps: Steps, machine: Machine, done: Callable[[Path], None]) -> str | 
     """What went wrong, if anything."""
     steps.folder.mkdir(parents=True, exist_ok=True)
     try:
-        for order in steps.orders:
-            assignment = Assignment(order=order, data_dir=machine.data_dir, cache_dir=machine.cache_dir)
-            run_apart(assignment, steps.folder / LOG_NAME)
+        assignment = Assignment(orders=steps.orders, data_dir=machine.data_dir, cache_dir=machine.cache_dir)
+        run_apart(assignment, steps.folder / LOG_NAME)
     except RunError as error:
         return str(error)
     done(steps.folder)

@@ -1,11 +1,14 @@
-"""The program as a person runs it: real processes, a tiny recipe, every command and its refusals."""
+"""The program as a person runs it: a tiny recipe, every command and its refusals."""
 
+import io
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ from PIL import Image
 
 from shared.bundle import Bundle, Golden
 from tests.trainer.data.published import write_published
+from trainer.app import main
 
 PROGRAM = Path(sys.executable).with_name("dctwire-trainer")
 NAME = "synthetic-32/v1/seed1"
@@ -34,30 +38,53 @@ rate_frames = 512
 """
 
 
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 class Workplace:
-    """A folder with a tiny recipe, a cache of its own, and the program to run in it."""
+    """A folder with a tiny recipe and a cache of its own, to give commands in."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "tiny.toml").write_text(TINY)
 
-    def run(self, *arguments: str, program: Sequence[str | Path] = (PROGRAM,)) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "DCTWIRE_CACHE": str(self.folder / "cache"), "COLUMNS": "200"}
-        environment.pop("DCTWIRE_DATA", None)
-        return subprocess.run(
-            [*program, *arguments],
-            cwd=self.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+    def run(self, *arguments: str) -> Done:
+        """Give a command in this process, without the seconds that a new one takes to load torch."""
+        out, err, status = io.StringIO(), io.StringIO(), 0
+        with self._environment(), chdir(self.folder), redirect_stdout(out), redirect_stderr(err):
+            try:
+                main(arguments)
+            except SystemExit as left:
+                status = int(left.code or 0)
+        return Done(status, out.getvalue(), err.getvalue())
 
-    def must(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def must(self, *arguments: str) -> Done:
         done = self.run(*arguments)
         assert done.returncode == 0, done.stderr
         return done
+
+    def start(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run a program in a process of its own."""
+        with self._environment():
+            return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
+
+    @contextmanager
+    def _environment(self) -> Iterator[None]:
+        ours = {"DCTWIRE_CACHE": str(self.folder / "cache"), "COLUMNS": "200"}
+        before = dict(os.environ)
+        os.environ.update(ours)
+        os.environ.pop("DCTWIRE_DATA", None)
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
 
 @pytest.fixture(scope="module")
@@ -162,8 +189,8 @@ def test_learned_tables_may_start_from_another_runs_net(trained):
 
 def test_two_processes_of_torchrun_write_one_run_that_differs_by_noise_only(trained):
     arguments = ("train", "tiny.toml", "--tables", "standard", "--quality", "75", "--device", "cpu", "--out", "shared")
-    program = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = trained.run(*arguments, program=[*program, "-m", "trainer.app"])
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    done = trained.start(*torchrun, "-m", "trainer.app", *arguments)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("finished in") == 1
     together, alone = (
@@ -210,8 +237,21 @@ def test_frames_are_pictures_under_their_labels_numbered_over_all_of_them(traine
     assert described == {"data": NAME, "split": "test", "count": 40}
 
 
-def test_help_teaches_by_example(trained):
+def test_help_teaches_by_example_and_does_not_show_what_only_children_are_given(trained):
     assert "--tables learned --budget" in trained.must("train", "--help").stdout
+    assert "run-orders" not in trained.must("--help").stdout
+
+
+def test_the_installed_program_ends_with_status_1_and_a_message_when_it_refuses(trained):
+    done = trained.start(PROGRAM, "train", "none", "--tables", "standard", "--quality", "50", "--out", "x")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: no recipe 'none'; shipped: ")
+
+
+def test_a_job_that_is_ordered_in_words_that_are_no_order_is_refused(trained):
+    done = trained.start(PROGRAM, "run-orders")
+    assert done.returncode == 1
+    assert "standard input holds no orders" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -11,19 +11,30 @@ from trainer.jobs import EvaluateOrder
 from trainer.series import LOG_NAME, LadderOrder, Steps, climb, run_steps
 
 
-def _nothing(folder: Path) -> Steps:
+def _failing(folder: Path) -> Steps:
     """A job that fails at once, for want of a run."""
     return Steps(folder, (EvaluateOrder(source=folder / "run"),))
 
 
 def test_one_that_fails_is_told_by_the_end_of_its_log_and_the_others_run_to_their_end(tmp_path: Path) -> None:
     bad, good, ended = tmp_path / "bad", tmp_path / "good", list[Path]()
-    first = EvaluateOrder(source=bad / "run")
-    second = EvaluateOrder(source=bad / "second")
+    first, second = (EvaluateOrder(source=bad / name) for name in ("run", "second"))
     with pytest.raises(RunError) as caught:
-        run_steps([Steps(bad, (first, second)), Steps(good, ())], 1, machine(tmp_path), ended.append)
+        run_steps(
+            [
+                Steps(bad, (first, second)),
+                Steps(
+                    good,
+                    (),
+                ),
+            ],
+            1,
+            machine(tmp_path),
+            ended.append,
+        )
     message = str(caught.value)
-    assert message.startswith(f"evaluation of {bad / 'run'} (test) ended with status 1; {bad / LOG_NAME} ends with:")
+    assert message.startswith(f"evaluation of {bad / 'run'} (test), then evaluation of {bad / 'second'} (test) ended")
+    assert f"with status 1; {bad / LOG_NAME} ends with:" in message
     assert f"error: {bad / 'run'} holds no finished run" in message
     assert ended == [good]
     assert "second" not in (bad / LOG_NAME).read_text()  # the job after the one that failed
@@ -37,7 +48,7 @@ def test_ctrl_c_lets_no_further_run_begin(tmp_path: Path) -> None:
         if folder == first:
             raise KeyboardInterrupt
 
-    all_steps = [Steps(first, ()), _nothing(second), Steps(third, ())]
+    all_steps = [Steps(first, ()), _failing(second), Steps(third, ())]
     with pytest.raises(KeyboardInterrupt):
         run_steps(all_steps, 1, machine(tmp_path), interrupted)
     assert first.exists()

@@ -5,6 +5,7 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from trainer.encoding.files import Encoding, read_encoding, write_encoding
 from trainer.errors import RunError
 from trainer.recipes.goals import Goal
 from trainer.recipes.recipe import AnyRecipe
-from trainer.whole_file import write_whole
+from trainer.whole_file import Sync, append_line, write_whole
 
 CHECKPOINT_FORMAT = 1  # to be raised when a state no longer means what it meant
 
@@ -67,10 +68,15 @@ class Finished:
 
 
 class RunDir:
-    """One run's folder; every file in it appears whole or not at all."""
+    """One run's folder; every file in it appears whole or not at all, and is on the disk when its method returns.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        sync: brings what was written to the disk.
+    """
+
+    def __init__(self, folder: Path, sync: Sync = os.fsync) -> None:
         self.folder = folder
+        self._sync = sync
 
     def refuse_another(self, asked: Asked) -> None:
         """Check before any work is done for it.
@@ -82,16 +88,18 @@ class RunDir:
             differences = ", ".join(_differences(there.model_dump(), asked.model_dump()))
             raise RunError(f"{self.folder} holds another run ({differences}): choose another --out or remove it")
 
-    def begin(self, asked: Asked) -> None:
-        """Create the folder, or recognise the run in it; from here on it is this process's alone.
+    @contextmanager
+    def at_work(self, asked: Asked) -> Iterator[None]:
+        """Create the folder, or recognise the run in it; for as long as the context lasts it is this training's alone.
 
         Raises:
-            RunError: another run lives there, or another process is at it.
+            RunError: another run lives there, or another training is at work in it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock()
-        self.refuse_another(asked)
-        _write_text(self.folder / "asked.json", asked.model_dump_json(indent=2))
+        with _locked(self.folder):
+            self.refuse_another(asked)
+            _write_text(self.folder / "asked.json", asked.model_dump_json(indent=2))
+            yield
 
     def asked(self) -> Asked:
         """What this run was asked for."""
@@ -99,11 +107,11 @@ class RunDir:
 
     def note_provenance(self, row: dict[str, Any]) -> None:
         """Append one line to provenance.jsonl: each start of the run, the first one and every resumption."""
-        _append(self.folder / "provenance.jsonl", row)
+        append_line(self.folder / "provenance.jsonl", json.dumps(row), self._sync)
 
     def log(self, row: dict[str, Any]) -> None:
         """Append one line to metrics.jsonl; on disk when this returns."""
-        _append(self.folder / "metrics.jsonl", row)
+        append_line(self.folder / "metrics.jsonl", json.dumps(row), self._sync)
 
     def logged(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl.
@@ -122,7 +130,7 @@ class RunDir:
         path = self.folder / "metrics.jsonl"
         if path.exists():
             kept = path.read_bytes().splitlines(keepends=True)[:epoch]
-            write_whole(path, lambda file: file.writelines(kept))
+            write_whole(path, lambda file: file.writelines(kept), self._sync)
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint.
@@ -130,7 +138,7 @@ class RunDir:
         Raises:
             RunError: the disk is full or broken; the checkpoint before this one stays.
         """
-        _save_tensors({"format": CHECKPOINT_FORMAT, "state": state}, self.folder / "checkpoint.pt")
+        _save_tensors({"format": CHECKPOINT_FORMAT, "state": state}, self.folder / "checkpoint.pt", self._sync)
 
     def checkpoint(self) -> dict[str, Any] | None:
         """The last checkpoint, or None where there is none yet.
@@ -152,7 +160,7 @@ class RunDir:
 
     def finish(self, summary: Summary, encoding: Encoding, net_state: dict[str, Any]) -> None:
         """Write the results; the summary comes last and marks the run as finished."""
-        _save_tensors(net_state, self.folder / "net.pt")
+        _save_tensors(net_state, self.folder / "net.pt", self._sync)
         write_encoding(encoding, self.folder)
         _write_text(self.folder / "summary.json", summary.model_dump_json(indent=2))
 
@@ -173,13 +181,18 @@ class RunDir:
         summary = _read_model(Summary, self.folder / "summary.json")
         return Finished(self.asked(), summary, encoding, _load_tensors(self.folder / "net.pt"))
 
-    def _lock(self) -> None:
-        """Until this process ends, by flock(2) on the folder."""
-        self._handle = os.open(self.folder, os.O_RDONLY)
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RunError(f"another training is at work in {self.folder}") from error
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold flock(2) on a folder; the system releases it where the process is killed."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise RunError(f"another training is at work in {folder}") from error
+    finally:
+        os.close(handle)
 
 
 def _differences(there: dict[str, Any], asked: dict[str, Any], place: str = "") -> Iterator[str]:
@@ -191,13 +204,6 @@ def _differences(there: dict[str, Any], asked: dict[str, Any], place: str = "") 
             yield f"{place}{key} is {old} there, {new} here"
 
 
-def _append(path: Path, row: dict[str, Any]) -> None:
-    with path.open("a") as file:
-        file.write(json.dumps(row) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _read_model(model: type[_Model], path: Path) -> _Model:
     try:
         return model.model_validate_json(path.read_bytes())
@@ -205,9 +211,9 @@ def _read_model(model: type[_Model], path: Path) -> _Model:
         raise RunError(f"{path} cannot be read: {error}") from error
 
 
-def _save_tensors(state: dict[str, Any], path: Path) -> None:
+def _save_tensors(state: dict[str, Any], path: Path, sync: Sync) -> None:
     try:
-        write_whole(path, lambda file: torch.save(state, file))
+        write_whole(path, lambda file: torch.save(state, file), sync)
     except (OSError, RuntimeError) as error:  # torch wraps what the file raised
         reason = str(error.__context__ or error).splitlines()[0]
         raise RunError(

@@ -2,6 +2,7 @@
 
 import random
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,17 +22,22 @@ SUMMARY = Summary(data="none", tables="", validation_accuracy=0.5, scan_bytes=1,
 
 
 def test_another_run_is_refused_and_the_same_one_recognised(tmp_path):
-    RunDir(tmp_path / "run").begin(ASKED)
-    RunDir(tmp_path / "run").refuse_another(ASKED)
+    with RunDir(tmp_path / "run").at_work(ASKED):
+        RunDir(tmp_path / "run").refuse_another(ASKED)
     with pytest.raises(RunError, match=r"holds another run \(data is none there, other here\)"):
         RunDir(tmp_path / "run").refuse_another(ASKED.model_copy(update={"data": "other"}))
 
 
 def test_a_second_training_in_the_same_folder_is_refused_while_the_first_is_at_work(tmp_path):
-    first = RunDir(tmp_path)
-    first.begin(ASKED)
-    with pytest.raises(RunError, match="another training is at work"):
-        RunDir(tmp_path).begin(ASKED)
+    with RunDir(tmp_path).at_work(ASKED), pytest.raises(RunError, match="another training is at work"):
+        _begin(tmp_path)
+    _begin(tmp_path)
+
+
+def test_a_training_that_broke_off_leaves_its_folder_to_the_next(tmp_path):
+    with pytest.raises(KeyboardInterrupt), RunDir(tmp_path).at_work(ASKED):
+        raise KeyboardInterrupt
+    _begin(tmp_path)
 
 
 def test_an_epoch_that_runs_again_after_a_kill_is_logged_once(tmp_path):
@@ -45,6 +51,21 @@ def test_an_epoch_that_runs_again_after_a_kill_is_logged_once(tmp_path):
     assert run.logged() == [{"epoch": 1}, {"epoch": 2}]
 
 
+def test_every_line_and_checkpoint_is_synced_before_training_goes_on(tmp_path):
+    synced = []
+    run = RunDir(tmp_path, lambda handle: synced.append(Path(f"/proc/self/fd/{handle}").readlink().name))
+    for act in (
+        lambda: run.log({"epoch": 1}),
+        lambda: run.note_provenance({"torch": "2"}),
+        lambda: run.save_checkpoint({"next_epoch": 1}),
+        lambda: run.forget_epochs_after(0),
+    ):
+        act()
+        synced.append("|")
+    files = ("metrics.jsonl", "provenance.jsonl", "checkpoint.pt.tmp", "metrics.jsonl.tmp")
+    assert synced == [word for file in files for word in (file, tmp_path.name, "|")]
+
+
 def test_nothing_to_forget_in_a_new_folder(tmp_path):
     RunDir(tmp_path).forget_epochs_after(0)
     assert RunDir(tmp_path).logged() == []
@@ -52,7 +73,7 @@ def test_nothing_to_forget_in_a_new_folder(tmp_path):
 
 def test_a_flipped_bit_anywhere_in_the_tensors_is_noticed(tmp_path):
     run, state = RunDir(tmp_path), {"weight": torch.randn(40, 40)}
-    run.begin(ASKED)
+    _begin(tmp_path)
     run.finish(SUMMARY, Encoding(TableSet.standard(50)), state)
     whole, chance = (tmp_path / "net.pt").read_bytes(), random.Random(1)
     refused = 0
@@ -97,7 +118,7 @@ def test_a_checkpoint_that_cannot_be_used_is_refused_by_name(tmp_path, content, 
 
 def test_every_key_that_differs_is_named_with_its_place(tmp_path):
     run = RunDir(tmp_path)
-    run.begin(ASKED)
+    _begin(tmp_path)
     optimiser = RECIPE.optimiser.model_copy(update={"epochs": 4, "batch": 32})
     with pytest.raises(RunError) as caught:
         run.refuse_another(ASKED.model_copy(update={"recipe": RECIPE.model_copy(update={"optimiser": optimiser})}))
@@ -107,12 +128,17 @@ def test_every_key_that_differs_is_named_with_its_place(tmp_path):
 
 def test_a_net_that_learned_on_a_gpu_is_read_where_there_is_none(tmp_path):
     run, weight = RunDir(tmp_path), torch.randn(4, 4)
-    run.begin(ASKED)
+    _begin(tmp_path)
     run.finish(SUMMARY, Encoding(TableSet.standard(50)), {"weight": weight})
     _say_saved_on(tmp_path / "net.pt", b"cuda:0")
     read = run.finished().net_state["weight"]
     assert read.device.type == "cpu"
     assert torch.equal(read, weight)
+
+
+def _begin(folder):
+    with RunDir(folder).at_work(ASKED):
+        pass
 
 
 def _say_saved_on(path, device):
