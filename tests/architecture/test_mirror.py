@@ -33,9 +33,9 @@ STORIES = {
         "cloud_server/test_replicas.py",
         "cloud_server/feedback/test_field.py",
         "cloud_server/feedback/test_keeping.py",
-        "trainer/test_ladder_stopped.py",
         "trainer/test_resume.py",
     },
+    "one method, from a base to its branches": {"trainer/training/test_branches.py"},
     "a running server, seen from outside": {
         "cloud_server/api/http/test_bad_input.py",
         "cloud_server/api/http/test_bytes.py",
@@ -46,8 +46,6 @@ STORIES = {
     "commands as a person types them": {
         "cloud_server/cli/test_cli.py",
         "cloud_server/feedback/test_export.py",
-        "trainer/comparison/test_compare.py",
-        "trainer/test_branches.py",
     },
 }
 

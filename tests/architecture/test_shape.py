@@ -15,7 +15,6 @@ USUAL_LINES, LONG_LINES = 6, 16
 TESTED_BESIDE = ("tests", "benchmarks", "deploy", "harness")
 LONGER = {
     "cloud_server.metrics:Metrics.__init__": "one list of everything that is counted",
-    "trainer.app:train": "one list of everything that can be asked of a training",
     "cloud_server.storage.migrations.versions.v0001:upgrade": "a revision is never changed once it was released",
 }
 
