@@ -7,11 +7,13 @@ from typing import TypeVar
 
 import pytest
 
+from cloud_server.answered import AnsweredFrame, AnsweredFrames
 from cloud_server.errors import ClaimError, GuessedTokensError, StorageError, TokenError
 from cloud_server.fleet.devices import CLAIM_LIFETIME_SECONDS, LOOK_UPS_AT_ONCE, Device, Devices
 from cloud_server.storage.database import Database, Transaction
 from cloud_server.storage.engine import open_engine
 from cloud_server.storage.migrating import migrate
+from shared.wire import Match
 
 T = TypeVar("T")
 
@@ -76,6 +78,34 @@ def test_what_was_noted_while_the_database_was_away_is_saved_when_it_is_back(tmp
         await stand.close()
 
     asyncio.run(scenario())
+
+
+def test_whose_frames_were_answered_was_here_with_those_tables(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        stand = Stand(tmp_path)
+        one, two, _ = [await stand.enrol() for _ in range(3)]
+        stand.devices.touch_answered(answered("v1", one, two))
+        stand.devices.touch_answered(answered("v2", two))
+        assert stand.devices.count_by_tables() == {("digits", "v1"): 1, ("digits", "v2"): 1, ("digits", "none"): 1}
+        await stand.devices.save()
+        assert await stand.stored() == [(1000.0, "v1"), (1000.0, "v2"), (None, None)]
+        await stand.close()
+
+    asyncio.run(scenario())
+
+
+def answered(tables: str, *devices: Device) -> AnsweredFrames:
+    """A frame of each of these devices was answered."""
+    return AnsweredFrames(
+        family="digits",
+        model="digits/1",
+        labels=("zero",),
+        match=Match.EXACT,
+        tables=tables,
+        table_set=None,
+        answered_at=1.0,
+        frames=tuple(AnsweredFrame(device.row_id, 0, b"jpeg", 2, 0, 0.5) for device in devices),
+    )
 
 
 def test_what_another_process_noted_later_stands(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from cloud_server.storage.migrating import migrate
 from cloud_server.storage.schema import devices, results
 from shared.bundle import Bundle
 from shared.errors import PeerError
-from shared.jpeg import Encoder, Stream, inspect
+from shared.jpeg import EOI, Encoder, Stream, inspect
 from shared.wire import FrameResult, Match
 from tests.cloud_server.harness.bundles import write_bundle
 from tests.cloud_server.harness.classifiers import LABELS, expected_label
@@ -135,7 +135,7 @@ def test_frames_without_a_number_and_frames_that_cannot_be_decoded_are_no_event(
         (unnumbered,) = await ingest.classify(way.device, [data], 30)
         assert isinstance(unnumbered, FrameResult)
         assert (unnumbered.id, unnumbered.label) == ("", expected_label(1, tables(50), picture(3)))
-        answers = await ingest.answer(way.device, [Frame(0, data[:-20]), Frame(1, b"no JPEG")], 30)
+        answers = await ingest.answer(way.device, [Frame(0, data[:-20] + EOI), Frame(1, b"no JPEG")], 30)
         assert all(isinstance(outcome, PeerError) for outcome in answers.outcomes)
         assert way.told == []
         assert await way.stored() == []
@@ -149,7 +149,8 @@ def test_each_frame_has_its_own_row_of_statistics_beside_frames_that_cannot_be_d
     async def scenario(way: Way) -> None:
         ingest = way.ingest(Observer(name="drift", observe=lambda _: None, needs_statistics=True))
         good = {sequence: frame(tables(50), sequence, Stream.ABBREVIATED) for sequence in (1, 2)}
-        sent = [Frame(0, good[1][:-20]), Frame(1, good[1]), Frame(2, good[2])]
+        cut_short = good[1][:-20] + EOI
+        sent = [Frame(0, cut_short), Frame(1, good[1]), Frame(2, good[2])]
         answers = await ingest.answer(way.device, sent, 30)
         assert isinstance(answers.outcomes[0], PeerError)
         found = {}

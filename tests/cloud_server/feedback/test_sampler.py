@@ -1,0 +1,111 @@
+"""Which answered frames the sampler chooses, and what it does when nothing takes them from it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from cloud_server.answered import AnsweredFrame, AnsweredFrames
+from cloud_server.feedback.reasons import Reason, SampleRules
+from cloud_server.feedback.recent_frames import RecentFrame
+from cloud_server.feedback.sample_store import Kept, NotKept
+from cloud_server.feedback.sampler import QUEUE_MAX_FRAMES, Sampler
+from cloud_server.metrics import Metrics
+from shared.wire import Match
+from tests.cloud_server.harness.frames import tables
+
+LABELS = ("zero", "one")
+RULES = SampleRules(random_rate=0.1, confidence_below=0.5, rare_share=0.5)
+NEVER, ALWAYS = 0.99, 0.0
+MANY = 2000
+
+
+class NotingStore:
+    """Keeps every frame, by noting it."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[RecentFrame, Reason]] = []
+
+    async def keep(self, frame: RecentFrame, reason: Reason) -> Kept | NotKept:
+        """As `SampleStore.keep`."""
+        self.kept.append((frame, reason))
+        return Kept(is_new=True)
+
+
+def answered(*frames: AnsweredFrame, match: Match = Match.EXACT) -> AnsweredFrames:
+    """A micro-batch."""
+    return AnsweredFrames(
+        family="digits",
+        model="digits/1",
+        labels=LABELS,
+        match=match,
+        tables="v1",
+        table_set=tables(50),
+        answered_at=1.0,
+        frames=frames,
+    )
+
+
+def one(sequence: int = 0, confidence: float = 0.9, label: int = 0) -> AnsweredFrame:
+    """A frame of device 7 that was answered."""
+    return AnsweredFrame(7, sequence, b"jpeg %d" % sequence, 2, label, confidence)
+
+
+def chosen(
+    drawn: float, *batches: AnsweredFrames, then: Callable[[Sampler], None] | None = None
+) -> list[tuple[int, Reason]]:
+    """The sequences that are kept of these micro-batches, and why."""
+    store = NotingStore()
+
+    async def run() -> None:
+        sampler = Sampler(store, Metrics(), RULES, 1 << 20, lambda: drawn)  # type: ignore[arg-type]
+        for batch in batches:
+            sampler.observe(batch)
+        if then is not None:
+            then(sampler)
+        await emptied(sampler.run())
+
+    asyncio.run(run())
+    assert all(frame.data == b"jpeg %d" % frame.sequence for frame, _ in store.kept)
+    assert all((frame.device_id, frame.family, frame.tables) == (7, "digits", tables(50)) for frame, _ in store.kept)
+    return [(frame.sequence, reason) for frame, reason in store.kept]
+
+
+async def emptied(running: Awaitable[None]) -> None:
+    """Let the sampler store what it has, then end it."""
+    task = asyncio.ensure_future(running)
+    for _ in range(4 * QUEUE_MAX_FRAMES):
+        await asyncio.sleep(0)
+    task.cancel()
+
+
+def test_each_frame_of_a_micro_batch_is_looked_at_by_itself() -> None:
+    batch = answered(one(1), one(2, confidence=0.4), one(3), one(4, confidence=0.1))
+    assert chosen(NEVER, batch) == [(2, Reason.NEAR_THRESHOLD), (4, Reason.NEAR_THRESHOLD)]
+    assert chosen(ALWAYS, answered(one(1), one(2))) == [(1, Reason.RANDOM), (2, Reason.RANDOM)]
+
+
+def test_frames_that_the_classifier_was_not_trained_for_are_kept_by_chance_only() -> None:
+    batch = answered(one(1, confidence=0.1), match=Match.FALLBACK)
+    assert chosen(NEVER, batch) == []
+    assert chosen(ALWAYS, batch) == [(1, Reason.RANDOM)]
+
+
+def test_a_class_is_rare_by_what_the_whole_family_was_answered_lately() -> None:
+    usual = [answered(*(one(n) for n in range(MANY))) for _ in range(2)]
+    assert chosen(NEVER, *usual, answered(one(MANY, label=1))) == [(MANY, Reason.RARE_CLASS)]
+    assert chosen(NEVER, answered(one(0, label=1))) == [], "nobody knows yet what is rare"
+    two_to_three = [answered(*(one(n, label=int(n % 5 < 2)) for n in range(MANY)))]
+    assert chosen(NEVER, *two_to_three) == [], "two fifths of all answers are four fifths of an equal share of two"
+
+
+@pytest.mark.parametrize(("sequence", "kept"), [(1, [(1, Reason.DISAGREEMENT)]), (9, [])])
+def test_a_frame_that_a_label_contradicts_is_kept_while_it_is_remembered(
+    sequence: int, kept: list[tuple[int, Reason]]
+) -> None:
+    assert chosen(NEVER, answered(one(0), one(1)), then=lambda sampler: sampler.contradicted(7, sequence)) == kept
+
+
+def test_more_than_wait_for_the_store_are_dropped() -> None:
+    frames = (one(n, confidence=0.1) for n in range(QUEUE_MAX_FRAMES + 5))
+    assert [sequence for sequence, _ in chosen(NEVER, answered(*frames))] == list(range(QUEUE_MAX_FRAMES))
