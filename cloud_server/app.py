@@ -13,15 +13,14 @@ from functools import partial
 import structlog
 
 from cloud_server.answered import Observer, Observers
-from cloud_server.api.device.admission import Admission, BodyLimits
 from cloud_server.api.device.plane import device_plane
+from cloud_server.api.device.uploads import BodyLimits
 from cloud_server.api.http.body_memory import BodyMemory
 from cloud_server.api.http.exchange import Exchange
 from cloud_server.api.http.limits import HttpLimits
 from cloud_server.api.http.protocol import TURNED_AWAY
 from cloud_server.api.operator.plane import OperatorLimits, operator_plane
-from cloud_server.api.ops.plane import Health, ops_plane
-from cloud_server.api.tuf_files import TufFiles
+from cloud_server.api.ops.plane import ops_plane
 from cloud_server.errors import StorageError
 from cloud_server.feedback.labels import Labels
 from cloud_server.feedback.reasons import SampleCaps, SampleRules
@@ -34,6 +33,8 @@ from cloud_server.fleet.devices import Devices
 from cloud_server.fleet.quota import Quota, Rate
 from cloud_server.fleet.replicas import Lease, Replicas
 from cloud_server.fleet.spending import Spending
+from cloud_server.health import Health
+from cloud_server.inference.admission import Admission
 from cloud_server.inference.ingest import Ingest
 from cloud_server.inference.lanes import Lanes
 from cloud_server.inference.model_cache import ModelCache
@@ -49,6 +50,7 @@ from cloud_server.registry.live_routing import LiveRouting
 from cloud_server.registry.loading import Loading
 from cloud_server.registry.publishing import Publishing
 from cloud_server.registry.signed_files import ServerKeys, SignedFiles
+from cloud_server.registry.tuf_files import TufFiles
 from cloud_server.settings import ServerSettings
 from cloud_server.state import engine_of, keys_of, open_blobs
 from cloud_server.storage.data_lock import DataLock
@@ -169,17 +171,22 @@ class System:
 
     def _device_listener(self, tuf_files: TufFiles) -> Listener:
         settings = self._settings
-        limits = BodyLimits(settings.frame_max_bytes, settings.batch_max_bytes, settings.body_max_seconds)
+        limits = BodyLimits(
+            frame_max_bytes=settings.frame_max_bytes,
+            batch_max_bytes=settings.batch_max_bytes,
+            max_seconds=settings.body_max_seconds,
+        )
         plane = device_plane(
-            self._ingest,
-            self._devices,
-            self._assignments,
-            self._labels,
-            tuf_files,
-            self.metrics,
-            Admission(limits, self._quota, self._ingest, settings.wait_max_seconds),
-            self._catalogue.counters,
-            self.health,
+            ingest=self._ingest,
+            devices=self._devices,
+            assignments=self._assignments,
+            labels=self._labels,
+            tuf_files=tuf_files,
+            metrics=self.metrics,
+            admission=Admission(self._quota, self._ingest, settings.wait_max_seconds, time.monotonic),
+            limits=limits,
+            versions=self._catalogue.counters,
+            health=self.health,
         )
         return Listener(plane, self._at(settings.device_host, settings.device_port), self._meter)
 
@@ -197,12 +204,21 @@ class System:
             tuf_files=tuf_files,
             samples=self._samples,
             labels=self._labels,
-            limits=OperatorLimits(settings.blob_max_bytes, settings.body_max_seconds, settings.operator_hosts),
+            limits=OperatorLimits(
+                blob_max_bytes=settings.blob_max_bytes,
+                blob_idle_seconds=settings.body_max_seconds,
+                host_names=settings.operator_hosts,
+            ),
         )
         return Listener(plane, self._at(settings.operator_host, settings.operator_port), _no_meter)
 
     def _ops_listener(self) -> Listener:
-        plane = ops_plane(self.metrics, self.health, self._set_gauges, self._require_life)
+        plane = ops_plane(
+            metrics=self.metrics,
+            health=self.health,
+            before_scrape=self._set_gauges,
+            require_life=self._require_life,
+        )
         return Listener(plane, self._at(self._settings.ops_host, self._settings.ops_port), _no_meter)
 
     @contextlib.asynccontextmanager

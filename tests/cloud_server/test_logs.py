@@ -48,7 +48,9 @@ def log_of(server: ServerProcess) -> list[Line]:
 
 def refusals(log: list[Line]) -> list[Line]:
     """The lines of refused requests; publishing asks for what is not there yet, which is not ours here."""
-    return [line for line in log if line["event"] == "refused" and line.get("plane") != "dctwire operator plane"]
+    return [
+        line for line in log if line["event"] == "request-refused" and line.get("plane") != "dctwire operator plane"
+    ]
 
 
 def test_a_refusal_is_logged_under_the_id_that_its_problem_names(server: ServerProcess) -> None:
@@ -90,7 +92,7 @@ def test_every_call_of_an_operator_is_logged_with_its_outcome(server: ServerProc
     operator.post("/v1/assignments", json={"family": "digits", "counter": 9}, headers={"x-request-id": "second"})
     operator.get("/v1/devices")
     operator.get("/nowhere")
-    calls = [line for line in log_of(server) if line["event"] == "operator-call"][-4:]
+    calls = [line for line in log_of(server) if line["event"] == "operator-call-answered"][-4:]
     assert [(call["method"], call["route"], call["status"]) for call in calls] == [
         ("POST", "/v1/assignments", 201),
         ("POST", "/v1/assignments", 404),
@@ -128,7 +130,7 @@ def test_a_flood_of_refusals_is_a_few_lines_and_a_count(server: ServerProcess) -
     seconds = int(time.monotonic() - started) + 2
     log = log_of(server)
     told = len(refusals(log))
-    held_back = sum(line.get("suppressed", {}).get("refused", 0) for line in log)
+    held_back = sum(line.get("suppressed", {}).get("request-refused", 0) for line in log)
     assert told + held_back == flood
     assert told <= seconds * LINES_A_SECOND
 
@@ -144,7 +146,7 @@ def test_a_fault_is_logged_once_with_its_traceback_and_answered_without_it() -> 
     assert answer.status_code == 500
     assert "ZeroDivisionError" not in answer.text
     assert answer.json()["instance"] == f"urn:dctwire:request:{fault['request_id']}"
-    assert fault["event"] == "fault"
+    assert fault["event"] == "request-failed"
     assert "ZeroDivisionError: a fault" in fault["exception"]
     assert "secret" not in log
     assert log.count("ZeroDivisionError: a fault") == 1

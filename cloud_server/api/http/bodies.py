@@ -1,20 +1,12 @@
-"""Request bodies: raw bytes with a limit on length and on time, and JSON parsed into our models."""
+"""Request bodies as bytes: with a limit on their length, on their time and on the memory of all of them together."""
 
 import asyncio
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from cloud_server.api.http.exchange import Exchange, exchange_of
 from cloud_server.errors import BodyTooLargeError, MediaTypeError
-from shared.errors import PeerError
-
-M = TypeVar("M", bound=BaseModel)
-JSON = "application/json"
-COMMAND_MAX_BYTES = 2 << 20
-COMMAND_MAX_SECONDS = 60.0
-JSON_MAX_BYTES = 16 << 10
 
 
 def header(request: Request, name: bytes) -> str:
@@ -78,20 +70,9 @@ def _within(size: int, max_bytes: int) -> None:
         raise BodyTooLargeError(max_bytes)
 
 
-async def read_json(request: Request, model: type[M], max_seconds: float, max_bytes: int = JSON_MAX_BYTES) -> M:
-    """The body as a model.
-
-    Raises:
-        PeerError: not this model's JSON; names the first field that is wrong.
-        BodyTooLargeError, SlowBodyError, ClientDisconnect: as `read_body`.
-    """
-    body = await read_body(request, max_bytes, max_seconds)
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in fault["loc"]) or "body"
-        raise PeerError(f"{where}: {fault['msg']}") from error
+def media_type_of(content_type: str) -> str:
+    """The media type of a Content-Type, in small letters, without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
 
 
 def require_media_type(request: Request, *accepted: str) -> None:
@@ -101,17 +82,5 @@ def require_media_type(request: Request, *accepted: str) -> None:
         MediaTypeError: Content-Type says something else.
     """
     declared = header(request, b"content-type") or accepted[0]
-    if declared not in accepted and declared.partition(";")[0].strip().lower() not in accepted:
+    if declared not in accepted and media_type_of(declared) not in accepted:
         raise MediaTypeError(f"send {' or '.join(accepted)}, not {declared[:80]!r}")
-
-
-async def read_command(request: Request, model: type[M]) -> M:
-    """An operator's JSON. It must say that it is: a page in a browser cannot send that here without asking first.
-
-    Raises:
-        MediaTypeError: Content-Type is not JSON.
-        PeerError, BodyTooLargeError, SlowBodyError, ClientDisconnect: as `read_json`.
-    """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
-        raise MediaTypeError(f"send {JSON}")
-    return await read_json(request, model, COMMAND_MAX_SECONDS, COMMAND_MAX_BYTES)

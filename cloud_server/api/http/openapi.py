@@ -1,197 +1,138 @@
-"""OpenAPI 3.1 documents, one a plane: written beside the handlers, complete, and held to them when a plane is built.
+"""OpenAPI documents: the pieces that FastAPI cannot work out of a handler's signature, and the document of a plane.
 
-FastAPI would work out a document from signatures. Ours read and answer raw bytes, so it would know next to nothing.
+FastAPI describes parameters, response models and security. What it cannot know stands beside the handler: problems,
+bodies that are read as bytes, and headers of answers. In these pieces, a model stands for a reference to its schema.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
-from starlette.responses import Response
 
-from cloud_server.api.http.bodies import JSON
 from shared.wire import PROBLEM_MEDIA_TYPE, Problem, ProblemCode
 
+JSON = "application/json"
+TEXT = {"type": "string"}
+WAITING_STATUSES = (429, 503, 504)
+"""Statuses whose problems say in Retry-After how long to wait."""
+_REFERENCE = "#/components/schemas/{model}"
+_OF_FASTAPI = ("HTTPValidationError", "ValidationError")
+"""What FastAPI answers to input that is not valid; here that is a problem, `bad-request`."""
+
 Schema = dict[str, Any]
-Shape = type[BaseModel] | tuple[type[BaseModel], ...] | Schema
-"""A model, one of several models, or a JSON schema."""
-DOCUMENT_PATH = "/openapi.json"
-TEXT: Schema = {"type": "string"}
-_REF = "#/components/schemas/{model}"
+Responses = dict[int | str, dict[str, Any]]
+"""FastAPI's `responses=`."""
+Models = set[type[BaseModel]]
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter in the path, the query or a header; `place` as OpenAPI's `in`."""
-
-    name: str
-    description: str
-    schema: Schema
-    place: str = "header"
-    is_required: bool = False
-
-    def document(self) -> Schema:
-        """As OpenAPI has it."""
-        is_required = self.is_required or self.place == "path"
-        described = {"name": self.name, "in": self.place, "description": self.description, "schema": self.schema}
-        return described | ({"required": True} if is_required else {})
+def answer(
+    description: str, content: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+) -> Schema:
+    """An answer: schemas (or models) by media type, and descriptions by the name of a header."""
+    described: Schema = {"description": description}
+    if content:
+        described["content"] = {media_type: {"schema": schema} for media_type, schema in content.items()}
+    if headers:
+        described["headers"] = {name: {"description": text, "schema": TEXT} for name, text in headers.items()}
+    return described
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
-    """A body: its media type, its shape, what it is, and how long it may be (bytes)."""
-
-    description: str
-    shape: Shape
-    media_type: str = JSON
-    max_bytes: int | None = None
-
-    def document(self) -> Schema:
-        """As OpenAPI has it."""
-        return {self.media_type: {"schema": _schema(self.shape)}}
+def problems(*codes: ProblemCode, form: type[Problem] = Problem) -> Responses:
+    """Answers with these problems, and with `bad-request`, which every operation has: the HTTP itself may be broken."""
+    ordered = sorted({ProblemCode.BAD_REQUEST, *codes}, key=lambda code: (code.status, code))
+    return {
+        status: _problem_answer(form, status, tuple(group))
+        for status, group in groupby(ordered, key=lambda code: code.status)
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer that is no problem; `headers` are names and descriptions, `also` is another form of it."""
-
-    description: str
-    content: Content | None = None
-    headers: Mapping[str, str] | None = None
-    also: Content | None = None
-
-    def document(self) -> Schema:
-        """As OpenAPI has it."""
-        headers = {name: {"description": text, "schema": TEXT} for name, text in (self.headers or {}).items()}
-        content = {media: schema for each in self.contents() for media, schema in each.document().items()}
-        described: Schema = {"description": self.description, "headers": headers}
-        return described | ({"content": content} if content else {})
-
-    def contents(self) -> list[Content]:
-        """Its forms."""
-        return [each for each in (self.content, self.also) if each is not None]
+def raw_body(description: str, max_bytes: int, content: Mapping[str, Any]) -> Schema:
+    """A request's body that is read as bytes: schemas (or models) by media type, and how long it may be."""
+    return {
+        "required": True,
+        "description": f"{description}, at most {max_bytes} bytes",
+        "content": {media_type: {"schema": schema} for media_type, schema in content.items()},
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """What a method of a path takes and answers. `bad-request` belongs to every one: the HTTP itself may be broken."""
-
-    summary: str
-    answers: Mapping[int, Answer]
-    problems: Sequence[ProblemCode] = ()
-    parameters: Sequence[Parameter] = ()
-    bodies: Sequence[Content] = ()
-    needs_token: bool = False
-    problem: type[Problem] = Problem
-
-    def document(self) -> Schema:
-        """As OpenAPI has it."""
-        answers = {str(status): answer.document() for status, answer in self.answers.items()}
-        described: Schema = {"summary": self.summary, "responses": answers | self._problems()}
-        described["security"] = [{"token": []}] if self.needs_token else []
-        if self.parameters:
-            described["parameters"] = [parameter.document() for parameter in self.parameters]
-        if self.bodies:
-            described["requestBody"] = {
-                "required": True,
-                "description": "; ".join(_limited(body) for body in self.bodies),
-                "content": {media: schema for body in self.bodies for media, schema in body.document().items()},
-            }
-        return described
-
-    def _problems(self) -> Schema:
-        token = {ProblemCode.INVALID_TOKEN, ProblemCode.QUOTA_EXCEEDED} if self.needs_token else set()
-        codes = sorted({ProblemCode.BAD_REQUEST, *self.problems, *token}, key=lambda code: (code.status, code))
-        return {
-            str(status): _problem_answer(self.problem, status, list(group))
-            for status, group in groupby(codes, key=lambda code: code.status)
-        }
+def binary(max_bytes: int | None = None) -> Schema:
+    """The schema of bytes."""
+    return {**TEXT, "format": "binary"} | ({} if max_bytes is None else {"maxLength": max_bytes})
 
 
-Operations = Mapping[tuple[str, str], Operation]
-"""By method and path, the path as OpenAPI writes it."""
-_DOCUMENT_ITSELF = Operation(
-    "This document.", {200: Answer("OpenAPI 3.1.", Content("the document", {"type": "object"}))}
-)
+def header_parameter(name: str, description: str, schema: Schema = TEXT, *, is_required: bool = False) -> Schema:
+    """A request's header."""
+    described = {"name": name, "in": "header", "description": description, "schema": schema}
+    return described | ({"required": True} if is_required else {})
 
 
-def add_document(app: FastAPI, operations: Operations) -> None:
-    """Serve `app`'s document at /openapi.json; every route of it must be described, and nothing else."""
-    described = {**operations, ("GET", DOCUMENT_PATH): _DOCUMENT_ITSELF}
-    document = json.dumps(_document(app.title, described)).encode()
+def with_references(described: Any, models: Models) -> Any:
+    """`described` with a reference in the place of each model, of several in the place of a tuple of models.
 
-    @app.get(DOCUMENT_PATH)
-    async def get_document() -> Response:
-        return Response(document, media_type=JSON)
-
-    difference = described.keys() ^ set(_routes(app))
-    assert not difference, f"described or served, but not both: {sorted(difference)}"
-
-
-def _routes(app: FastAPI) -> Iterable[tuple[str, str]]:
-    for path, methods in app.openapi()["paths"].items():
-        for method in methods:
-            yield method.upper(), path
-
-
-def _document(title: str, operations: Operations) -> Schema:
-    paths: dict[str, Schema] = {}
-    for (method, path), operation in operations.items():
-        paths.setdefault(path, {})[method.lower()] = operation.document()
-    components: Schema = {"schemas": _models(operations.values())}
-    if any(operation.needs_token for operation in operations.values()):
-        components["securitySchemes"] = {
-            "token": {"type": "http", "scheme": "bearer", "description": "the 22 characters that enrolment gave"}
-        }
-    info = {"title": title, "version": version("dctwire")}
-    return {"openapi": "3.1.0", "info": info, "paths": paths, "components": components}
+    Args:
+        models: the models that were found are added to it.
+    """
+    if isinstance(described, type) and issubclass(described, BaseModel):
+        models.add(described)
+        return {"$ref": _REFERENCE.format(model=described.__name__)}
+    if isinstance(described, tuple):
+        return {"anyOf": [with_references(each, models) for each in described]}
+    if isinstance(described, dict):
+        return {key: with_references(value, models) for key, value in described.items()}
+    if isinstance(described, list):
+        return [with_references(each, models) for each in described]
+    return described
 
 
-def _models(operations: Iterable[Operation]) -> Schema:
-    shapes: list[Shape] = [Problem]
-    for operation in operations:
-        shapes += [operation.problem, *(body.shape for body in operation.bodies)]
-        shapes += [content.shape for answer in operation.answers.values() for content in answer.contents()]
-    models = {model for shape in shapes if not isinstance(shape, dict) for model in _each(shape)}
+def document_of(app: FastAPI, models: Iterable[type[BaseModel]], paths: Mapping[str, Schema]) -> bytes:
+    """The document of an application.
+
+    Args:
+        models: what its pieces refer to.
+        paths: operations by path and method that are answered in front of it.
+    """
+    document = app.openapi()
+    referred: Models = set(models)
+    document["paths"].update(with_references(dict(paths), referred))
+    for operation in (each for methods in document["paths"].values() for each in methods.values()):
+        _tidy(operation)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in _OF_FASTAPI:
+        schemas.pop(name, None)
+    schemas.update(_schemas(referred))
+    return json.dumps(document).encode()
+
+
+def _tidy(operation: Schema) -> None:
+    """Drop the problem that is not ours, and a description that only repeats the summary."""
+    if "HTTPValidationError" in str(operation["responses"].get("422")):
+        del operation["responses"]["422"]
+    if operation.get("description") == operation["summary"]:
+        del operation["description"]
+
+
+def _schemas(models: Models) -> Schema:
     ordered = sorted(models, key=lambda model: model.__name__)
-    _, schemas = models_json_schema([(model, "validation") for model in ordered], ref_template=_REF)
-    definitions: Schema = schemas["$defs"]
+    _, schemas = models_json_schema([(model, "validation") for model in ordered], ref_template=_REFERENCE)
+    definitions: Schema = schemas.get("$defs", {})
     return definitions
 
 
-def _each(shape: type[BaseModel] | tuple[type[BaseModel], ...]) -> tuple[type[BaseModel], ...]:
-    return shape if isinstance(shape, tuple) else (shape,)
-
-
-def _schema(shape: Shape) -> Schema:
-    if isinstance(shape, dict):
-        return shape
-    references = [{"$ref": _REF.format(model=model.__name__)} for model in _each(shape)]
-    return references[0] if len(references) == 1 else {"anyOf": references}
-
-
-def _limited(body: Content) -> str:
-    return body.description + (f", at most {body.max_bytes} bytes" if body.max_bytes else "")
-
-
-def _problem_answer(problem: type[Problem], status: int, codes: Sequence[ProblemCode]) -> Schema:
+def _problem_answer(form: type[Problem], status: int, codes: tuple[ProblemCode, ...]) -> Schema:
     """A problem of these codes and no others, with Retry-After where waiting helps."""
     narrowed = {
         "type": "object",
         "properties": {"status": {"const": status}, "code": {"enum": [code.value for code in codes]}},
         "required": ["instance"],
     }
-    schema = {"allOf": [{"$ref": _REF.format(model=problem.__name__)}, narrowed]}
-    answer: Schema = {
-        "description": "; ".join(f"`{code.value}`: {code.summary}" for code in codes),
-        "content": {PROBLEM_MEDIA_TYPE: {"schema": schema}},
-    }
-    if status in (429, 503, 504):
-        answer["headers"] = {"Retry-After": {"description": "seconds", "required": True, "schema": TEXT}}
-    return answer
+    described = answer(
+        "; ".join(f"`{code.value}`: {code.summary}" for code in codes),
+        {PROBLEM_MEDIA_TYPE: {"allOf": [form, narrowed]}},
+    )
+    if status in WAITING_STATUSES:
+        described["headers"] = {"Retry-After": {"description": "seconds", "required": True, "schema": TEXT}}
+    return described

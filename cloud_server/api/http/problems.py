@@ -1,7 +1,6 @@
 """Every error as RFC 9457 problem+json, and a line in the log: ours by their code, the framework's by their status."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import structlog
 from fastapi import FastAPI
@@ -9,8 +8,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Scope
 
-from cloud_server.api.device.open_inference import PATH_PREFIX, InferenceProblem
 from cloud_server.api.http.exchange import SlowBodyError, exchange_of
 from cloud_server.api.http.request_id import instance_of, request_id_of
 from cloud_server.errors import BodyTooLargeError, UnavailableError
@@ -18,6 +17,10 @@ from cloud_server.logs import ANSWERED_FAULT
 from shared.errors import PeerError
 from shared.wire import PROBLEM_MEDIA_TYPE, Problem, ProblemCode, Retry
 
+DISCONNECTED, SLOW_BODY = "disconnected", "slow-body"
+"""Reasons for which an exchange ends without an answer."""
+DETAIL_LOGGED_MAX = 200
+PATH_QUOTED_MAX = 200
 _BY_STATUS = {404: ProblemCode.NOT_FOUND, 405: ProblemCode.METHOD_NOT_ALLOWED, 413: ProblemCode.TOO_LARGE}
 _INTERNAL = Problem(
     title="The server made a mistake",
@@ -26,14 +29,71 @@ _INTERNAL = Problem(
     code="internal",
     retry=Retry.LATER,
 )
-DETAIL_LOGGED_MAX = 200
-PATH_QUOTED_MAX = 200
 _QUOTES_THE_PATH = {ProblemCode.NOT_FOUND, ProblemCode.METHOD_NOT_ALLOWED}
 """What a client puts into a path may be anybody's secret; these problems' details do not go to the log."""
+_ANSWERED = (PeerError, UnavailableError, RequestValidationError, HTTPException, ClientDisconnect, Exception)
 _log = structlog.get_logger()
 
-Refused = Callable[[Request, str], dict[str, str]]
-"""Told of every refusal and its reason; returns headers to send with it."""
+OnRefusal = Callable[[Scope, str], Mapping[str, str]]
+"""Told of every refusal and its reason (a problem's code, or why there is no answer); returns headers to send."""
+Form = Callable[[Scope, Problem], Problem]
+"""Gives a problem the members that a request's protocol expects."""
+
+
+class Problems:
+    """How a plane answers errors, those of its framework's routes and those of ASGI applications in front of it."""
+
+    def __init__(
+        self,
+        plane: str,
+        on_refusal: OnRefusal = lambda _scope, _reason: {},
+        form: Form = lambda _scope, problem: problem,
+    ) -> None:
+        self._plane = plane
+        self._on_refusal = on_refusal
+        self._form = form
+
+    def install(self, app: FastAPI) -> None:
+        """Have `app` answer every error of its routes."""
+
+        async def handle(request: Request, error: Exception) -> Response:
+            return self.respond(request.scope, error)
+
+        for kind in _ANSWERED:
+            app.add_exception_handler(kind, handle)
+
+    def respond(self, scope: Scope, error: Exception) -> Response:
+        """The answer to a request that ended in `error`; a line in the log has the same request id."""
+        if isinstance(error, ClientDisconnect):
+            return self._give_up(scope, SLOW_BODY if isinstance(error, SlowBodyError) else DISCONNECTED)
+        problem = _problem(scope, error).model_copy(update={"instance": instance_of(request_id_of(scope))})
+        if problem.code == _INTERNAL.code:
+            _log.error("request-failed", **self._which(scope), exc_info=error)
+            error.add_note(f"{ANSWERED_FAULT}{problem.instance}")
+        else:
+            detail = problem.detail[:DETAIL_LOGGED_MAX] if problem.code not in _QUOTES_THE_PATH else ""
+            _log.warning(
+                "request-refused", status=problem.status, code=problem.code, detail=detail, **self._which(scope)
+            )
+        headers = {**self._on_refusal(scope, problem.code), **_headers(error)}
+        body = self._form(scope, problem).model_dump_json()
+        return Response(body, problem.status, headers, PROBLEM_MEDIA_TYPE)
+
+    def _give_up(self, scope: Scope, reason: str) -> Response:
+        self._on_refusal(scope, reason)
+        _log.warning("request-abandoned", reason=reason, **self._which(scope))
+        return Response(status_code=400)  # nobody reads it: the connection is gone
+
+    def _which(self, scope: Scope) -> dict[str, str]:
+        """What a log line says of a request: its id, where it came from, and its route, never its path as sent."""
+        client = scope.get("client")
+        return {
+            "request_id": request_id_of(scope),
+            "plane": self._plane,
+            "client": client[0] if client else "",
+            "method": scope["method"],
+            "route": getattr(scope.get("route"), "path", "") or exchange_of(scope).route,
+        }
 
 
 def problem_of(error: PeerError | UnavailableError) -> Problem:
@@ -41,82 +101,24 @@ def problem_of(error: PeerError | UnavailableError) -> Problem:
     return Problem.of(ProblemCode(error.code), str(error))
 
 
-def install_problems(app: FastAPI, refused: Refused) -> None:
-    """Make `app` answer every error with a problem document, and log it under the document's request id."""
-
-    async def on_peer_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, PeerError)
-        headers = refused(request, error.code)
-        if isinstance(error, BodyTooLargeError):
-            headers["connection"] = "close"  # or the rest of a body that nobody wants would still be read
-        return _refuse(request, problem_of(error), headers)
-
-    async def on_unavailable(request: Request, error: Exception) -> Response:
-        assert isinstance(error, UnavailableError)
-        headers = refused(request, error.code) | {"retry-after": str(error.retry_after_seconds)}
-        return _refuse(request, problem_of(error), headers)
-
-    async def on_validation_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
+def _problem(scope: Scope, error: Exception) -> Problem:
+    if isinstance(error, PeerError | UnavailableError):
+        return problem_of(error)
+    if isinstance(error, RequestValidationError):
         fault = error.errors()[0]
         where = ".".join(str(part) for part in fault["loc"])
-        problem = Problem.of(ProblemCode.BAD_REQUEST, f"{where}: {fault['msg']}")
-        return _refuse(request, problem, refused(request, problem.code))
-
-    async def on_http_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
+        return Problem.of(ProblemCode.BAD_REQUEST, f"{where}: {fault['msg']}")
+    if isinstance(error, HTTPException):
         code = _BY_STATUS.get(error.status_code, ProblemCode.BAD_REQUEST)
-        problem = Problem.of(code, f"{request.method} {request.url.path[:PATH_QUOTED_MAX]}: {error.detail}")
-        return _refuse(request, problem, refused(request, code) | dict(error.headers or {}))
-
-    async def on_disconnect(request: Request, error: Exception) -> Response:
-        reason = "slow-body" if isinstance(error, SlowBodyError) else "disconnected"
-        refused(request, reason)
-        _log.warning("refused", code=reason, **_which(request))
-        return Response(status_code=400)  # nobody reads it: the connection is gone
-
-    async def on_fault(request: Request, error: Exception) -> Response:
-        _log.error("fault", **_which(request), exc_info=error)
-        problem = _identified(request, _INTERNAL)
-        error.add_note(f"{ANSWERED_FAULT}{problem.instance}")
-        return _answer(problem, refused(request, problem.code))
-
-    handlers: dict[Any, Any] = {
-        PeerError: on_peer_error,
-        UnavailableError: on_unavailable,
-        RequestValidationError: on_validation_error,
-        HTTPException: on_http_error,
-        ClientDisconnect: on_disconnect,
-        Exception: on_fault,
-    }
-    for kind, handler in handlers.items():
-        app.add_exception_handler(kind, handler)
+        return Problem.of(code, f"{scope['method']} {scope['path'][:PATH_QUOTED_MAX]}: {error.detail}")
+    return _INTERNAL
 
 
-def _refuse(request: Request, problem: Problem, headers: dict[str, str]) -> Response:
-    detail = problem.detail[:DETAIL_LOGGED_MAX] if problem.code not in _QUOTES_THE_PATH else ""
-    _log.warning("refused", status=problem.status, code=problem.code, detail=detail, **_which(request))
-    return _answer(_identified(request, problem), headers)
-
-
-def _which(request: Request) -> dict[str, str]:
-    """What a log line says of a request: its id, where it came from, and its route, never its path as it was sent."""
-    route = request.scope.get("route")
-    return {
-        "request_id": request_id_of(request.scope),
-        "plane": request.app.title,
-        "client": request.client.host if request.client else "",
-        "method": request.method,
-        "route": getattr(route, "path", "") or exchange_of(request.scope).route,
-    }
-
-
-def _identified(request: Request, problem: Problem) -> Problem:
-    identified = problem.model_copy(update={"instance": instance_of(request_id_of(request.scope))})
-    if request.url.path.startswith(PATH_PREFIX):
-        return InferenceProblem(**identified.model_dump(), error=problem.detail)
-    return identified
-
-
-def _answer(problem: Problem, headers: dict[str, str]) -> Response:
-    return Response(problem.model_dump_json(), problem.status, headers, PROBLEM_MEDIA_TYPE)
+def _headers(error: Exception) -> Mapping[str, str]:
+    if isinstance(error, BodyTooLargeError):
+        return {"connection": "close"}  # or the rest of a body that nobody wants would still be read
+    if isinstance(error, UnavailableError):
+        return {"retry-after": str(error.retry_after_seconds)}
+    if isinstance(error, HTTPException):
+        return error.headers or {}
+    return {}

@@ -151,7 +151,7 @@ class MeteredProtocol(HttpToolsProtocol):
         if self._exchanges.has_earlier:
             self.cycle.keep_alive = False  # the requests before it get their answers first, then the line ends
             return
-        self._refuse(ProblemCode.BAD_REQUEST, msg)
+        self._refuse("request-refused", ProblemCode.BAD_REQUEST, msg)
 
     def _unsupported_upgrade_warning(self) -> None:
         """A request asked to change the protocol (`Upgrade`), and is answered in HTTP/1.1 as if it had not.
@@ -195,9 +195,8 @@ class MeteredProtocol(HttpToolsProtocol):
         self.connections.discard(self)
         self._is_refused = True
         self._exchanges.open().route = TURNED_AWAY
-        self._refuse(
-            ProblemCode.QUEUE_FULL, f"{self._limits.connections_max} connections are open", "retry-after: 1\r\n"
-        )
+        detail = f"{self._limits.connections_max} connections are open"
+        self._refuse("connection-refused", ProblemCode.QUEUE_FULL, detail, "retry-after: 1\r\n")
 
     def _limit_head(self) -> None:
         """Refuse a head, a trailer or a chunk's extensions that are too long; give a head its time to arrive."""
@@ -207,11 +206,11 @@ class MeteredProtocol(HttpToolsProtocol):
         elif not self._head_deadline.is_running and not self._is_in_body:
             self._head_deadline.start()
 
-    def _refuse(self, code: ProblemCode, detail: str, headers: str = "") -> None:
-        """Answer without an application, and end the connection."""
+    def _refuse(self, event: str, code: ProblemCode, detail: str, headers: str = "") -> None:
+        """Answer without an application, and end the connection; `event` is the log line's."""
         request_id = new_request_id()
         client = self.client[0] if self.client else ""
-        _log.warning("refused", status=code.status, code=code, detail=detail, request_id=request_id, client=client)
+        _log.warning(event, status=code.status, code=code, detail=detail, request_id=request_id, client=client)
         self.transport.write(raw_answer(Problem.of(code, detail, instance_of(request_id)), headers))
         self.transport.close()
 

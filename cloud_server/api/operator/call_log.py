@@ -29,7 +29,7 @@ class CallLog:
         try:
             await self._app(scope, receive, noted)
         finally:
-            _log.info("operator-call", status=status, **_what(scope))
+            _log.info("operator-call-answered", status=status, **_what(scope))
 
 
 def remark(request: Request, **facts: str | int) -> None:

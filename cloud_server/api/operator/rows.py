@@ -1,7 +1,8 @@
 """The rows of the operator plane's lists: what is published, and the devices. Times are seconds since 1970."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from cloud_server.api.operator.commands import Message
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.model_cache import ModelCache, State
@@ -10,11 +11,7 @@ from cloud_server.registry.catalogue import Registered
 from shared.bundle import Bundle, Expected
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class FallbackRow(_Row):
+class FallbackRow(Message):
     """A published fallback; figures of its classifier only while it is in memory."""
 
     name: str
@@ -41,19 +38,19 @@ class BundleRow(FallbackRow):
     is_assigned: bool = Field(description="Whether it is the bundle that the family's devices should run.")
 
 
-class BundleList(_Row):
+class BundleList(Message):
     """Every bundle."""
 
     bundles: tuple[BundleRow, ...]
 
 
-class FallbackList(_Row):
+class FallbackList(Message):
     """Every fallback."""
 
     fallbacks: tuple[FallbackRow, ...]
 
 
-class DeviceRow(_Row):
+class DeviceRow(Message):
     """A device."""
 
     device_id: str
@@ -64,7 +61,7 @@ class DeviceRow(_Row):
     assignment_seq: int
 
 
-class DeviceList(_Row):
+class DeviceList(Message):
     """Every device."""
 
     devices: tuple[DeviceRow, ...]

@@ -2,23 +2,28 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cloud_server.api.http.bodies import read_command
+from cloud_server.api.http.endpoint import endpoints
+from cloud_server.api.http.json_body import command
+from cloud_server.api.http.openapi import answer, binary, problems
 from cloud_server.api.operator.call_log import remark
+from cloud_server.api.operator.commands import COMMAND_PROBLEMS, FAMILY_PATTERN
 from cloud_server.feedback.frame_id import FrameId
 from cloud_server.feedback.labels import Labels
 from cloud_server.feedback.reasons import Reason
 from cloud_server.feedback.samples import PAGE_MAX, Page, Sample, SampleFilter, Samples
-from shared.wire import LabelReport, LabelSource
+from shared.wire import LabelReport, LabelSource, ProblemCode
 
 JPEG = "image/jpeg"
 ROW_ID_MAX = 2**31 - 1
 """PostgreSQL's INTEGER; a page's `next` is a row's id."""
-Seconds = Annotated[float, Query(ge=0, le=1e11, allow_inf_nan=False)]
+_FOUND_OR_NOT = (ProblemCode.NOT_FOUND, ProblemCode.NOT_READY)
+_FrameId = Annotated[str, Path(description="<device id>.<sequence>")]
+_Seconds = Annotated[float, Query(description="seconds since 1970", ge=0, le=1e11, allow_inf_nan=False)]
 
 
 class Review(LabelReport):
@@ -43,28 +48,34 @@ class Reviewed(BaseModel):
 
 def samples_router(samples: Samples, labels: Labels) -> APIRouter:
     """List, look, label."""
-    router = APIRouter()
+    router = endpoints()
 
-    @router.get("/v1/samples")
+    @router.get("/v1/samples", response_description="The page.", responses=problems(ProblemCode.NOT_READY))
     async def list_samples(
-        family: Annotated[str | None, Query(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = None,
-        reason: Reason | None = None,
-        labelled: bool | None = None,
-        since: Seconds | None = None,
-        until: Seconds | None = None,
-        before: Annotated[int | None, Query(ge=1, le=ROW_ID_MAX)] = None,
-        limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 100,
+        family: Annotated[str | None, Query(description="of this family", pattern=FAMILY_PATTERN)] = None,
+        reason: Annotated[Reason | None, Query(description="kept for this reason")] = None,
+        labelled: Annotated[bool | None, Query(description="whose label is known, or is not")] = None,
+        since: _Seconds | None = None,
+        until: _Seconds | None = None,
+        before: Annotated[int | None, Query(description="an earlier page's `next`", ge=1, le=ROW_ID_MAX)] = None,
+        limit: Annotated[int, Query(description="how many", ge=1, le=PAGE_MAX)] = 100,
     ) -> Page:
-        """A page of samples; send its `next` as `before` for older ones. Times are seconds since 1970."""
+        """A page of samples, newest first; send its `next` as `before` for older ones."""
         return await samples.page(SampleFilter(family, reason, labelled, since, until), before, limit)
 
-    @router.get("/v1/samples/{frame_id}")
-    async def get_sample(frame_id: str) -> Sample:
+    @router.get(
+        "/v1/samples/{frame_id}", response_description="The sample's record.", responses=problems(*_FOUND_OR_NOT)
+    )
+    async def get_sample(frame_id: _FrameId) -> Sample:
         """What was answered, why the frame was kept, and what it really showed, where that is known."""
         return await samples.find(FrameId.parse(frame_id))
 
-    @router.get("/v1/samples/{frame_id}/jpeg", response_class=Response)
-    async def get_file(frame_id: str) -> Response:
+    @router.get(
+        "/v1/samples/{frame_id}/jpeg",
+        response_class=Response,
+        responses=problems(*_FOUND_OR_NOT) | {200: answer("A JPEG file.", {JPEG: binary()})},
+    )
+    async def get_file(frame_id: _FrameId) -> Response:
         """The levels that were answered, in a file that any viewer opens; without the camera's metadata."""
         frame = FrameId.parse(frame_id)
         headers = {
@@ -73,10 +84,15 @@ def samples_router(samples: Samples, labels: Labels) -> APIRouter:
         }
         return Response(await samples.file(frame), 200, headers, JPEG)
 
-    @router.put("/v1/frames/{frame_id}/label")
-    async def put_label(request: Request, frame_id: str) -> Reviewed:
-        """Label any answered frame, kept or not. Labels of this plane stand above those of devices."""
-        review = await read_command(request, Review)
+    @router.put(
+        "/v1/frames/{frame_id}/label",
+        response_description="Noted.",
+        responses=problems(*_FOUND_OR_NOT, *COMMAND_PROBLEMS),
+    )
+    async def put_label(
+        request: Request, review: Annotated[Review, Depends(command(Review))], frame_id: _FrameId
+    ) -> Reviewed:
+        """Say what any answered frame really showed, kept or not; it stands above what devices say."""
         frame = FrameId.parse(frame_id)
         remark(request, by=review.by)
         labelled = await labels.review(frame, review, review.by)

@@ -2,37 +2,23 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.responses import PlainTextResponse, Response
 
-from cloud_server.api.http.openapi import add_document
-from cloud_server.api.http.problems import install_problems
-from cloud_server.api.ops.operations import EXPOSITION, OPS_OPERATIONS
-from cloud_server.errors import NotReadyError
+from cloud_server.api.http.endpoint import endpoints, serve
+from cloud_server.api.http.openapi import TEXT, answer, problems
+from cloud_server.api.http.problems import Problems
+from cloud_server.health import Health
 from cloud_server.metrics import Metrics
+from shared.wire import ProblemCode
 
-
-@dataclass(slots=True)
-class Health:
-    """How far the process is: started once its models are loaded, ready until it drains."""
-
-    is_started: bool = False
-    is_draining: bool = False
-
-    def require_ready(self) -> None:
-        """Whether frames are welcome.
-
-        Raises:
-            NotReadyError: not yet, or no longer.
-        """
-        if not self.is_started or self.is_draining:
-            raise NotReadyError("draining" if self.is_draining else "models are being loaded")
+TITLE = "dctwire ops plane"
+EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def ops_plane(
-    metrics: Metrics, health: Health, before_scrape: Callable[[], None], require_life: Callable[[], None]
+    *, metrics: Metrics, health: Health, before_scrape: Callable[[], None], require_life: Callable[[], None]
 ) -> FastAPI:
     """The application behind the ops listener.
 
@@ -40,33 +26,53 @@ def ops_plane(
         before_scrape: sets the gauges that are only then worked out.
         require_life: raises NotReadyError when something stands still that only a new process can mend.
     """
-    app = FastAPI(title="dctwire ops plane", openapi_url=None, redirect_slashes=False)
-    install_problems(app, lambda _request, _reason: {})
+    app = FastAPI(title=TITLE, openapi_url=None, redirect_slashes=False)
+    Problems(TITLE).install(app)
+    serve(app, (_metrics_router(metrics, before_scrape), _probes_router(health, require_life)))
+    return app
 
-    @app.get("/metrics")
+
+def _metrics_router(metrics: Metrics, before_scrape: Callable[[], None]) -> APIRouter:
+    router = endpoints()
+
+    @router.get(
+        "/metrics",
+        response_class=Response,
+        responses=problems() | {200: answer("Every metric.", {EXPOSITION: TEXT})},
+    )
     async def get_metrics() -> Response:
-        """Prometheus text."""
+        """Every metric, as Prometheus text."""
         before_scrape()
         return Response(await asyncio.to_thread(metrics.exposition), 200, {"content-type": EXPOSITION})
 
-    @app.get("/livez")
+    return router
+
+
+def _probes_router(health: Health, require_life: Callable[[], None]) -> APIRouter:
+    router = endpoints()
+
+    def yes(check: Callable[[], None]) -> PlainTextResponse:
+        check()
+        return PlainTextResponse("ok\n")
+
+    responses = problems(ProblemCode.NOT_READY) | {200: answer("Yes.")}
+
+    @router.get("/livez", response_class=PlainTextResponse, responses=responses)
     async def livez() -> Response:
-        """The event loop turns, for it answers, and so does the database's writer, even when the database is gone."""
-        require_life()
-        return PlainTextResponse("ok\n")
+        """Whether the event loop and the database's writer turn; if not, start the process anew.
 
-    @app.get("/startupz")
+        Both do when the database is gone: a new process would not find it either.
+        """
+        return yes(require_life)
+
+    @router.get("/startupz", response_class=PlainTextResponse, responses=responses)
     async def startupz() -> Response:
-        """The models have been loaded."""
-        if not health.is_started:
-            raise NotReadyError("models are being loaded")
-        return PlainTextResponse("ok\n")
+        """Whether the models have been loaded."""
+        return yes(health.require_started)
 
-    @app.get("/readyz")
+    @router.get("/readyz", response_class=PlainTextResponse, responses=responses)
     async def readyz() -> Response:
-        """Frames are welcome."""
-        health.require_ready()
-        return PlainTextResponse("ok\n")
+        """Whether frames are welcome: not while models are loaded, and not while draining."""
+        return yes(health.require_ready)
 
-    add_document(app, OPS_OPERATIONS)
-    return app
+    return router

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from cloud_server.api.http.body_memory import BodyMemory
 from cloud_server.api.http.limits import HttpLimits
-from cloud_server.api.http.problems import install_problems
+from cloud_server.api.http.problems import Problems
 from cloud_server.listeners import Listener, ListenerSettings
 from cloud_server.logs import logging_to
 
@@ -16,7 +16,7 @@ from cloud_server.logs import logging_to
 def faulty_app() -> FastAPI:
     """Every path is answered by a mistake."""
     app = FastAPI(title="faulty plane", openapi_url=None)
-    install_problems(app, lambda _request, _reason: {})
+    Problems("faulty plane").install(app)
 
     @app.get("/{path:path}")
     async def fail(path: str) -> None:

@@ -9,8 +9,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cloud_server.api.ops.plane import Health
-from cloud_server.errors import NotReadyError
 from shared.wire import ProblemCode
 from tests.cloud_server.harness.problems import assert_problem
 from tests.cloud_server.harness.server import ServerHarness, server_in_thread
@@ -50,14 +48,3 @@ def test_a_writer_that_stands_still_is_no_life_but_no_reason_to_send_frames_else
     assert "database-write" in dead.json()["detail"]
     assert ready.status_code == 200
     assert until(200, lambda: ops.get("/livez")).text == "ok\n"
-
-
-def test_frames_are_welcome_from_the_load_to_the_drain() -> None:
-    health = Health()
-    with pytest.raises(NotReadyError, match="loaded"):
-        health.require_ready()
-    health.is_started = True
-    health.require_ready()
-    health.is_draining = True
-    with pytest.raises(NotReadyError, match="draining"):
-        health.require_ready()

@@ -15,6 +15,7 @@ import pytest
 
 from benchmarks import load
 from benchmarks.load import Numbering, Plan, Request, varint
+from cloud_server.inference.admission import bounded_wait_seconds
 from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem, ProblemCode, Retry
 from tests.cloud_server.harness.bundles import write_bundle
 from tests.cloud_server.harness.devices import Device
@@ -44,7 +45,7 @@ def slow_folder(folder: Path, copies: int) -> Path:
 @contextlib.contextmanager
 def slow_server(tmp_path: Path, copies: int, **changes: Any) -> Iterator[ServerHarness]:
     """A server with one thread and a slow classifier; on a busy machine frames may wait as long as they must."""
-    defaults = {"threads": 1, "batch_max_seconds": 0.01, "wait_max_seconds": TEST_MAX_SECONDS}
+    defaults: dict[str, Any] = {"threads": 1, "batch_max_seconds": 0.01, "wait_max_seconds": TEST_MAX_SECONDS}
     with server_in_thread(tmp_path, **{**defaults, **changes}) as harness:
         harness.publish(slow_folder(tmp_path / "slow", copies))
         assert harness.enrol(FAMILY).post(frame(tables(50))).status_code == 200  # which loads the classifier
@@ -132,6 +133,15 @@ def in_all(reports: Sequence[load.Report]) -> load.Report:
     return reports[-1].model_copy(update=counted)
 
 
+@pytest.mark.parametrize(
+    ("timeout_seconds", "expected"), [(None, 10.0), (0.5, 0.5), (10.0, 10.0), (10.001, 10.0), (1e9, 10.0)]
+)
+def test_a_frame_waits_as_long_as_its_client_says_and_never_longer_than_the_server_lets_it(
+    timeout_seconds: float | None, expected: float
+) -> None:
+    assert bounded_wait_seconds(timeout_seconds, 10.0) == expected
+
+
 def test_a_device_over_its_quota_is_told_when_to_come_back_and_others_are_not(
     tmp_path: Path, bundle_folders: dict[int, Path]
 ) -> None:
@@ -191,6 +201,13 @@ def test_who_does_not_want_to_wait_that_long_is_told_so_in_time_or_at_the_door(t
             assert_problem(at_the_door, 503, ProblemCode.QUEUE_FULL)
             assert "frames are waiting" in at_the_door.json()["detail"]
             assert hasty.post(frame(tables(50)), headers={"dw-timeout": "200000"}).status_code == 200
+
+
+def test_nobody_can_wait_longer_than_the_server_lets_them(tmp_path: Path, bundle_folders: dict[int, Path]) -> None:
+    with server_in_thread(tmp_path, wait_max_seconds=1e-9) as harness:
+        harness.publish(bundle_folders[1])
+        answer = harness.enrol(FAMILY).post(frame(tables(50)), headers={"dw-timeout": "200000"})
+        assert_problem(answer, 504, ProblemCode.TIMED_OUT)
 
 
 def test_the_frames_of_a_client_that_is_gone_leave_the_queue_and_what_a_worker_has_is_stored(tmp_path: Path) -> None:

@@ -1,14 +1,8 @@
-"""`GET /tuf/...`: the signed metadata and the bundles, as files."""
+"""The files of the TUF repository, as devices read them: signed metadata and bundles, by name."""
 
 import re
-from email.utils import formatdate
 from functools import partial
 
-from fastapi import APIRouter
-from starlette.requests import Request
-from starlette.responses import Response
-
-from cloud_server.api.http.exchange import exchange_of
 from cloud_server.errors import NotFoundError
 from cloud_server.storage.database import Database
 from cloud_server.storage.rows.tuf_files import read_file
@@ -17,7 +11,7 @@ _NAMES = re.compile(
     r"metadata/(timestamp|[0-9]{1,9}\.(root|targets|snapshot))\.json"
     r"|targets/[a-z0-9][a-z0-9-]{0,62}/[0-9a-f]{64}\.[0-9]{1,10}\.json"
 )
-_FOREVER = "public, max-age=31536000, immutable"
+_CHANGING = "metadata/timestamp.json"
 
 
 class TufFiles:
@@ -41,16 +35,6 @@ class TufFiles:
         return data
 
 
-def tuf_router(files: TufFiles) -> APIRouter:
-    """Metadata and targets; everything but the timestamp never changes once it is there."""
-    router = APIRouter()
-
-    @router.get("/tuf/{name:path}")
-    async def get_tuf_file(request: Request, name: str) -> Response:
-        """One file of the TUF repository, with the server's date."""
-        exchange_of(request.scope).route = "tuf"
-        data = await files.read(name)
-        cache = "no-cache" if name == "metadata/timestamp.json" else _FOREVER
-        return Response(data, 200, {"cache-control": cache, "date": formatdate(usegmt=True)}, "application/json")
-
-    return router
+def may_change(name: str) -> bool:
+    """Whether a file of this name can change; all but the timestamp are written once."""
+    return name == _CHANGING

@@ -1,0 +1,76 @@
+"""`POST /v1/devices` and `GET /v1/assignment`: a device joins, and learns which bundle to run."""
+
+from email.utils import formatdate
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Security
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from cloud_server.api.device.device_auth import ASSIGNMENT, TOKEN_PROBLEMS, DeviceAuth
+from cloud_server.api.http.endpoint import endpoints, metered_as
+from cloud_server.api.http.json_body import BODY_PROBLEMS, JsonBody
+from cloud_server.api.http.openapi import JSON, answer, problems
+from cloud_server.fleet.assignments import Assignments
+from cloud_server.fleet.devices import Device, Devices
+from shared.wire import Assignment, Enrolment, ProblemCode
+
+_ASSIGNMENT_HEADERS = ASSIGNMENT | {"ETag": "its number"}
+
+
+class EnrolmentRequest(BaseModel):
+    """What a device sends to join."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    claim_code: str = Field(min_length=1, max_length=64)
+
+
+def enrolment_router(devices: Devices, body_max_seconds: float) -> APIRouter:
+    """The one request that needs no token."""
+    router = endpoints()
+
+    @router.post(
+        "/v1/devices",
+        status_code=201,
+        response_description="Enrolled.",
+        dependencies=[metered_as("devices")],
+        responses=problems(*BODY_PROBLEMS, ProblemCode.INVALID_CLAIM, ProblemCode.NOT_READY),
+    )
+    async def enrol(
+        wanted: Annotated[EnrolmentRequest, Depends(JsonBody(EnrolmentRequest, body_max_seconds))],
+    ) -> Enrolment:
+        """Turn a claim code into a device id and a session token, shown this once."""
+        return await devices.enrol(wanted.claim_code)
+
+    return router
+
+
+def assignment_router(devices: Devices, assignments: Assignments, auth: DeviceAuth) -> APIRouter:
+    """What a device should run."""
+    router = endpoints()
+
+    @router.get(
+        "/v1/assignment",
+        response_class=Response,
+        dependencies=[metered_as("assignment")],
+        responses=problems(*TOKEN_PROBLEMS, ProblemCode.NO_ASSIGNMENT)
+        | {
+            200: answer("The newest assignment.", {JSON: Assignment}, _ASSIGNMENT_HEADERS),
+            304: answer("Still the one in If-None-Match.", headers=_ASSIGNMENT_HEADERS),
+        },
+    )
+    async def get_assignment(
+        device: Annotated[Device, Security(auth)],
+        if_none_match: Annotated[str, Header(alias="If-None-Match", description="the ETag that the device has")] = "",
+    ) -> Response:
+        """The bundle that the device should run; 304 while its number is the one in If-None-Match."""
+        devices.touch(device)
+        assignment = assignments.current(device)
+        etag = f'"{assignment.seq}"'
+        headers = auth.headers(device) | {"etag": etag, "date": formatdate(usegmt=True)}
+        if etag in if_none_match.replace(" ", "").split(","):
+            return Response(status_code=304, headers=headers)
+        return Response(assignment.model_dump_json(), 200, headers, JSON)
+
+    return router

@@ -1,0 +1,19 @@
+"""An answer as ASGI has it, for what is answered without a framework."""
+
+from dataclasses import dataclass
+
+from starlette.types import Send
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A status, headers and a whole body."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes = b""
+
+    async def send(self, send: Send) -> None:
+        """Send it."""
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body})

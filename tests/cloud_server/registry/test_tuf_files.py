@@ -1,0 +1,14 @@
+"""The TUF repository's files: which of them may change."""
+
+import pytest
+
+from cloud_server.registry.tuf_files import may_change
+
+
+def test_the_timestamp_may_change() -> None:
+    assert may_change("metadata/timestamp.json")
+
+
+@pytest.mark.parametrize("name", ["metadata/1.root.json", "metadata/7.snapshot.json", "targets/digits/0a.1.json"])
+def test_what_carries_a_version_or_a_digest_in_its_name_never_changes(name: str) -> None:
+    assert not may_change(name)
