@@ -167,6 +167,7 @@ class System:
             self.metrics,
             Observers(observers, self.metrics.count_observer_fault),
             settings.queue_max_frames,
+            time.time_ns,
         )
 
     def _device_listener(self, tuf_files: TufFiles) -> Listener:

@@ -1,7 +1,6 @@
 """From a micro-batch's predictions to answers, and to the event that tells of them."""
 
 from collections.abc import Sequence
-from time import time_ns
 from typing import NamedTuple
 
 from cloud_server.answered import AnsweredFrame, AnsweredFrames, CoefficientStatistics
@@ -24,9 +23,9 @@ class Offer(NamedTuple):
 class Answering:
     """Makes the answers of one micro-batch; `received_at_ns` (since 1970) is stored with them."""
 
-    def __init__(self, lane: Lane) -> None:
-        self.received_at_ns = time_ns()
+    def __init__(self, lane: Lane, received_at_ns: int) -> None:
         self._lane = lane
+        self._received_at_ns = received_at_ns
 
     def offer(self, waiting: WaitingFrame, sequence: int, row: int, prediction: Prediction) -> Offer:
         """The answer to a frame with a number."""
@@ -39,7 +38,7 @@ class Answering:
             lane.model.name,
             lane.match.value,
             lane.tables,
-            self.received_at_ns,
+            self._received_at_ns,
         )
         return Offer(waiting, row, prediction, result)
 

@@ -1,7 +1,8 @@
 """A frame's whole way: known already? choose the lane, queue, classify, store, tell the observers, answer."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -34,7 +35,12 @@ class Answers:
 
 
 class Ingest:
-    """Answers frames. An answer is durable before it is given, and given again whenever the frame is sent again."""
+    """Answers frames. An answer is durable before it is given, and given again whenever the frame is sent again.
+
+    Args:
+        queue_max_frames: how many frames may wait for a worker.
+        now_ns: nanoseconds since 1970, stored with each answer.
+    """
 
     def __init__(
         self,
@@ -44,12 +50,14 @@ class Ingest:
         metrics: Metrics,
         observers: Observers,
         queue_max_frames: int,
+        now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._answers = answers
         self._lanes = lanes
         self._workers = workers
         self._metrics = metrics
         self._observers = observers
+        self._now_ns = now_ns
         self._needs_statistics = observers.need_statistics
         limits = QueueLimits(workers=workers.count, frames_max=queue_max_frames)
         soon = asyncio.get_running_loop().call_soon
@@ -129,7 +137,7 @@ class Ingest:
             return
         waited_seconds = started - min(waiting.since for waiting in batch)
         self._metrics.observe_batch(len(batch), waited_seconds, classified.decode_seconds, classified.infer_seconds)
-        answering = Answering(lane)
+        answering = Answering(lane, self._now_ns())
         offers = []
         for row, (waiting, outcome) in enumerate(zip(batch, classified.outcomes, strict=True)):
             if not isinstance(outcome, Prediction):
