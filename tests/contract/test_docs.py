@@ -54,3 +54,20 @@ def test_results_and_readme_say_what_the_benchmarks_wrote() -> None:
 
 def test_the_readme_can_be_read_in_one_go() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_every_path_that_the_architecture_names_exists() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    names = re.findall(r"`([a-z_]+/[a-z_{},/]*(?:\.[a-z]+)?)`", page)
+    paths = [path for name in names for path in _alternatives(name)]
+    homes = (ROOT, ROOT / "shared", ROOT / "cloud_server", ROOT / "tests", ROOT / "shared/jpeg/native/src")
+    assert len(paths) > 30
+    assert not [path for path in paths if not any((home / path).exists() for home in homes)]
+
+
+def _alternatives(name: str) -> list[str]:
+    """`a/{b,c}/` as a/b/ and a/c/."""
+    choice = re.search(r"\{(.*?)\}", name)
+    if choice is None:
+        return [name]
+    return [name.replace(choice[0], one) for one in choice[1].split(",")]
