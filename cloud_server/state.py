@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-from sqlalchemy import Engine
-
 from cloud_server.settings import ServerSettings
 from cloud_server.storage.blobs import Blobs, DirectoryBlobs
 from cloud_server.storage.bucket import Bucket, BucketBlobs
-from cloud_server.storage.engine import open_engine
+from cloud_server.storage.engine import Engine, open_engine
 
 
 def engine_of(settings: ServerSettings) -> Engine:

@@ -10,21 +10,18 @@ not. Later ones are not: counters cannot be taken back.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-
-from sqlalchemy import ColumnElement, Connection, exists, select, update
+from functools import partial
 
 from cloud_server.errors import NotFoundError
 from cloud_server.feedback.frame_id import FrameId
-from cloud_server.feedback.results import find
 from cloud_server.metrics import Metrics
-from cloud_server.storage.database import Database, insert_or_ignore
-from cloud_server.storage.schema import devices, labels, samples
+from cloud_server.storage.database import Database, Transaction
+from cloud_server.storage.rows import devices, labels, results, samples
 from shared.wire import LabelReport, LabelSource
 
 _RANKS = {LabelSource.SENSOR: 0, LabelSource.HUMAN: 1, LabelSource.AUDIT: 2}
-_INSERT = insert_or_ignore(labels)
 
 
 def authority(source: LabelSource, *, is_operator: bool) -> int:
@@ -107,8 +104,7 @@ class Labels:
         Raises:
             NotFoundError: there is no such answered frame.
         """
-        query = select(devices.c.id, devices.c.family).where(devices.c.public_id == frame.device)
-        device = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        device = await self._database.read(partial(devices.by_public_id, public_id=frame.device))
         if device is None:
             raise NotFoundError(f"there is no device {frame.device}")
         said = _Said(report, authority(report.source, is_operator=True), by, self._now())
@@ -117,7 +113,7 @@ class Labels:
     async def _put(self, frame: FrameId, device_id: int, family: str, said: _Said) -> Labelled:
         is_foreign = said.report.label not in await self._label_set(family)
         key = (device_id, frame.sequence)
-        outcome = await self._database.write(lambda connection: _label(connection, key, said, is_foreign=is_foreign))
+        outcome = await self._database.write(partial(_label, key=key, said=said, is_foreign=is_foreign))
         if outcome is None:
             raise NotFoundError(f"frame {frame} has no answer here: it was never uploaded, or its answer has expired")
         labelled = outcome.labelled
@@ -128,39 +124,23 @@ class Labels:
         return labelled
 
 
-def _label(connection: Connection, key: tuple[int, int], said: _Said, *, is_foreign: bool) -> _Outcome | None:
-    result = find(connection, [key]).get(key)
+def _label(transaction: Transaction, key: tuple[int, int], said: _Said, *, is_foreign: bool) -> _Outcome | None:
+    result = results.find(transaction, [key]).get(key)
     if result is None:
         return None
     is_correct = result.label == said.report.label
-    values = {
-        "label": said.report.label,
-        "source": said.report.source.value,
-        "authority": said.authority,
-        "is_correct": is_correct,
-        "is_foreign": is_foreign,
-        "labelled_at": said.at,
-        "labelled_by": said.by,
-    }
-    is_first = connection.execute(_INSERT, {"device_id": key[0], "sequence": key[1], **values}).rowcount == 1
-    is_news = is_first or _replace(connection, key, values)
-    stands = is_news or _authority_of(connection, key) == said.authority
-    sample = (samples.c.device_id == key[0]) & (samples.c.sequence == key[1])
-    is_sampled = bool(connection.execute(select(exists().where(sample))).scalar_one())
+    row = labels.LabelRow(
+        *key,
+        label=said.report.label,
+        source=said.report.source.value,
+        authority=said.authority,
+        is_correct=is_correct,
+        is_foreign=is_foreign,
+        labelled_at=said.at,
+        labelled_by=said.by,
+    )
+    is_first = labels.add(transaction, row)
+    is_news = is_first or labels.replace(transaction, row)
+    stands = is_news or labels.authority_of(transaction, *key) == said.authority
+    is_sampled = samples.is_there(transaction, *key)
     return _Outcome(Labelled(is_correct, is_foreign, is_first, stands), result.tables, is_news, is_sampled)
-
-
-def _replace(connection: Connection, key: tuple[int, int], values: Mapping[str, object]) -> bool:
-    """Put another label in the place of the stored one, unless that is of higher authority; whether it was put."""
-    outranked = labels.c.authority < values["authority"]
-    changed_mind = (labels.c.authority == values["authority"]) & (labels.c.label != values["label"])
-    replaced = connection.execute(update(labels).where(_of(key), outranked | changed_mind).values(**values))
-    return replaced.rowcount == 1
-
-
-def _authority_of(connection: Connection, key: tuple[int, int]) -> int:
-    return int(connection.execute(select(labels.c.authority).where(_of(key))).scalar_one())
-
-
-def _of(key: tuple[int, int]) -> ColumnElement[bool]:
-    return (labels.c.device_id == key[0]) & (labels.c.sequence == key[1])

@@ -6,27 +6,23 @@ looks again at what it is about to delete.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from sqlalchemy import Connection, delete, exists, select, tuple_
 
 from cloud_server.errors import StorageError
-from cloud_server.feedback import sample_files
 from cloud_server.feedback.reasons import DAY_SECONDS
 from cloud_server.storage.blobs import Blobs
 from cloud_server.storage.database import Database
-from cloud_server.storage.schema import results, samples
+from cloud_server.storage.rows import results, sample_files, samples
 
 STEP_ROWS = 500
 STEP_FILES = 50
 STEPS_AT_ONCE = 20
 TIDY_EVERY_SECONDS = 5.0
-Key = tuple[int, int]
 _log = structlog.get_logger()
-_is_sampled = exists().where(samples.c.device_id == results.c.device_id, samples.c.sequence == results.c.sequence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +78,13 @@ class Retention:
     async def _expire_samples(self) -> int:
         now = self._now()
         before = now - self._lifetimes.samples_days * DAY_SECONDS
-        ids = await self._database.read(partial(_old_samples, before=before))
-        return await self._database.write(partial(_delete_samples, ids=ids, now=now)) if ids else 0
+        ids = await self._database.read(partial(samples.stored_before, before=before, limit=STEP_ROWS))
+        return await self._database.write(partial(samples.remove, ids=ids, now=now)) if ids else 0
 
     async def _expire_results(self) -> int:
         before = self._now() - self._lifetimes.results_days * DAY_SECONDS
-        keys = await self._database.read(partial(_old_results, before_ns=int(before * 1e9)))
-        return await self._database.write(partial(_delete_results, keys=keys)) if keys else 0
+        keys = await self._database.read(partial(results.received_before, before_ns=int(before * 1e9), limit=STEP_ROWS))
+        return await self._database.write(partial(results.remove, keys=keys)) if keys else 0
 
     async def _sweep_files(self) -> int:
         now = self._now()
@@ -100,27 +96,3 @@ class Retention:
             await asyncio.to_thread(self._blobs.delete, sha256)
         await self._database.write(partial(sample_files.forget, sha256s=going))
         return len(going)
-
-
-def _old_samples(connection: Connection, before: float) -> Sequence[int]:
-    old = select(samples.c.id).where(samples.c.stored_at < before).order_by(samples.c.stored_at)
-    return connection.execute(old.limit(STEP_ROWS)).scalars().all()
-
-
-def _delete_samples(connection: Connection, ids: Sequence[int], now: float) -> int:
-    these = samples.c.id.in_(ids)
-    files = connection.execute(select(samples.c.sha256).where(these).distinct()).scalars().all()
-    deleted = connection.execute(delete(samples).where(these))
-    sample_files.release(connection, files, now)
-    return deleted.rowcount
-
-
-def _old_results(connection: Connection, before_ns: int) -> Sequence[Key]:
-    old = select(results.c.device_id, results.c.sequence).where(results.c.received_at_ns < before_ns, ~_is_sampled)
-    return [(row[0], row[1]) for row in connection.execute(old.limit(STEP_ROWS))]
-
-
-def _delete_results(connection: Connection, keys: Sequence[Key]) -> int:
-    """Their labels go with them, by the database's own rule."""
-    these = tuple_(results.c.device_id, results.c.sequence).in_(keys)
-    return connection.execute(delete(results).where(these, ~_is_sampled)).rowcount

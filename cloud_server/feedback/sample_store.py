@@ -8,21 +8,18 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from sqlalchemy import Connection, func, select
 
 from cloud_server.errors import StorageError
-from cloud_server.feedback import sample_files
 from cloud_server.feedback.plain_jpeg import plain_jpeg
 from cloud_server.feedback.reasons import DAY_SECONDS, Dropped, Reason, SampleCaps, closed_until, day_began, hour_began
 from cloud_server.feedback.recent_frames import RecentFrame
 from cloud_server.storage.blobs import Blobs
-from cloud_server.storage.database import Database, insert_or_ignore
-from cloud_server.storage.schema import samples
+from cloud_server.storage.database import Database, Transaction
+from cloud_server.storage.rows import sample_files, samples
 from shared.errors import PeerError
 
 FULL_FOR_SECONDS = 60.0
 """How long no frame is tried after all files together reached their limit."""
-_INSERT = insert_or_ignore(samples)
 _log = structlog.get_logger()
 
 
@@ -105,39 +102,28 @@ class SampleStore:
         self.stored_bytes += added_bytes
         await asyncio.to_thread(self._blobs.put, file)
         now = self._now()
-        row = {
-            "device_id": frame.device_id,
-            "sequence": frame.sequence,
-            "family": frame.family,
-            "reason": reason.value,
-            "sha256": sha256,
-            "stored_at": now,
-        }
+        row = samples.NewSample(frame.device_id, frame.sequence, frame.family, reason.value, sha256, now)
         is_new = await self._database.write(partial(_record, row=row, now=now))
         if is_new is None:
             return NotKept(Dropped.STORAGE)
         return Kept(is_new)
 
 
-def _standing(connection: Connection, frame: RecentFrame, reason: Reason, now: float) -> _Standing:
-    same = (samples.c.device_id == frame.device_id) & (samples.c.sequence == frame.sequence)
-    is_known = connection.execute(select(samples.c.id).where(same)).one_or_none() is not None
-    counted = (samples.c.family == frame.family) & (samples.c.reason == reason.value)
+def _standing(transaction: Transaction, frame: RecentFrame, reason: Reason, now: float) -> _Standing:
+    is_known = samples.is_there(transaction, frame.device_id, frame.sequence)
 
     def since(start: float) -> int:
         # Not beyond the window's end: rows from a clock that was ahead must not close it for good.
-        window = (samples.c.stored_at >= start) & (samples.c.stored_at < start + DAY_SECONDS)
-        return int(connection.execute(select(func.count()).where(counted, window)).scalar_one())
+        return samples.count(transaction, frame.family, reason.value, start, start + DAY_SECONDS)
 
     return _Standing(is_known, since(hour_began(now)), since(day_began(now)))
 
 
-def _record(connection: Connection, row: dict[str, object], now: float) -> bool | None:
+def _record(transaction: Transaction, row: samples.NewSample, now: float) -> bool | None:
     """Show a stored file as a sample: whether that is new; None when the file was swept meanwhile."""
-    sha256 = str(row["sha256"])
-    if not sample_files.claim(connection, sha256):
+    if not sample_files.claim(transaction, row.sha256):
         return None
-    is_new = connection.execute(_INSERT, row).rowcount == 1
+    is_new = samples.add(transaction, row)
     if not is_new:  # another process has stored this frame
-        sample_files.release(connection, [sha256], now)
+        sample_files.release(transaction, [row.sha256], now)
     return is_new

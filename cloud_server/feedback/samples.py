@@ -1,20 +1,18 @@
 """The frames that were kept, as people and the trainer look at them: newest first, a page at a time."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
 from cloud_server.errors import NotFoundError
 from cloud_server.feedback.frame_id import FrameId
 from cloud_server.feedback.reasons import Reason
 from cloud_server.storage.blobs import BlobMissingError, Blobs
 from cloud_server.storage.database import Database
-from cloud_server.storage.schema import devices, labels, results, sample_files, samples
+from cloud_server.storage.rows import samples as rows
 from shared.wire import LabelSource, Match
 
 PAGE_MAX = 500
@@ -73,12 +71,17 @@ class Samples:
 
     async def page(self, wanted: SampleFilter, before: int | None, limit: int) -> Page:
         """At most `limit` samples that are older than `before`, as an earlier page's `next` has it."""
-        query = _filtered(wanted).order_by(samples.c.id.desc()).limit(limit + 1)
-        if before is not None:
-            query = query.where(samples.c.id < before)
-        rows = await self._database.read(lambda connection: connection.execute(query).all())
-        shown = rows[:limit]
-        return Page(samples=tuple(map(_sample, shown)), next=shown[-1].id if len(rows) > limit else None)
+        query = rows.SampleQuery(
+            family=wanted.family,
+            reason=None if wanted.reason is None else wanted.reason.value,
+            is_labelled=wanted.is_labelled,
+            since=wanted.since,
+            until=wanted.until,
+            before=before,
+        )
+        found = await self._database.read(partial(rows.newest, wanted=query, limit=limit + 1))
+        shown = found[:limit]
+        return Page(samples=tuple(map(_sample, shown)), next=shown[-1].id if len(found) > limit else None)
 
     async def find(self, frame: FrameId) -> Sample:
         """The sample of this frame.
@@ -101,50 +104,13 @@ class Samples:
             _log.error("sample-file-missing", frame=str(frame), sha256=sha256)
             raise NotFoundError(f"the file of frame {frame} is gone") from error
 
-    async def _row(self, frame: FrameId) -> Row[Any]:
-        this = (devices.c.public_id == frame.device) & (samples.c.sequence == frame.sequence)
-        row = await self._database.read(_one(_filtered(SampleFilter()).where(this)))
+    async def _row(self, frame: FrameId) -> rows.SampleRow:
+        row = await self._database.read(partial(rows.find, public_id=frame.device, sequence=frame.sequence))
         if row is None:
             raise NotFoundError(f"frame {frame} is not among the samples: it was not kept, or has expired")
         return row
 
 
-def _one(query: Select[Any]) -> Callable[[Connection], Row[Any] | None]:
-    return lambda connection: connection.execute(query).one_or_none()
-
-
-def _filtered(wanted: SampleFilter) -> Select[Any]:
-    conditions: dict[str, Callable[[Any], ColumnElement[bool]]] = {
-        "family": lambda family: samples.c.family == family,
-        "reason": lambda reason: samples.c.reason == reason.value,
-        "is_labelled": lambda is_labelled: labels.c.label.is_not(None) if is_labelled else labels.c.label.is_(None),
-        "since": lambda since: samples.c.stored_at >= since,
-        "until": lambda until: samples.c.stored_at < until,
-    }
-    asked = {name: value for name, value in asdict(wanted).items() if value is not None}
-    return _all().where(*(conditions[name](value) for name, value in asked.items()))
-
-
-def _all() -> Select[Any]:
-    answered = (results.c.device_id == samples.c.device_id) & (results.c.sequence == samples.c.sequence)
-    labelled = (labels.c.device_id == samples.c.device_id) & (labels.c.sequence == samples.c.sequence)
-    return (
-        select(
-            *(samples.c[name] for name in ("id", "family", "reason", "stored_at", "sha256", "sequence")),
-            *(results.c[name] for name in ("confidence", "model", "match", "tables")),
-            *(labels.c[name] for name in ("label", "source", "is_correct", "is_foreign", "labelled_at", "labelled_by")),
-            results.c.label.label("answer"),
-            sample_files.c.bytes,
-            devices.c.public_id,
-        )
-        .select_from(samples)
-        .join(results, answered)
-        .join(devices, devices.c.id == samples.c.device_id)
-        .join(sample_files, sample_files.c.sha256 == samples.c.sha256)
-        .outerjoin(labels, labelled)
-    )
-
-
-def _sample(row: Row[Any]) -> Sample:
-    fields = {name: value for name, value in row._mapping.items() if name in Sample.model_fields}
+def _sample(row: rows.SampleRow) -> Sample:
+    fields = {name: value for name, value in row._asdict().items() if name in Sample.model_fields}
     return Sample(frame_id=f"{row.public_id}.{row.sequence}", **fields)

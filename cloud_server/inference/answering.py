@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cloud_server.answered import AnsweredFrame, AnsweredFrames, CoefficientStatistics
-from cloud_server.feedback.results import StoredResult
 from cloud_server.inference.classify import Prediction
 from cloud_server.inference.routing import Lane
 from cloud_server.inference.waiting import WaitingFrame
+from cloud_server.storage.rows.results import StoredResult
 from shared.wire import FrameResult
 
 

@@ -9,7 +9,6 @@ from time import perf_counter
 
 from cloud_server.answered import CoefficientStatistics, Observers
 from cloud_server.errors import QueueFullError
-from cloud_server.feedback.results import StoredResult
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.answering import Answering, Offer, answered_frames
 from cloud_server.inference.batcher import Batcher, QueueLimits
@@ -22,6 +21,7 @@ from cloud_server.inference.storing import AnswerStore
 from cloud_server.inference.waiting import Answer, WaitingFrame, WaitingFrames
 from cloud_server.inference.workers import Workers
 from cloud_server.metrics import Metrics
+from cloud_server.storage.rows.results import StoredResult
 from shared.errors import DctwireError
 from shared.wire import FrameResult
 

@@ -5,12 +5,12 @@ from functools import partial
 from time import perf_counter
 
 from cloud_server.errors import StorageError
-from cloud_server.feedback import results
-from cloud_server.feedback.results import StoredResult
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.answering import Offer
 from cloud_server.metrics import Metrics, Stage
 from cloud_server.storage.database import Database
+from cloud_server.storage.rows import results
+from cloud_server.storage.rows.results import StoredResult
 
 
 class AnswerStore:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from cloud_server.errors import QueueFullError
-from cloud_server.feedback.results import StoredResult
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.batcher import Batcher
 from cloud_server.inference.frames import Frame
 from cloud_server.inference.pending import Pending
 from cloud_server.inference.routing import Lane
+from cloud_server.storage.rows.results import StoredResult
 from shared.errors import DctwireError
 from shared.wire import FrameResult
 

@@ -9,6 +9,8 @@ from sqlalchemy.exc import ArgumentError
 from cloud_server.errors import DatabaseUrlError
 from cloud_server.storage.database import READERS
 
+__all__ = ["Engine", "open_engine", "postgresql_engine", "sqlite_engine"]
+
 CONNECTIONS = READERS + 1
 FILE = "dctwire.sqlite3"
 

@@ -116,7 +116,7 @@ labels = Table(
     sqlite_with_rowid=False,
 )
 
-# Which JPEG files of samples there are, and whether anybody needs them; see `feedback.sample_files`.
+# Which JPEG files of samples there are, and whether anybody needs them; see `rows.sample_files`.
 sample_files = Table(
     "sample_files",
     metadata,

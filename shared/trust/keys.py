@@ -10,6 +10,8 @@ from securesystemslib.signer import CryptoSigner, Signer
 
 from shared.trust.errors import TrustError
 
+__all__ = ["OFFLINE_ROLES", "ONLINE_ROLES", "Role", "Signer", "create_key", "load_key"]
+
 
 class Role(StrEnum):
     """TUF's four top-level roles."""

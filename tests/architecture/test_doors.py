@@ -30,16 +30,7 @@ DOORS = {
     ("cloud_server", "uvloop"): {"cloud_server.command"},
     ("cloud_server", "rich"): {"cloud_server.cli", "cloud_server.command"},
     ("cloud_server", "typer"): {"cloud_server.cli", "cloud_server.command"},
-    ("cloud_server", "sqlalchemy"): {
-        "cloud_server.storage",
-        "cloud_server.state",
-        "cloud_server.feedback.labels",
-        "cloud_server.feedback.results",
-        "cloud_server.feedback.retention",
-        "cloud_server.feedback.sample_files",
-        "cloud_server.feedback.sample_store",
-        "cloud_server.feedback.samples",
-    },
+    ("cloud_server", "sqlalchemy"): {"cloud_server.storage"},
     ("trainer", "onnx"): {"trainer.export.onnx_writer"},
     # The runtime, and the quantiser it comes with.
     ("trainer", "onnxruntime"): {"trainer.export.classifier", "trainer.export.int8"},

@@ -21,11 +21,11 @@ from cloud_server.api.http.openapi import JSON, Schema, answer, binary, problems
 from cloud_server.api.http.problems import problem_of
 from cloud_server.api.http.reply import Reply
 from cloud_server.feedback.payload import payload_of
-from cloud_server.feedback.results import StoredResult
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.frames import Frame
 from cloud_server.inference.ingest import Answers
 from cloud_server.metrics import Payload
+from cloud_server.storage.rows.results import StoredResult
 from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchProblems, BatchResults, Problem, ProblemCode
 
 

@@ -26,8 +26,8 @@ from cloud_server.api.http.exchange import Exchange
 from cloud_server.api.http.openapi import JSON, Schema, answer, binary, problems, raw_body
 from cloud_server.api.http.reply import Reply
 from cloud_server.feedback.payload import payload_of
-from cloud_server.feedback.results import StoredResult
 from cloud_server.inference.frames import Frame
+from cloud_server.storage.rows.results import StoredResult
 from shared.wire import FrameResult
 
 _MEDIA_TYPES = ("image/jpeg", "application/octet-stream")

@@ -19,12 +19,12 @@ from cloud_server.api.http.openapi import JSON, Schema
 from cloud_server.api.http.problems import DISCONNECTED, SLOW_BODY, Problems
 from cloud_server.api.http.reply import Reply
 from cloud_server.errors import UnavailableError
-from cloud_server.feedback.results import StoredResult
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.admission import Admission
 from cloud_server.inference.ingest import Ingest
 from cloud_server.inference.waiting import Answer
 from cloud_server.metrics import Metrics, Stage
+from cloud_server.storage.rows.results import StoredResult
 from shared.errors import DctwireError, PeerError
 from shared.wire import Problem, ProblemCode
 

@@ -11,19 +11,19 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
 
-from cloud_server.feedback import results as results_store
 from cloud_server.feedback.frame_id import FrameId
 from cloud_server.feedback.reasons import Dropped, Reason, SampleCaps
 from cloud_server.feedback.recent_frames import RecentFrame
-from cloud_server.feedback.results import StoredResult
 from cloud_server.feedback.retention import Lifetimes, Retention
-from cloud_server.feedback.sample_files import SWEEP_AFTER_SECONDS
 from cloud_server.feedback.sample_store import Kept, NotKept, SampleStore
 from cloud_server.feedback.samples import SampleFilter, Samples
 from cloud_server.state import engine_of, open_blobs
 from cloud_server.storage.blobs import Blobs
 from cloud_server.storage.database import Database
 from cloud_server.storage.migrating import migrate
+from cloud_server.storage.rows import results as results_store
+from cloud_server.storage.rows.results import StoredResult
+from cloud_server.storage.rows.sample_files import SWEEP_AFTER_SECONDS
 from cloud_server.storage.schema import devices, labels, results, sample_files
 from shared.jpeg import Decoder
 from tests.cloud_server.harness.engines import Embedded, Engine

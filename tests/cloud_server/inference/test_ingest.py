@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import insert, select
 
 from cloud_server.answered import AnsweredFrames, Observer, Observers
-from cloud_server.feedback.results import StoredResult
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.classifier import Classifier
 from cloud_server.inference.frames import Frame
@@ -25,6 +24,7 @@ from cloud_server.metrics import Metrics
 from cloud_server.state import engine_of
 from cloud_server.storage.database import Database
 from cloud_server.storage.migrating import migrate
+from cloud_server.storage.rows.results import StoredResult
 from cloud_server.storage.schema import devices, results
 from shared.bundle import Bundle
 from shared.errors import PeerError

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import Connection, delete, exists, func, select, tuple_
 
 from cloud_server.errors import StorageError
 from cloud_server.storage.database import insert_new
-from cloud_server.storage.schema import results
+from cloud_server.storage.schema import results, samples
+
+_is_sampled = exists().where(samples.c.device_id == results.c.device_id, samples.c.sequence == results.c.sequence)
 
 
 class StoredResult(NamedTuple):
@@ -51,3 +53,15 @@ def last_sequence(connection: Connection, device_id: int) -> int:
     highest = connection.execute(select(func.max(results.c.sequence)).where(results.c.device_id == device_id))
     value = highest.scalar_one()
     return -1 if value is None else int(value)
+
+
+def received_before(connection: Connection, before_ns: int, limit: int) -> Sequence[tuple[int, int]]:
+    """(device, sequence) of at most `limit` answers from before a time that belong to no sample."""
+    old = select(results.c.device_id, results.c.sequence).where(results.c.received_at_ns < before_ns, ~_is_sampled)
+    return [(device_id, sequence) for device_id, sequence in connection.execute(old.limit(limit))]
+
+
+def remove(connection: Connection, keys: Sequence[tuple[int, int]]) -> int:
+    """Delete answers that belong to no sample; their labels go with them, by the database's own rule."""
+    these = tuple_(results.c.device_id, results.c.sequence).in_(keys)
+    return connection.execute(delete(results).where(these, ~_is_sampled)).rowcount

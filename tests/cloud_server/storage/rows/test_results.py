@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import Connection, insert
 
 from cloud_server.errors import StorageError
-from cloud_server.feedback.results import StoredResult, store
 from cloud_server.storage.engine import sqlite_engine
 from cloud_server.storage.migrating import migrate
+from cloud_server.storage.rows.results import StoredResult, store
 from cloud_server.storage.schema import devices
 
 

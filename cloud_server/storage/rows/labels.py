@@ -1,0 +1,42 @@
+"""Rows of labels: a frame has at most one, and what takes its place is of no less authority."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, select, update
+
+from cloud_server.storage.database import insert_or_ignore
+from cloud_server.storage.schema import labels
+
+
+class LabelRow(NamedTuple):
+    """One label, its fields the table's columns; `labelled_at` in seconds since 1970."""
+
+    device_id: int
+    sequence: int
+    label: str
+    source: str
+    authority: int
+    is_correct: bool
+    is_foreign: bool
+    labelled_at: float
+    labelled_by: str
+
+
+def add(connection: Connection, row: LabelRow) -> bool:
+    """Give a frame its first label; False when it has one already."""
+    return connection.execute(insert_or_ignore(labels), row._asdict()).rowcount == 1
+
+
+def replace(connection: Connection, row: LabelRow) -> bool:
+    """Put another label in the place of the stored one, unless that is of higher authority; whether it was put."""
+    of_frame = (labels.c.device_id == row.device_id) & (labels.c.sequence == row.sequence)
+    outranked = labels.c.authority < row.authority
+    changed_mind = (labels.c.authority == row.authority) & (labels.c.label != row.label)
+    replaced = connection.execute(update(labels).where(of_frame, outranked | changed_mind).values(**row._asdict()))
+    return replaced.rowcount == 1
+
+
+def authority_of(connection: Connection, device_id: int, sequence: int) -> int:
+    """The authority of a frame's label, which is there."""
+    of_frame = (labels.c.device_id == device_id) & (labels.c.sequence == sequence)
+    return int(connection.execute(select(labels.c.authority).where(of_frame)).scalar_one())

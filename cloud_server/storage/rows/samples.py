@@ -1,0 +1,141 @@
+"""Rows of samples, the frames that were kept; times are seconds since 1970."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, select
+
+from cloud_server.storage.database import insert_or_ignore
+from cloud_server.storage.rows import sample_files as files
+from cloud_server.storage.schema import devices, labels, results, sample_files, samples
+
+
+class NewSample(NamedTuple):
+    """A sample to be stored, its fields the table's columns."""
+
+    device_id: int
+    sequence: int
+    family: str
+    reason: str
+    sha256: str
+    stored_at: float
+
+
+class SampleRow(NamedTuple):
+    """A sample with its answer, and with its label where there is one."""
+
+    id: int
+    public_id: str
+    sequence: int
+    family: str
+    reason: str
+    stored_at: float
+    sha256: str
+    bytes: int
+    answer: str
+    confidence: float
+    model: str
+    match: str
+    tables: str
+    label: str | None
+    source: str | None
+    is_correct: bool | None
+    is_foreign: bool | None
+    labelled_at: float | None
+    labelled_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleQuery:
+    """Which samples are asked for; None: all. `until` is not included; `before` is a sample's row."""
+
+    family: str | None = None
+    reason: str | None = None
+    is_labelled: bool | None = None
+    since: float | None = None
+    until: float | None = None
+    before: int | None = None
+
+
+def is_there(connection: Connection, device_id: int, sequence: int) -> bool:
+    """Whether a frame is among the samples."""
+    return bool(connection.execute(select(exists().where(_of(device_id, sequence)))).scalar_one())
+
+
+def count(connection: Connection, family: str, reason: str, since: float, until: float) -> int:
+    """How many samples of a family and a reason were stored in a time; `until` is not included."""
+    counted = (samples.c.family == family) & (samples.c.reason == reason)
+    window = (samples.c.stored_at >= since) & (samples.c.stored_at < until)
+    return int(connection.execute(select(func.count()).where(counted, window)).scalar_one())
+
+
+def add(connection: Connection, row: NewSample) -> bool:
+    """Store a sample; False when the frame is among the samples already."""
+    return connection.execute(insert_or_ignore(samples), row._asdict()).rowcount == 1
+
+
+def stored_before(connection: Connection, before: float, limit: int) -> Sequence[int]:
+    """The rows of at most `limit` samples that were stored before a time, oldest first."""
+    old = select(samples.c.id).where(samples.c.stored_at < before).order_by(samples.c.stored_at)
+    return connection.execute(old.limit(limit)).scalars().all()
+
+
+def remove(connection: Connection, ids: Sequence[int], now: float) -> int:
+    """Delete samples, and let their files go that no sample needs any more; returns how many samples went."""
+    these = samples.c.id.in_(ids)
+    sha256s = connection.execute(select(samples.c.sha256).where(these).distinct()).scalars().all()
+    deleted = connection.execute(delete(samples).where(these))
+    files.release(connection, sha256s, now)
+    return deleted.rowcount
+
+
+def find(connection: Connection, public_id: str, sequence: int) -> SampleRow | None:
+    """The sample of a device's frame; None when it is not among the samples."""
+    this = (devices.c.public_id == public_id) & (samples.c.sequence == sequence)
+    row = connection.execute(_with_answers().where(this)).one_or_none()
+    return None if row is None else SampleRow(*row)
+
+
+def newest(connection: Connection, wanted: SampleQuery, limit: int) -> Sequence[SampleRow]:
+    """At most `limit` samples, newest first."""
+    query = _with_answers().where(*_conditions(wanted)).order_by(samples.c.id.desc()).limit(limit)
+    return [SampleRow(*row) for row in connection.execute(query)]
+
+
+def _conditions(wanted: SampleQuery) -> list[ColumnElement[bool]]:
+    conditions: dict[str, Callable[[Any], ColumnElement[bool]]] = {
+        "family": lambda family: samples.c.family == family,
+        "reason": lambda reason: samples.c.reason == reason,
+        "is_labelled": lambda is_labelled: labels.c.label.is_not(None) if is_labelled else labels.c.label.is_(None),
+        "since": lambda since: samples.c.stored_at >= since,
+        "until": lambda until: samples.c.stored_at < until,
+        "before": lambda before: samples.c.id < before,
+    }
+    asked = {name: value for name, value in asdict(wanted).items() if value is not None}
+    return [conditions[name](value) for name, value in asked.items()]
+
+
+def _with_answers() -> Select[Any]:
+    answered = (results.c.device_id == samples.c.device_id) & (results.c.sequence == samples.c.sequence)
+    labelled = (labels.c.device_id == samples.c.device_id) & (labels.c.sequence == samples.c.sequence)
+    return (
+        select(
+            samples.c.id,
+            devices.c.public_id,
+            *(samples.c[name] for name in ("sequence", "family", "reason", "stored_at", "sha256")),
+            sample_files.c.bytes,
+            results.c.label.label("answer"),
+            *(results.c[name] for name in ("confidence", "model", "match", "tables")),
+            *(labels.c[name] for name in ("label", "source", "is_correct", "is_foreign", "labelled_at", "labelled_by")),
+        )
+        .select_from(samples)
+        .join(results, answered)
+        .join(devices, devices.c.id == samples.c.device_id)
+        .join(sample_files, sample_files.c.sha256 == samples.c.sha256)
+        .outerjoin(labels, labelled)
+    )
+
+
+def _of(device_id: int, sequence: int) -> ColumnElement[bool]:
+    return (samples.c.device_id == device_id) & (samples.c.sequence == sequence)
