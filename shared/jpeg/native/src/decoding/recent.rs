@@ -39,6 +39,7 @@ impl RecentTables {
 mod tests {
     use super::*;
     use crate::geometry::sampling::Sampling;
+    use crate::tables::fit::fit;
     use crate::tables::fixtures::some_tables;
 
     #[test]
@@ -49,5 +50,22 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &recent.table(&spec, Class::Dc)));
         let _taken = recent.tables.write();
         assert!(recent.table(&spec, Class::Dc).is_of(&spec, Class::Dc));
+    }
+
+    #[test]
+    fn only_the_last_tables_are_kept() {
+        let recent = RecentTables::default();
+        let specs: Vec<Spec> = (0..12)
+            .map(|favourite| {
+                let mut counts = [0; 256];
+                counts[favourite] = 1000;
+                fit(&counts, Class::Dc)
+            })
+            .collect();
+        for spec in &specs {
+            recent.table(spec, Class::Dc);
+        }
+        let kept = specs.iter().map(|spec| recent.found(spec, Class::Dc).is_some());
+        assert!(kept.eq((0..12).map(|index| index >= 12 - RecentTables::KEPT)));
     }
 }
