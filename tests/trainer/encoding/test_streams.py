@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from shared.jpeg import SymbolCounts, TableSet
-from trainer.data import Split, SplitName, synthetic
+from trainer.data import Split, SplitName, noise, synthetic
 from trainer.encoding import streams
+from trainer.encoding.encodings import of_standard
 from trainer.encoding.files import EncoderSettings, Encoding
 
 TABLES = TableSet.standard(30)
@@ -59,3 +60,12 @@ def test_more_fits_would_bring_less_than_half_a_percent(split: Split) -> None:
     once = streams.with_fitted_huffman(Encoding(TABLES, THRIFTY), split)
     twice = streams.with_fitted_huffman(once, split)
     assert mean_bytes(twice, split) > 0.995 * mean_bytes(once, split)
+
+
+def test_codes_are_fitted_to_all_pictures_and_not_to_the_first_part_of_them() -> None:
+    alike = noise.pictures(64, 32, 32)
+    flat = np.zeros((streams.PART, 32, 32, 3), np.uint8)
+    both, first = (Split(each, np.zeros(len(each), np.int64)) for each in (np.concatenate([flat, alike]), flat))
+    encoding = of_standard(75)
+    fitted, of_first = (streams.with_fitted_huffman(encoding, split) for split in (both, first))
+    assert streams.scan_bytes(fitted, alike).sum() < 0.95 * streams.scan_bytes(of_first, alike).sum()

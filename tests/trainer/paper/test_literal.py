@@ -1,14 +1,19 @@
 """Literal figures: what real steps give, and that integer ones give what the codec gives."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from tests.trainer.paper.small import CPU, dataset, training
+from trainer.data import Split, SplitName, noise
 from trainer.encoding import streams
 from trainer.evaluation.fidelity import likeness
 from trainer.paper.compliance import encoding_of
-from trainer.paper.literal import literal_accuracy, literal_logits, literal_pictures, literal_scan_bytes
+from trainer.paper.evaluation import measure_literal
+from trainer.paper.literal import CHUNK, literal_accuracy, literal_logits, literal_pictures, literal_scan_bytes
 from trainer.recipes.goals import StandardGoal
+from trainer.training.run_dir import Asked, Finished, Summary
 
 
 def test_with_integer_steps_literal_bytes_are_the_codecs_but_for_stuffing_and_the_transforms_rounding():
@@ -60,3 +65,31 @@ def test_accuracy_is_the_share_of_right_labels():
     of = training(data=data)
     logits = literal_logits(of.method.net, data.validation, CPU.device)
     assert literal_accuracy(of.method.net, data.validation, CPU) == (logits.argmax(1) == data.validation.labels).mean()
+
+
+def test_codes_are_those_of_the_training_pictures_all_of_them_and_not_of_the_measured_ones() -> None:
+    data = dataset()
+    model = training(StandardGoal(quality=50), data).method.net
+    flat = np.zeros((CHUNK, 32, 32, 3), np.uint8)
+    measured = Split(noise.pictures(48, 32, 32), np.zeros(48, np.int64))
+    late = Split(np.concatenate([flat, measured.pixels]), np.zeros(CHUNK + 48, np.int64))
+    of_flat, of_late, of_measured = (
+        literal_scan_bytes(model, fit_on, measured, CPU.device).sum()
+        for fit_on in (Split(flat, np.zeros(CHUNK, np.int64)), late, measured)
+    )
+    assert of_measured <= of_late < 0.95 * of_flat
+
+
+def test_a_runs_literal_bytes_have_the_codes_of_its_training_pictures() -> None:
+    data = replace(dataset(), test=Split(noise.pictures(64, 32, 32), np.zeros(64, np.int64)))
+    method = training(StandardGoal(quality=50), data).method
+    asked = Asked(recipe=method.recipe, goal=method.goal, data=data.name)
+    summary = Summary(
+        data=data.name, tables="", validation_accuracy=0, scan_bytes=1, n=1, epochs=1, parameters=1, seconds=0
+    )
+    run = Finished(asked, summary, method.finished_encoding(), method.net.state_dict())
+    measured = measure_literal(run, method.net, data, SplitName.TEST)
+    of_train, of_test = (
+        literal_scan_bytes(method.net, fit_on, data.test, CPU.device).mean() for fit_on in (data.train, data.test)
+    )
+    assert measured.scan_bytes == of_train > 1.02 * of_test

@@ -36,3 +36,14 @@ def test_the_price_rises_while_frames_are_too_large_and_falls_while_they_are_sma
 def test_one_wild_batch_moves_the_price_by_at_most_a_fifth():
     ascent = DualAscent(100, 1.0)
     assert ascent.update(1e9) <= math.exp(0.2) + 1e-9
+
+
+def test_bytes_on_their_way_to_the_budget_hold_the_price_back_and_bytes_on_their_way_off_push_it() -> None:
+    def last_move(measured: tuple[float, float], damping: float) -> float:
+        ascent = DualAscent(100, 1.0, damping=damping)
+        first, second = (ascent.update(each) for each in measured)
+        return second / first
+
+    falling, rising = (150.0, 140.0), (150.0, 160.0)
+    assert last_move(falling, damping=10) < last_move(falling, damping=0)
+    assert last_move(rising, damping=10) > last_move(rising, damping=0)

@@ -1,11 +1,13 @@
 """Which encoding a goal gets: before training, from sensitivities, and from learned steps with the recipe's rules."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from shared.jpeg import TableSet
-from trainer.data import Dataset, SplitName, synthetic
+from trainer.data import Dataset, Split, SplitName, noise, synthetic
 from trainer.encoding import streams
 from trainer.encoding.encodings import steps_of
 from trainer.encoding.files import EncoderSettings, Encoding
@@ -110,3 +112,11 @@ def test_each_rule_of_the_recipe_ends_in_the_encoders_settings_at_the_same_budge
 def test_a_budget_out_of_reach_is_refused_at_once(goal, dataset):
     with pytest.raises(BudgetError):
         _finder(goal, dataset)
+
+
+def test_huffman_codes_are_those_of_the_training_pictures_and_not_of_the_measured_ones(dataset: Dataset) -> None:
+    other = replace(dataset, validation=Split(noise.pictures(64, 32, 32), np.zeros(64, np.int64)))
+    found = _finder(StandardGoal(budget=300), other).before_training()
+    plain = Encoding(found.tables.with_huffman(TableSet.standard().huffman))
+    of_train, of_measured = (streams.with_fitted_huffman(plain, split) for split in (other.train, other.validation))
+    assert found.tables.huffman == of_train.tables.huffman != of_measured.tables.huffman
