@@ -99,7 +99,7 @@ def test_sensitivities_tables_come_with_the_warm_net_and_stay(dataset):
 
 
 def test_a_branch_begins_with_its_bases_net(dataset, base):
-    state = _branch(_recipe(), dataset, LearnedGoal(budget=110), base).net.state_dict()
+    state = _branch(_recipe(), dataset, LearnedGoal(budget=110), base).method.net.state_dict()
     assert state.keys() == base[0].keys()
     assert all(torch.equal(value, base[0][name]) for name, value in state.items())
 
