@@ -1,7 +1,8 @@
-"""Logs: one JSON object a line on stderr; tokens, claim codes and bodies never get here.
+"""Logs: one JSON object a line on stderr. Tokens, claim codes and bodies are never logged.
 
-Writing never makes a request wait: lines queue up for a thread of their own. And nobody can flood them: each kind of
-event has so many lines a second, what is over is counted, and the next line says how much there was of what.
+Writing never makes a request wait: lines queue up for a thread of their own. Nobody can flood the log: each kind of
+event may have so many lines a second; those beyond it are counted, and the next line says how many of each kind there
+were.
 """
 
 import contextlib
@@ -80,9 +81,9 @@ class LineWriter:
 class LineLimit:
     """A structlog processor that lets so many lines of each event through a second, and tells what it held back."""
 
-    def __init__(self, lines_a_second: int, now: Callable[[], float]) -> None:
+    def __init__(self, lines_a_second: int, monotonic: Callable[[], float]) -> None:
         self._lines_a_second = lines_a_second
-        self._now = now
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._second = 0
         self._lines: Counter[str] = Counter()
@@ -105,7 +106,7 @@ class LineLimit:
             return event
 
     def _is_within_its_share(self, name: str) -> bool:
-        second = int(self._now())
+        second = int(self._monotonic())
         if second != self._second:
             self._second = second
             self._lines.clear()

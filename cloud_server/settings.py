@@ -23,75 +23,119 @@ class ServerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DCTWIRE_SERVER_", frozen=True, extra="forbid")
 
     # State
-    data: Path = Field(description="Folder of this process alone: keys, and all that is not kept elsewhere.")
-    keys: Path | None = Field(None, description="Folder of the online keys. Unset: DATA/keys.")
+    data: Path = Field(description="The process's own folder: its keys, and everything that is not kept elsewhere.")
+    keys: Path | None = Field(None, description="The folder of the online keys. Unset: DATA/keys.")
     database_url: SecretStr | None = Field(
-        None, description="PostgreSQL, as postgresql://user:password@host/name. Unset: SQLite in DATA."
+        None, description="A PostgreSQL database, as postgresql://user:password@host/name. Unset: SQLite in DATA."
     )
-    database_max_seconds: Seconds = Field(10.0, description="How long a query or a write may take, waiting included.")
-    s3_bucket: str | None = Field(None, description="Keep classifiers and sampled frames in this bucket. Unset: DATA.")
-    s3_prefix: Prefix = Field("", description="What every name in the bucket begins with; ends with a slash.")
-    s3_endpoint: str | None = Field(None, description="The store's URL. Unset: that of AWS.")
+    database_max_seconds: Seconds = Field(
+        10.0, description="The longest that a query or a write may take, including its wait in the queue."
+    )
+    s3_bucket: str | None = Field(
+        None, description="The S3 bucket for classifiers and samples. Unset: they are kept in DATA."
+    )
+    s3_prefix: Prefix = Field("", description="The prefix of every name in the bucket; it ends with a slash.")
+    s3_endpoint: str | None = Field(None, description="The URL of the S3 store. Unset: AWS.")
     s3_region: str = Field("us-east-1", description="The bucket's region.")
-    s3_access_key_id: SecretStr | None = Field(None, description="Unset, with the next: what the machine offers.")
-    s3_secret_access_key: SecretStr | None = Field(None, description="Never logged, as all secrets.")
-    s3_virtual_hosted: bool = Field(False, description="Name the bucket in the host, not in the path.")
-    s3_allow_http: bool = Field(False, description="Speak to the store without TLS.")
-    s3_timeout_seconds: Seconds = Field(10.0, description="How long one request to the store may take.")
-    cache_max_bytes: int = Field(4 << 30, ge=0, description="Local copies of classifiers that a bucket holds.")
+    s3_access_key_id: SecretStr | None = Field(
+        None, description="The access key's id. Unset: credentials from the machine's environment."
+    )
+    s3_secret_access_key: SecretStr | None = Field(None, description="The access key's secret; it is never logged.")
+    s3_virtual_hosted: bool = Field(
+        False, description="Whether the bucket's name is part of the host name instead of the path."
+    )
+    s3_allow_http: bool = Field(False, description="Whether the store may be reached without TLS.")
+    s3_timeout_seconds: Seconds = Field(10.0, description="The longest that one request to the S3 store may take.")
+    cache_max_bytes: int = Field(
+        4 << 30, ge=0, description="The size limit of the local copies of what the bucket holds."
+    )
 
     # Listeners
-    device_host: str = Field("0.0.0.0", description="Device plane: address to listen on.")  # noqa: S104 - cameras
-    device_port: Port = Field(8000, description="Device plane: port; 0 takes a free one.")
-    operator_host: str = Field("127.0.0.1", description="Operator plane: keep it on loopback.")
-    operator_port: Port = Field(8001, description="Operator plane: port.")
+    device_host: str = Field("0.0.0.0", description="The address on which the device plane listens.")  # noqa: S104 - cameras
+    device_port: Port = Field(8000, description="The port of the device plane; 0 takes a free one.")
+    operator_host: str = Field(
+        "127.0.0.1", description="The address on which the operator plane listens; keep it on loopback."
+    )
+    operator_port: Port = Field(8001, description="The port of the operator plane; 0 takes a free one.")
     operator_hosts: str = Field(
-        "", description="Names with a dot by which operators call it, divided by commas; addresses always do."
+        "", description="Further host names by which operators may call the operator plane, separated by commas."
     )
-    ops_host: str = Field("127.0.0.1", description="Metrics and probes: address.")
-    ops_port: Port = Field(9100, description="Metrics and probes: port.")
-    connections_max: int = Field(4096, ge=1, description="Connections a plane; the next one is turned away.")
-    head_max_seconds: Seconds = Field(10.0, description="How long the head of a request may take to arrive.")
-    body_max_seconds: Seconds = Field(60.0, description="How long a body may take to arrive.")
-    write_max_seconds: Seconds = Field(20.0, description="How long a client may take to make room for its answers.")
-    keep_alive_seconds: int = Field(75, ge=1, description="How long a connection may rest between two requests.")
-    stall_max_seconds: Seconds = Field(60.0, description="How long one write may take before /livez says no.")
+    ops_host: str = Field("127.0.0.1", description="The address on which metrics and probes are served.")
+    ops_port: Port = Field(9100, description="The port of metrics and probes; 0 takes a free one.")
+    connections_max: int = Field(4096, ge=1, description="The most connections of each plane; one more is turned away.")
+    head_max_seconds: Seconds = Field(10.0, description="The longest that the head of a request may take to arrive.")
+    body_max_seconds: Seconds = Field(60.0, description="The longest that the body of a request may take to arrive.")
+    write_max_seconds: Seconds = Field(20.0, description="The longest that a client may take to accept an answer.")
+    keep_alive_seconds: int = Field(
+        75, ge=1, description="The longest that a connection may be idle between two requests."
+    )
+    stall_max_seconds: Seconds = Field(
+        60.0, description="How long one database write may take before /livez reports the process as failed."
+    )
     drain_delay_seconds: float = Field(
-        1.0, ge=0, description="SIGTERM: how long to answer on, unready, until balancers have seen it."
+        1.0,
+        ge=0,
+        description="After SIGTERM: how long to go on answering, unready, until load balancers have seen it.",
     )
-    drain_max_seconds: int = Field(15, ge=1, description="How long requests may then take to be finished.")
+    drain_max_seconds: int = Field(
+        15, ge=1, description="After that delay: the longest that open requests may take to finish."
+    )
 
     # Classifying
     threads: Annotated[int, Field(ge=1, le=256)] = Field(
-        default_factory=lambda: os.cpu_count() or 1, description="Threads that decode and classify."
+        default_factory=lambda: os.cpu_count() or 1, description="The number of threads that decode and classify."
     )
-    batch_max_frames: int = Field(32, ge=1, le=1024, description="The largest micro-batch; timing may choose less.")
-    batch_max_seconds: Seconds = Field(0.1, description="How long a micro-batch may take.")
+    batch_max_frames: int = Field(
+        32,
+        ge=1,
+        le=1024,
+        description="The most frames in a micro-batch; fewer where timing shows that fewer are faster.",
+    )
+    batch_max_seconds: Seconds = Field(0.1, description="The longest that a micro-batch may take.")
     model_memory_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
         default_factory=lambda: allowed_bytes() // 2 >> 20 << 20,
-        description="What classifiers in memory may keep; those not used for longest go.",
+        description="The memory limit of all loaded classifiers; the least recently used ones are unloaded.",
     )
-    queue_max_frames: int = Field(1024, ge=1, description="Frames that may wait for a thread.")
-    wait_max_seconds: Seconds = Field(10.0, description="How long one may; DW-Timeout asks for less.")
+    queue_max_frames: int = Field(1024, ge=1, description="The most frames that may wait for a thread.")
+    wait_max_seconds: Seconds = Field(
+        10.0, description="The longest that a frame may wait; the DW-Timeout header asks for less."
+    )
 
     # What is taken
-    frame_max_bytes: int = Field(1 << 20, ge=1024, description="A frame's body.")
-    batch_max_bytes: int = Field(4 << 20, ge=1024, description="A batch's body.")
-    bodies_max_bytes: int = Field(256 << 20, ge=1 << 20, description="All bodies in memory together.")
-    blob_max_bytes: int = Field(512 << 20, ge=1024, description="A file that an operator uploads.")
-    quota_frames_per_second: Annotated[float, Field(gt=0)] = Field(1000.0, description="Frames a device, on the whole.")
-    quota_burst_frames: int = Field(10_000, ge=BATCH_MAX_FRAMES, description="Frames a device, at once.")
+    frame_max_bytes: int = Field(1 << 20, ge=1024, description="The size limit of a frame's body.")
+    batch_max_bytes: int = Field(4 << 20, ge=1024, description="The size limit of a batch's body.")
+    bodies_max_bytes: int = Field(
+        256 << 20, ge=1 << 20, description="The size limit of all request bodies in memory together."
+    )
+    blob_max_bytes: int = Field(512 << 20, ge=1024, description="The size limit of a file that an operator uploads.")
+    quota_frames_per_second: Annotated[float, Field(gt=0)] = Field(
+        1000.0, description="Sustained frames per second per device."
+    )
+    quota_burst_frames: int = Field(10_000, ge=BATCH_MAX_FRAMES, description="Frames that a device may post at once.")
 
     # Feedback
-    sample_random_rate: Share = Field(0.001, description="Share of frames kept at random, for audits.")
-    sample_confidence_below: Share = Field(0.5, description="Answers less certain than this are kept.")
-    sample_rare_share: Share = Field(0.1, description="Labels seen less often than this share of a fair one are kept.")
-    sample_hourly_max: int = Field(60, ge=0, description="Frames kept an hour, by family and reason.")
-    sample_daily_max: int = Field(600, ge=0, description="Frames kept a day, by family and reason.")
-    samples_max_bytes: int = Field(1 << 30, ge=0, description="All kept frames together.")
-    recent_frames_max_bytes: int = Field(32 << 20, ge=0, description="Frames remembered in case a label contradicts.")
-    samples_days: Annotated[float, Field(gt=0)] = Field(90.0, description="How long frames are kept.")
-    results_days: Annotated[float, Field(gt=0)] = Field(90.0, description="How long answers and labels are kept.")
+    sample_random_rate: Share = Field(
+        0.001, description="The share of frames that is kept at random, for audits (0 to 1)."
+    )
+    sample_confidence_below: Share = Field(
+        0.5, description="Frames are kept whose answer has a lower confidence than this (0 to 1)."
+    )
+    sample_rare_share: Share = Field(
+        0.1,
+        description="Frames are kept whose label is answered less often than this share of an equal share (0 to 1).",
+    )
+    sample_hourly_max: int = Field(60, ge=0, description="The most frames that are kept per hour, family and reason.")
+    sample_daily_max: int = Field(600, ge=0, description="The most frames that are kept per day, family and reason.")
+    samples_max_bytes: int = Field(1 << 30, ge=0, description="The size limit of all kept frames together.")
+    recent_frames_max_bytes: int = Field(
+        32 << 20,
+        ge=0,
+        description="The memory limit of recent frames, kept in case a later label contradicts the answer.",
+    )
+    samples_days: Annotated[float, Field(gt=0)] = Field(90.0, description="How many days kept frames are stored.")
+    results_days: Annotated[float, Field(gt=0)] = Field(
+        90.0, description="How many days answers and labels are stored."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +143,10 @@ class Setting:
     """One setting in words.
 
     Args:
-        variable: that sets it.
-        default: on this machine.
-        is_of_machine: whether it would be another one elsewhere.
-        meaning: what it is for.
+        variable: the environment variable that sets it.
+        default: its default on this machine.
+        is_of_machine: whether another machine may have another default.
+        meaning: what the setting is for.
     """
 
     variable: str
@@ -112,7 +156,7 @@ class Setting:
 
 
 def described(name: str) -> Setting:
-    """A setting by its name."""
+    """Describe the setting of this name."""
     field = ServerSettings.model_fields[name]
     default = "required" if field.is_required() else _shown(name, field.get_default(call_default_factory=True))
     is_of_machine = field.default_factory is not None
@@ -120,7 +164,7 @@ def described(name: str) -> Setting:
 
 
 def _shown(name: str, default: object) -> str:
-    """A default as people write it; bytes in the largest unit that divides them."""
+    """Write a default as people do; bytes in the largest unit that divides them."""
     if default is None or default == "":
         return "unset"
     if isinstance(default, bool):
@@ -131,10 +175,3 @@ def _shown(name: str, default: object) -> str:
         )
         return f"{default >> shift} {unit}"
     return f"{default:g}" if isinstance(default, float) else str(default)
-
-
-def _bytes(size: int) -> str:
-    for shift, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
-        if size and not size % (1 << shift):
-            return f"{size >> shift} {unit}"
-    return f"{size} B"

@@ -31,8 +31,8 @@ app.add_typer(samples, name="samples")
 
 @trust.command("init")
 def trust_init(
-    keys: Annotated[Path, typer.Option(help="New folder for the offline keys (root, targets).")],
-    data: Annotated[Path, typer.Option(help="The server's data folder: online keys and first metadata go there.")],
+    keys: Annotated[Path, typer.Option(help="A new folder for the offline keys (root, targets).")],
+    data: Annotated[Path, typer.Option(help="The server's data folder, for the online keys and the first metadata.")],
     as_json: AsJson = False,
 ) -> None:
     """Make the keys that say which bundles are genuine. Once for each server, before it is started.
@@ -66,7 +66,7 @@ def claim(family: Family, server: Server = DEFAULT_SERVER, as_json: AsJson = Fal
 
 @app.command()
 def publish(
-    folder: Annotated[Path, typer.Argument(help="What dctwire-trainer export made.", metavar="FOLDER")],
+    folder: Annotated[Path, typer.Argument(help="The folder that dctwire-trainer export made.", metavar="FOLDER")],
     keys: Keys,
     assign_it: Annotated[bool, typer.Option("--assign", help="Also assign it to its family.")] = False,
     server: Server = DEFAULT_SERVER,
@@ -188,7 +188,7 @@ def status(server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
 
 
 def family_rows(listed: list[dict[str, Any]], enrolled: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row a family, from the bundles and the devices."""
+    """One row for each family, worked out from the bundles and the devices."""
     rows = []
     for family in sorted({row["family"] for row in [*listed, *enrolled]}):
         own = [row for row in listed if row["family"] == family]

@@ -1,4 +1,4 @@
-"""Options that many commands share, and the connection that they lead to."""
+"""Options that several commands share, and the connection to the server that they name."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

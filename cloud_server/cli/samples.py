@@ -27,23 +27,25 @@ COLUMNS = {
     "source": "source",
     "stored_at": "kept",
 }
-FrameName = Annotated[str, typer.Argument(help="As answers and lists name it.", metavar="FRAME_ID")]
-Moment = Annotated[datetime | None, typer.Option(help="UTC.")]
+FrameName = Annotated[str, typer.Argument(help="The frame's id, as answers and lists give it.", metavar="FRAME_ID")]
+Moment = Annotated[datetime | None, typer.Option(help="A time in UTC.")]
 
 samples = typer.Typer(help="Frames that were kept: list, fetch, label, export.", no_args_is_help=True)
 
 
 @samples.command("list")
 def list_samples(
-    family: Annotated[str | None, typer.Option(help="Only of this family.")] = None,
-    reason: Annotated[Reason | None, typer.Option(help="Only those kept for this reason.")] = None,
+    family: Annotated[str | None, typer.Option(help="List only samples of this family.")] = None,
+    reason: Annotated[Reason | None, typer.Option(help="List only samples that were kept for this reason.")] = None,
     labelled: Annotated[
-        bool | None, typer.Option("--labelled/--unlabelled", help="Only with, or without, a label.")
+        bool | None, typer.Option("--labelled/--unlabelled", help="List only samples with, or without, a label.")
     ] = None,
     since: Moment = None,
     until: Moment = None,
-    limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most.")] = 50,
-    before: Annotated[int | None, typer.Option(min=1, help="Older ones: the `next` of the page before.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="The most samples to list.")] = 50,
+    before: Annotated[
+        int | None, typer.Option(min=1, help="List older samples only: the `next` of the page before.")
+    ] = None,
     server: Server = DEFAULT_SERVER,
     as_json: AsJson = False,
 ) -> None:
@@ -67,13 +69,15 @@ def list_samples(
             return
         show_table("Samples", page["samples"], COLUMNS, "No frame that fits was kept.")
         if page["next"]:
-            typer.echo(f"Older ones: the same with --before {page['next']}")
+            typer.echo(f"For older samples, repeat the command with --before {page['next']}.")
 
 
 @samples.command("get")
 def get_sample(
     frame_id: FrameName,
-    out: Annotated[Path | None, typer.Option(help="The file; FRAME_ID.jpg by default.", metavar="FILE")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; FRAME_ID.jpg by default.", metavar="FILE")
+    ] = None,
     server: Server = DEFAULT_SERVER,
     as_json: AsJson = False,
 ) -> None:
@@ -97,8 +101,12 @@ def get_sample(
 def label_sample(
     frame_id: FrameName,
     label: Annotated[str, typer.Argument(help="What the frame really shows.")],
-    source: Annotated[LabelSource, typer.Option(help="An audit's word stands above a person's.")] = LabelSource.HUMAN,
-    by: Annotated[str, typer.Option(envvar="USER", help="Who says so.", show_default="$USER")] = "operator",
+    source: Annotated[
+        LabelSource, typer.Option(help="Who found the label out; an audit overrules a person.")
+    ] = LabelSource.HUMAN,
+    by: Annotated[
+        str, typer.Option(envvar="USER", help="The name of whoever labels the frame.", show_default="$USER")
+    ] = "operator",
     server: Server = DEFAULT_SERVER,
     as_json: AsJson = False,
 ) -> None:
@@ -116,10 +124,16 @@ def label_sample(
 @samples.command("export")
 def export_samples(
     family: Family,
-    directory: Annotated[Path, typer.Argument(help="New, or an earlier export of the family.", metavar="DIR")],
-    test_share: Annotated[float, typer.Option(min=0, max=0.9, help="Of each class, kept away from training.")] = 0.2,
-    with_fallback: Annotated[bool, typer.Option("--with-fallback", help="Also frames of other tables.")] = False,
-    with_foreign: Annotated[bool, typer.Option("--with-foreign", help="Also labels new to the family.")] = False,
+    directory: Annotated[Path, typer.Argument(help="A new folder, or an earlier export of the family.", metavar="DIR")],
+    test_share: Annotated[
+        float, typer.Option(min=0, max=0.9, help="The share of each class that is kept for testing.")
+    ] = 0.2,
+    with_fallback: Annotated[
+        bool, typer.Option("--with-fallback", help="Also export frames whose tables were not the classifier's own.")
+    ] = False,
+    with_foreign: Annotated[
+        bool, typer.Option("--with-foreign", help="Also export labels that the family's classifiers do not know.")
+    ] = False,
     server: Server = DEFAULT_SERVER,
     as_json: AsJson = False,
 ) -> None:

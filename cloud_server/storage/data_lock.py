@@ -14,10 +14,10 @@ class DataLock:
     """Held from construction to `release`, or to the end of the process, however that comes."""
 
     def __init__(self, data: Path) -> None:
-        """Take it.
+        """Take the lock.
 
         Raises:
-            DataInUseError: somebody else has it.
+            DataInUseError: another process holds it.
             OSError: the directory cannot be written.
         """
         self._file = (data / "lock").open("w")

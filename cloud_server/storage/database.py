@@ -102,7 +102,7 @@ class Database:
 
 
 def insert_or_ignore(table: Table) -> Insert:
-    """An INSERT that leaves rows alone whose key is taken; `rowcount` says how many were new.
+    """An INSERT that skips rows whose key is taken; `rowcount` says how many were new.
 
     Both dialects compile this one: the clause has the same words in SQLite and in PostgreSQL.
     """
@@ -160,7 +160,7 @@ class _Worker:
             raise StorageError(f"{QUEUE_MAX_JOBS} database jobs wait already") from error
 
     def require_turning(self, max_seconds: float) -> None:
-        """As the database's."""
+        """Check that the threads get on, as `Database.require_turning` says."""
         began = self._began
         if began is not None and monotonic() - began > max_seconds:
             raise NotReadyError(f"{self._threads[0].name} has been at one job for {monotonic() - began:.0f} s")
