@@ -13,7 +13,7 @@ from PIL import Image
 from sensor_client.active_bundle import ActiveBundle
 from sensor_client.capture import Capture, CaptureSettings
 from sensor_client.interchange import to_interchange
-from sensor_client.picture_files import Pixels, fitted, load_pixels
+from sensor_client.picture_files import Pixels, fitted
 from sensor_client.signals import Signals
 from sensor_client.sources import Camera
 from sensor_client.sources.folder import FolderCamera
@@ -253,10 +253,6 @@ def test_a_stop_ends_it_between_two_frames(source: Path, spool: Spool, clock: Fa
     assert spool.counters().encoded == 3 and signals.source_ended.is_set()
 
 
-def pixels_of(path: Path) -> Pixels:
-    return fitted(load_pixels(path), Sampling.YUV420, (32, 32))
-
-
 def fill_disk(spool: Spool) -> None:
     """Leave no room for another frame, as a full disk does."""
     set_page_limit(spool, "(SELECT page_count FROM pragma_page_count)")
@@ -306,25 +302,36 @@ def set_writable(spool: Spool, is_writable: bool) -> None:
         connection.execute(f"PRAGMA query_only = {not is_writable}")
 
 
-@pytest.mark.parametrize("has_rubbish", [False, True])
-def test_what_else_a_disk_did_not_take_is_stored_before_the_frames(
-    source: Path, spool: Spool, clock: FakeClock, signals: Signals, has_rubbish: bool
+def test_tables_that_the_disk_did_not_take_are_stored_before_their_frames(
+    source: Path, spool: Spool, clock: FakeClock, signals: Signals
 ) -> None:
-    if has_rubbish:
-        (source / "A" / "0.png").write_bytes(b"rubbish")
-        Rig(source, spool, clock, signals, count=1).capture.run()
-        clock.waits.clear()
     set_writable(spool, False)
     clock.on_wait = lambda seconds: set_writable(spool, True) if len(clock.waits) == 2 else None
 
-    Rig(source, spool, clock, signals, count=2).capture.run()
+    Rig(source, spool, clock, signals, count=1).capture.run()
 
-    assert clock.waits[:2] == [0.25, 0.5]
-    assert [body for _, body in pictures_in(spool)][-1] == V1.encoding.encoder().encode(
-        pixels_of(source / "B" / "1.png")
-    )
+    assert clock.waits == [0.25, 0.5]
+    assert [body for _, body in pictures_in(spool)] == [V1.encoding.encoder().encode(first_pictures(source)[0])]
     assert spool.tables_stream(V1.tables.tables_id) == V1.tables.to_stream()
-    assert spool.counters().unreadable == 2 * has_rubbish
+
+
+def test_a_bad_picture_is_counted_once_the_disk_takes_the_count(
+    source: Path, spool: Spool, clock: FakeClock, signals: Signals
+) -> None:
+    (source / "B" / "1.png").write_bytes(b"rubbish")
+    waits_while_refused = []
+
+    def refuse_for_a_while(seconds: float) -> None:
+        counters = spool.counters()
+        if counters.encoded == 1 and counters.unreadable == 0:
+            waits_while_refused.append(seconds)
+            set_writable(spool, len(waits_while_refused) == 3)
+
+    clock.on_wait = refuse_for_a_while
+    Rig(source, spool, clock, signals, frames_per_second=1, count=3).capture.run()
+
+    assert waits_while_refused == [1.0, 0.25, 0.5]
+    assert (spool.counters().unreadable, spool.counters().encoded) == (1, 2)
 
 
 def test_a_stop_ends_the_wait_for_room(source: Path, spool: Spool, clock: FakeClock, signals: Signals) -> None:
