@@ -154,8 +154,8 @@ CLAIMS = {
             f"On CIFAR-100 learned tables are {of['cifar100_gain_60B_points']:.1f} percentage points more accurate "
             f"than JPEG at 60 scan bytes a frame and {of['cifar100_gain_150B_points']:.1f} at 150, though at most "
             f"{_most_over_sensitivity(of):.1f} more than tables made from the net's sensitivity alone, and the wire "
-            f"needs {of['cifar100_wire_saving_60B']:.0%} and {of['cifar100_wire_saving_150B']:.0%} fewer bytes than JPEG "
-            f"files that are as accurate ([how to read this](training.md#comparing))."
+            f"needs {of['cifar100_wire_saving_60B']:.0%} and {of['cifar100_wire_saving_150B']:.0%} fewer bytes than "
+            f"JPEG files that are as accurate ([how to read this](training.md#comparing))."
         ),
         rate_accuracy_report.tables,
     ),
@@ -185,7 +185,8 @@ CLAIMS = {
             f"Of 20,000 damaged streams and 2,000 cut ones {of['ours_crashes']:.0f} end dctwire's process, "
             f"{of['ours_hangs']:.0f} stall it, {of['ours_truncated_accepted']:.0f} cut ones are taken for whole, and "
             f"{of['ours_leaked_mib']:.2f} MiB stay behind; jpeg2dct-numpy takes "
-            f"{of['jpeg2dct_truncated_accepted']:.0f} cut files for whole ones and leaks {of['jpeg2dct_leaked_mib']:.0f} MiB."
+            f"{of['jpeg2dct_truncated_accepted']:.0f} cut files for whole ones and leaks "
+            f"{of['jpeg2dct_leaked_mib']:.0f} MiB."
         ),
         codec_report.hostile_table,
     ),

@@ -14,6 +14,21 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
+# Words of our own, or with a meaning of our own, that code, metrics and pages use without saying what they mean.
+TERMS = """
+    abbreviated admission assignment base batch blob block budget bundle candidate classifier coefficient counter
+    exchange fallback family floor frame interchange ladder lane lease match offer picture plane prefix quota recipe
+    replica rollout route sample sampling scan sequence slot spool stage table target
+"""
+
+
+def test_the_glossary_explains_every_term_once_and_in_order() -> None:
+    page = (ROOT / "docs/glossary.md").read_text()
+    words = re.findall(r"^\| (?:\*\*)?([^|*]*)", page, re.M)[1:]
+    assert words == sorted(words, key=str.lower)
+    assert not set(TERMS.split()) - {word.strip() for word in words}
+
+
 def test_the_problem_table_lists_every_code_as_it_is() -> None:
     rows = re.findall(
         r"^\| `([a-z-]+)` \| (\d+) \| ([a-z-]+) \| (.+) \|$", (ROOT / "docs/wire-format.md").read_text(), re.M
