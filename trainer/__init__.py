@@ -4,6 +4,8 @@ Each folder has one role, and imports only from those below it:
 
     app.py         the program: composition, and the only module that reads the clock and the environment
     cli/           commands, their options, and what a person sees at the terminal
+    series.py      many runs from one recipe; job_process.py: jobs in processes of their own
+    jobs.py        train, evaluate, export: plain functions of an order and a machine
     zoo/           classifiers that were trained already; how an entry is checked, tried and added
     comparison/    what learned tables gain, from a ladder of evaluated runs
     paper/         the seed paper's own method

@@ -9,21 +9,19 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from shared.bundle import BUNDLE_NAME, Bundle, Expected, Golden, InputGeometry, Selftest, selftest_sha256
-from shared.errors import PeerError
 from shared.jpeg import Stream
 from trainer.data import Dataset, Split, SplitName
 from trainer.encoding import streams
 from trainer.encoding.encodings import dequantised, steps_of
 from trainer.encoding.files import Encoding
-from trainer.errors import RecipeError, RunError
+from trainer.errors import RunError
 from trainer.evaluation.evaluation import Evaluated, Evaluation, decode, evaluate
 from trainer.export.classifier import OnnxClassifier, check_parity
 from trainer.export.golden import GoldenPictures, golden, golden_pictures
 from trainer.export.int8 import EightBits, eight_bits
-from trainer.export.model_folder import ModelFiles
+from trainer.export.model_folder import ModelFiles, described, read_description
 from trainer.export.onnx_graph import to_onnx
 from trainer.models import DctNet
 from trainer.recipes.recipe import PaperRecipe
@@ -146,8 +144,8 @@ def write_bundle(
         RecipeError: family or counter is none a bundle can have.
     """
     files = ModelFiles(parts.model, parts.labels, golden_frames, twin.model if twin.holds else None)
-    try:
-        bundle = Bundle(
+    bundle = described(
+        lambda: Bundle(
             family=family,
             counter=counter,
             min_counter=min_counter,
@@ -161,10 +159,9 @@ def write_bundle(
                 seed=selftest_seed,
                 sha256=selftest_sha256(parts.encoding, parts.width, parts.height, selftest_seed),
             ),
-        )
-    except ValidationError as error:
-        fault = error.errors()[0]
-        raise RecipeError(f"no bundle can have that {fault['loc'][0]}: {fault['msg']}") from error
+        ),
+        "bundle",
+    )
     files.write(folder, BUNDLE_NAME, bundle.to_bytes())
     return bundle
 
@@ -175,8 +172,5 @@ def read_bundle(folder: Path) -> tuple[Bundle, ModelFiles]:
     Raises:
         RunError: a file is missing or is not the one the bundle names.
     """
-    try:
-        bundle = Bundle.from_bytes((folder / BUNDLE_NAME).read_bytes())
-    except (OSError, PeerError) as error:
-        raise RunError(f"{folder} is no bundle folder: {error}") from error
+    bundle = read_description(folder / BUNDLE_NAME, Bundle.from_bytes, "is no bundle folder")
     return bundle, ModelFiles.read(folder, bundle.classifier)

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from shared.bundle import FALLBACK_NAME, ExpectedOfTables, Fallback, Golden, InputGeometry
-from shared.errors import PeerError
 from shared.jpeg import Decoder, Stream
 from trainer.data import Dataset, Split, SplitName
 from trainer.diff_jpeg import Planes, coefficients
@@ -22,13 +21,12 @@ from trainer.encoding.encodings import dequantised, of_standard, of_steps, steps
 from trainer.encoding.files import Encoding
 from trainer.encoding.random_tables import RandomTables, quantised
 from trainer.encoding.streams import Levels
-from trainer.errors import RecipeError, RunError
 from trainer.evaluation.evaluation import Evaluation, evaluate
 from trainer.export.bundle import PARITY_FRAMES, PARITY_TOLERANCE, promise, served_net
 from trainer.export.classifier import OnnxClassifier, check_parity
 from trainer.export.golden import GoldenPictures, golden, golden_pictures
 from trainer.export.int8 import EightBits, eight_bits
-from trainer.export.model_folder import ModelFiles
+from trainer.export.model_folder import ModelFiles, described, read_description
 from trainer.export.onnx_graph import to_onnx
 from trainer.training.run_dir import Finished
 from trainer.whole_file import write_whole
@@ -153,17 +151,16 @@ def write_fallback(
         RecipeError: family is none that there can be.
     """
     files = ModelFiles(parts.model, parts.labels, golden_frames, twin.model if twin.holds else None)
-    try:
-        fallback = Fallback(
+    fallback = described(
+        lambda: Fallback(
             family=family,
             created_at=created_at,
             input=InputGeometry(width=parts.width, height=parts.height),
             classifier=files.ref,
             expected=tuple(ExpectedOfTables(tables=of.tables, **dict(promise(of))) for of in measured.of_tables),
-        )
-    except ValidationError as error:
-        fault = error.errors()[0]
-        raise RecipeError(f"no fallback can have that {fault['loc'][0]}: {fault['msg']}") from error
+        ),
+        "fallback",
+    )
     files.write(folder, FALLBACK_NAME, fallback.to_bytes())
     return fallback
 
@@ -174,10 +171,7 @@ def read_fallback(folder: Path) -> tuple[Fallback, ModelFiles]:
     Raises:
         RunError: a file is missing or is not the one that fallback.json names.
     """
-    try:
-        fallback = Fallback.from_bytes((folder / FALLBACK_NAME).read_bytes())
-    except (OSError, PeerError) as error:
-        raise RunError(f"{folder} holds no fallback: {error}") from error
+    fallback = read_description(folder / FALLBACK_NAME, Fallback.from_bytes, "holds no fallback")
     return fallback, ModelFiles.read(folder, fallback.classifier)
 
 

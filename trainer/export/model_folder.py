@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
+
+from pydantic import ValidationError
 
 from shared.bundle import (
     BUNDLE_NAME,
@@ -17,8 +20,10 @@ from shared.bundle import (
     Golden,
 )
 from shared.errors import PeerError
-from trainer.errors import RunError
+from trainer.errors import RecipeError, RunError
 from trainer.whole_file import write_whole
+
+_Description = TypeVar("_Description")
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,37 @@ class ModelFiles:
         labels = json.dumps(list(self.labels)).encode()
         files = {MODEL_NAME: self.model, LABELS_NAME: labels, GOLDEN_NAME: self.golden.to_bytes()}
         return files if self.int8 is None else files | {INT8_NAME: self.int8}
+
+
+def described(make: Callable[[], _Description], kind: str) -> _Description:
+    """A description of our own making.
+
+    Args:
+        kind: what it describes, for the message.
+
+    Raises:
+        RecipeError: a name or number in it is none that there can be.
+    """
+    try:
+        return make()
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise RecipeError(f"no {kind} can have that {fault['loc'][0]}: {fault['msg']}") from error
+
+
+def read_description(path: Path, parse: Callable[[bytes], _Description], kind: str) -> _Description:
+    """The description in a folder.
+
+    Args:
+        kind: what the folder should hold, for the message.
+
+    Raises:
+        RunError: it is missing or damaged.
+    """
+    try:
+        return parse(path.read_bytes())
+    except (OSError, PeerError) as error:
+        raise RunError(f"{path.parent} {kind}: {error}") from error
 
 
 def _checked(path: Path, digest: str) -> bytes:

@@ -1,11 +1,11 @@
 """Where a training computes: its device and number format, and its share of the work where several processes train.
 
 Nets, batches and tables live on the device; the real codec stays on the CPU. Several processes train one net: each
-takes its part of every batch, then gradients are averaged by one explicit all-reduce. DistributedDataParallel would
+takes its share of every batch, then gradients are averaged by one explicit all-reduce. DistributedDataParallel would
 overlap that with the backward pass, but it wraps one net and knows no `torch.autograd.grad`; here tables learn beside
 the net, the price of a byte starts from such gradients, and checkpoints must not depend on the number of processes.
 
-Batch normalisation uses each process's own part of a batch; `average_buffers` makes the running statistics agree.
+Batch normalisation uses each process's own share of a batch; `average_buffers` makes the running statistics agree.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -97,7 +97,7 @@ class Compute:
             raise RecipeError(f"optimiser.batch = {batch} cannot be shared equally by {self.world} processes")
 
     def share(self, rows: Tensor) -> Tensor:
-        """This process's part of a batch (its first dimension)."""
+        """This process's share of a batch (its first dimension)."""
         return rows.tensor_split(self.world)[self.rank]
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
