@@ -58,7 +58,7 @@ class LadderResults:
         }
 
     def evaluations(self, cell: Cell) -> list[Evaluation]:
-        """Of a cell's runs."""
+        """The evaluations of a cell's runs."""
         return [run.evaluated.evaluation for run in self.cells[cell]]
 
     def is_of_jpeg(self, ablation: Cell) -> bool:

@@ -31,7 +31,7 @@ class Sample:
         return sorted(cell for cell in self.cells if cell.kind is kind)
 
     def figures(self, cell: Cell) -> tuple[float, float]:
-        """Scan bytes and accuracy."""
+        """Scan bytes and accuracy of a cell."""
         at = self.cells.index(cell)
         return float(self.scan_bytes[at]), float(self.accuracy[at])
 
@@ -68,7 +68,7 @@ class Resampler:
         return self._sample(self._right.mean(0), self._scan_bytes.mean(0), np.ones(self._seeds))
 
     def drawn(self, count: int, seed: int) -> Iterator[Sample]:
-        """So many samples, the same for the same seed."""
+        """Draw `count` samples; the same seed gives the same ones."""
         rng = np.random.default_rng(seed)
         frames = len(self._right)
         for start in range(0, count, CHUNK):

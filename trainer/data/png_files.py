@@ -1,4 +1,4 @@
-"""Held-out pictures as PNG files for a simulated camera: DIR/<label>/<index>.png."""
+"""Pictures of a data set as PNG files for a simulated camera: DIR/<label>/<index>.png."""
 
 import json
 from collections.abc import Callable

@@ -39,7 +39,7 @@ class Pictures:
     measure_on: Split
 
     def fitted(self, encoding: Encoding) -> Encoding:
-        """With Huffman tables for these pictures."""
+        """The encoding with Huffman tables fitted to the training pictures."""
         return streams.with_fitted_huffman(encoding, self.fit_on)
 
     def frame_bytes(self, encoding: Encoding) -> float:

@@ -15,14 +15,14 @@ TABLES_NAME, SETTINGS_NAME = "tables.jpg", "encoder.json"
 
 
 def write_encoding(encoding: Encoding, folder: Path) -> None:
-    """Write both files."""
+    """Write an encoding's two files."""
     settings = json.dumps(encoding.settings.to_json(), indent=2).encode() + b"\n"
     write_whole(folder / TABLES_NAME, lambda file: file.write(encoding.tables.to_stream()))
     write_whole(folder / SETTINGS_NAME, lambda file: file.write(settings))
 
 
 def read_encoding(folder: Path) -> Encoding:
-    """Read both files.
+    """Read an encoding from its two files.
 
     Raises:
         RunError: one is missing or damaged.

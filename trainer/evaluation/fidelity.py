@@ -18,7 +18,7 @@ class Fidelity:
     """Likeness of each decoded picture to its original.
 
     Args:
-        psnr_db: float64 (n,), over all RGB samples; a picture without any error counts as one with a single error of 1.
+        psnr_db: float64 (n,), over all RGB values; a picture without any error counts as one with a single error of 1.
         ssim: float64 (n,), mean over R, G and B (Wang et al. 2004: Gaussian window, sigma 1.5, 11 x 11).
     """
 
@@ -29,7 +29,7 @@ class Fidelity:
 def fidelity(files: Sequence[bytes], pixels: NDArray[np.uint8]) -> Fidelity:
     """Decode interchange streams as any viewer would, and compare them with their originals in RGB.
 
-    The decoder is libjpeg's with its defaults: inverse DCT, smooth chroma upsampling, samples rounded and clipped.
+    The decoder is libjpeg's with its defaults: inverse DCT, smooth chroma upsampling, values rounded and clipped.
 
     Args:
         pixels: the originals, uint8 (n, h, w, 3), RGB, sides of at least 11 pixels.
@@ -40,7 +40,7 @@ def fidelity(files: Sequence[bytes], pixels: NDArray[np.uint8]) -> Fidelity:
 
 
 def likeness(pixels: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> Fidelity:
-    """The same for pictures that were decoded otherwise; both uint8 (n, h, w, 3), RGB."""
+    """Compare pictures with their originals in RGB, however they were decoded; both uint8 (n, h, w, 3)."""
     chunks = [slice(start, start + CHUNK) for start in range(0, len(pixels), CHUNK)]
     return _joined(
         [Fidelity(_psnr_db(pixels[rows], decoded[rows]), _ssim(pixels[rows], decoded[rows])) for rows in chunks]

@@ -45,7 +45,7 @@ class Exportable:
 
     @classmethod
     def of(cls, bundle: Bundle, files: ModelFiles) -> Self:
-        """Those of a bundle folder."""
+        """The encoding and classifier of a bundle folder."""
         return cls(bundle.encoding, files.model, files.labels, bundle.input.height, bundle.input.width)
 
 
@@ -115,7 +115,7 @@ def twin_of(parts: Exportable, dataset: Dataset) -> EightBits:
 
 
 def promise(measured: Evaluation) -> Expected:
-    """What a description says of an evaluation."""
+    """The expected figures that a description holds, from an evaluation."""
     return Expected(
         bytes_p50=measured.scan.p50,
         bytes_p95=measured.scan.p95,

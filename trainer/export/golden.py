@@ -65,5 +65,5 @@ def _fitting(frames: Sequence[bytes]) -> int:
 
 
 def _shortest(row: NDArray[np.float32]) -> tuple[float, ...]:
-    """The same numbers; written down, a float32 needs fewer digits than a double."""
+    """The numbers as doubles that need no more digits in text than a float32 does."""
     return tuple(float(str(value)) for value in row)

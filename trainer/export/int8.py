@@ -50,7 +50,7 @@ class EightBits:
         return self.float_right - self.right <= LOSS_MAX * self.n
 
     def describe(self) -> str:
-        """Both figures, and what follows."""
+        """Say both accuracies, and whether the twin is exported."""
         verdict = "exported" if self.holds else f"left out: it may lose {LOSS_MAX:.1%}"
         accuracy, float_accuracy = self.right / self.n, self.float_right / self.n
         figures = f"accuracy {accuracy:.2%}, in float32 {float_accuracy:.2%} (validation, n = {self.n})"
@@ -111,7 +111,7 @@ def quantised(model: bytes, inputs: Inputs, exact: Collection[str] = (), in_floa
 
 
 class _Batches:
-    """Inputs as the quantiser asks for them."""
+    """Gives inputs in batches, as ONNX Runtime's quantiser asks for them."""
 
     def __init__(self, inputs: Inputs) -> None:
         self._batches = _slices(inputs)

@@ -28,7 +28,7 @@ _Description = TypeVar("_Description")
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """What lies beside a description.
+    """The files that lie beside a description.
 
     Args:
         model: serialised ONNX.
@@ -64,7 +64,7 @@ class ModelFiles:
 
     @classmethod
     def read(cls, folder: Path, ref: ClassifierRef) -> Self:
-        """The files back again.
+        """Read the files.
 
         Raises:
             RunError: one is missing or is not the file that the digests name.

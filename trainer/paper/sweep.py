@@ -24,7 +24,7 @@ class SweepPoint:
 
 
 def points_of(recipe: PaperRecipe) -> list[SweepPoint]:
-    """Baselines first, in the recipe's order."""
+    """All points of a sweep: the baselines first, each kind in the recipe's order."""
     baselines = [SweepPoint(f"jpeg-{quality:g}", StandardGoal(quality=quality)) for quality in recipe.sweep.qualities]
     learned = [SweepPoint(f"jcc-{weight:g}", PenalisedGoal(weight=weight)) for weight in recipe.sweep.weights]
     return baselines + learned

@@ -14,7 +14,7 @@ Batch = Annotated[int, Field(ge=2, le=65_536)]
 
 
 class WideResNetSection(Section):
-    """See `trainer.models.wide_resnet.WideResNetConfig`."""
+    """A wide residual net; its keys are those of `trainer.models.wide_resnet.WideResNetConfig`."""
 
     kind: Literal["wide-resnet"]
     depth: Annotated[int, Field(ge=10, le=100, multiple_of=2)] = 28
@@ -29,7 +29,7 @@ class WideResNetSection(Section):
 
 
 class DeconvolutionRfaSection(Section):
-    """See `trainer.models.deconvolution_rfa.DeconvolutionRfaConfig`."""
+    """A ResNet-50 on coefficients; `width` is that of `trainer.models.deconvolution_rfa.DeconvolutionRfaConfig`."""
 
     kind: Literal["deconvolution-rfa"]
     width: Annotated[int, Field(ge=2, le=256)] = 64

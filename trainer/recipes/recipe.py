@@ -22,7 +22,7 @@ RECIPE_LIMIT_BYTES = 64 * 1024
 
 
 class Net(Section):
-    """See `trainer.models.DctNetConfig`."""
+    """A serving net; its keys are those of `trainer.models.DctNetConfig`."""
 
     kind: Annotated[BodyKind, Field(strict=False)] = BodyKind.RESIDUAL  # a text in the file
     widths: Annotated[list[Annotated[int, Field(ge=4, le=2048)]], Field(min_length=1, max_length=5)]
@@ -169,7 +169,7 @@ class Recipe(Section):
 
     @property
     def epochs(self) -> int:
-        """Of any run."""
+        """How many epochs a run has that starts from nothing."""
         return self.optimiser.epochs
 
     @model_validator(mode="after")

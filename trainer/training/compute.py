@@ -145,7 +145,7 @@ class Compute:
         return held[0]
 
     def leave(self) -> None:
-        """Say goodbye to the other processes, at the end of the program."""
+        """Leave the group of processes, at the end of the training."""
         if self.world > 1:
             distributed.destroy_process_group()
 

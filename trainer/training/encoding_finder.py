@@ -20,7 +20,7 @@ HUFFMAN_FRAMES = 50_000  # as in the paper
 
 
 class EncodingFinder:
-    """Finds it on real streams; all processes find the first one's.
+    """Finds encodings on real streams; all processes end with what the first one found.
 
     Raises:
         BudgetError: the goal's budget is outside what any tables can reach on this data set.
@@ -36,11 +36,11 @@ class EncodingFinder:
 
     @property
     def needs_net(self) -> bool:
-        """Whether the net must be warm before it can be told."""
+        """Whether a net that has warmed up is needed to find the encoding."""
         return isinstance(self._goal, SensitivityGoal | LearnedGoal)
 
     def before_training(self) -> Encoding:
-        """What the goal fixes; else ordinary JPEG to warm up on."""
+        """The encoding that the goal fixes, or else ordinary JPEG for the warm-up."""
         goal = self._goal
         if not isinstance(goal, StandardGoal):
             return of_standard(self._recipe.tables.warm_up_quality)
@@ -76,7 +76,7 @@ class EncodingFinder:
         return self._goal.budget
 
     def _final(self, encoding: Encoding) -> Encoding:
-        """With Huffman tables for all training pictures, and the first process's: roundings may fall otherwise."""
+        """Fit the Huffman tables to the training pictures; processes take the first one's, as roundings may differ."""
         encoding = streams.with_fitted_huffman(encoding, self._huffman_fit_on)
         stream, settings = self._compute.agreed((encoding.tables.to_stream(), encoding.settings.to_json()))
         return Encoding(TableSet.from_stream(stream), EncoderSettings.from_json(settings))

@@ -43,7 +43,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Follow the gradients that are there."""
+        """Take one step for all weights that have a gradient."""
         loss = None
         if closure is not None:
             with torch.enable_grad():

@@ -64,7 +64,7 @@ class TableLearner:
 
     @property
     def steps(self) -> Tensor:
-        """Today's steps, float (3, 64), not rounded."""
+        """The quantisation steps as learned so far, float (3, 64), not rounded."""
         return self.tables.log_steps.detach().exp()
 
     def step(
@@ -86,7 +86,7 @@ class TableLearner:
         return self._compute.mean(task_loss.item())
 
     def refit(self) -> RateFit:
-        """Fit the rate model to true bits of today's tables; error measured on the half that the fit did not see."""
+        """Fit the rate model to true bits of today's tables; its error is that on the half that the fit did not see."""
         encoding = streams.with_fitted_huffman(of_steps(self.tables.steps), self._sample)
         levels = streams.quantise(encoding, self._sample)
         true_bits = torch.from_numpy(8.0 * streams.scan_bytes(encoding, self._sample.pixels)).float()

@@ -18,7 +18,7 @@ from trainer.export.classifier import check_parity
 from trainer.export.golden import GENERATED
 from trainer.whole_file import write_whole
 
-BUDGET_BYTES = 20 * 2**20  # of the whole zoo: everyone who clones the repository carries it
+LIMIT_BYTES = 20 * 2**20  # of the whole zoo: everyone who clones the repository carries it
 
 
 class Origin(BaseModel):
@@ -52,12 +52,12 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """What it is called: its folder's name."""
+        """Its name, which is its folder's."""
         return self.folder.name
 
     @property
     def evaluation(self) -> Evaluation:
-        """The figures alone."""
+        """Its figures, without the outcome of each frame."""
         return self.evaluated.evaluation
 
 
@@ -93,8 +93,8 @@ def add(zoo: Path, name: str, bundle_folder: Path, evaluated: Evaluated, made_by
     """Make an entry of an exported bundle; bundle.json comes last, so an entry that has one is whole.
 
     Raises:
-        RunError: the evaluation is another bundle's, golden frames show a data set's pictures, the zoo would take more
-            than its budget, or the name is taken.
+        RunError: the evaluation is another bundle's, golden frames show a data set's pictures, the zoo would exceed its limit,
+            or the name is taken.
     """
     bundle, files = read_bundle(bundle_folder)
     folder = zoo / name
@@ -104,8 +104,8 @@ def add(zoo: Path, name: str, bundle_folder: Path, evaluated: Evaluated, made_by
     _check_shows_nothing(bundle, files.golden)
     names = (*bundle.classifier.files, BUNDLE_NAME)  # the bundle last
     size = size_bytes(zoo) + sum((bundle_folder / file).stat().st_size for file in names)
-    if size > BUDGET_BYTES:
-        raise RunError(f"with {name} the zoo would take {size / 2**20:.1f} MiB, over {BUDGET_BYTES / 2**20:.0f}")
+    if size > LIMIT_BYTES:
+        raise RunError(f"with {name} the zoo would take {size / 2**20:.1f} MiB, over {LIMIT_BYTES / 2**20:.0f}")
     folder.mkdir(parents=True, exist_ok=True)
     write_evaluation(folder, evaluated)
     origin = Origin(made_by=made_by).model_dump_json(indent=2).encode() + b"\n"

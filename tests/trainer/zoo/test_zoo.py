@@ -33,7 +33,7 @@ from trainer.export.golden import CLEAREST, GENERATED, GoldenPictures
 from trainer.export.onnx_graph import to_onnx
 from trainer.models import DctNet, DctNetConfig
 from trainer.recipes import recipe as recipes
-from trainer.zoo.entry import BUDGET_BYTES, size_bytes
+from trainer.zoo.entry import LIMIT_BYTES, size_bytes
 
 SHIPPED = Path(trainer.zoo.__file__).parent
 PROGRAM = Path(sys.executable).with_name("dctwire-trainer")
@@ -86,7 +86,7 @@ def _zoo_command(*arguments: str | Path) -> str:
 def test_every_shipped_entry_proves_itself_and_together_they_stay_small():
     for entry in zoo.entries(SHIPPED):
         assert zoo.check(entry) <= export.PARITY_TOLERANCE
-    assert size_bytes(SHIPPED) <= BUDGET_BYTES
+    assert size_bytes(SHIPPED) <= LIMIT_BYTES
 
 
 @pytest.mark.parametrize("entry", zoo.entries(SHIPPED), ids=lambda entry: entry.name)
@@ -188,7 +188,7 @@ def test_an_entry_is_not_written_over(entry, bundle_folder):
 
 def test_a_zoo_does_not_outgrow_its_budget(tmp_path, bundle_folder):
     (tmp_path / "large").mkdir()
-    (tmp_path / "large" / "bundle.json").write_bytes(bytes(BUDGET_BYTES))
+    (tmp_path / "large" / "bundle.json").write_bytes(bytes(LIMIT_BYTES))
     with pytest.raises(RunError, match="over 20"):
         zoo.add(tmp_path, "gate-40", bundle_folder, _evaluated(bundle_folder), MADE_BY)
 
