@@ -19,7 +19,7 @@ NATIVE := $(shell find shared/jpeg/native -name '*.rs' -o -name 'Cargo.*' 2>/dev
 TRIPLE = $(shell rustc -vV | sed -n 's/host: //p')
 FOLDERS := shared sensor_client cloud_server trainer harness tests benchmarks deploy
 
-.PHONY: help setup setup-bench demo stop test test-system test-attacks test-sensor check format lint types contracts rust sanitize memcheck test-arm64 bench results clean
+.PHONY: help setup setup-bench demo stop test test-system test-attacks test-sensor coverage check format lint types contracts rust sanitize memcheck test-arm64 bench results clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,13 @@ test-attacks: .venv/ready ## Many more hostile frames, and requests made up from
 
 test-sensor: .venv-sensor/ready ## The sensor's tests in an environment with nothing but what a sensor needs
 	.venv-sensor/bin/pytest tests/sensor_client tests/shared/wire
+
+# The tests of each rule that pyproject.toml lists, and no others: a rule is covered by the tests that are its own.
+RULES = $(shell sed -n '/^\[tool.coverage.run\]/,/^\[tool.coverage.report\]/s/^ *"\(.*\)",$$/\1/p' pyproject.toml)
+coverage: .venv/ready ## Every branch of the pure rules is taken by the tests beside them
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest --quiet $(foreach rule,$(RULES),tests/$(dir $(rule))test_$(notdir $(rule)))
+	@$(BIN)/coverage report
 
 check: format lint types contracts rust test ## Everything that CI checks
 

@@ -16,6 +16,8 @@ from tests.cloud_server.harness.devices import Device
 from tests.cloud_server.harness.frames import batch_with_scans, frame, tables
 from tests.cloud_server.harness.process import ServerProcess
 
+pytestmark = pytest.mark.system
+
 CONNECTIONS = 64
 
 

@@ -17,6 +17,8 @@ from tests.cloud_server.harness.problems import assert_problem
 from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 from tests.cloud_server.harness.waiting import wait_until
 
+pytestmark = pytest.mark.system
+
 RECOVERED_SECONDS = 60.0
 
 

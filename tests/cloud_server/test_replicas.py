@@ -18,6 +18,8 @@ from tests.cloud_server.harness.process import ServerProcess
 from tests.cloud_server.harness.server import ServerHarness
 from tests.cloud_server.harness.waiting import wait_until
 
+pytestmark = pytest.mark.system
+
 PICKED_UP_SECONDS = 20.0
 
 
