@@ -6,7 +6,7 @@ import gc
 import json
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -21,6 +21,7 @@ from cloud_server.api.http.limits import HttpLimits
 from cloud_server.api.http.protocol import TURNED_AWAY
 from cloud_server.api.operator.plane import OperatorLimits, operator_plane
 from cloud_server.api.ops.plane import ops_plane
+from cloud_server.background import Background
 from cloud_server.errors import StorageError
 from cloud_server.feedback.labels import Labels
 from cloud_server.feedback.reasons import SampleCaps, SampleRules
@@ -57,8 +58,6 @@ from cloud_server.storage.data_lock import DataLock
 from cloud_server.storage.database import Database
 from cloud_server.storage.migrating import migrate
 
-HOUSEKEEPING_SECONDS = 5.0
-FOLLOW_SECONDS = 1.0
 _log = structlog.get_logger()
 
 
@@ -79,6 +78,15 @@ class System:
         self._build_models(keys)
         self._build_feedback()
         self._build_inference(loop)
+        self._background = Background(
+            routing=self._routing,
+            signed_files=self._signed_files,
+            devices=self._devices,
+            assignments=self._assignments,
+            replicas=self._replicas,
+            spending=self._spending,
+            sample_store=self._sample_store,
+        )
         self._bodies = BodyMemory(settings.bodies_max_bytes)
         tuf_files = TufFiles(self._database)
         self.device = self._device_listener(tuf_files)
@@ -231,9 +239,7 @@ class System:
             works = (
                 self._sampler.run(),
                 self._retention.run(partial(self._replicas.may_lead, Lease.RETENTION)),
-                _every(FOLLOW_SECONDS, self._follow),
-                _every(FOLLOW_SECONDS, self._heartbeat),
-                _every(HOUSEKEEPING_SECONDS, self._housekeep),
+                *self._background.works(),
             )
             tasks += [asyncio.create_task(work) for work in works]
             yield
@@ -261,7 +267,7 @@ class System:
         await self._routing.load({family: one.counter for family, one in self._assignments.by_family().items()})
         await self._signed_files.refresh()
         await self._sample_store.refresh()
-        await self._replicas.note(self._routing.serves())
+        await self._background.heartbeat()
         self.health.is_started = True
         self._write_addresses()
 
@@ -318,23 +324,6 @@ class System:
         self.metrics.samples_bytes.set(self._sample_store.stored_bytes)
         self.metrics.queue_depth.set(self._ingest.depth)
 
-    async def _follow(self) -> None:
-        """Take over what other processes published and assigned."""
-        await self._routing.sync()
-        await self._assignments.load()
-
-    async def _heartbeat(self) -> None:
-        """Tell other processes what this one serves; beside `_follow`, which may wait for a classifier."""
-        await self._replicas.note(self._routing.serves())
-
-    async def _housekeep(self) -> None:
-        """Save when devices were seen and what they spent; where it is our turn, keep the timestamp fresh."""
-        await self._devices.save()
-        await self._spending.share()
-        await self._sample_store.refresh()
-        if await self._replicas.may_lead(Lease.SIGNING):
-            await self._signed_files.refresh()
-
     def _write_addresses(self) -> None:
         partial_path = self._addresses_path.with_suffix(".partial")
         partial_path.write_text(json.dumps(self.addresses()) + "\n")
@@ -346,16 +335,6 @@ class System:
         self._loader.shutdown()
         self._database.close()
         self._lock.release()
-
-
-async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    """Do `work` every so many seconds; an error is logged, and the work tried again the next time."""
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await work()
-        except Exception as error:  # noqa: BLE001 - tried again in a few seconds
-            _log.error("housekeeping-failed", exc_info=error)
 
 
 def _no_meter(_exchange: Exchange) -> None:
