@@ -1,11 +1,175 @@
-"""The door to uvicorn: nobody else goes through. What the protocol does is tested over sockets, beside this file."""
+"""A connection's deadlines, on a clock that the test moves; and the door to uvicorn: nobody else goes through.
+
+What the protocol does besides is tested over sockets, beside this file.
+"""
 
 import ast
+import asyncio
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
 
 import cloud_server
+from cloud_server.api.http.body_memory import BodyMemory
+from cloud_server.api.http.limits import REST_MAX_SECONDS, HttpLimits
+from cloud_server.api.http.protocol import MeteredProtocol
+from tests.cloud_server.harness.fake_time import FakeTimeLoop
+
+HEAD_SECONDS, WRITE_SECONDS, KEEP_ALIVE_SECONDS = 5.0, 7.0, 1000
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"
 
 _ROOT = Path(cloud_server.__file__).parent
+
+
+class FakeTransport(asyncio.Transport):
+    """A connection whose peer takes everything; notes whether it was aborted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.is_aborted = False
+
+    def write(self, data: Any) -> None:
+        self.written += bytes(data)
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    def is_closing(self) -> bool:
+        return self.is_aborted
+
+    def pause_reading(self) -> None:
+        """Nothing: the test decides what arrives."""
+
+    def resume_reading(self) -> None:
+        """Nothing: the test decides what arrives."""
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
+
+
+async def answer_at_once(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """An application that reads no body."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body"})
+
+
+@pytest.fixture
+def loop() -> Iterator[FakeTimeLoop]:
+    made = FakeTimeLoop()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def transport() -> FakeTransport:
+    return FakeTransport()
+
+
+@pytest.fixture
+def connection(loop: FakeTimeLoop, transport: FakeTransport) -> MeteredProtocol:
+    """A new connection, of a server without other limits than its deadlines."""
+    limits = HttpLimits(
+        head_max_seconds=HEAD_SECONDS,
+        write_max_seconds=WRITE_SECONDS,
+        connections_max=10,
+        bodies=BodyMemory(1000),
+    )
+    config = uvicorn.Config(answer_at_once, lifespan="off", ws="none", timeout_keep_alive=KEEP_ALIVE_SECONDS)
+    made = MeteredProtocol(
+        lambda _exchange: None,
+        limits,
+        lambda: False,
+        config=config,
+        server_state=ServerState(),
+        app_state={},
+        _loop=loop,
+    )
+    made.connection_made(transport)
+    return made
+
+
+def test_a_head_must_arrive_in_time(connection: MeteredProtocol, loop: FakeTimeLoop, transport: FakeTransport) -> None:
+    connection.data_received(GET[:20])
+    loop.pass_time(HEAD_SECONDS - 0.1)
+    connection.data_received(GET[20:22])  # a byte now and then buys no time
+    assert not transport.is_aborted
+    loop.pass_time(0.2)
+    assert transport.is_aborted
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_connection_that_says_nothing_is_ended_as_one_whose_head_is_slow(
+    loop: FakeTimeLoop, transport: FakeTransport
+) -> None:
+    loop.pass_time(HEAD_SECONDS + 0.1)
+    assert transport.is_aborted
+
+
+def test_so_must_the_head_of_a_later_request(
+    connection: MeteredProtocol, loop: FakeTimeLoop, transport: FakeTransport
+) -> None:
+    connection.data_received(GET)
+    loop.pass_time(3 * HEAD_SECONDS)
+    assert transport.written.startswith(b"HTTP/1.1 200")
+    connection.data_received(GET[:20])
+    loop.pass_time(HEAD_SECONDS - 0.1)
+    assert not transport.is_aborted
+    loop.pass_time(0.2)
+    assert transport.is_aborted
+
+
+def test_the_rest_of_a_body_that_was_answered_must_arrive_in_time(
+    connection: MeteredProtocol, loop: FakeTimeLoop, transport: FakeTransport
+) -> None:
+    connection.data_received(POST + b"123")
+    loop.pass_time(0)
+    assert transport.written.startswith(b"HTTP/1.1 200")
+    loop.pass_time(REST_MAX_SECONDS - 0.1)
+    assert not transport.is_aborted
+    loop.pass_time(0.2)
+    assert transport.is_aborted
+
+
+def test_a_body_that_arrives_after_its_answer_costs_nothing(
+    connection: MeteredProtocol, loop: FakeTimeLoop, transport: FakeTransport
+) -> None:
+    connection.data_received(POST + b"123")
+    loop.pass_time(REST_MAX_SECONDS - 0.1)
+    connection.data_received(b"45")
+    loop.pass_time(REST_MAX_SECONDS)
+    assert not transport.is_aborted
+
+
+def test_a_peer_that_reads_nothing_has_its_time_and_one_that_reads_again_has_it_anew(
+    connection: MeteredProtocol, loop: FakeTimeLoop, transport: FakeTransport
+) -> None:
+    connection.data_received(GET)
+    for _ in range(2):
+        connection.pause_writing()
+        loop.pass_time(WRITE_SECONDS - 0.1)
+        connection.resume_writing()
+    loop.pass_time(WRITE_SECONDS)
+    assert not transport.is_aborted
+    connection.pause_writing()
+    loop.pass_time(WRITE_SECONDS + 0.1)
+    assert transport.is_aborted
+
+
+def test_a_connection_that_is_gone_has_no_deadlines_left(
+    connection: MeteredProtocol, loop: FakeTimeLoop, transport: FakeTransport
+) -> None:
+    connection.data_received(GET[:20])
+    connection.pause_writing()
+    connection.connection_lost(ConnectionResetError())
+    loop.pass_time(10 * HEAD_SECONDS)
+    assert not transport.is_aborted
 
 
 def importers(library: str) -> set[str]:
