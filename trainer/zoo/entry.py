@@ -93,8 +93,8 @@ def add(zoo: Path, name: str, bundle_folder: Path, evaluated: Evaluated, made_by
     """Make an entry of an exported bundle; bundle.json comes last, so an entry that has one is whole.
 
     Raises:
-        RunError: the evaluation is another bundle's, golden frames show a data set's pictures, the zoo would exceed its limit,
-            or the name is taken.
+        RunError: the evaluation is another bundle's, golden frames show a data set's pictures, the zoo would exceed
+            its limit, or the name is taken.
     """
     bundle, files = read_bundle(bundle_folder)
     folder = zoo / name
