@@ -24,20 +24,22 @@ class Answering:
     """Makes the answers of one micro-batch; `received_at_ns` (since 1970) is stored with them."""
 
     def __init__(self, lane: Lane, received_at_ns: int) -> None:
-        self._lane = lane
+        self._labels = lane.model.labels
+        self._model = lane.model.name
+        self._match = lane.match
+        self._tables = lane.tables
         self._received_at_ns = received_at_ns
 
     def offer(self, waiting: WaitingFrame, sequence: int, row: int, prediction: Prediction) -> Offer:
         """The answer to a frame with a number."""
-        lane = self._lane
         result = StoredResult(
             waiting.device.row_id,
             sequence,
-            lane.model.labels[prediction.label],
+            self._labels[prediction.label],
             round(prediction.confidence, 4),
-            lane.model.name,
-            lane.match.value,
-            lane.tables,
+            self._model,
+            self._match.value,
+            self._tables,
             self._received_at_ns,
         )
         return Offer(waiting, row, prediction, result)
@@ -46,10 +48,10 @@ class Answering:
         """The answer to a frame without a number; it has no id."""
         return FrameResult.model_construct(
             id="",
-            label=self._lane.model.labels[prediction.label],
+            label=self._labels[prediction.label],
             confidence=round(prediction.confidence, 4),
-            model=self._lane.model.name,
-            match=self._lane.match,
+            model=self._model,
+            match=self._match,
         )
 
 
