@@ -23,16 +23,13 @@ from trainer.diff_jpeg import Planes
 from trainer.encoding.encodings import dequantised
 from trainer.export.classifier import OnnxClassifier, check_parity
 from trainer.export.onnx_graph import to_onnx
-from trainer.models import BodyKind, DctNet, DctNetConfig
+from trainer.models import BodyKind, DctNet
+from trainer.models.sizes import SHAPES
 from trainer.training.fitting import parameter_count
 
 SECONDS = 40.0  # a size
 TOLERANCE = 1e-3
-SIZES = {
-    32: DctNetConfig(100, (96, 192)),
-    64: DctNetConfig(200, (64, 128, 256)),
-    224: DctNetConfig(1000, (64, 128, 256), blocks=3, expansion=1, kind=BodyKind.INVERTED),
-}
+SIZES = {side: SHAPES[side](classes) for side, classes in ((32, 100), (64, 200), (224, 1000))}
 
 
 @dataclass(frozen=True)
@@ -53,8 +50,8 @@ def main() -> int:
     torch.set_num_threads(1)
     figures: dict[str, float] = {}
     n = 0
-    for side, config in SIZES.items():
-        net = DctNet(config, torch.full((3, 64), 0.02)).eval()
+    for side, shape in SIZES.items():
+        net = DctNet(shape, torch.full((3, 64), 0.02)).eval()
         figures[f"parameters_{side}px"] = parameter_count(net)
         sides = contenders(net, side)
         rounds = measure({name: on_processor(one.work()) for name, one in sides.items()}, 1, SECONDS)

@@ -44,6 +44,7 @@ from cloud_server.inference.warm_up import BatchLimits
 from cloud_server.inference.workers import Workers
 from cloud_server.listeners import Listener, ListenerSettings
 from cloud_server.metrics import Metrics
+from cloud_server.open_storage import engine_of, keys_of, open_blobs
 from cloud_server.registry.assigning import Assigning
 from cloud_server.registry.catalogue import Catalogue
 from cloud_server.registry.label_sets import LabelSets
@@ -53,7 +54,6 @@ from cloud_server.registry.publishing import Publishing
 from cloud_server.registry.signed_files import ServerKeys, SignedFiles
 from cloud_server.registry.tuf_files import TufFiles
 from cloud_server.settings import ServerSettings
-from cloud_server.state import engine_of, keys_of, open_blobs
 from cloud_server.storage.data_lock import DataLock
 from cloud_server.storage.database import Database
 from cloud_server.storage.migrating import migrate

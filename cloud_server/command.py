@@ -17,8 +17,8 @@ from cloud_server.app import System, serve
 from cloud_server.errors import DatabaseUrlError, SchemaError, StorageError
 from cloud_server.listeners import allow_open_files
 from cloud_server.logs import logging_to
+from cloud_server.open_storage import engine_of, keys_of
 from cloud_server.settings import ServerSettings, described
-from cloud_server.state import engine_of, keys_of
 from cloud_server.storage.data_lock import DataInUseError, DataLock
 from cloud_server.storage.migrating import migrate
 from shared.trust import TrustError

@@ -1,4 +1,4 @@
-"""Files named by their SHA-256, created once and never changed; here, in a folder. `bucket` keeps them in S3."""
+"""Blobs: files named by their SHA-256, created once and never changed. Each place to keep them is a module beside."""
 
 import hashlib
 import os
@@ -138,52 +138,6 @@ class Blobs(ABC):
         return Path(name)
 
 
-class DirectoryBlobs(Blobs):
-    """Blobs in a folder: `ab/ab12..`, and `partial/` for what is on its way in."""
-
-    def __init__(self, directory: Path, sync: Callable[[int], None] = os.fsync) -> None:
-        self._directory = directory
-        super().__init__(directory / "partial", sync)
-
-    def __contains__(self, sha256: str) -> bool:
-        return self._place(sha256).exists()
-
-    def read(self, sha256: str) -> bytes:
-        with _missing_or_unreadable(sha256):
-            data = self._place(sha256).read_bytes()
-        require_digest(sha256, hashlib.sha256(data).hexdigest(), self._place(sha256))
-        return data
-
-    def path(self, sha256: str) -> Path:
-        path = self._place(sha256)
-        with _missing_or_unreadable(sha256):
-            digest = digest_of(path)
-        require_digest(sha256, digest, path)
-        return path
-
-    def delete(self, sha256: str) -> None:
-        with storage_errors(f"blob {sha256} cannot be deleted"):
-            self._place(sha256).unlink(missing_ok=True)
-
-    def keep(self, sha256: str, partial: Path) -> None:
-        final = self._place(sha256)
-        with storage_errors("the blob cannot be kept"):
-            final.parent.mkdir(exist_ok=True)
-            partial.replace(final)
-            for folder in (final.parent, final.parent.parent):
-                self._sync_directory(folder)
-
-    def _sync_directory(self, path: Path) -> None:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            self.sync(descriptor)
-        finally:
-            os.close(descriptor)
-
-    def _place(self, sha256: str) -> Path:
-        return self._directory / sha256[:2] / sha256
-
-
 @contextmanager
 def storage_errors(what: str) -> Iterator[None]:
     """Turns what the disk says into our error, once, where it enters."""
@@ -207,12 +161,3 @@ def require_digest(sha256: str, found: str, where: object) -> None:
     """
     if found != sha256:
         raise BlobDigestError(f"{where} has become {found}")
-
-
-@contextmanager
-def _missing_or_unreadable(sha256: str) -> Iterator[None]:
-    with storage_errors(f"blob {sha256} cannot be read"):
-        try:
-            yield
-        except FileNotFoundError as error:
-            raise BlobMissingError(sha256) from error

@@ -1,6 +1,5 @@
 """Table sets: what both ends of the wire must share to exchange frames without tables in them."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from shared.jpeg import annex_k, arguments, native
 from shared.jpeg.errors import InvalidTablesError
+from shared.jpeg.tables_id import tables_id_of
 
 
 class Sampling(StrEnum):
@@ -125,13 +125,13 @@ class TableSet:
 
     @cached_property
     def tables_id(self) -> str:
-        """First 8 bytes of the SHA-256 of `to_stream()`, in hex: what abbreviated frames name."""
-        return _short_hash(self.to_stream())
+        """The id of `to_stream()`, in hex: what abbreviated frames name."""
+        return tables_id_of(self.to_stream())
 
     @cached_property
     def quant_id(self) -> str:
-        """First 8 bytes of the SHA-256 of the stream without DHT, in hex: which classifier reads the levels."""
-        return _short_hash(native.write_tables(self.native_tables, with_huffman=False))
+        """The id of the stream without DHT, in hex: which classifier reads the levels."""
+        return tables_id_of(native.write_tables(self.native_tables, with_huffman=False))
 
     @cached_property
     def native_tables(self) -> arguments.Tables:
@@ -144,7 +144,3 @@ class TableSet:
 def quant_id_of(sampling: Sampling, quant: tuple[bytes, ...]) -> str:
     """The quant id of steps found in a frame."""
     return TableSet.standard(sampling=sampling).with_quant(quant).quant_id
-
-
-def _short_hash(stream: bytes) -> str:
-    return hashlib.sha256(stream).digest()[:8].hex()

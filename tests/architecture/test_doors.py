@@ -21,7 +21,7 @@ DOORS = {
     ("cloud_server", "onnxruntime"): {"cloud_server.inference.classifier"},
     ("cloud_server", "numpy"): {"cloud_server.inference", "cloud_server.answered"},
     ("cloud_server", "alembic"): {"cloud_server.storage.migrating", "cloud_server.storage.migrations"},
-    ("cloud_server", "obstore"): {"cloud_server.storage.bucket"},
+    ("cloud_server", "obstore"): {"cloud_server.storage.bucket_blobs"},
     ("cloud_server", "prometheus_client"): {"cloud_server.metrics", "cloud_server.command"},
     ("cloud_server", "pydantic_settings"): {"cloud_server.settings"},
     ("cloud_server", "fastapi"): {"cloud_server.api"},

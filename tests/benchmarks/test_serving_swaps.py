@@ -9,7 +9,8 @@ from cloud_server.cli.publishing import ModelFolder
 from cloud_server.errors import ClassifierError
 from cloud_server.inference.warm_up import BatchLimits
 from cloud_server.registry.loading import Loading
-from cloud_server.storage.blobs import BlobDigestError, DirectoryBlobs
+from cloud_server.storage.blobs import BlobDigestError
+from cloud_server.storage.directory_blobs import DirectoryBlobs
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from cloud_server.api.http.problems import Problems
 from cloud_server.api.operator.blobs import blobs_router
 from cloud_server.api.operator.call_log import CallLog
 from cloud_server.api.operator.fleet import assignments_router, claims_router, devices_router
-from cloud_server.api.operator.own_hosts import require_own_host
+from cloud_server.api.operator.operator_auth import require_own_host
 from cloud_server.api.operator.published import bundles_router, fallbacks_router, targets_router
 from cloud_server.api.operator.samples import samples_router
 from cloud_server.api.tuf import tuf_router

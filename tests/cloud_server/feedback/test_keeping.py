@@ -17,7 +17,7 @@ from cloud_server.feedback.recent_frames import RecentFrame
 from cloud_server.feedback.retention import Lifetimes, Retention
 from cloud_server.feedback.sample_store import Kept, NotKept, SampleStore
 from cloud_server.feedback.samples import SampleFilter, Samples
-from cloud_server.state import engine_of, open_blobs
+from cloud_server.open_storage import engine_of, open_blobs
 from cloud_server.storage.blobs import Blobs
 from cloud_server.storage.database import Database
 from cloud_server.storage.migrating import migrate

@@ -13,7 +13,7 @@ from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.quota import Quota, Rate
 from cloud_server.fleet.replicas import Lease, Replicas
 from cloud_server.fleet.spending import Spending
-from cloud_server.state import engine_of
+from cloud_server.open_storage import engine_of
 from cloud_server.storage.database import Database
 from cloud_server.storage.migrating import migrate
 from cloud_server.storage.schema import devices

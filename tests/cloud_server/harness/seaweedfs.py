@@ -10,7 +10,7 @@ from typing import Any
 import obstore
 from obstore.exceptions import BaseError
 
-from cloud_server.storage.bucket import Bucket
+from cloud_server.storage.bucket_blobs import Bucket
 from tests.cloud_server.harness.ports import free_ports
 from tests.cloud_server.harness.waiting import wait_until
 

@@ -19,8 +19,8 @@ from sqlalchemy import Connection
 from cloud_server.app import System
 from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.publishing import ModelFolder, initialise_trust, publish_folder
+from cloud_server.open_storage import engine_of
 from cloud_server.settings import ServerSettings
-from cloud_server.state import engine_of
 from tests.cloud_server.harness.devices import Device
 from tests.cloud_server.harness.engines import Embedded, Engine
 from tests.cloud_server.harness.metrics import Scrape

@@ -21,7 +21,7 @@ from cloud_server.inference.routing import Model, Published, RoutingTable
 from cloud_server.inference.storing import AnswerStore
 from cloud_server.inference.workers import Workers
 from cloud_server.metrics import Metrics
-from cloud_server.state import engine_of
+from cloud_server.open_storage import engine_of
 from cloud_server.storage.database import Database
 from cloud_server.storage.migrating import migrate
 from cloud_server.storage.rows.results import StoredResult

@@ -14,7 +14,7 @@ from cloud_server.inference.precision import Precision
 from cloud_server.inference.routing import Published
 from cloud_server.inference.warm_up import BatchLimits
 from cloud_server.registry.loading import Loading
-from cloud_server.storage.blobs import DirectoryBlobs
+from cloud_server.storage.directory_blobs import DirectoryBlobs
 from shared.bundle import GOLDEN_NAME, INT8_NAME, MODEL_NAME, Bundle, BundleError, Golden
 from tests.cloud_server.harness.bundles import named_anew, write_bundle, write_golden
 from tests.cloud_server.harness.classifiers import LABELS, burden, write_classifier

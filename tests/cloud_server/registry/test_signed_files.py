@@ -12,8 +12,8 @@ from sqlalchemy import Engine as Connector
 from sqlalchemy.exc import IntegrityError
 
 from cloud_server.cli.publishing import initialise_trust
+from cloud_server.open_storage import engine_of
 from cloud_server.registry.signed_files import ServerKeys, SignedFiles, show
-from cloud_server.state import engine_of
 from cloud_server.storage.database import Database
 from cloud_server.storage.migrating import migrate
 from shared.trust import Role, TrustError, add_target, load_key

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from cloud_server.errors import StorageError
-from cloud_server.state import open_blobs
-from cloud_server.storage.blobs import BlobDigestError, BlobMissingError, Blobs, DirectoryBlobs
-from cloud_server.storage.bucket import PART_BYTES, Bucket, BucketBlobs, Cache
+from cloud_server.open_storage import open_blobs
+from cloud_server.storage.blobs import BlobDigestError, BlobMissingError, Blobs
+from cloud_server.storage.bucket_blobs import PART_BYTES, Bucket, BucketBlobs, Cache
+from cloud_server.storage.directory_blobs import DirectoryBlobs
 from tests.cloud_server.harness.engines import Engine, Outgrown
 from tests.cloud_server.harness.server import settings
 

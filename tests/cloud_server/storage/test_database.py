@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy import Engine as Connector
 
 from cloud_server.errors import DatabaseUrlError, StorageError
-from cloud_server.state import engine_of
+from cloud_server.open_storage import engine_of
 from cloud_server.storage.database import QUEUE_MAX_JOBS, Database, insert_or_ignore
 from cloud_server.storage.engine import open_engine
 from cloud_server.storage.migrating import migrate

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from cloud_server.command import cli
 from cloud_server.errors import SchemaError
-from cloud_server.state import engine_of
+from cloud_server.open_storage import engine_of
 from cloud_server.storage.migrating import migrate
 from cloud_server.storage.schema import metadata
 from tests.cloud_server.harness.engines import Engine, Outgrown

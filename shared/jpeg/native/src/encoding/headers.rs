@@ -4,14 +4,14 @@ use crate::geometry::layout::Layout;
 use crate::syntax::markers::{self, write_marker, write_segment};
 use crate::syntax::table_segments::{write_dht, write_dqt};
 use crate::tables::table_set::TableSet;
-use crate::tables_id::{TablesId, APP10_TAG};
+use crate::tables_id::{TablesId, APP10_TAG, TABLES_ID_BYTES};
 
 /// Append what an abbreviated frame begins with: SOI, and an APP10 that names the tables.
 pub fn write_abbreviated_start(id: TablesId, out: &mut Vec<u8>) {
     write_marker(out, markers::SOI);
-    let mut claim = [0; 10];
-    claim[..2].copy_from_slice(&APP10_TAG);
-    claim[2..].copy_from_slice(&id);
+    let mut claim = [0; APP10_TAG.len() + TABLES_ID_BYTES];
+    claim[..APP10_TAG.len()].copy_from_slice(&APP10_TAG);
+    claim[APP10_TAG.len()..].copy_from_slice(&id);
     write_segment(out, markers::APP10, &claim);
 }
 

@@ -1,4 +1,7 @@
-"""Which Host the operator plane answers to: names that no stranger can point at it (DNS rebinding)."""
+"""Who may call the operator plane: requests to a Host of ours, a name that no stranger can point here (DNS rebinding).
+
+Nobody logs in yet: the plane listens on loopback. Whatever tells operators apart belongs here.
+"""
 
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address

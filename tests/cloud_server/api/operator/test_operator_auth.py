@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_server.api.operator.own_hosts import is_own
+from cloud_server.api.operator.operator_auth import is_own
 from shared.wire import ProblemCode
 from tests.cloud_server.harness.problems import assert_problem
 from tests.cloud_server.harness.server import ServerHarness, server_in_thread

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from cloud_server.settings import ServerSettings
-from cloud_server.storage.blobs import Blobs, DirectoryBlobs
-from cloud_server.storage.bucket import Bucket, BucketBlobs
+from cloud_server.storage.blobs import Blobs
+from cloud_server.storage.bucket_blobs import Bucket, BucketBlobs
+from cloud_server.storage.directory_blobs import DirectoryBlobs
 from cloud_server.storage.engine import Engine, open_engine
 
 
