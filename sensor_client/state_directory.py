@@ -56,7 +56,12 @@ class StateDirectory:
 
     @property
     def update_state_file(self) -> Path:
-        return self.path / "update-state.json"
+        """The file of the update state; one that an earlier program left under its own name is taken over first."""
+        path = self.path / "update-state.json"
+        earlier = self.path / "settled.json"
+        if earlier.exists() and not path.exists():
+            earlier.replace(path)
+        return path
 
     @property
     def trust(self) -> Path:

@@ -54,7 +54,7 @@ def next_state(state: State, event: Event, now: float, policy: Policy = DEFAULT_
             return _fetched(state, event, now, policy)
         case Proved():
             return _proved(state, event, policy)
-        case Failed():
+        case Failed():  # pragma: no branch
             return _failed(state, event, policy)
 
 
@@ -121,7 +121,7 @@ def _fetched(state: State, event: Verified | Unverified | Unfit, now: float, pol
             return _verified(state, event, policy)
         case Unverified():
             return _unverified(state, event, now, policy)
-        case Unfit():
+        case Unfit():  # pragma: no branch
             return _unfit(state, event)
 
 

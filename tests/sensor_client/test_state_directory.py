@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sensor_client.ota import UpdateStateFile
 from sensor_client.state_directory import Identity, StateDirectory, StateError
 from shared.wire import Enrolment
 from tests.sensor_client.device_plane import TOKEN
@@ -50,3 +51,14 @@ def test_a_place_that_cannot_be_a_directory_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(StateError, match="file"):
         StateDirectory(tmp_path / "file" / "device").make()
+
+
+def test_the_floor_that_an_earlier_program_noted_still_holds(tmp_path: Path) -> None:
+    (tmp_path / "settled.json").write_text(
+        '{"seq":1,"floor_counter":9,"activations":3,"refusals":0,"last_refused":null}'
+    )
+
+    kept = UpdateStateFile(StateDirectory(tmp_path).update_state_file).load()
+
+    assert (kept.seq, kept.floor_counter, kept.activations) == (1, 9, 3)
+    assert not (tmp_path / "settled.json").exists()

@@ -203,6 +203,15 @@ def test_a_failed_trial_returns_to_the_bundle_before_and_is_not_tried_again() ->
     assert next_state(state, Failed(V1.target, "why"), NOW, TRYING) == (state, ())
 
 
+def test_a_trial_that_fails_with_nothing_to_return_to_ends_where_it_is() -> None:
+    alone = replace(TRYING_V2, other=None)
+
+    state, actions = next_state(alone, Failed(V2.target, "why"), NOW, TRYING)
+
+    assert actions == (Save(),)
+    assert (state.active, state.kept.phase, state.kept.rejected_digests) == (V2, Running(), ())
+
+
 def test_only_the_latest_failed_bundles_are_remembered() -> None:
     trial = replace(TRYING_V2, kept=TRYING_V2.kept.model_copy(update={"rejected_digests": ("a", "b")}))
 

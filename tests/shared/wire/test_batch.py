@@ -79,3 +79,19 @@ def test_a_prefix_that_would_unfold_to_gigabytes_is_refused() -> None:
     assert len(Batch.from_bytes(longest).items) == BATCH_MAX_FRAMES
     with pytest.raises(BatchError, match="prefix has at most"):
         Batch(bytes(BATCH_MAX_PREFIX_BYTES + 1), items)
+
+
+@pytest.mark.parametrize("sequence", [-1, 2**63])
+def test_a_sequence_that_no_device_can_have_is_refused(sequence: int) -> None:
+    with pytest.raises(BatchError, match="a sequence number is out of range"):
+        Batch(b"p", (BatchItem(sequence, 0, b"s"),))
+
+
+def test_other_bytes_are_no_batch() -> None:
+    with pytest.raises(BatchError, match="begins with DWB1"):
+        Batch.from_bytes(b"DWB2" + bytes(8))
+
+
+def test_a_scan_taken_before_1970_cannot_be_written() -> None:
+    with pytest.raises(BatchError, match="-1 is negative"):
+        Batch(b"p", (BatchItem(0, -1, b"s"),)).to_bytes()
