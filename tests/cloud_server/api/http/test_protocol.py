@@ -16,7 +16,7 @@ from uvicorn.server import ServerState
 
 import cloud_server
 from cloud_server.api.http.body_memory import BodyMemory
-from cloud_server.api.http.limits import REST_MAX_SECONDS, HttpLimits
+from cloud_server.api.http.limits import HEAD_MAX_BYTES, REST_MAX_SECONDS, HttpLimits
 from cloud_server.api.http.protocol import MeteredProtocol
 from tests.cloud_server.harness.fake_time import FakeTimeLoop
 
@@ -123,6 +123,17 @@ def test_so_must_the_head_of_a_later_request(
     assert not transport.is_aborted
     loop.pass_time(0.2)
     assert transport.is_aborted
+
+
+def test_each_request_may_have_headers_as_long_as_the_first_had(
+    connection: MeteredProtocol, loop: FakeTimeLoop, transport: FakeTransport
+) -> None:
+    long = GET.replace(b"\r\n\r\n", b"\r\nLong: " + b"x" * (HEAD_MAX_BYTES * 2 // 3) + b"\r\n\r\n")
+    for _ in range(3):
+        connection.data_received(long)
+        loop.pass_time(0)
+        assert transport.written.startswith(b"HTTP/1.1 200")
+        transport.written = b""
 
 
 def test_the_rest_of_a_body_that_was_answered_must_arrive_in_time(
