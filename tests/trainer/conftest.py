@@ -5,5 +5,5 @@ import torch
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _one_torch_thread():
+def _one_torch_thread() -> None:
     torch.set_num_threads(1)

@@ -88,7 +88,7 @@ class Workplace:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> Workplace:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     """Both kinds of run, trained and exported."""
     place = Workplace(tmp_path_factory.mktemp("trainer"))
     place.must("train", "tiny.toml", "--tables", "standard", "--quality", "75", "--out", "v1")
@@ -98,14 +98,14 @@ def trained(tmp_path_factory) -> Workplace:
     return place
 
 
-def test_every_line_of_metrics_names_the_data_set_and_the_phase(trained):
+def test_every_line_of_metrics_names_the_data_set_and_the_phase(trained: Workplace) -> None:
     rows = [json.loads(line) for line in (trained.folder / "v2" / "metrics.jsonl").read_text().splitlines()]
     assert [row["phase"] for row in rows] == ["warm-up", "learn", "settle"]
     assert {(row["data"], row["n"]) for row in rows} == {(NAME, 512)}
     assert rows[-1]["scan_bytes"] == pytest.approx(110, rel=0.02)
 
 
-def test_a_bundle_folder_is_whole_and_proves_itself(trained):
+def test_a_bundle_folder_is_whole_and_proves_itself(trained: Workplace) -> None:
     bundle = Bundle.from_bytes((trained.folder / "b2" / "bundle.json").read_bytes())
     bundle.check_selftest()
     assert bundle.name == "gate/2"
@@ -114,7 +114,7 @@ def test_a_bundle_folder_is_whole_and_proves_itself(trained):
     assert len(json.loads((trained.folder / "b2" / "labels.json").read_text())) == 32
 
 
-def test_an_export_says_what_eight_bits_cost_and_its_golden_frames_may_show_noise(trained):
+def test_an_export_says_what_eight_bits_cost_and_its_golden_frames_may_show_noise(trained: Workplace) -> None:
     done = trained.must("export", "v2", "--counter", "2", "--family", "gate", "--golden", "generated", "--out", "b2n")
     held_out, noise = (
         Golden.from_bytes((trained.folder / name / "golden.json").read_bytes()) for name in ("b2", "b2n")
@@ -128,7 +128,7 @@ def test_an_export_says_what_eight_bits_cost_and_its_golden_frames_may_show_nois
     assert ("classifier-int8.onnx" in bundle.classifier.files) is twin.exists()
 
 
-def test_standard_bundles_keep_annex_k_and_learned_ones_do_not(trained):
+def test_standard_bundles_keep_annex_k_and_learned_ones_do_not(trained: Workplace) -> None:
     ordinary, learned = (
         Bundle.from_bytes((trained.folder / name / "bundle.json").read_bytes()).tables for name in ("b1", "b2")
     )
@@ -137,7 +137,7 @@ def test_standard_bundles_keep_annex_k_and_learned_ones_do_not(trained):
     assert learned.huffman != ordinary.huffman
 
 
-def test_a_run_and_its_bundle_evaluate_to_the_same_figures_in_three_units(trained):
+def test_a_run_and_its_bundle_evaluate_to_the_same_figures_in_three_units(trained: Workplace) -> None:
     of_run = json.loads(trained.must("evaluate", "v2").stdout)
     trained.must("evaluate", "b2", "--recipe", "tiny.toml", "--json", "b2.json")
     of_bundle = json.loads((trained.folder / "b2.json").read_text())
@@ -148,7 +148,7 @@ def test_a_run_and_its_bundle_evaluate_to_the_same_figures_in_three_units(traine
     assert of_run["file"]["mean"] > of_run["scan"]["mean"] + 400
 
 
-def test_a_run_of_any_tables_is_measured_at_several_and_exported_for_servers_alone(trained):
+def test_a_run_of_any_tables_is_measured_at_several_and_exported_for_servers_alone(trained: Workplace) -> None:
     trained.must("train", "tiny.toml", "--tables", "any", "--out", "any")
     shown = json.loads(trained.must("evaluate", "any").stdout)
     kept = {path.name for path in (trained.folder / "any").iterdir() if "test" in path.name}
@@ -163,7 +163,7 @@ def test_a_run_of_any_tables_is_measured_at_several_and_exported_for_servers_alo
     assert not (trained.folder / "fallback" / "bundle.json").exists()
 
 
-def test_a_finished_run_is_left_alone_and_another_one_does_not_overwrite_it(trained):
+def test_a_finished_run_is_left_alone_and_another_one_does_not_overwrite_it(trained: Workplace) -> None:
     again = trained.must("train", "tiny.toml", "--tables", "standard", "--quality", "75", "--out", "v1")
     other = trained.run("train", "tiny.toml", "--tables", "standard", "--quality", "50", "--out", "v1")
     assert "finished already" in again.stderr
@@ -171,7 +171,7 @@ def test_a_finished_run_is_left_alone_and_another_one_does_not_overwrite_it(trai
     assert "holds another run" in other.stderr
 
 
-def test_a_run_that_was_stopped_is_resumed_by_the_same_command(trained):
+def test_a_run_that_was_stopped_is_resumed_by_the_same_command(trained: Workplace) -> None:
     learned = ("train", "tiny.toml", "--tables", "learned", "--budget", "110", "--out", "v3")
     trained.must(*learned)
     (trained.folder / "v3" / "summary.json").unlink()  # as if stopped just before the end
@@ -180,14 +180,14 @@ def test_a_run_that_was_stopped_is_resumed_by_the_same_command(trained):
     assert whole == resumed
 
 
-def test_learned_tables_may_start_from_another_runs_net(trained):
+def test_learned_tables_may_start_from_another_runs_net(trained: Workplace) -> None:
     done = trained.must(
         "train", "tiny.toml", "--tables", "learned", "--budget", "90", "--init", "v1", "--out", "started"
     )
     assert "finished in" in done.stderr
 
 
-def test_two_processes_of_torchrun_write_one_run_that_differs_by_noise_only(trained):
+def test_two_processes_of_torchrun_write_one_run_that_differs_by_noise_only(trained: Workplace) -> None:
     arguments = ("train", "tiny.toml", "--tables", "standard", "--quality", "75", "--device", "cpu", "--out", "shared")
     torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     done = trained.start(*torchrun, "-m", "trainer.app", *arguments)
@@ -202,7 +202,7 @@ def test_two_processes_of_torchrun_write_one_run_that_differs_by_noise_only(trai
     assert (noted["processes"], noted["device"]) == (2, "cpu")
 
 
-def test_a_run_draws_its_curves_and_draws_them_again(trained):
+def test_a_run_draws_its_curves_and_draws_them_again(trained: Workplace) -> None:
     curves = trained.folder / "v2" / "curves.png"
     trained.must("plot", "run", "v2", "--out", "again.png")
     for path in (curves, trained.folder / "again.png"):
@@ -210,13 +210,13 @@ def test_a_run_draws_its_curves_and_draws_them_again(trained):
             assert picture.format == "PNG"
 
 
-def test_recipes_are_listed_with_their_data_sets(trained):
+def test_recipes_are_listed_with_their_data_sets(trained: Workplace) -> None:
     listed = trained.must("recipes").stdout
     assert "synthetic-32" in listed
     assert "cifar-100-python" in listed
 
 
-def test_pictures_of_tables_and_points_are_drawn(trained):
+def test_pictures_of_tables_and_points_are_drawn(trained: Workplace) -> None:
     points = [{"name": "v1", "bytes": 200, "accuracy": 0.9, "low": 0.88, "high": 0.92}]
     (trained.folder / "points.json").write_text(json.dumps(points))
     trained.must("plot", "tables", "b1", "v2", "--out", "tables.png")
@@ -226,7 +226,7 @@ def test_pictures_of_tables_and_points_are_drawn(trained):
             assert picture.format == "PNG"
 
 
-def test_frames_are_pictures_under_their_labels_numbered_over_all_of_them(trained):
+def test_frames_are_pictures_under_their_labels_numbered_over_all_of_them(trained: Workplace) -> None:
     trained.must("frames", "--count", "40", "--out", "frames")
     files = sorted((trained.folder / "frames").rglob("*.png"), key=lambda path: path.name)
     assert [path.stem for path in files] == [f"{index:06d}" for index in range(40)]
@@ -237,18 +237,18 @@ def test_frames_are_pictures_under_their_labels_numbered_over_all_of_them(traine
     assert described == {"data": NAME, "split": "test", "count": 40}
 
 
-def test_help_teaches_by_example_and_does_not_show_what_only_children_are_given(trained):
+def test_help_teaches_by_example_and_does_not_show_what_only_children_are_given(trained: Workplace) -> None:
     assert "--tables learned --budget" in trained.must("train", "--help").stdout
     assert "run-orders" not in trained.must("--help").stdout
 
 
-def test_the_installed_program_ends_with_status_1_and_a_message_when_it_refuses(trained):
+def test_the_installed_program_ends_with_status_1_and_a_message_when_it_refuses(trained: Workplace) -> None:
     done = trained.start(PROGRAM, "train", "none", "--tables", "standard", "--quality", "50", "--out", "x")
     assert done.returncode == 1
     assert done.stderr.startswith("error: no recipe 'none'; shipped: ")
 
 
-def test_a_job_that_is_ordered_in_words_that_are_no_order_is_refused(trained):
+def test_a_job_that_is_ordered_in_words_that_are_no_order_is_refused(trained: Workplace) -> None:
     done = trained.start(PROGRAM, "run-orders")
     assert done.returncode == 1
     assert "standard input holds no orders" in done.stderr
@@ -287,20 +287,22 @@ def test_a_job_that_is_ordered_in_words_that_are_no_order_is_refused(trained):
         (("plot", "points", "tiny.toml", "--out", "x.png"), "holds no rate-accuracy points"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_message_without_a_traceback(trained, arguments, message):
+def test_what_cannot_be_is_refused_in_one_message_without_a_traceback(
+    trained: Workplace, arguments: tuple[str, ...], message: str
+) -> None:
     done = trained.run(*arguments)
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_command_that_was_refused_does_not_claim_its_folder(trained):
+def test_a_command_that_was_refused_does_not_claim_its_folder(trained: Workplace) -> None:
     refused = ("train", "tiny.toml", "--tables", "learned", "--out", "free", "--budget")
     assert trained.run(*refused, "4").returncode == 1
     trained.must(*refused, "110")
 
 
-def test_pictures_of_another_data_set_do_not_join_those_in_the_folder(trained):
+def test_pictures_of_another_data_set_do_not_join_those_in_the_folder(trained: Workplace) -> None:
     for _ in range(2):
         trained.must("frames", "--count", "3", "--out", "mixed")
     other = trained.run("frames", "--count", "2", "--seed", "2", "--out", "mixed")
@@ -309,14 +311,14 @@ def test_pictures_of_another_data_set_do_not_join_those_in_the_folder(trained):
     assert len(list((trained.folder / "mixed").rglob("*.png"))) == 3
 
 
-def test_an_export_with_an_impossible_family_is_refused(trained):
+def test_an_export_with_an_impossible_family_is_refused(trained: Workplace) -> None:
     done = trained.run("export", "v1", "--counter", "1", "--family", "No Family", "--out", "x")
     assert done.returncode == 1
     assert "family" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_damaged_runs_and_bundles_are_refused_by_name(trained, tmp_path):
+def test_damaged_runs_and_bundles_are_refused_by_name(trained: Workplace, tmp_path: Path) -> None:
     for name, file in (("run", "net.pt"), ("run2", "tables.jpg"), ("bundle", "classifier.onnx")):
         source = trained.folder / ("b1" if name == "bundle" else "v1")
         copy = tmp_path / name
@@ -329,7 +331,9 @@ def test_damaged_runs_and_bundles_are_refused_by_name(trained, tmp_path):
         assert "Traceback" not in done.stderr
 
 
-def test_cifar_frames_come_from_the_data_folder_and_damaged_ones_are_refused(trained, tmp_path):
+def test_cifar_frames_come_from_the_data_folder_and_damaged_ones_are_refused(
+    trained: Workplace, tmp_path: Path
+) -> None:
     write_published(tmp_path)  # small files: not the published ones
     done = trained.run("frames", "--data", "cifar-100-python", "--data-dir", str(tmp_path), "--out", "x")
     assert done.returncode == 1

@@ -19,7 +19,7 @@ def _pixels(path: Path) -> np.ndarray:
         return np.asarray(picture)
 
 
-def test_tables_are_drawn_with_a_row_for_each_set(tmp_path):
+def test_tables_are_drawn_with_a_row_for_each_set(tmp_path: Path) -> None:
     rows = [TitledTables(f"q{quality}", TableSet.standard(quality)) for quality in (25, 75)]
     draw_tables(rows[:1], tmp_path / "one.png", "data set: none")
     draw_tables(rows, tmp_path / "two.png", "data set: none")
@@ -28,7 +28,7 @@ def test_tables_are_drawn_with_a_row_for_each_set(tmp_path):
     assert len(np.unique(two.reshape(-1, two.shape[2]), axis=0)) > 100
 
 
-def test_points_are_drawn(tmp_path):
+def test_points_are_drawn(tmp_path: Path) -> None:
     points = [Point.model_validate(POINT), Point.model_validate({**POINT, "name": "v2", "bytes": 110.0})]
     draw_points(points, tmp_path / "new" / "points.png", "data set: none")
     assert _pixels(tmp_path / "new" / "points.png").shape[1] > 1000
@@ -47,7 +47,7 @@ def test_points_are_drawn(tmp_path):
     ],
     ids=["missing", "not json", "no list", "percent", "no bytes", "no points", "accuracy outside its interval"],
 )
-def test_a_file_without_points_is_refused(tmp_path, content):
+def test_a_file_without_points_is_refused(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "points.json"
     if content is not None:
         path.write_text(content)
@@ -55,13 +55,13 @@ def test_a_file_without_points_is_refused(tmp_path, content):
         read_points(path)
 
 
-def test_points_come_back_as_written(tmp_path):
+def test_points_come_back_as_written(tmp_path: Path) -> None:
     path = tmp_path / "points.json"
     path.write_text(json.dumps([POINT]))
     assert read_points(path) == [Point(**POINT)]
 
 
-def test_points_of_one_series_are_drawn_together(tmp_path):
+def test_points_of_one_series_are_drawn_together(tmp_path: Path) -> None:
     alone = [Point(**POINT), Point(**POINT | {"name": "other", "bytes": 20})]
     together = [point.model_copy(update={"series": "curve"}) for point in alone]
     draw_points(alone, tmp_path / "alone.png", "")
@@ -69,7 +69,7 @@ def test_points_of_one_series_are_drawn_together(tmp_path):
     assert (tmp_path / "alone.png").read_bytes() != (tmp_path / "together.png").read_bytes()
 
 
-def test_curves_follow_the_figures_and_a_run_without_any_is_refused(tmp_path):
+def test_curves_follow_the_figures_and_a_run_without_any_is_refused(tmp_path: Path) -> None:
     row = {"phase": "warm-up", "loss": 3.0, "validation_accuracy": 0.1, "scan_bytes": 200.0}
     rows = [row | {"epoch": 1}, row | {"epoch": 2, "phase": "learn", "loss": 1.0}]
     draw_run(rows, tmp_path / "falling.png", "run")
@@ -80,7 +80,7 @@ def test_curves_follow_the_figures_and_a_run_without_any_is_refused(tmp_path):
             draw_run(nothing, tmp_path / "none.png", "run")
 
 
-def test_frequencies_that_are_always_zero_look_like_the_coarsest_step(tmp_path):
+def test_frequencies_that_are_always_zero_look_like_the_coarsest_step(tmp_path: Path) -> None:
     tables, nowhere = TableSet.standard(75), np.zeros((3, 64), np.bool_)
     dark = {}
     for name, dropped in (("none", None), ("nowhere", nowhere), ("everywhere", ~nowhere)):

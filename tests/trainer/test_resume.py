@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -41,7 +42,7 @@ class Place:
         self.folder = folder
         (folder / "tiny.toml").write_text(TINY)
 
-    def start(self, out: str, *, largest_file: str = "unlimited") -> subprocess.Popen:
+    def start(self, out: str, *, largest_file: str = "unlimited") -> subprocess.Popen[str]:
         environment = {**os.environ, "DCTWIRE_CACHE": str(self.folder / "cache"), "COLUMNS": "200"}
         limited = ("sh", "-c", f'ulimit -f {largest_file}; exec "$@"', "sh")
         goal = ("--tables", "learned", "--budget", "110", "--device", "cpu", "--out", out)
@@ -53,7 +54,7 @@ class Place:
         _, said = process.communicate(timeout=200)
         return process.returncode, said
 
-    def results(self, out: str) -> tuple[dict[str, torch.Tensor], bytes, list[dict]]:
+    def results(self, out: str) -> tuple[dict[str, torch.Tensor], bytes, list[dict[str, Any]]]:
         run = self.folder / out
         rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
         for row in rows:
@@ -62,7 +63,7 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Place:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """With one run that nobody disturbed."""
     place = Place(tmp_path_factory.mktemp("resume"))
     code, said = place.train("whole")
@@ -97,7 +98,7 @@ def _kill_in(place: Place, out: str, changes: int) -> bool:
     return process.returncode == -signal.SIGKILL
 
 
-def test_a_run_killed_again_and_again_and_once_out_of_disk_ends_like_one_that_was_left_alone(place):
+def test_a_run_killed_again_and_again_and_once_out_of_disk_ends_like_one_that_was_left_alone(place: Place) -> None:
     chance, checkpoint = random.Random(5), place.folder / "killed" / "checkpoint.pt"
     assert all(_kill_in(place, "killed", chance.randrange(6, 16)) for _ in range(KILLS))
     kept = checkpoint.read_bytes()
@@ -115,7 +116,7 @@ def test_a_run_killed_again_and_again_and_once_out_of_disk_ends_like_one_that_wa
         assert torch.equal(value, net[name]), name
 
 
-def test_every_start_is_noted(place):
+def test_every_start_is_noted(place: Place) -> None:
     starts = (place.folder / "killed" / "provenance.jsonl").read_text().splitlines()
     assert len(starts) == KILLS + 2
     assert {json.loads(start)["torch"] for start in starts} == {torch.__version__}

@@ -1,7 +1,7 @@
 """What a training loop asks for its pictures: batches made ahead of their use, so that the net never waits for them."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -30,7 +30,7 @@ def training_batches(
     return ahead(lambda rows: prepare(dataset.train.varied(rows, dataset.augmentation, seed=seed, epoch=epoch)), order)
 
 
-def ahead(make: Callable[[_Item], _Batch], items: Iterable[_Item], depth: int = AHEAD) -> Iterator[_Batch]:
+def ahead(make: Callable[[_Item], _Batch], items: Iterable[_Item], depth: int = AHEAD) -> Generator[_Batch, None, None]:
     """What `make` gives for each item, in order, at most `depth` of them ahead of their use, in one other thread."""
     remaining = iter(items)
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:

@@ -1,12 +1,14 @@
 """Flags become goals, and every flag that does not belong is named."""
 
+from typing import Any
+
 import pytest
 
 from tests.trainer.paper.small import recipe as paper_recipe
 from trainer.cli.goal_choice import TablesKind, chosen_goal
 from trainer.errors import RecipeError
 from trainer.recipes.goals import AnyTablesGoal, LearnedGoal, PenalisedGoal, SensitivityGoal, StandardGoal
-from trainer.recipes.recipe import Recipe
+from trainer.recipes.recipe import PaperRecipe, Recipe
 
 IMPROVED = Recipe.model_validate(
     {"data": {"name": "synthetic"}, "net": {"widths": [8]}, "optimiser": {"epochs": 3}}, strict=True
@@ -27,7 +29,12 @@ PAPER = paper_recipe()
         (PAPER, "learned", {"weight": 3.0}, PenalisedGoal(weight=3.0)),
     ],
 )
-def test_flags_become_the_goal_that_they_ask_for(recipe, tables, flags, goal):
+def test_flags_become_the_goal_that_they_ask_for(
+    recipe: PaperRecipe | Recipe,
+    tables: str,
+    flags: dict[str, Any],
+    goal: AnyTablesGoal | LearnedGoal | PenalisedGoal | SensitivityGoal | StandardGoal,
+) -> None:
     assert chosen_goal(recipe, TablesKind(tables), **flags) == goal
 
 
@@ -62,6 +69,8 @@ def test_flags_become_the_goal_that_they_ask_for(recipe, tables, flags, goal):
         (PAPER, "standard", {"quality": 50, "rdo_multiplier": 0.1}, "--rdo"),
     ],
 )
-def test_what_does_not_belong_together_is_refused_by_the_flags_name(recipe, tables, flags, message):
+def test_what_does_not_belong_together_is_refused_by_the_flags_name(
+    recipe: PaperRecipe | Recipe, tables: str, flags: dict[str, Any], message: str
+) -> None:
     with pytest.raises(RecipeError, match=message):
         chosen_goal(recipe, TablesKind(tables), **flags)

@@ -54,7 +54,7 @@ class Climbed:
 
 
 @pytest.fixture(scope="module")
-def climbed(tmp_path_factory) -> Climbed:
+def climbed(tmp_path_factory: pytest.TempPathFactory) -> Climbed:
     place = tmp_path_factory.mktemp("ladder")
     recipe, folder = place / "tiny.toml", place / "ladder"
     before = {}
@@ -66,11 +66,11 @@ def climbed(tmp_path_factory) -> Climbed:
 
 
 @pytest.fixture(scope="module")
-def ladder(climbed) -> Path:
+def ladder(climbed: Climbed) -> Path:
     return climbed.folder
 
 
-def test_every_rung_is_an_evaluated_branch_of_the_base(ladder):
+def test_every_rung_is_an_evaluated_branch_of_the_base(ladder: Path) -> None:
     points = json.loads((ladder / "ladder.json").read_text())["points"]
     names = ["jpeg-100", "jpeg-170", "improved-110", "untaught-110"]
     assert [point["name"] for point in points] == names
@@ -86,14 +86,14 @@ def test_every_rung_is_an_evaluated_branch_of_the_base(ladder):
         assert "finished in" in (run / "log.txt").read_text()
 
 
-def test_what_was_finished_is_left_as_it_was_when_the_ladder_is_climbed_again(climbed):
+def test_what_was_finished_is_left_as_it_was_when_the_ladder_is_climbed_again(climbed: Climbed) -> None:
     rewritten = {path for path, when in climbed.before.items() if path.stat().st_mtime_ns != when}
     assert len(climbed.before) > 15
     assert {path.name for path in rewritten} == {"ladder.json", "log.txt"}
     assert "is finished already" in (climbed.folder / "runs" / "jpeg-100" / "log.txt").read_text()
 
 
-def test_a_ladder_is_compared_without_hand_work(ladder):
+def test_a_ladder_is_compared_without_hand_work(ladder: Path) -> None:
     output = must(ladder, "compare", str(ladder))
     found = json.loads((ladder / "comparison" / "comparison.json").read_text())
     assert (found["data"], found["n"]) == ("synthetic-32/v1/seed1", 192)
@@ -109,7 +109,7 @@ def test_a_ladder_is_compared_without_hand_work(ladder):
     assert "missing: sensitivity: no run was evaluated" in output
 
 
-def test_its_pictures_are_drawn(ladder, tmp_path):
+def test_its_pictures_are_drawn(ladder: Path, tmp_path: Path) -> None:
     must(ladder, "compare", str(ladder), "--out", str(tmp_path / "new"))
     widths = {}
     for name in ("rate-accuracy", "wire", "tables"):
@@ -118,13 +118,13 @@ def test_its_pictures_are_drawn(ladder, tmp_path):
     assert min(widths.values()) > 600
 
 
-def test_evaluations_of_another_split_are_not_taken_for_those_of_test(ladder):
+def test_evaluations_of_another_split_are_not_taken_for_those_of_test(ladder: Path) -> None:
     done = CliRunner().invoke(app, ["compare", str(ladder), "--split", "validation"])
     assert done.exit_code == 1
     assert "no run was evaluated on validation" in str(done.exception)
 
 
-def test_a_recipe_without_rungs_is_refused(tmp_path):
+def test_a_recipe_without_rungs_is_refused(tmp_path: Path) -> None:
     (tmp_path / "flat.toml").write_text(RECIPE)
     done = CliRunner().invoke(app, ["ladder", str(tmp_path / "flat.toml"), "--out", str(tmp_path / "out")])
     assert done.exit_code == 1

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.trainer.present import present
 from trainer.comparison.figures import Comparison, compare
+from trainer.comparison.ladder import Kind
 from trainer.comparison.ladder_results import read_results
 from trainer.data import SplitName
 from trainer.errors import RunError
@@ -37,7 +40,8 @@ class InventedLadder:
     """A folder that grows run by run."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.points = folder, []
+        self.folder = folder
+        self.points: list[dict[str, Any]] = []
 
     def add(
         self,
@@ -62,7 +66,7 @@ class InventedLadder:
 
 
 @pytest.fixture
-def ladder(tmp_path) -> InventedLadder:
+def ladder(tmp_path: Path) -> InventedLadder:
     """Standard JPEG wins ten points a doubling of bytes; improved needs half its bytes everywhere."""
     made = InventedLadder(tmp_path)
     for scan, right in ((50, 300), (100, 400), (200, 500), (400, 600)):
@@ -73,80 +77,83 @@ def ladder(tmp_path) -> InventedLadder:
 
 
 def values(figures: Sequence[Figure | None]) -> list[float]:
-    return [figure.value for figure in figures]
+    return [present(figure).value for figure in figures]
 
 
-def test_gains_are_points_at_equal_bytes(ladder):
+def test_gains_are_points_at_equal_bytes(ladder: InventedLadder) -> None:
     found = ladder.compared()
     assert [at.budget for at in found.budgets] == [50, 100, 200]
-    against = [at.baselines["jpeg"] for at in found.budgets]
+    against = [at.baselines[Kind.JPEG] for at in found.budgets]
     assert values([each.accuracy for each in against]) == pytest.approx([0.3, 0.4, 0.5])
     assert values([each.gain_points for each in against]) == pytest.approx([10, 10, 10])
     assert values([at.accuracy for at in found.budgets]) == [0.4, 0.5, 0.6]
 
 
-def test_half_the_bytes_are_a_bd_rate_of_minus_50_percent_where_both_are(ladder):
-    delta = ladder.compared().bd_rate["jpeg"]
+def test_half_the_bytes_are_a_bd_rate_of_minus_50_percent_where_both_are(ladder: InventedLadder) -> None:
+    delta = ladder.compared().bd_rate[Kind.JPEG]
     assert delta.percent.value == pytest.approx(-50)
     assert (delta.from_accuracy, delta.to_accuracy) == (0.4, 0.6)
 
 
-def test_the_wire_is_held_against_whole_files_at_equal_accuracy(ladder):
+def test_the_wire_is_held_against_whole_files_at_equal_accuracy(ladder: InventedLadder) -> None:
     found = ladder.compared()
     # 40 % takes 50 + 50 bytes on our wire, and a file of 100 + 600 bytes
     by_hand = [1 - (50 + WIRE) / (100 + FILE), 1 - (100 + WIRE) / (200 + FILE), 1 - (200 + WIRE) / (400 + FILE)]
     assert values([at.wire_saving for at in found.budgets]) == pytest.approx(by_hand)
-    assert found.wire_saving_at_equal_accuracy.value == pytest.approx(min(by_hand))
+    assert present(found.wire_saving_at_equal_accuracy).value == pytest.approx(min(by_hand))
 
 
-def test_where_no_jpeg_is_as_accurate_the_saving_is_a_bound_and_where_all_are_there_is_none(ladder):
+def test_where_no_jpeg_is_as_accurate_the_saving_is_a_bound_and_where_all_are_there_is_none(
+    ladder: InventedLadder,
+) -> None:
     ladder.add("improved", 300, run=evaluated(650, 300))
     ladder.add("improved", 20, run=evaluated(250, 20))
     least, *others, most = ladder.compared().budgets
     assert least.wire_saving is None
-    assert most.wire_saving.value == pytest.approx(1 - (300 + WIRE) / (400 + FILE))
+    assert present(most.wire_saving).value == pytest.approx(1 - (300 + WIRE) / (400 + FILE))
     assert [at.wire_saving_is_bound for at in (*others, most)] == [False, False, False, True]
 
 
-def test_a_baseline_is_read_at_the_bytes_that_were_spent_and_not_at_those_asked_for(ladder):
+def test_a_baseline_is_read_at_the_bytes_that_were_spent_and_not_at_those_asked_for(ladder: InventedLadder) -> None:
     ladder.add("improved", 145, run=evaluated(555, 141))
     at = next(at for at in ladder.compared().budgets if at.budget == 145)
     assert at.scan_bytes == 141
-    assert at.baselines["jpeg"].accuracy.value == pytest.approx(0.4 + 0.1 * np.log2(141 / 100))
+    assert at.baselines[Kind.JPEG].accuracy.value == pytest.approx(0.4 + 0.1 * np.log2(141 / 100))
 
 
-def test_intervals_are_those_of_paired_frames(ladder):
+def test_intervals_are_those_of_paired_frames(ladder: InventedLadder) -> None:
     """Both are right on the same frames, improved on 100 more: the gain is as sure as a share of 10 %."""
-    gain = ladder.compared(resamples=2000).budgets[1].baselines["jpeg"].gain_points
+    gain = ladder.compared(resamples=2000).budgets[1].baselines[Kind.JPEG].gain_points
     half = 100 * 1.96 * np.sqrt(0.1 * 0.9 / N)
     assert (gain.low, gain.high) == pytest.approx((10 - half, 10 + half), abs=0.15 * half)
     assert gain.high - gain.low == pytest.approx(2 * half, rel=0.08)  # one of 90 % would be 16 % narrower
 
 
-def test_the_same_ladder_gives_the_same_intervals(ladder):
+def test_the_same_ladder_gives_the_same_intervals(ladder: InventedLadder) -> None:
     assert ladder.compared() == ladder.compared()
 
 
-def test_seeds_of_a_budget_are_averaged_and_widen_its_interval(ladder):
-    before = ladder.compared(resamples=400).budgets[1].baselines["jpeg"].gain_points
+def test_seeds_of_a_budget_are_averaged_and_widen_its_interval(ladder: InventedLadder) -> None:
+    before = ladder.compared(resamples=400).budgets[1].baselines[Kind.JPEG].gain_points
     ladder.add("improved", 100, seed=1, run=evaluated(580, 100))
     at = ladder.compared(resamples=400).budgets[1]
-    assert (at.seeds, at.accuracy.value) == (2, pytest.approx(0.54))
-    after = at.baselines["jpeg"].gain_points
+    assert at.seeds == 2
+    assert at.accuracy.value == pytest.approx(0.54)
+    after = at.baselines[Kind.JPEG].gain_points
     assert after.value == pytest.approx(14)
     assert after.high - after.low > 1.5 * (before.high - before.low)
 
 
-def test_seeds_that_share_a_base_training_rise_and_fall_together(ladder):
+def test_seeds_that_share_a_base_training_rise_and_fall_together(ladder: InventedLadder) -> None:
     ladder.add("improved", 100, seed=1, run=evaluated(580, 100))
-    alone = ladder.compared(resamples=400).budgets[1].baselines["jpeg"].gain_points
+    alone = ladder.compared(resamples=400).budgets[1].baselines[Kind.JPEG].gain_points
     ladder.add("jpeg", 100, seed=1, run=evaluated(480, 100))
-    both = ladder.compared(resamples=400).budgets[1].baselines["jpeg"].gain_points
+    both = ladder.compared(resamples=400).budgets[1].baselines[Kind.JPEG].gain_points
     assert both.value == pytest.approx(10)
     assert both.high - both.low < 0.7 * (alone.high - alone.low)
 
 
-def test_the_spread_between_seeds_is_pooled_over_the_budgets_that_have_some(ladder):
+def test_the_spread_between_seeds_is_pooled_over_the_budgets_that_have_some(ladder: InventedLadder) -> None:
     assert ladder.compared().seed_sd_points is None
     ladder.add("improved", 100, seed=1, run=evaluated(520, 100))
     ladder.add("jpeg", 100, seed=1, run=evaluated(400, 100))
@@ -154,7 +161,7 @@ def test_the_spread_between_seeds_is_pooled_over_the_budgets_that_have_some(ladd
     assert ladder.compared().seed_sd_points == pytest.approx(1)
 
 
-def test_an_ablation_says_what_the_part_left_out_is_worth(ladder):
+def test_an_ablation_says_what_the_part_left_out_is_worth(ladder: InventedLadder) -> None:
     ladder.add("ablation", 100, label="no masks", run=evaluated(470, 100))
     ladder.add("ablation", 100, label="no RDO", run=evaluated(450, 100))
     rows = {row.label: row for row in ladder.compared().ablations}
@@ -162,13 +169,13 @@ def test_an_ablation_says_what_the_part_left_out_is_worth(ladder):
     assert values([rows["no masks"].worth_points, rows["no RDO"].worth_points]) == pytest.approx([3, 5])
 
 
-def test_an_ablation_of_jpeg_is_held_against_jpeg(ladder):
+def test_an_ablation_of_jpeg_is_held_against_jpeg(ladder: InventedLadder) -> None:
     ladder.add("ablation", 100, label="JPEG untaught", run=evaluated(370, 100), tables="standard")
     (row,) = ladder.compared().ablations
     assert values([row.gain_points, row.worth_points]) == pytest.approx([-3, 3])
 
 
-def test_the_budget_error_is_the_worst_of_those_runs_that_have_a_budget(ladder):
+def test_the_budget_error_is_the_worst_of_those_runs_that_have_a_budget(ladder: InventedLadder) -> None:
     ladder.add("jpeg", 300, run=evaluated(550, 283))  # a quality has no budget to miss
     assert ladder.compared().budget_error_max == 0
     ladder.add("sensitivity", 100, run=evaluated(450, 99))
@@ -176,7 +183,7 @@ def test_the_budget_error_is_the_worst_of_those_runs_that_have_a_budget(ladder):
     assert ladder.compared().budget_error_max == pytest.approx(0.02)
 
 
-def test_what_was_not_run_is_said_and_not_made_up(ladder):
+def test_what_was_not_run_is_said_and_not_made_up(ladder: InventedLadder) -> None:
     ladder.add("improved", 600, run=evaluated(700, 600))
     ladder.add("sensitivity", 100)
     found = ladder.compared()
@@ -190,28 +197,28 @@ def test_what_was_not_run_is_said_and_not_made_up(ladder):
     ]
 
 
-def test_a_comparison_needs_both_sides(tmp_path):
+def test_a_comparison_needs_both_sides(tmp_path: Path) -> None:
     alone = InventedLadder(tmp_path)
     alone.add("jpeg", 100, run=evaluated(400, 100))
     with pytest.raises(RunError, match="improved and jpeg"):
         alone.compared()
 
 
-def test_runs_that_saw_other_frames_are_refused(ladder):
+def test_runs_that_saw_other_frames_are_refused(ladder: InventedLadder) -> None:
     ladder.add("jpeg", 70, run=evaluated(35, 70, n=100))
     with pytest.raises(RunError, match="100 of invented and 1000 of invented"):
         ladder.compared()
 
 
 @pytest.mark.parametrize("text", [None, "{}", '{"data": "x", "recipe": "y", "variant": null, "points": [{}]}'])
-def test_a_folder_without_a_ladder_is_refused(tmp_path, text):
+def test_a_folder_without_a_ladder_is_refused(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "ladder.json").write_text(text)
     with pytest.raises(RunError, match=r"ladder\.json is no ladder"):
         read_results(tmp_path, SplitName.TEST)
 
 
-def test_a_ladder_that_nobody_evaluated_is_refused(tmp_path):
+def test_a_ladder_that_nobody_evaluated_is_refused(tmp_path: Path) -> None:
     InventedLadder(tmp_path).add("jpeg", 100)
     with pytest.raises(RunError, match="no run was evaluated on test"):
         read_results(tmp_path, SplitName.TEST)

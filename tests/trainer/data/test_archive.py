@@ -4,6 +4,7 @@ import io
 import stat
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def write_zip(path: Path, files: dict[str, bytes], *special: zipfile.ZipInfo) ->
     return path
 
 
-WRITERS = {"a.tar.gz": write_tar, "a.zip": write_zip}
+WRITERS: dict[str, Callable[..., Path]] = {"a.tar.gz": write_tar, "a.zip": write_zip}
 
 
 def tar_special(kind: bytes) -> tarfile.TarInfo:
@@ -48,7 +49,7 @@ def everything_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_the_folder_appears_with_everything_in_it(tmp_path, name):
+def test_the_folder_appears_with_everything_in_it(tmp_path: Path, name: str) -> None:
     unpack(WRITERS[name](tmp_path / name, GOOD), tmp_path / "set")
     assert {file: (tmp_path / file).read_bytes() for file in GOOD} == GOOD
     assert everything_in(tmp_path) == sorted([name, "set", "set/deeper", *GOOD])
@@ -56,24 +57,23 @@ def test_the_folder_appears_with_everything_in_it(tmp_path, name):
 
 @pytest.mark.parametrize("name", WRITERS)
 @pytest.mark.parametrize("member", ["../outside", "/outside", "set/../../outside", "other/file", "set/..\\outside"])
-def test_a_name_that_leads_elsewhere_is_refused(tmp_path, name, member):
-    archive = WRITERS[name](
-        tmp_path / "in" / name if (tmp_path / "in").mkdir() is None else tmp_path, GOOD | {member: b"x"}
-    )
+def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str, member: str) -> None:
+    (tmp_path / "in").mkdir()
+    archive = WRITERS[name](tmp_path / "in" / name, GOOD | {member: b"x"})
     with pytest.raises(DatasetError, match="would lie outside set"):
         unpack(archive, tmp_path / "in" / "set")
     assert everything_in(tmp_path) == ["in", f"in/{name}"]
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
-def test_links_and_devices_in_a_tar_are_refused(tmp_path, kind):
+def test_links_and_devices_in_a_tar_are_refused(tmp_path: Path, kind: bytes) -> None:
     archive = write_tar(tmp_path / "a.tar.gz", GOOD, tar_special(kind))
     with pytest.raises(DatasetError, match="'set/link' is neither a file nor a folder"):
         unpack(archive, tmp_path / "set")
     assert everything_in(tmp_path) == ["a.tar.gz"]
 
 
-def test_links_in_a_zip_are_refused(tmp_path):
+def test_links_in_a_zip_are_refused(tmp_path: Path) -> None:
     link = zipfile.ZipInfo("set/link")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     with pytest.raises(DatasetError, match="'set/link' is neither a file nor a folder"):
@@ -86,7 +86,7 @@ def test_links_in_a_zip_are_refused(tmp_path):
     ("limits", "message"),
     [(Limits(total_bytes=5_003), "more than 5003 bytes"), (Limits(members=1), "more than 1 members")],
 )
-def test_more_than_a_data_set_needs_is_refused(tmp_path, name, limits, message):
+def test_more_than_a_data_set_needs_is_refused(tmp_path: Path, name: str, limits: Limits, message: str) -> None:
     archive = WRITERS[name](tmp_path / name, GOOD)
     with pytest.raises(DatasetError, match=message):
         unpack(archive, tmp_path / "set", limits)
@@ -95,7 +95,7 @@ def test_more_than_a_data_set_needs_is_refused(tmp_path, name, limits, message):
 
 @pytest.mark.parametrize("name", WRITERS)
 @pytest.mark.parametrize("damage", ["cut", "empty", "text"])
-def test_a_damaged_archive_is_refused(tmp_path, name, damage):
+def test_a_damaged_archive_is_refused(tmp_path: Path, name: str, damage: str) -> None:
     archive = WRITERS[name](tmp_path / name, {"set/noise": bytes(range(256)) * 3_000})
     content = archive.read_bytes()
     archive.write_bytes({"cut": content[: len(content) // 2], "empty": b"", "text": b"no"}[damage])
@@ -106,12 +106,12 @@ def test_a_damaged_archive_is_refused(tmp_path, name, damage):
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_file_that_comes_twice_is_refused(tmp_path, name):
+def test_a_file_that_comes_twice_is_refused(tmp_path: Path, name: str) -> None:
     link = {"a.tar.gz": tarfile.TarInfo, "a.zip": zipfile.ZipInfo}[name]("set/train")
     with pytest.raises(DatasetError, match="cannot be unpacked"):
         unpack(WRITERS[name](tmp_path / name, GOOD, link), tmp_path / "set")
 
 
-def test_an_archive_of_something_else_is_refused(tmp_path):
+def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="would lie outside other"):
         unpack(write_tar(tmp_path / "a.tar.gz", GOOD), tmp_path / "other")

@@ -1,6 +1,7 @@
 """Generated arrays on disk: found again, made again when damaged, and bounded."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,12 +15,12 @@ class Maker:
     def __init__(self) -> None:
         self.calls = 0
 
-    def __call__(self):
+    def __call__(self) -> dict[str, np.ndarray]:
         self.calls += 1
         return {"numbers": np.arange(5000)}
 
 
-def test_what_was_made_once_comes_from_disk_afterwards(tmp_path):
+def test_what_was_made_once_comes_from_disk_afterwards(tmp_path: Path) -> None:
     make = Maker()
     first = ArrayCache(tmp_path / "new").get("key", make)
     second = ArrayCache(tmp_path / "new").get("key", make)
@@ -28,13 +29,14 @@ def test_what_was_made_once_comes_from_disk_afterwards(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["truncated", "bit flipped", "empty", "text"])
-def test_a_damaged_file_is_made_again(tmp_path, damage):
+def test_a_damaged_file_is_made_again(tmp_path: Path, damage: str) -> None:
     make = Maker()
     ArrayCache(tmp_path).get("key", make)
     path = tmp_path / "key.npz"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
-    path.write_bytes({"truncated": content[:-100], "bit flipped": content, "empty": b"", "text": b"no"}[damage])
+    damaged = {"truncated": bytes(content[:-100]), "bit flipped": bytes(content), "empty": b"", "text": b"no"}
+    path.write_bytes(damaged[damage])
     again = ArrayCache(tmp_path).get("key", make)
     assert make.calls == 2
     assert np.array_equal(again["numbers"], np.arange(5000))
@@ -42,7 +44,7 @@ def test_a_damaged_file_is_made_again(tmp_path, damage):
     assert make.calls == 2
 
 
-def test_the_files_unused_for_longest_go_first(tmp_path):
+def test_the_files_unused_for_longest_go_first(tmp_path: Path) -> None:
     cache = ArrayCache(tmp_path, limit_bytes=100_000)  # two files of 40 kB
     cache.get("old", Maker())
     cache.get("older", Maker())
@@ -52,8 +54,8 @@ def test_the_files_unused_for_longest_go_first(tmp_path):
     assert sorted(path.name for path in tmp_path.glob("*.npz")) == ["new.npz", "old.npz"]
 
 
-def test_a_failure_while_making_leaves_nothing_behind(tmp_path):
-    def fail():
+def test_a_failure_while_making_leaves_nothing_behind(tmp_path: Path) -> None:
+    def fail() -> dict[str, np.ndarray]:
         raise RuntimeError("out of paint")
 
     with pytest.raises(RuntimeError):

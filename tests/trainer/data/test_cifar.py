@@ -3,6 +3,7 @@
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from trainer.data import cifar
 from trainer.errors import DatasetError
 
 
-def test_the_published_files_are_read_where_the_machine_has_them_and_small_ones_elsewhere(tmp_path):
+def test_the_published_files_are_read_where_the_machine_has_them_and_small_ones_elsewhere(tmp_path: Path) -> None:
     folder = os.environ.get("DCTWIRE_DATA")
     if folder:
         dataset, sizes = cifar.load(Path(folder), seed=1), (45_000, 5_000, 10_000)
@@ -25,7 +26,7 @@ def test_the_published_files_are_read_where_the_machine_has_them_and_small_ones_
     assert dataset.name == f"cifar-100/seed1/validation{sizes[1]}"
 
 
-def test_pixels_come_out_as_rows_columns_and_rgb(tmp_path):
+def test_pixels_come_out_as_rows_columns_and_rgb(tmp_path: Path) -> None:
     md5 = write_published(tmp_path)
     with (tmp_path / "cifar-100-python" / "test").open("rb") as file:
         planar = pickle.load(file, encoding="bytes")[b"data"]
@@ -33,7 +34,7 @@ def test_pixels_come_out_as_rows_columns_and_rgb(tmp_path):
     assert pixels[4, 2, 7].tolist() == [planar[4, channel * 1024 + 2 * 32 + 7] for channel in range(3)]
 
 
-def test_validation_is_drawn_by_the_seed_and_shares_nothing_with_train(tmp_path):
+def test_validation_is_drawn_by_the_seed_and_shares_nothing_with_train(tmp_path: Path) -> None:
     md5 = write_published(tmp_path)
     one, same, other = (cifar.load(tmp_path, seed=seed, validation=10, md5=md5) for seed in (1, 1, 2))
     assert np.array_equal(one.validation.pixels, same.validation.pixels)
@@ -42,19 +43,19 @@ def test_validation_is_drawn_by_the_seed_and_shares_nothing_with_train(tmp_path)
     assert len(np.unique(every, axis=0)) == 60
 
 
-def test_the_folder_itself_may_be_named_too(tmp_path):
+def test_the_folder_itself_may_be_named_too(tmp_path: Path) -> None:
     md5 = write_published(tmp_path)
     assert len(cifar.load(tmp_path / "cifar-100-python", seed=1, validation=10, md5=md5).test) == 30
 
 
-def test_a_missing_file_is_named_with_where_to_get_it(tmp_path):
+def test_a_missing_file_is_named_with_where_to_get_it(tmp_path: Path) -> None:
     md5 = write_published(tmp_path)
     (tmp_path / "cifar-100-python" / "test").unlink()
     with pytest.raises(DatasetError, match=r"test: cannot be read.*cifar\.html"):
         cifar.load(tmp_path, seed=1, validation=10, md5=md5)
 
 
-def test_a_damaged_file_is_refused_before_it_is_unpickled(tmp_path):
+def test_a_damaged_file_is_refused_before_it_is_unpickled(tmp_path: Path) -> None:
     md5 = write_published(tmp_path)
     path = tmp_path / "cifar-100-python" / "train"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
@@ -68,11 +69,11 @@ class Opens:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return (open, (str(self.path), "w"))
 
 
-def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path):
+def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path: Path) -> None:
     write_published(tmp_path)
     folder = tmp_path / "cifar-100-python"
     (folder / "train").write_bytes(pickle.dumps({b"data": Opens(tmp_path / "proof")}))
@@ -93,7 +94,7 @@ def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path):
     ],
     ids=["counts differ", "floats", "another size", "label out of range", "no pixels", "no dictionary"],
 )
-def test_a_file_of_another_format_is_refused(tmp_path, record):
+def test_a_file_of_another_format_is_refused(tmp_path: Path, record: dict[bytes, Any] | list[int]) -> None:
     write_published(tmp_path)
     folder = tmp_path / "cifar-100-python"
     (folder / "train").write_bytes(published_pickle(record))

@@ -1,6 +1,7 @@
 """Batches ahead of their use: the same as without, bounded, and faults come out where they are waited for."""
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,12 +24,12 @@ def in_memory() -> Dataset:
     return Dataset("noise", ("a",) * 10, split, split, split, Augmentation(pad=4, flip=True))
 
 
-def in_files(tmp_path) -> Dataset:
+def in_files(tmp_path: Path) -> Dataset:
     root = write_tree(tmp_path / "tree", {"train": 6, "validation": 2, "test": 2})
     return folder.load(FolderConfig(root, "pets", 32, crops=True), ArrayCache(tmp_path / "cache"))
 
 
-def test_pictures_in_memory_are_augmented_as_the_data_set_allows():
+def test_pictures_in_memory_are_augmented_as_the_data_set_allows() -> None:
     dataset = in_memory()
     batches = [*training_batches(dataset, ORDER, lambda split: split, seed=1, epoch=2)]
     for rows, batch in zip(ORDER, batches, strict=True):
@@ -37,7 +38,7 @@ def test_pictures_in_memory_are_augmented_as_the_data_set_allows():
         assert batch.labels.tolist() == rows.tolist()
 
 
-def test_pictures_in_files_show_another_part_each_epoch_and_the_same_one_again_for_the_same(tmp_path):
+def test_pictures_in_files_show_another_part_each_epoch_and_the_same_one_again_for_the_same(tmp_path: Path) -> None:
     dataset = in_files(tmp_path)
     one, same, other = (
         np.stack([*training_batches(dataset, ORDER, lambda split: split.pixels, seed=1, epoch=epoch)])
@@ -47,7 +48,7 @@ def test_pictures_in_files_show_another_part_each_epoch_and_the_same_one_again_f
     assert (one != other).any(axis=(2, 3, 4)).all()
 
 
-def test_processes_that_share_a_batch_see_together_what_one_would_see():
+def test_processes_that_share_a_batch_see_together_what_one_would_see() -> None:
     dataset = in_memory()
     (whole,) = training_batches(dataset, [ORDER[0]], lambda split: split.pixels, seed=1, epoch=2)
     shares = [
@@ -57,8 +58,8 @@ def test_processes_that_share_a_batch_see_together_what_one_would_see():
     assert np.array_equal(np.concatenate(shares), whole)
 
 
-def test_only_so_many_items_are_made_ahead():
-    made = []
+def test_only_so_many_items_are_made_ahead() -> None:
+    made: list[int] = []
     stream = ahead(made.append, range(10), depth=2)
     next(stream)
     next(stream)
@@ -67,7 +68,7 @@ def test_only_so_many_items_are_made_ahead():
     assert 2 <= len(made) <= 4
 
 
-def test_items_are_made_while_earlier_ones_are_in_use():
+def test_items_are_made_while_earlier_ones_are_in_use() -> None:
     second_was_made = threading.Event()
 
     def make(item: int) -> int:
@@ -81,7 +82,7 @@ def test_items_are_made_while_earlier_ones_are_in_use():
     assert list(stream) == [1, 2]
 
 
-def test_a_fault_comes_out_at_its_batch_and_stops_the_thread(tmp_path):
+def test_a_fault_comes_out_at_its_batch_and_stops_the_thread(tmp_path: Path) -> None:
     dataset = in_files(tmp_path)
     (tmp_path / "tree" / "train" / "cat" / "000.png").unlink()
     stream = training_batches(dataset, [np.array([7]), np.array([0])], len, seed=1, epoch=1)

@@ -17,7 +17,8 @@ def test_it_is_the_same_on_every_machine() -> None:
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (32, 48), (224, 224)])
 def test_pictures_have_the_asked_shape_and_differ(height: int, width: int) -> None:
     pictures = noise.pictures(3, height, width)
-    assert (pictures.shape, pictures.dtype) == ((3, height, width, 3), np.uint8)
+    assert pictures.shape == (3, height, width, 3)
+    assert pictures.dtype == np.uint8
     assert len({picture.tobytes() for picture in pictures}) == 3
     assert np.array_equal(noise.pictures(2, height, width), pictures[:2])
 

@@ -1,6 +1,7 @@
 """Pictures in files: decoded like an array is indexed, cropped and scaled, whatever kind they are; damage is named."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ SIZE = 32
 
 
 @pytest.fixture
-def files(tmp_path) -> PictureFiles:
+def files(tmp_path: Path) -> PictureFiles:
     """Ten PNG pictures of several sizes."""
     names = [f"{seed}.png" for seed in range(10)]
     for seed, name in enumerate(names):
@@ -24,7 +25,7 @@ def files(tmp_path) -> PictureFiles:
     return PictureFiles(tmp_path, names, SIZE)
 
 
-def test_files_are_indexed_like_an_array(files):
+def test_files_are_indexed_like_an_array(files: PictureFiles) -> None:
     every = files[:]
     assert files.shape == every.shape == (10, SIZE, SIZE, 3)
     assert every.dtype == np.uint8
@@ -33,23 +34,23 @@ def test_files_are_indexed_like_an_array(files):
     assert np.array_equal(files.only(np.array([4, 2]))[:], every[[4, 2]])
 
 
-def test_a_picture_of_the_asked_size_comes_out_untouched(tmp_path):
+def test_a_picture_of_the_asked_size_comes_out_untouched(tmp_path: Path) -> None:
     picture(1, SIZE, SIZE).save(tmp_path / "a.png")
     assert np.array_equal(PictureFiles(tmp_path, ["a.png"], SIZE)[:][0], np.asarray(picture(1, SIZE, SIZE)))
 
 
-def test_the_middle_of_the_longer_side_is_shown(tmp_path):
+def test_the_middle_of_the_longer_side_is_shown(tmp_path: Path) -> None:
     wide = np.zeros((SIZE, 3 * SIZE, 3), np.uint8)
     wide[:, SIZE : 2 * SIZE] = np.asarray(picture(1, SIZE, SIZE))
     Image.fromarray(wide).save(tmp_path / "wide.png")
     assert np.array_equal(PictureFiles(tmp_path, ["wide.png"], SIZE)[:][0], np.asarray(picture(1, SIZE, SIZE)))
 
 
-def test_a_share_of_the_shorter_side_may_be_shown():
+def test_a_share_of_the_shorter_side_may_be_shown() -> None:
     assert crops.centre(0.5)(80, 40) == Box(30, 10, 50, 30)
 
 
-def test_large_jpeg_files_are_scaled_by_their_decoder_and_look_the_same(tmp_path):
+def test_large_jpeg_files_are_scaled_by_their_decoder_and_look_the_same(tmp_path: Path) -> None:
     detailed = Image.fromarray(np.random.default_rng(3).integers(0, 256, (24, 32, 3), dtype=np.uint8))
     large = detailed.resize((1600, 1200), Image.Resampling.BICUBIC)
     large.save(tmp_path / "large.jpg", quality=95)
@@ -59,7 +60,7 @@ def test_large_jpeg_files_are_scaled_by_their_decoder_and_look_the_same(tmp_path
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "1", "LA", "RGBA", "PA"])
-def test_other_kinds_of_samples_become_rgb(tmp_path, mode):
+def test_other_kinds_of_samples_become_rgb(tmp_path: Path, mode: str) -> None:
     name = "a.tiff" if mode == "PA" else "a.png"
     picture(2, SIZE, SIZE).convert("P" if mode == "PA" else mode).save(tmp_path / name)
     pixels = PictureFiles(tmp_path, [name], SIZE)[:][0]
@@ -67,18 +68,18 @@ def test_other_kinds_of_samples_become_rgb(tmp_path, mode):
         assert np.array_equal(pixels, np.asarray(image.convert("RGB")))
 
 
-def test_cmyk_jpeg_files_become_rgb(tmp_path):
+def test_cmyk_jpeg_files_become_rgb(tmp_path: Path) -> None:
     picture(2, SIZE, SIZE).convert("CMYK").save(tmp_path / "a.jpg", quality=95)
     error = np.abs(PictureFiles(tmp_path, ["a.jpg"], SIZE)[:][0].astype(int) - np.asarray(picture(2, SIZE, SIZE)))
     assert error.mean() < 3
 
 
-def test_a_palette_with_transparency_gives_no_warning(tmp_path):
+def test_a_palette_with_transparency_gives_no_warning(tmp_path: Path) -> None:
     picture(2).quantize(8).save(tmp_path / "a.png", transparency=b"\x00\x80\xff")
     assert PictureFiles(tmp_path, ["a.png"], SIZE)[:].std() > 0
 
 
-def test_random_crops_depend_on_seed_epoch_and_row_alone(files):
+def test_random_crops_depend_on_seed_epoch_and_row_alone(files: PictureFiles) -> None:
     rows = np.arange(10)
     every = files.random_crops(rows, seed=1, epoch=2, flip=True)
     assert np.array_equal(files.random_crops(rows[[8, 3]], seed=1, epoch=2, flip=True), every[[8, 3]])
@@ -86,7 +87,7 @@ def test_random_crops_depend_on_seed_epoch_and_row_alone(files):
         assert (files.random_crops(rows, **other, flip=True) != every).any(axis=(1, 2, 3)).all()
 
 
-def test_half_of_the_random_crops_are_mirrored_if_they_may_be(files):
+def test_half_of_the_random_crops_are_mirrored_if_they_may_be(files: PictureFiles) -> None:
     rows = np.arange(10)
     plain = files.random_crops(rows, seed=1, epoch=2, flip=False)
     flipped = files.random_crops(rows, seed=1, epoch=2, flip=True)
@@ -96,7 +97,7 @@ def test_half_of_the_random_crops_are_mirrored_if_they_may_be(files):
     assert 0 < mirrored.sum() < 10
 
 
-def test_random_crops_have_the_usual_areas_and_shapes_and_lie_inside():
+def test_random_crops_have_the_usual_areas_and_shapes_and_lie_inside() -> None:
     draws = np.random.default_rng(1).random((500, 4)).tolist()
     boxes = [crops.anywhere(*draw)(640, 480) for draw in draws]
     assert all(0 <= box.left < box.right <= 640.001 and 0 <= box.top < box.bottom <= 480.001 for box in boxes)
@@ -127,25 +128,25 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
-def test_a_damaged_picture_is_named(tmp_path, content):
+def test_a_damaged_picture_is_named(tmp_path: Path, content: bytes) -> None:
     picture(1).save(tmp_path / "good.png")
     (tmp_path / "bad.jpg").write_bytes(content)
     with pytest.raises(DatasetError, match=r"bad\.jpg: cannot be decoded.*replace or remove it"):
         PictureFiles(tmp_path, ["good.png", "bad.jpg"], SIZE)[:]
 
 
-def test_a_missing_picture_is_named(tmp_path):
+def test_a_missing_picture_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"gone\.png: cannot be read: No such file"):
         PictureFiles(tmp_path, ["gone.png"], SIZE)[:]
 
 
-def test_sixteen_bits_a_sample_are_refused(tmp_path):
+def test_sixteen_bits_a_sample_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((32, 32), np.uint16)).save(tmp_path / "deep.png")
     with pytest.raises(DatasetError, match="more than 8 bits a sample"):
         PictureFiles(tmp_path, ["deep.png"], SIZE)[:]
 
 
-def test_a_picture_that_would_fill_memory_is_refused(tmp_path):
+def test_a_picture_that_would_fill_memory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bomb.ppm").write_bytes(b"P6 20000 20000 255\n")
     with pytest.raises(DatasetError, match=r"bomb\.ppm: cannot be decoded: .*exceeds limit"):
         PictureFiles(tmp_path, ["bomb.ppm"], SIZE)[:]

@@ -1,5 +1,7 @@
 """The generated data set: reproducible picture by picture, disjoint splits, kept on disk by content key."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ SMALL = SyntheticConfig(size=32, seed=3, train=40, validation=20, test=30)
 
 
 @pytest.mark.parametrize("size", [32, 64])
-def test_a_picture_does_not_depend_on_how_many_others_are_asked_for(size):
+def test_a_picture_does_not_depend_on_how_many_others_are_asked_for(size: int) -> None:
     few = synthetic.generate(size, 3, SplitName.TEST, 5)
     many = synthetic.generate(size, 3, SplitName.TEST, scenes.CHUNK + 5)
     assert few.pixels.shape == (5, size, size, 3)
@@ -20,21 +22,21 @@ def test_a_picture_does_not_depend_on_how_many_others_are_asked_for(size):
     assert np.array_equal(few.labels, many.labels[:5])
 
 
-def test_another_seed_split_or_index_gives_another_picture():
+def test_another_seed_split_or_index_gives_another_picture() -> None:
     keys = [(seed, split) for seed in (1, 2) for split in (SplitName.TRAIN, SplitName.TEST)]
     pictures = [synthetic.generate(32, seed, split, 100).pixels for seed, split in keys]
     every = np.concatenate(pictures).reshape(400, -1)
     assert len(np.unique(every, axis=0)) == 400
 
 
-def test_splits_share_no_picture(tmp_path):
+def test_splits_share_no_picture(tmp_path: Path) -> None:
     dataset = synthetic.load(SMALL, ArrayCache(tmp_path))
     every = np.concatenate([dataset.split(name).pixels for name in SplitName]).reshape(90, -1)
     assert [len(dataset.split(name)) for name in SplitName] == [40, 20, 30]
     assert len(np.unique(every, axis=0)) == 90
 
 
-def test_every_class_occurs_about_equally_often():
+def test_every_class_occurs_about_equally_often() -> None:
     labels = synthetic.generate(32, 1, SplitName.TRAIN, 3200).labels
     counts = np.bincount(labels, minlength=len(CLASSES))
     assert len(counts) == len(CLASSES) == 32
@@ -42,7 +44,7 @@ def test_every_class_occurs_about_equally_often():
     assert counts.max() < 145
 
 
-def test_backgrounds_have_the_falling_spectrum_of_natural_pictures():
+def test_backgrounds_have_the_falling_spectrum_of_natural_pictures() -> None:
     luma = synthetic.generate(64, 1, SplitName.TRAIN, 256).pixels.mean(axis=3)
     spectrum = np.abs(np.fft.rfft2(luma - luma.mean(axis=(1, 2), keepdims=True))).mean(axis=0)
     octaves = [spectrum[0, low : 2 * low].mean() for low in (1, 2, 4, 8)]
@@ -50,12 +52,12 @@ def test_backgrounds_have_the_falling_spectrum_of_natural_pictures():
     assert octaves[0] > 4 * octaves[-1]
 
 
-def test_progress_counts_every_picture_of_every_split(tmp_path):
+def test_progress_counts_every_picture_of_every_split(tmp_path: Path) -> None:
     seen = []
     synthetic.load(SMALL, ArrayCache(tmp_path), lambda done, total: seen.append((done, total)))
     assert seen == [(40, 90), (60, 90), (90, 90)]
 
 
-def test_the_name_says_what_was_generated():
+def test_the_name_says_what_was_generated() -> None:
     assert SMALL.name == "synthetic-32/v1/seed3"
     assert SMALL.key != SyntheticConfig(size=32, seed=4, train=40, validation=20, test=30).key

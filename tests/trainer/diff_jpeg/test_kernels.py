@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from shared.jpeg import Encoder, Quantisation, TableSet
+from tests.trainer.present import present
 from trainer.data import SplitName, synthetic
 from trainer.diff_jpeg import Planes, ReciprocalKernels, coefficients, hinge_l1_penalty, l2_penalty
 from trainer.diff_jpeg.kernels import ALIVE
@@ -27,21 +28,21 @@ def _kernels(**entries: float) -> ReciprocalKernels:
     return ReciprocalKernels(q)
 
 
-def test_there_are_192_of_them_and_all_start_at_1():
+def test_there_are_192_of_them_and_all_start_at_1() -> None:
     kernels = ReciprocalKernels.ones()
     assert kernels.q.numel() == 192
     assert (kernels.q == 1).all()
     assert kernels.dead == 0
 
 
-def test_they_may_start_from_a_table_set():
+def test_they_may_start_from_a_table_set() -> None:
     quant = TableSet.standard(12.5).quant
     tables = ReciprocalKernels.of(quant).compliant()
     assert tables.steps.tolist() == [list(table) for table in quant]
     assert not tables.dropped.any()
 
 
-def test_level_is_the_rounded_product_and_output_a_multiple_of_the_real_step():
+def test_level_is_the_rounded_product_and_output_a_multiple_of_the_real_step() -> None:
     kernels, planes = _kernels(y0=1 / 7.3, u5=1 / 3.7), _planes()
     levels, output = rounded(kernels.scaled(planes)), kernels(planes)
     assert torch.equal(levels.y[:, 0], (planes.y[:, 0] / 7.3).round())
@@ -50,7 +51,7 @@ def test_level_is_the_rounded_product_and_output_a_multiple_of_the_real_step():
     assert (output.y[:, 0] - planes.y[:, 0]).abs().max() <= 7.3 / 2 + 1e-4
 
 
-def test_the_sign_of_a_kernel_means_nothing():
+def test_the_sign_of_a_kernel_means_nothing() -> None:
     planes = _planes()
     plus, minus = _kernels()(planes), ReciprocalKernels(torch.full((3, 64), -0.1))(planes)
     assert torch.equal(plus.y, minus.y)
@@ -58,18 +59,18 @@ def test_the_sign_of_a_kernel_means_nothing():
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_gradient_of_a_kernel_is_the_closed_form(sign):
+def test_gradient_of_a_kernel_is_the_closed_form(sign: int) -> None:
     """With d round(x) = dx, d/dq of round(F |q|) / |q| is (F |q| - level) / q^2 with the sign of q."""
     kernels, planes = ReciprocalKernels(torch.full((3, 64), sign * 0.13)), _planes()
     weights = torch.randn(planes.y.shape, generator=torch.Generator().manual_seed(3))
-    (kernels(planes).y * weights).sum().backward()
+    torch.autograd.backward((kernels(planes).y * weights).sum())
     scaled = 0.13 * planes.y
     expected = sign * ((scaled - scaled.round()) / 0.13**2 * weights).sum((0, 2, 3))
-    assert torch.allclose(kernels.q.grad[0], expected, rtol=1e-4, atol=1e-2)
-    assert torch.equal(kernels.q.grad[1:], torch.zeros(2, 64))
+    assert torch.allclose(present(kernels.q.grad)[0], expected, rtol=1e-4, atol=1e-2)
+    assert torch.equal(present(kernels.q.grad)[1:], torch.zeros(2, 64))
 
 
-def test_gradient_of_dequantisation_alone_agrees_with_finite_differences():
+def test_gradient_of_dequantisation_alone_agrees_with_finite_differences() -> None:
     kernels, levels = _kernels(), Planes(_planes().y.round(), _planes().c.round())
     weights = torch.randn(levels.c.shape, generator=torch.Generator().manual_seed(4))
 
@@ -77,27 +78,27 @@ def test_gradient_of_dequantisation_alone_agrees_with_finite_differences():
     def output(q: float) -> float:
         return float((_kernels(r9=q).dequantise(levels).c * weights)[:, 64 + 9].sum())
 
-    (kernels.dequantise(levels).c * weights).sum().backward()
-    assert float(kernels.q.grad[2, 9]) == pytest.approx((output(0.1001) - output(0.0999)) / 0.0002, rel=1e-2)
+    torch.autograd.backward((kernels.dequantise(levels).c * weights).sum())
+    assert float(present(kernels.q.grad)[2, 9]) == pytest.approx((output(0.1001) - output(0.0999)) / 0.0002, rel=1e-2)
 
 
 @pytest.mark.parametrize("q", [0.0, -0.0, 1e-38, ALIVE / 2, -ALIVE / 2])
-def test_a_dead_kernel_gives_zeros_and_no_gradient_but_never_a_number_that_is_none(q):
+def test_a_dead_kernel_gives_zeros_and_no_gradient_but_never_a_number_that_is_none(q: float) -> None:
     kernels, planes = _kernels(y3=q, r60=q), _planes()
     planes = Planes(planes.y * 20, planes.c * 20)
     output = kernels(planes)
-    (output.y.square().sum() + output.c.square().sum()).backward()
+    torch.autograd.backward(output.y.square().sum() + output.c.square().sum())
     assert (output.y[:, 3] == 0).all()
     assert (output.c[:, 64 + 60] == 0).all()
     assert torch.isfinite(output.y).all()
     assert torch.isfinite(output.c).all()
-    assert torch.isfinite(kernels.q.grad).all()
-    assert kernels.q.grad[0, 3] == kernels.q.grad[2, 60] == 0
-    assert kernels.q.grad[0, 4] != 0
+    assert torch.isfinite(present(kernels.q.grad)).all()
+    assert present(kernels.q.grad)[0, 3] == present(kernels.q.grad)[2, 60] == 0
+    assert present(kernels.q.grad)[0, 4] != 0
     assert kernels.dead == 2
 
 
-def test_dead_means_that_no_picture_reaches_level_1():
+def test_dead_means_that_no_picture_reaches_level_1() -> None:
     extreme = Planes(torch.full((1, 64, 2, 2), -1024.0), torch.full((1, 128, 1, 1), 1024.0))
     alive, dead = ReciprocalKernels(torch.full((3, 64), ALIVE)), ReciprocalKernels(torch.full((3, 64), 0.999 * ALIVE))
     assert (rounded(alive.scaled(extreme)).y == -1).all()
@@ -105,7 +106,7 @@ def test_dead_means_that_no_picture_reaches_level_1():
     assert (alive.dead, dead.dead) == (0, 192)
 
 
-def test_compliant_tables_are_integers_1_to_255_and_dead_entries_are_left_out():
+def test_compliant_tables_are_integers_1_to_255_and_dead_entries_are_left_out() -> None:
     kernels = _kernels(y0=3.0, y1=1 / 2.4, y2=-1 / 2.6, u3=1 / 300, r4=0.0)
     tables = kernels.compliant()
     assert tables.steps[0, :4].tolist() == [1, 2, 3, 10]
@@ -115,7 +116,7 @@ def test_compliant_tables_are_integers_1_to_255_and_dead_entries_are_left_out():
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_compliant_tables_give_the_codecs_levels_coefficient_by_coefficient(seed):
+def test_compliant_tables_give_the_codecs_levels_coefficient_by_coefficient(seed: int) -> None:
     """Equal but where a coefficient lies within the transforms' tolerance of a rounding boundary."""
     generator = torch.Generator().manual_seed(seed)
     q = 0.3 * torch.rand(3, 64, generator=generator) - 0.1
@@ -129,7 +130,7 @@ def test_compliant_tables_give_the_codecs_levels_coefficient_by_coefficient(seed
     levels = rounded(exact)
     for ours, theirs, x, steps, dropped, tolerance in (
         (levels.y, y, exact.y, tables.steps[0], tables.dropped[0], LUMA_TOLERANCE),
-        (levels.c, c, exact.c, tables.steps[1:].flatten(), tables.dropped[1:].flatten(), CHROMA_TOLERANCE),
+        (levels.c, present(c), exact.c, tables.steps[1:].flatten(), tables.dropped[1:].flatten(), CHROMA_TOLERANCE),
     ):
         assert (ours[:, dropped] == 0).all()
         assert not theirs[:, dropped.numpy()].any()
@@ -143,7 +144,7 @@ def _penalties(q: torch.Tensor) -> dict[str, torch.Tensor]:
     return {"hinge": hinge_l1_penalty(q, c=0.04, l1=0.7), "l2": l2_penalty(q)}
 
 
-def test_penalties_have_the_papers_values():
+def test_penalties_have_the_papers_values() -> None:
     q = torch.zeros(3, 64, dtype=torch.float64)
     q[0, 0], q[1, 5], q[2, 63] = 0.5, -0.3, 0.1
     values = _penalties(q)
@@ -152,27 +153,27 @@ def test_penalties_have_the_papers_values():
 
 
 @pytest.mark.parametrize("name", ["hinge", "l2"])
-def test_gradients_of_penalties_agree_with_finite_differences_and_the_closed_form(name):
+def test_gradients_of_penalties_agree_with_finite_differences_and_the_closed_form(name: str) -> None:
     generator = torch.Generator().manual_seed(5)
     q = torch.randn(3, 64, generator=generator, dtype=torch.float64).requires_grad_()
-    _penalties(q)[name].backward()
+    torch.autograd.backward(_penalties(q)[name])
     closed = {"hinge": 2 * q * (q.square() > 0.04) + 0.7 * q.sign(), "l2": 2 * q}[name]
-    assert torch.allclose(q.grad, closed)
+    assert torch.allclose(present(q.grad), closed)
     for entry in range(0, 192, 7):
         bump = torch.zeros(192, dtype=torch.float64)
         bump[entry] = 1e-6
         with torch.no_grad():
             ahead, behind = (_penalties(q + sign * bump.view(3, 64))[name] for sign in (1, -1))
-        assert float(q.grad.flatten()[entry]) == pytest.approx(float(ahead - behind) / 2e-6, abs=1e-4)
+        assert float(present(q.grad).flatten()[entry]) == pytest.approx(float(ahead - behind) / 2e-6, abs=1e-4)
 
 
-def test_below_the_hinge_only_sparsity_pulls():
+def test_below_the_hinge_only_sparsity_pulls() -> None:
     q = torch.full((3, 64), 0.1).requires_grad_()
-    hinge_l1_penalty(q, c=10.0, l1=1.0).backward()
-    assert torch.equal(q.grad, torch.ones(3, 64))
+    torch.autograd.backward(hinge_l1_penalty(q, c=10.0, l1=1.0))
+    assert torch.equal(present(q.grad), torch.ones(3, 64))
 
 
-def test_penalties_pull_dead_kernels_no_further():
+def test_penalties_pull_dead_kernels_no_further() -> None:
     q = torch.zeros(3, 64).requires_grad_()
-    (hinge_l1_penalty(q, c=0.01, l1=1.0) + l2_penalty(q)).backward()
-    assert np.array_equal(q.grad.numpy(), np.zeros((3, 64)))
+    torch.autograd.backward(hinge_l1_penalty(q, c=0.01, l1=1.0) + l2_penalty(q))
+    assert np.array_equal(present(q.grad).numpy(), np.zeros((3, 64)))

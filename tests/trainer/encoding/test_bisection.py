@@ -11,7 +11,7 @@ from trainer.errors import BudgetError
 
 
 @given(st.floats(45, 7000))
-def test_bisection_finds_the_knob_of_any_reachable_budget(budget):
+def test_bisection_finds_the_knob_of_any_reachable_budget(budget: float) -> None:
     def bytes_at(knob: float) -> float:
         return 10 + 500 * math.exp(knob / 2)
 
@@ -20,7 +20,7 @@ def test_bisection_finds_the_knob_of_any_reachable_budget(budget):
 
 
 @pytest.mark.parametrize("budget", [5, 9e4])
-def test_a_budget_that_no_knob_reaches_is_refused_with_what_can_be_reached(budget):
+def test_a_budget_that_no_knob_reaches_is_refused_with_what_can_be_reached(budget: float) -> None:
     with pytest.raises(BudgetError) as caught:
         bisect(lambda knob: 10 + 500 * math.exp(knob / 2), -4, 4, budget, tolerance=0.005)
     assert caught.value.lowest == pytest.approx(10 + 500 * math.exp(-2))

@@ -6,6 +6,7 @@ import torch
 
 from shared.bundle import EncoderSettings
 from shared.jpeg import TableSet
+from tests.trainer.present import present
 from trainer.data import Split, SplitName, synthetic
 from trainer.encoding import streams
 from trainer.encoding.encodings import (
@@ -71,8 +72,13 @@ def test_a_quality_between_whole_ones_is_found(pictures: Pictures) -> None:
 def test_steps_become_whole_and_stay_what_the_wire_can_carry() -> None:
     steps = torch.full((3, 64), 7.6)
     steps[0, 0], steps[2, 63] = 0.2, 900.0
-    seen = []
-    encoding = of_steps(steps, lambda whole: seen.append(whole) or EncoderSettings())
+    seen: list[np.ndarray] = []
+
+    def rule(whole: np.ndarray) -> EncoderSettings:
+        seen.append(whole)
+        return EncoderSettings()
+
+    encoding = of_steps(steps, rule)
     assert (encoding.tables.quant[0][0], encoding.tables.quant[1][5], encoding.tables.quant[2][63]) == (1, 8, 255)
     assert seen[0].tolist() == [list(table) for table in encoding.tables.quant]
 
@@ -89,8 +95,8 @@ def test_rounding_is_shifted_most_where_the_task_feels_least(scale: float) -> No
 
 def test_weights_follow_the_energy_and_a_squared_step_is_worth_one_bit_over_the_multiplier_in_the_mean() -> None:
     energy, steps = _energy(), np.linspace(3, 60, 192).reshape(3, 64)
-    weights = TaskRule(energy, 0.06, 0.0, NOTHING)(steps).weights
-    halved = TaskRule(7 * energy, 0.12, 0.0, NOTHING)(steps).weights
+    weights = present(TaskRule(energy, 0.06, 0.0, NOTHING)(steps).weights)
+    halved = present(TaskRule(7 * energy, 0.12, 0.0, NOTHING)(steps).weights)
     ratios = weights / energy
     assert ratios.max() / ratios.min() < CODE**2.001
     assert weights / halved == pytest.approx(np.full((3, 64), 2.0), rel=1e-9)
@@ -105,7 +111,7 @@ def test_a_task_rules_mask_is_the_encoders() -> None:
 def test_all_frequencies_are_weighed_alike_without_a_task() -> None:
     steps = np.linspace(3, 60, 192).reshape(3, 64)
     settings = rdo_rule(0.2)(steps)
-    assert settings.weights * steps**2 * 0.2 == pytest.approx(np.ones((3, 64)), rel=CODE - 1 + 1e-9)
+    assert present(settings.weights) * steps**2 * 0.2 == pytest.approx(np.ones((3, 64)), rel=CODE - 1 + 1e-9)
     assert rdo_rule(0.0)(steps) == EncoderSettings()
 
 

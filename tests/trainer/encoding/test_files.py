@@ -1,5 +1,7 @@
 """A run's encoding on disk: it comes back as it was, and damage has a name."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ ENCODING = Encoding(
 )
 
 
-def test_an_encoding_comes_back_as_it_was(tmp_path):
+def test_an_encoding_comes_back_as_it_was(tmp_path: Path) -> None:
     write_encoding(ENCODING, tmp_path)
     assert read_encoding(tmp_path) == ENCODING
     assert read_encoding(tmp_path) != Encoding(ENCODING.tables)
@@ -20,7 +22,7 @@ def test_an_encoding_comes_back_as_it_was(tmp_path):
 
 @pytest.mark.parametrize("name", ["tables.jpg", "encoder.json"])
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"\xff\xd8"])
-def test_a_missing_or_damaged_file_is_named(tmp_path, name, content):
+def test_a_missing_or_damaged_file_is_named(tmp_path: Path, name: str, content: bytes | None) -> None:
     write_encoding(ENCODING, tmp_path)
     if content is None:
         (tmp_path / name).unlink()

@@ -7,6 +7,7 @@ import torch
 
 from shared.jpeg import Encoder, TableSet
 from tests.trainer.diff_jpeg.test_transform import CHROMA_TOLERANCE, LUMA_TOLERANCE
+from tests.trainer.present import present
 from trainer.data import SplitName, synthetic
 from trainer.diff_jpeg import coefficients
 from trainer.encoding.random_tables import RandomTables, quantised
@@ -57,7 +58,7 @@ def test_frames_of_their_own_tables_are_quantised_as_the_codec_does() -> None:
         y, c = Encoder(table_set).quantise_batch(pixels[row : row + 1])
         for mine, levels, plane, table, tolerance in (
             (ours.y[row], y[0], exact.y[row], steps[row, 0], LUMA_TOLERANCE),
-            (ours.c[row], c[0], exact.c[row], steps[row, 1:].reshape(-1), CHROMA_TOLERANCE),
+            (ours.c[row], present(c)[0], exact.c[row], steps[row, 1:].reshape(-1), CHROMA_TOLERANCE),
         ):
             step = table.view(-1, 1, 1).expand_as(plane)
             theirs = torch.from_numpy(levels) * step

@@ -1,5 +1,7 @@
 """First tables: fine where the task's gradient is strong, coarse where it is weak."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 
@@ -8,7 +10,7 @@ from trainer.encoding.sensitivity import gradient_energy, steps_from
 from trainer.models import DctNet, DctNetConfig
 
 
-def _batches(n: int = 3):
+def _batches(n: int = 3) -> Iterator[tuple[Planes, torch.Tensor]]:
     generator = torch.Generator().manual_seed(0)
     for _ in range(n):
         planes = Planes(torch.randn(16, 64, 4, 4, generator=generator), torch.randn(16, 128, 2, 2, generator=generator))
@@ -22,13 +24,13 @@ def _net_that_feels(scale: torch.Tensor) -> DctNet:
     return net
 
 
-def test_steps_have_geometric_mean_one():
+def test_steps_have_geometric_mean_one() -> None:
     steps = steps_from(gradient_energy(_net_that_feels(torch.ones(3, 64)), _batches()))
     assert steps.shape == (3, 64)
     assert abs(float(steps.log().mean())) < 1e-5
 
 
-def test_a_frequency_felt_twice_as_strongly_gets_half_the_step():
+def test_a_frequency_felt_twice_as_strongly_gets_half_the_step() -> None:
     class Linear(nn.Module):
         """Logits that are a fixed weighted sum of coefficients: the gradient's energy is known."""
 
@@ -48,7 +50,7 @@ def test_a_frequency_felt_twice_as_strongly_gets_half_the_step():
     assert abs(float(steps[80] / steps[70]) - 4) < 0.02
 
 
-def test_a_frequency_that_nobody_looks_at_gets_a_finite_step():
+def test_a_frequency_that_nobody_looks_at_gets_a_finite_step() -> None:
     scale = torch.ones(3, 64)
     scale[2] = 0
     steps = steps_from(gradient_energy(_net_that_feels(scale), _batches()))

@@ -1,5 +1,7 @@
 """Evaluation: intervals with known values; figures counted anew from real streams and a classifier of known logits."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -54,11 +56,11 @@ def evaluated() -> Evaluated:
     # from Wilson's closed form at the ends: 0 of n gives z^2 / (n + z^2)
     [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (50, 100, 0.4038, 0.5962), (950, 1000, 0.9347, 0.9619)],
 )
-def test_wilson_interval_has_its_published_values(right, n, low, high):
+def test_wilson_interval_has_its_published_values(right: int, n: int, low: float, high: float) -> None:
     assert wilson_interval(right, n) == pytest.approx((low, high), abs=2e-4)
 
 
-def test_a_frame_is_right_when_its_label_has_the_highest_logit(evaluated):
+def test_a_frame_is_right_when_its_label_has_the_highest_logit(evaluated: Evaluated) -> None:
     logits = streams.quantise(ENCODING, SPLIT).y.numpy()[:, :32].sum((2, 3))
     right = logits.argmax(1) == SPLIT.labels
     rank = (logits > logits[np.arange(300), SPLIT.labels][:, None]).sum(1)
@@ -70,7 +72,7 @@ def test_a_frame_is_right_when_its_label_has_the_highest_logit(evaluated):
     assert evaluated.evaluation.top5.value == evaluated.outcomes.right_top5.mean()
 
 
-def test_bytes_are_those_of_the_streams_in_each_unit(evaluated):
+def test_bytes_are_those_of_the_streams_in_each_unit(evaluated: Evaluated) -> None:
     encoder = ENCODING.encoder()
     for unit, stream in (("scan", Stream.SCAN), ("wire", Stream.ABBREVIATED), ("file", Stream.INTERCHANGE)):
         sizes = np.array([len(encoder.encode(pixels, stream)) for pixels in SPLIT.pixels])
@@ -81,7 +83,7 @@ def test_bytes_are_those_of_the_streams_in_each_unit(evaluated):
     assert evaluated.evaluation.wire.mean - evaluated.evaluation.scan.mean == 51
 
 
-def test_the_intervals_hold_their_figures(evaluated):
+def test_the_intervals_hold_their_figures(evaluated: Evaluated) -> None:
     figures = evaluated.evaluation
     for figure in (figures.top5, figures.psnr_db, figures.ssim):
         assert figure.low < figure.value < figure.high
@@ -89,7 +91,7 @@ def test_the_intervals_hold_their_figures(evaluated):
     assert 0.5 < figures.ssim.value < 1
 
 
-def test_batches_cost_what_their_layout_says(evaluated):
+def test_batches_cost_what_their_layout_says(evaluated: Evaluated) -> None:
     encoder = ENCODING.encoder()
     frames, scans = (encoder.encode_batch(SPLIT.pixels[:2], stream) for stream in (Stream.ABBREVIATED, Stream.SCAN))
     # DWB1, length of prefix, prefix, count, time; then sequence, (time,) length and scan of each
@@ -99,7 +101,7 @@ def test_batches_cost_what_their_layout_says(evaluated):
     assert 0 < evaluated.evaluation.batched - evaluated.evaluation.scan.mean < 8
 
 
-def test_decoded_frames_are_the_levels_that_training_saw():
+def test_decoded_frames_are_the_levels_that_training_saw() -> None:
     split = SPLIT.head(50)
     decoded = decode(ENCODING.tables, ENCODING.encoder().encode_batch(split.pixels, Stream.ABBREVIATED), split)
     levels = streams.quantise(ENCODING, split)
@@ -107,14 +109,14 @@ def test_decoded_frames_are_the_levels_that_training_saw():
     assert np.array_equal(decoded.c, levels.c)
 
 
-def test_fitted_huffman_tables_save_bytes_and_still_encode_pictures_never_seen():
+def test_fitted_huffman_tables_save_bytes_and_still_encode_pictures_never_seen() -> None:
     fitted = streams.with_fitted_huffman(PLAIN, synthetic.generate(32, 4, SplitName.TRAIN, 1000))
     noise = np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
     assert streams.scan_bytes(fitted, SPLIT.pixels).mean() < streams.scan_bytes(PLAIN, SPLIT.pixels).mean()
     assert streams.scan_bytes(fitted, noise).min() > 0
 
 
-def test_an_evaluation_comes_back_as_written_and_stays_small(evaluated, tmp_path):
+def test_an_evaluation_comes_back_as_written_and_stays_small(evaluated: Evaluated, tmp_path: Path) -> None:
     write_evaluation(tmp_path, evaluated)
     back = read_evaluation(tmp_path, SplitName.TEST)
     assert back.evaluation == evaluated.evaluation
@@ -123,7 +125,9 @@ def test_an_evaluation_comes_back_as_written_and_stays_small(evaluated, tmp_path
     assert (tmp_path / "evaluation-test.npz").stat().st_size < 300 * 4
 
 
-def test_a_damaged_evaluation_and_two_halves_of_different_ones_are_refused(evaluated, tmp_path):
+def test_a_damaged_evaluation_and_two_halves_of_different_ones_are_refused(
+    evaluated: Evaluated, tmp_path: Path
+) -> None:
     with pytest.raises(RunError, match=r"evaluation-test\.json"):
         read_evaluation(tmp_path, SplitName.TEST)
     write_evaluation(tmp_path, evaluated)

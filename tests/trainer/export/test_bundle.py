@@ -33,7 +33,7 @@ THRIFTY = Encoding(TABLES, EncoderSettings.nearest(0.4, np.arange(64) > 50, 1 / 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
     splits = {name: synthetic.generate(32, 11, name, 64) for name in SplitName}
-    return Dataset("synthetic-32/test", synthetic.CLASSES, **splits)
+    return Dataset.of("synthetic-32/test", synthetic.CLASSES, splits)
 
 
 @pytest.fixture(scope="module")
@@ -118,10 +118,20 @@ def test_a_twin_that_lost_its_accuracy_is_not_exported_and_that_of_an_earlier_ex
 ) -> None:
     golden, twin = exporting.read_bundle(folder)[1].golden, exporting.twin_of(parts, dataset)
     expected = exporting.measure(parts, dataset, SplitName.VALIDATION, "thrifty").evaluation
-    made = {"family": "gate", "min_counter": 1, "created_at": datetime(2026, 1, 1, tzinfo=UTC), "selftest_seed": 1}
     for counter, lost in ((1, 5), (2, 6)):
         tried = EightBits(twin.model, 900 - lost, 900, n=1000)
-        exporting.write_bundle(parts, golden, tried, expected, tmp_path, counter=counter, **made)
+        exporting.write_bundle(
+            parts,
+            golden,
+            tried,
+            expected,
+            tmp_path,
+            family="gate",
+            counter=counter,
+            min_counter=1,
+            created_at=datetime(2026, 1, 1, tzinfo=UTC),
+            selftest_seed=1,
+        )
         assert (tmp_path / "classifier-int8.onnx").exists() is (counter == 1)
         assert exporting.read_bundle(tmp_path)[1].int8 == (twin.model if counter == 1 else None)
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -39,14 +40,14 @@ RECIPE = Recipe.model_validate(
     },
 )
 SUMMARY = Summary(data="none", tables="", validation_accuracy=0.5, scan_bytes=1, n=2, epochs=3, parameters=4, seconds=5)
-MADE = {"family": "gate", "created_at": datetime(2026, 1, 1, tzinfo=UTC)}
+MADE: dict[str, Any] = {"family": "gate", "created_at": datetime(2026, 1, 1, tzinfo=UTC)}
 
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
     sizes = {SplitName.TRAIN: 1024, SplitName.VALIDATION: 256, SplitName.TEST: 96}
     splits = {name: synthetic.generate(32, 11, name, count) for name, count in sizes.items()}
-    return Dataset("synthetic-32/test", synthetic.CLASSES, *splits.values())
+    return Dataset.of("synthetic-32/test", synthetic.CLASSES, splits)
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +135,7 @@ def test_it_is_measured_at_falling_steps_of_annex_k_and_at_tables_that_training_
     sizes = [of.scan.mean for of in ordinary]
     assert sizes == sorted(sizes)
     assert len({of.tables_id for of in measured.of_tables}) == 8
-    drawn = RandomTables(RECIPE.seed).steps(np.arange(20_000), epoch=0).flatten(1).unique(dim=0)
+    drawn = torch.unique(RandomTables(RECIPE.seed).steps(np.arange(20_000), epoch=0).flatten(1), dim=0)
     for name, encoding in fallback.encodings().items():
         if name.startswith("random"):
             assert not (drawn == steps_of(encoding).flatten()).all(1).any()

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -77,7 +78,7 @@ def untrained(body: str = "residual") -> DctNet:
     return DctNet(BODIES[body], torch.full((3, 64), 0.02)).eval()
 
 
-def kernels(model: bytes, tmp_path) -> list[str]:
+def kernels(model: bytes, tmp_path: Path) -> list[str]:
     """What ONNX Runtime really runs."""
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
@@ -108,7 +109,7 @@ def test_its_figures_are_those_of_real_frames(
 
 
 @pytest.mark.parametrize("body", BODIES)
-def test_every_convolution_runs_on_integers_and_inputs_and_output_stay(body: str, tmp_path) -> None:
+def test_every_convolution_runs_on_integers_and_inputs_and_output_stay(body: str, tmp_path: Path) -> None:
     model = to_onnx(untrained(body), torch.full((3, 64), 20.0), 32, 32)
     made = to_int8(model, some_levels(64, 20))
     ran = kernels(made, tmp_path)
@@ -124,7 +125,7 @@ def test_the_same_net_and_frames_give_the_same_bytes() -> None:
     assert to_int8(model, some_levels(64, 20)) == to_int8(model, some_levels(64, 20))
 
 
-def test_levels_that_fit_go_in_as_they_are_and_larger_ones_keep_the_stem_in_float(tmp_path) -> None:
+def test_levels_that_fit_go_in_as_they_are_and_larger_ones_keep_the_stem_in_float(tmp_path: Path) -> None:
     model = to_onnx(untrained(), torch.full((3, 64), 20.0), 32, 32)
     assert kernels(to_int8(model, some_levels(64, 127)), tmp_path).count("Conv") == 0
     assert kernels(to_int8(model, some_levels(64, 128)), tmp_path).count("Conv") == 2
@@ -137,7 +138,7 @@ def test_levels_that_fit_go_in_as_they_are_and_larger_ones_keep_the_stem_in_floa
         assert weights[f"{name}_zero_point"] == 128
 
 
-def test_coefficients_keep_the_stem_in_float(tmp_path) -> None:
+def test_coefficients_keep_the_stem_in_float(tmp_path: Path) -> None:
     model = to_onnx(untrained(), None, 32, 32)
     levels = some_levels(64, 20)
     made = to_int8(model, Planes(levels.y.float() * 20, levels.c.float() * 20))

@@ -1,5 +1,7 @@
 """The exported graph computes what torch computes, on levels, for any batch size."""
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -15,7 +17,7 @@ from trainer.export.onnx_graph import to_onnx
 from trainer.models import BodyKind, DctNet, DctNetConfig
 
 
-def _trained_net(height: int, width: int, **config) -> tuple[DctNet, torch.Tensor]:
+def _trained_net(height: int, width: int, **config: Any) -> tuple[DctNet, torch.Tensor]:
     """A net whose batch norms have seen data, and steps that are no round numbers."""
     torch.manual_seed(1)
     scale = 0.01 + 0.05 * torch.rand(3, 64)
@@ -49,7 +51,7 @@ NETS = pytest.mark.parametrize(
 
 
 @NETS
-def test_onnx_runtime_and_torch_agree(size, config):
+def test_onnx_runtime_and_torch_agree(size: tuple[int, ...], config: dict[str, Any]) -> None:
     net, steps = _trained_net(*size, **config)
     levels = _levels(9, *size)
     with torch.no_grad():
@@ -60,7 +62,7 @@ def test_onnx_runtime_and_torch_agree(size, config):
 
 
 @NETS
-def test_a_net_for_any_tables_reads_dequantised_coefficients(size, config):
+def test_a_net_for_any_tables_reads_dequantised_coefficients(size: tuple[int, ...], config: dict[str, Any]) -> None:
     net, steps = _trained_net(*size, **config)
     frames = dequantised(_levels(3, *size).planes(slice(None)), steps)
     with torch.no_grad():
@@ -69,7 +71,7 @@ def test_a_net_for_any_tables_reads_dequantised_coefficients(size, config):
     assert check_parity(expected, actual, PARITY_TOLERANCE) < PARITY_TOLERANCE / 10
 
 
-def test_logits_of_a_frame_do_not_depend_on_its_batch():
+def test_logits_of_a_frame_do_not_depend_on_its_batch() -> None:
     net, steps = _trained_net(32, 32)
     classifier, levels = OnnxClassifier(to_onnx(net, steps, 32, 32)), _levels(300)
     alone = Levels(levels.y[299:], levels.c[299:], levels.labels[299:])
@@ -77,7 +79,7 @@ def test_logits_of_a_frame_do_not_depend_on_its_batch():
 
 
 @pytest.mark.parametrize(("any_tables", "kind"), [(False, TensorProto.INT16), (True, TensorProto.FLOAT)])
-def test_the_graph_has_the_inputs_and_outputs_that_the_server_expects(any_tables, kind):
+def test_the_graph_has_the_inputs_and_outputs_that_the_server_expects(any_tables: bool, kind: int) -> None:
     net, steps = _trained_net(64, 32)
     model = onnx.load_from_string(to_onnx(net, None if any_tables else steps, 64, 32))
     shapes = {
@@ -96,12 +98,12 @@ def test_the_graph_has_the_inputs_and_outputs_that_the_server_expects(any_tables
 
 
 @pytest.mark.parametrize("config", [{}, MOBILE], ids=["residual", "inverted"])
-def test_the_same_net_gives_the_same_bytes(config):
+def test_the_same_net_gives_the_same_bytes(config: dict[str, Any]) -> None:
     first, again = (to_onnx(*_trained_net(32, 32, **config), 32, 32) for _ in range(2))
     assert first == again
 
 
-def test_a_wrong_fold_is_noticed():
+def test_a_wrong_fold_is_noticed() -> None:
     net, steps = _trained_net(32, 32)
     levels = _levels(20)
     with torch.no_grad():
@@ -112,7 +114,7 @@ def test_a_wrong_fold_is_noticed():
         check_parity(expected, OnnxClassifier(to_onnx(net, wrong, 32, 32)).logits(levels), PARITY_TOLERANCE)
 
 
-def test_frames_too_small_for_the_stages_are_refused():
+def test_frames_too_small_for_the_stages_are_refused() -> None:
     net, steps = _trained_net(32, 32)
     with pytest.raises(RecipeError, match="multiples of 16 pixels"):
         to_onnx(net, steps, 16, 24)

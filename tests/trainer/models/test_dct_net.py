@@ -1,5 +1,7 @@
 """The DCT-domain net: shapes for every geometry, and a stem that starts with the same features in every cell."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional
@@ -8,12 +10,13 @@ from trainer.diff_jpeg import Planes, coefficients
 from trainer.errors import RecipeError
 from trainer.models import BodyKind, DctNet, DctNetConfig
 from trainer.recipes import recipe
+from trainer.recipes.recipe import Net
 from trainer.training.fitting import parameter_count
 
 INVERTED = BodyKind.INVERTED
 
 
-def _net(**config) -> DctNet:
+def _net(**config: Any) -> DctNet:
     torch.manual_seed(0)
     return DctNet(DctNetConfig(**{"classes": 7, "widths": (8, 12), **config}), torch.full((3, 64), 0.02))
 
@@ -29,14 +32,14 @@ def _net(**config) -> DctNet:
         ((64, 96), {"expansion": 1, "widths": (8, 8, 12), "blocks": 2, "kind": INVERTED}),
     ],
 )
-def test_logits_for_every_geometry(size, config):
+def test_logits_for_every_geometry(size: tuple[int, ...], config: dict[str, Any]) -> None:
     height, width = size
     planes = Planes(torch.randn(3, 64, height // 8, width // 8), torch.randn(3, 128, height // 16, width // 16))
     assert _net(**config)(planes).shape == (3, 7)
 
 
 @pytest.mark.parametrize("expansion", [1, 2, 4])
-def test_the_stem_starts_as_the_same_feature_of_pixels_in_every_cell(expansion):
+def test_the_stem_starts_as_the_same_feature_of_pixels_in_every_cell(expansion: int) -> None:
     net = _net(expansion=expansion)
     cell = 8 // expansion
     picture = torch.randint(0, 256, (1, 32, 32, 3), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
@@ -51,10 +54,10 @@ def test_the_stem_starts_as_the_same_feature_of_pixels_in_every_cell(expansion):
 
 
 @pytest.mark.parametrize("config", [{}, {"blocks": 2, "kind": INVERTED}], ids=["residual", "inverted"])
-def test_gradients_reach_every_parameter(config):
+def test_gradients_reach_every_parameter(config: dict[str, Any]) -> None:
     net = _net(**config)
     planes = Planes(torch.randn(8, 64, 4, 4), torch.randn(8, 128, 2, 2))
-    functional.cross_entropy(net(planes), torch.arange(8) % 7).backward()
+    torch.autograd.backward(functional.cross_entropy(net(planes), torch.arange(8) % 7))
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in net.parameters())
 
 
@@ -66,19 +69,23 @@ def test_gradients_reach_every_parameter(config):
         ("imagenet-improved", 224, 1000, 3_024_232),
     ],
 )
-def test_the_serving_nets_of_the_recipes_have_the_sizes_that_the_docs_state(name, side, classes, parameters):
+def test_the_serving_nets_of_the_recipes_have_the_sizes_that_the_docs_state(
+    name: str, side: int, classes: int, parameters: int
+) -> None:
     asked = recipe.load(name).net
+    assert isinstance(asked, Net)
     config = DctNetConfig(classes, tuple(asked.widths), asked.blocks, asked.expansion, asked.kind)
     assert config.part(side, side) in {(2, 2), (7, 7)}
     assert parameter_count(DctNet(config, torch.ones(3, 64))) == parameters
 
 
-def test_the_head_of_small_frames_tells_quarters_apart_and_that_of_large_ones_does_not():
+def test_the_head_of_small_frames_tells_quarters_apart_and_that_of_large_ones_does_not() -> None:
     corners = torch.zeros(2, 64, 4, 4)
     corners[0, :, :2, :2] = corners[1, :, 2:, 2:] = torch.randn(64, 1, 1)
     for kind, tells_apart in ((BodyKind.RESIDUAL, True), (INVERTED, False)):
         net = _net(widths=(8,), expansion=1, blocks=1, kind=kind).eval()
-        net.body = torch.nn.Identity() if kind is BodyKind.RESIDUAL else net.body[-2:]  # nothing that sees an edge
+        blind = [] if kind is BodyKind.RESIDUAL else list(net.body)[-2:]  # nothing that sees an edge
+        net.body = torch.nn.Sequential(*blind)
         one, other = net(Planes(corners, torch.zeros(2, 128, 2, 2)))
         assert torch.allclose(one, other, atol=1e-5) is not tells_apart
 
@@ -92,12 +99,14 @@ def test_the_head_of_small_frames_tells_quarters_apart_and_that_of_large_ones_do
         ((224, 240), {"expansion": 1, "widths": (8, 8, 8), "kind": INVERTED}, 32),
     ],
 )
-def test_frames_that_do_not_suit_the_stages_are_refused_with_what_would(size, config, multiple):
+def test_frames_that_do_not_suit_the_stages_are_refused_with_what_would(
+    size: tuple[int, ...], config: dict[str, Any], multiple: int
+) -> None:
     with pytest.raises(RecipeError, match=f"multiples of {multiple} pixels"):
         _net(**config).config.part(*size)
 
 
-def test_the_parameters_have_the_names_that_trained_weights_carry():
+def test_the_parameters_have_the_names_that_trained_weights_carry() -> None:
     names = {name.split(".")[0] for name in _net().state_dict()}
     assert names == {"coefficient_scale", "luma_stem", "chroma_stem", "merge", "body", "head"}
     assert {"merge.0.weight", "body.1.shortcut.1.running_var", "body.0.second.0.weight"} < set(_net().state_dict())

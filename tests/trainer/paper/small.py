@@ -42,7 +42,7 @@ def dataset(train: int = 128) -> Dataset:
     """Synthetic 32x32 characters."""
     sizes = {SplitName.TRAIN: train, SplitName.VALIDATION: 64, SplitName.TEST: 64}
     splits = {name: synthetic.generate(32, 11, name, count) for name, count in sizes.items()}
-    return Dataset("synthetic-32/test", synthetic.CLASSES, **splits)
+    return Dataset.of("synthetic-32/test", synthetic.CLASSES, splits)
 
 
 def training(

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from tests.trainer.paper.small import CPU, dataset, training
+from tests.trainer.present import present
 from trainer.data import Split, SplitName, noise
 from trainer.encoding import streams
 from trainer.evaluation.fidelity import likeness
@@ -16,7 +17,7 @@ from trainer.recipes.goals import StandardGoal
 from trainer.training.run_dir import Asked, Finished, Summary
 
 
-def test_with_integer_steps_literal_bytes_are_the_codecs_but_for_stuffing_and_the_transforms_rounding():
+def test_with_integer_steps_literal_bytes_are_the_codecs_but_for_stuffing_and_the_transforms_rounding() -> None:
     data = dataset()
     of = training(StandardGoal(quality=50), data)
     literal = literal_scan_bytes(of.method.net, data.train, data.validation, CPU.device)
@@ -25,7 +26,7 @@ def test_with_integer_steps_literal_bytes_are_the_codecs_but_for_stuffing_and_th
     assert np.abs(literal - real).max() <= 0.05 * real.mean()
 
 
-def test_real_steps_are_not_rounded_and_finer_ones_look_better_and_cost_more():
+def test_real_steps_are_not_rounded_and_finer_ones_look_better_and_cost_more() -> None:
     data = dataset()
     of, looks, sizes = training(data=data), [], []
     for step in (40.0, 12.4, 11.6):
@@ -41,7 +42,7 @@ def test_real_steps_are_not_rounded_and_finer_ones_look_better_and_cost_more():
     assert sizes[0] < sizes[1] < sizes[2]
 
 
-def test_a_q_above_1_gives_levels_that_still_have_codes():
+def test_a_q_above_1_gives_levels_that_still_have_codes() -> None:
     data = dataset()
     of = training(data=data)
     with torch.no_grad():
@@ -49,18 +50,18 @@ def test_a_q_above_1_gives_levels_that_still_have_codes():
     assert np.isfinite(literal_scan_bytes(of.method.net, data.train, data.validation, CPU.device)).all()
 
 
-def test_pictures_of_a_trained_colour_transform_are_rebuilt_by_its_inverse():
+def test_pictures_of_a_trained_colour_transform_are_rebuilt_by_its_inverse() -> None:
     data = dataset()
     of = training(data=data, jpeg={"trains_colour": True})
     before = literal_pictures(of.method.net, data.test, CPU.device)
     with torch.no_grad():
-        of.method.net.colour.matrix += 0.05 * torch.eye(3)
+        present(of.method.net.colour).matrix.add_(0.05 * torch.eye(3))
     after = literal_pictures(of.method.net, data.test, CPU.device)
     assert not np.array_equal(before, after)
     assert likeness(data.test.pixels, after).psnr_db.mean() > likeness(data.test.pixels, before).psnr_db.mean() - 1
 
 
-def test_accuracy_is_the_share_of_right_labels():
+def test_accuracy_is_the_share_of_right_labels() -> None:
     data = dataset()
     of = training(data=data)
     logits = literal_logits(of.method.net, data.validation, CPU.device)

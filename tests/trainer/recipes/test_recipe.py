@@ -1,5 +1,8 @@
 """Recipes: the shipped ones load, and every fault of a written one is named."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pytest
 
 from trainer.errors import RecipeError
@@ -28,19 +31,31 @@ net = { widths = [32, 32, 32] }
 """
 
 
+def _improved(path: Path, variants: Sequence[str] = ()) -> recipe.Recipe:
+    """The recipe of the file, which is one of the improved method."""
+    loaded = recipe.load(str(path), variants)
+    assert isinstance(loaded, recipe.Recipe)
+    return loaded
+
+
+def _widths(of: recipe.Recipe) -> list[int]:
+    assert isinstance(of.net, recipe.Net)
+    return of.net.widths
+
+
 @pytest.mark.parametrize("name", recipe.shipped_names())
-def test_a_shipped_recipe_loads_with_each_of_its_variants(name):
+def test_a_shipped_recipe_loads_with_each_of_its_variants(name: str) -> None:
     for variants in ([], *([variant] for variant in recipe.variants_of(name))):
         assert recipe.load(name, variants).epochs >= 3
 
 
-def test_a_variant_replaces_single_keys_and_leaves_the_rest(tmp_path):
+def test_a_variant_replaces_single_keys_and_leaves_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(GOOD + VARIANTS)
-    plain, short, both = (recipe.load(str(path), names) for names in ([], ["short"], ["short", "wide"]))
-    assert (plain.optimiser.epochs, plain.tables.warm_up_epochs, plain.net.widths) == (3, 1, [8, 16])
-    assert (short.optimiser.epochs, short.tables.warm_up_epochs, short.net.widths) == (2, 0, [8, 16])
-    assert (both.optimiser.epochs, both.seed, both.net.widths) == (2, 4, [32, 32, 32])
+    plain, short, both = (_improved(path, names) for names in ([], ["short"], ["short", "wide"]))
+    assert (plain.optimiser.epochs, plain.tables.warm_up_epochs, _widths(plain)) == (3, 1, [8, 16])
+    assert (short.optimiser.epochs, short.tables.warm_up_epochs, _widths(short)) == (2, 0, [8, 16])
+    assert (both.optimiser.epochs, both.seed, _widths(both)) == (2, 4, [32, 32, 32])
     assert recipe.variants_of(str(path)) == ["short", "wide"]
 
 
@@ -54,24 +69,24 @@ def test_a_variant_replaces_single_keys_and_leaves_the_rest(tmp_path):
         ("", "no variant 'short'; it has: none"),
     ],
 )
-def test_a_fault_of_a_variant_is_named_whichever_is_asked_for(tmp_path, variants, message):
+def test_a_fault_of_a_variant_is_named_whichever_is_asked_for(tmp_path: Path, variants: str, message: str) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(f"{GOOD}\n{variants}")
     with pytest.raises(RecipeError, match=f"(?s){message}"):
         recipe.load(str(path), [] if "short of" in message else ["short"])
 
 
-def test_the_demos_recipe_is_shipped():
+def test_the_demos_recipe_is_shipped() -> None:
     assert "synthetic-32" in recipe.shipped_names()
 
 
-def test_a_recipe_of_ones_own_is_given_by_its_path(tmp_path):
+def test_a_recipe_of_ones_own_is_given_by_its_path(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(GOOD)
-    assert recipe.load(str(path)).net.widths == [8, 16]
+    assert _widths(_improved(path)) == [8, 16]
 
 
-def test_a_recipe_chooses_the_kind_of_net(tmp_path):
+def test_a_recipe_chooses_the_kind_of_net(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(GOOD.replace("[net]", '[net]\nkind = "inverted-residual"'))
     assert recipe.load(str(path)).net.kind is BodyKind.INVERTED
@@ -98,23 +113,25 @@ budgets = { jpeg = [90.0] }
         (AnyTablesGoal(), False, set()),
     ],
 )
-def test_a_run_is_the_same_whatever_the_sections_say_that_it_does_not_look_at(tmp_path, goal, is_branch, looked_at):
+def test_a_run_is_the_same_whatever_the_sections_say_that_it_does_not_look_at(
+    tmp_path: Path, goal: AnyTablesGoal | LearnedGoal | SensitivityGoal, is_branch: bool, looked_at: set[str]
+) -> None:
     path, plain = tmp_path / "more.toml", tmp_path / "plain.toml"
     path.write_text(GOOD + MORE)
     plain.write_text(GOOD)
-    of_run, without = (recipe.load(str(one)).of_run(goal, is_branch=is_branch) for one in (path, plain))
+    of_run, without = (_improved(one).of_run(goal, is_branch=is_branch) for one in (path, plain))
     differs = {name for name, value in of_run if value != getattr(without, name)}
     assert differs == looked_at
 
 
-def test_a_branch_has_its_own_epochs_and_rates_and_the_optimisers_rest(tmp_path):
+def test_a_branch_has_its_own_epochs_and_rates_and_the_optimisers_rest(tmp_path: Path) -> None:
     path, plain = tmp_path / "more.toml", tmp_path / "plain.toml"
     path.write_text(GOOD.replace("epochs = 3", "epochs = 3\nbatch = 32\nmuon_learning_rate = 0.02") + MORE)
     plain.write_text(GOOD)
-    branch = recipe.load(str(path)).branch_optimiser
+    branch = _improved(path).branch_optimiser
     assert (branch.epochs, branch.learning_rate, branch.distillation_weight) == (2, 0.003, 0.25)
     assert (branch.batch, branch.muon_learning_rate) == (32, 0.0)
-    without = recipe.load(str(plain))
+    without = _improved(plain)
     assert without.branch_optimiser == without.optimiser
 
 
@@ -137,7 +154,7 @@ def test_a_branch_has_its_own_epochs_and_rates_and_the_optimisers_rest(tmp_path)
         (("[optimiser]", "[optimiser"), "is not TOML"),
     ],
 )
-def test_a_fault_is_named_by_its_key(tmp_path, change, message):
+def test_a_fault_is_named_by_its_key(tmp_path: Path, change: tuple[str, str], message: str) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(GOOD.replace(*change))
     with pytest.raises(RecipeError) as caught:
@@ -145,13 +162,13 @@ def test_a_fault_is_named_by_its_key(tmp_path, change, message):
     assert message in str(caught.value)
 
 
-def test_an_unknown_name_lists_the_shipped_recipes():
+def test_an_unknown_name_lists_the_shipped_recipes() -> None:
     with pytest.raises(RecipeError, match=r"shipped: .*synthetic-32"):
         recipe.load("syntetic-32")
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b"#" * 100_000], ids=["missing", "not text", "too long"])
-def test_a_file_that_is_no_recipe_is_refused(tmp_path, content):
+def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "mine.toml"
     if content is not None:
         path.write_bytes(content)

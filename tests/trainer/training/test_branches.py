@@ -1,6 +1,7 @@
 """Every kind of tables trains, from nothing and as a branch of a base; a branch learns from its teacher and resumes."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +37,9 @@ def _recipe(branch: dict[str, Any] | None = None, **sections: dict[str, Any]) ->
     return Recipe.model_validate(keys | sections)
 
 
+Base = tuple[dict[str, torch.Tensor], list[Epoch]]
+
+
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
     sizes = {SplitName.TRAIN: 256, SplitName.VALIDATION: 128, SplitName.TEST: 16}
@@ -44,14 +48,14 @@ def dataset() -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def base(dataset) -> tuple[dict[str, torch.Tensor], list[Epoch]]:
+def base(dataset: Dataset) -> Base:
     """A net for any tables, and how it came about."""
     training = training_of(_recipe(), dataset, AnyTablesGoal(), Compute())
     epochs = all_epochs(training)
     return training.method.net.state_dict(), epochs
 
 
-def _branch(recipe: Recipe, dataset: Dataset, goal: ImprovedGoal, base: tuple) -> Training[ImprovedMethod]:
+def _branch(recipe: Recipe, dataset: Dataset, goal: ImprovedGoal, base: Base) -> Training[ImprovedMethod]:
     return training_of(recipe, dataset, goal, Compute(), start=base[0])
 
 
@@ -60,7 +64,9 @@ def _ends_alike(one: Training[ImprovedMethod], other: Training[ImprovedMethod]) 
     return all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 
 
-def test_a_net_for_any_tables_learns_and_is_measured_on_ordinary_jpeg(base):
+def test_a_net_for_any_tables_learns_and_is_measured_on_ordinary_jpeg(
+    base: Base,
+) -> None:
     _, epochs = base
     assert [epoch.phase for epoch in epochs] == [Phase.FIT] * 3
     assert epochs[-1].loss < epochs[0].loss
@@ -76,7 +82,12 @@ def test_a_net_for_any_tables_learns_and_is_measured_on_ordinary_jpeg(base):
     ],
     ids=["standard", "sensitivity", "learned"],
 )
-def test_a_branch_is_short_needs_no_warm_up_and_lands_on_its_budget(dataset, base, goal, phases):
+def test_a_branch_is_short_needs_no_warm_up_and_lands_on_its_budget(
+    dataset: Dataset,
+    base: Base,
+    goal: LearnedGoal | SensitivityGoal | StandardGoal,
+    phases: list[Phase],
+) -> None:
     training = _branch(_recipe(), dataset, goal, base)
     epochs = all_epochs(training)
     encoding = training.method.finished_encoding()
@@ -86,7 +97,7 @@ def test_a_branch_is_short_needs_no_warm_up_and_lands_on_its_budget(dataset, bas
     assert max(epoch.learning_rate for epoch in epochs) <= 0.002
 
 
-def test_sensitivities_tables_come_with_the_warm_net_and_stay(dataset):
+def test_sensitivities_tables_come_with_the_warm_net_and_stay(dataset: Dataset) -> None:
     training, steps = training_of(_recipe(), dataset, SensitivityGoal(budget=110), Compute()), []
     while not training.is_done:
         epoch = training.run_epoch()
@@ -98,7 +109,7 @@ def test_sensitivities_tables_come_with_the_warm_net_and_stay(dataset):
     assert torch.equal(first, last)
 
 
-def test_a_branch_begins_with_its_bases_net(dataset, base):
+def test_a_branch_begins_with_its_bases_net(dataset: Dataset, base: Base) -> None:
     state = _branch(_recipe(), dataset, LearnedGoal(budget=110), base).method.net.state_dict()
     assert state.keys() == base[0].keys()
     assert all(torch.equal(value, base[0][name]) for name, value in state.items())
@@ -117,7 +128,7 @@ def _nets_asked(training: Training[ImprovedMethod]) -> int:
     return len(asked)
 
 
-def test_the_base_teaches_its_branch_unless_the_recipe_says_no(dataset, base):
+def test_the_base_teaches_its_branch_unless_the_recipe_says_no(dataset: Dataset, base: Base) -> None:
     goal = StandardGoal(quality=10)
     before = {name: value.clone() for name, value in base[0].items()}
     taught, untaught = (_branch(_recipe({"distillation_weight": weight}), dataset, goal, base) for weight in (0.5, 0.0))
@@ -126,7 +137,7 @@ def test_the_base_teaches_its_branch_unless_the_recipe_says_no(dataset, base):
     assert all(torch.equal(value, base[0][name]) for name, value in before.items())
 
 
-def test_a_run_from_nothing_has_no_teacher(dataset):
+def test_a_run_from_nothing_has_no_teacher(dataset: Dataset) -> None:
     assert _nets_asked(training_of(_recipe(), dataset, StandardGoal(quality=10), Compute())) == 1
 
 
@@ -135,7 +146,14 @@ def test_a_run_from_nothing_has_no_teacher(dataset):
     [(LearnedGoal(budget=110), (0, 6), RULES), (LearnedGoal(budget=110), (1, 3), RULES), (AnyTablesGoal(), (1, 5), {})],
     ids=["learning", "settling", "any"],
 )
-def test_a_branch_stopped_inside_an_epoch_ends_like_one_that_was_not(dataset, base, goal, stop, rules, tmp_path):
+def test_a_branch_stopped_inside_an_epoch_ends_like_one_that_was_not(
+    dataset: Dataset,
+    base: Base,
+    goal: AnyTablesGoal | LearnedGoal,
+    stop: tuple[int, ...],
+    rules: dict[str, Any],
+    tmp_path: Path,
+) -> None:
     recipe, file = _recipe(encoder=rules), tmp_path / "state.pt"
     whole, epoch_at, step_at = _branch(recipe, dataset, goal, base), *stop
 

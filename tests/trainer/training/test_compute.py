@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.trainer.present import present
 from tests.trainer.training.runs import training_of
 from trainer.data import Dataset, SplitName, synthetic
 from trainer.diff_jpeg import Planes
@@ -46,7 +47,7 @@ def _free_port() -> int:
 def _dataset() -> Dataset:
     sizes = {SplitName.TRAIN: 512, SplitName.VALIDATION: 256, SplitName.TEST: 1}
     splits = {name: synthetic.generate(32, 11, name, count) for name, count in sizes.items()}
-    return Dataset("synthetic-32/test", synthetic.CLASSES, **splits)
+    return Dataset.of("synthetic-32/test", synthetic.CLASSES, splits)
 
 
 def _join(rank: int, port: int, deadline: timedelta) -> Compute:
@@ -114,7 +115,7 @@ def _mean_gradient(compute: Compute) -> torch.Tensor:
     for parameter in parameters:
         parameter.grad = torch.full_like(parameter, compute.rank + 1.0)
     compute.average_gradients([*parameters, nn.Parameter(torch.zeros(5))])
-    return torch.cat([parameter.grad.flatten() for parameter in parameters])
+    return torch.cat([present(parameter.grad).flatten() for parameter in parameters])
 
 
 def _work(rank: int, port: int, folder: Path) -> None:
@@ -153,7 +154,7 @@ def _note_loss(compute: Compute, path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory) -> list[dict[str, Any]]:
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What each of two processes found in the end."""
     folder = tmp_path_factory.mktemp("ranks")
     _in_processes(_work, folder)
@@ -170,26 +171,26 @@ def _tensors(state: Any) -> list[torch.Tensor]:
     return [torch.tensor(state)] if isinstance(state, (int, float)) else []
 
 
-def test_together_they_show_the_batches_that_one_process_would(ranks):
+def test_together_they_show_the_batches_that_one_process_would(ranks: list[dict[str, Any]]) -> None:
     alone = _fit_linear(Compute())
     together = torch.cat([rank["linear"]["seen"] for rank in ranks], dim=1)
     assert torch.equal(together, alone["seen"])
     assert ranks[0]["linear"]["seen"].shape == (12, 8)
 
 
-def test_a_gradient_becomes_its_mean(ranks):
+def test_a_gradient_becomes_its_mean(ranks: list[dict[str, Any]]) -> None:
     for rank in ranks:
         assert torch.equal(rank["gradient"], torch.full((10,), 1.5))
 
 
-def test_without_batch_normalisation_they_end_where_one_process_would(ranks):
+def test_without_batch_normalisation_they_end_where_one_process_would(ranks: list[dict[str, Any]]) -> None:
     alone = _fit_linear(Compute())
     for rank in ranks:
         assert torch.allclose(rank["linear"]["weight"], alone["weight"], atol=1e-6)
         assert rank["linear"]["loss"] == pytest.approx(alone["loss"], rel=1e-6)
 
 
-def test_nets_tables_lambda_and_rate_model_are_the_same_in_all_processes(ranks):
+def test_nets_tables_lambda_and_rate_model_are_the_same_in_all_processes(ranks: list[dict[str, Any]]) -> None:
     first, second = (rank["training"] for rank in ranks)
     for one, other in zip(_tensors(first["state"]), _tensors(second["state"]), strict=True):
         assert torch.equal(one, other)
@@ -198,33 +199,37 @@ def test_nets_tables_lambda_and_rate_model_are_the_same_in_all_processes(ranks):
     }
 
 
-def test_their_loss_is_that_of_one_process_within_what_batch_normalisation_of_half_a_batch_does(ranks):
+def test_their_loss_is_that_of_one_process_within_what_batch_normalisation_of_half_a_batch_does(
+    ranks: list[dict[str, Any]],
+) -> None:
     alone = _train(Compute.local("cpu"))
     assert ranks[0]["training"]["loss"] == pytest.approx(alone["loss"], rel=0.02)
 
 
 @pytest.mark.parametrize(("work", "name"), [(_hang, "hung"), (_die, "died")])
-def test_a_process_that_hangs_or_dies_ends_the_others_with_a_message(work, name, tmp_path):
+def test_a_process_that_hangs_or_dies_ends_the_others_with_a_message(
+    work: Callable[..., Any], name: str, tmp_path: Path
+) -> None:
     _in_processes(work, tmp_path)
     assert "another process of this training was lost" in (tmp_path / name).read_text()
 
 
-def test_a_batch_that_cannot_be_shared_equally_is_refused():
+def test_a_batch_that_cannot_be_shared_equally_is_refused() -> None:
     with pytest.raises(RecipeError, match="batch = 64 cannot be shared equally by 3 processes"):
         Compute(world=3).check_batch(64)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta"])
-def test_a_device_that_is_not_there_is_refused_by_name(device):
+def test_a_device_that_is_not_there_is_refused_by_name(device: str) -> None:
     with pytest.raises(RecipeError, match=device):
         Compute.local(device)
 
 
-def test_one_process_alone_changes_nothing():
+def test_one_process_alone_changes_nothing() -> None:
     compute, parameter = Compute(), nn.Parameter(torch.ones(3))
-    parameter.sum().backward()
+    torch.autograd.backward(parameter.sum())
     compute.average_gradients([parameter])
     compute.broadcast([parameter])
-    assert torch.equal(parameter.grad, torch.ones(3))
+    assert torch.equal(present(parameter.grad), torch.ones(3))
     assert (compute.mean(2.5), compute.sum(2)) == (2.5, 2)
     assert np.array_equal(compute.share(torch.arange(4)), np.arange(4))

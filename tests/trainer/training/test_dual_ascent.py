@@ -20,20 +20,20 @@ def _settle(ascent: DualAscent, elasticity: float, lag: float, steps: int) -> li
 
 
 @given(st.floats(0.2, 1.0), st.floats(0.05, 0.5), st.floats(0.2, 5))
-def test_the_price_settles_at_the_budget_without_swinging(elasticity, lag, first_price):
+def test_the_price_settles_at_the_budget_without_swinging(elasticity: float, lag: float, first_price: float) -> None:
     history = _settle(DualAscent(80, first_price), elasticity, lag, 1500)
     assert abs(history[-1] / 80 - 1) < 0.02
     assert max(history[750:]) / min(history[750:]) < 1.1
 
 
-def test_the_price_rises_while_frames_are_too_large_and_falls_while_they_are_small():
+def test_the_price_rises_while_frames_are_too_large_and_falls_while_they_are_small() -> None:
     ascent = DualAscent(100, 1.0)
     assert ascent.update(150) > 1
     ascent = DualAscent(100, 1.0)
     assert ascent.update(60) < 1
 
 
-def test_one_wild_batch_moves_the_price_by_at_most_a_fifth():
+def test_one_wild_batch_moves_the_price_by_at_most_a_fifth() -> None:
     ascent = DualAscent(100, 1.0)
     assert ascent.update(1e9) <= math.exp(0.2) + 1e-9
 

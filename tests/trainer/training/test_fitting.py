@@ -1,10 +1,13 @@
 """The optimiser step: the loss in closed form, averaged weights, shortened gradients, cycles, and going on."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
+from tests.trainer.present import present
 from trainer.diff_jpeg import Planes
 from trainer.errors import DivergedError
 from trainer.models import DctNet, DctNetConfig
@@ -40,7 +43,7 @@ def _fitter(net: nn.Module, steps: int = 20, **settings: float) -> NetFitter:
     return NetFitter(net, Optimiser.model_validate({"epochs": 1, **settings}), steps, Compute())
 
 
-def test_the_loss_is_cross_entropy_against_smoothed_labels():
+def test_the_loss_is_cross_entropy_against_smoothed_labels() -> None:
     net = Linear().eval()
     log_probabilities = net(PLANES).log_softmax(1)
     smoothed = torch.full((4, 3), 0.3 / 3)
@@ -51,7 +54,7 @@ def test_the_loss_is_cross_entropy_against_smoothed_labels():
     )
 
 
-def test_a_teacher_adds_its_divergence_weighted_and_at_its_temperature():
+def test_a_teacher_adds_its_divergence_weighted_and_at_its_temperature() -> None:
     net, teacher = Linear().eval(), torch.randn(4, 3, generator=torch.Generator().manual_seed(3)) * 4
     fitter = _fitter(net, distillation_weight=0.3, distillation_temperature=4.0)
     soft_teacher, soft_student = (teacher / 4).softmax(1), (net(PLANES) / 4).softmax(1)
@@ -60,7 +63,7 @@ def test_a_teacher_adds_its_divergence_weighted_and_at_its_temperature():
     assert fitter.task_loss(PLANES, LABELS, teacher).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_distillations_gradient_is_the_difference_of_soft_probabilities_times_the_temperature():
+def test_distillations_gradient_is_the_difference_of_soft_probabilities_times_the_temperature() -> None:
     logits = torch.randn(5, 7, dtype=torch.float64, requires_grad=True)
     teacher = torch.randn(5, 7, dtype=torch.float64)
     (gradient,) = torch.autograd.grad(distillation(logits, teacher, 3.0), logits)
@@ -68,50 +71,51 @@ def test_distillations_gradient_is_the_difference_of_soft_probabilities_times_th
     assert torch.allclose(gradient, expected, atol=1e-6)
 
 
-def test_a_student_who_agrees_has_nothing_to_learn_from_the_teacher():
+def test_a_student_who_agrees_has_nothing_to_learn_from_the_teacher() -> None:
     logits = torch.randn(5, 7)
     assert distillation(logits, logits, 2.0).item() == pytest.approx(0, abs=1e-6)
 
 
-def test_a_long_gradient_is_shortened_and_a_short_one_is_not():
+def test_a_long_gradient_is_shortened_and_a_short_one_is_not() -> None:
     lengths = {}
     for limit in (0.0, 1e-3, 1e6):
         net = Linear()
         fitter = _fitter(net, gradient_norm=limit)
         fitter.step(fitter.task_loss(PLANES, LABELS))
-        lengths[limit] = torch.cat([parameter.grad.flatten() for parameter in net.parameters()]).norm().item()
+        lengths[limit] = torch.cat([present(parameter.grad).flatten() for parameter in net.parameters()]).norm().item()
     assert lengths[1e-3] == pytest.approx(1e-3, rel=1e-3)
     assert lengths[0.0] == lengths[1e6] > 0.01
 
 
-def test_the_average_follows_the_closed_form_statistics_included():
+def test_the_average_follows_the_closed_form_statistics_included() -> None:
     net = Linear()
     average = weight_average(net, decay=0.25)
-    weight, statistics = None, None
+    weight, statistics = torch.zeros(3, 64), torch.zeros(64)
     for update in range(6):
         with torch.no_grad():
             net.head.weight.add_(1.0)
         net.train()(PLANES)
         average.update_parameters(net)
         keep = min(0.25, (1 + update) / (10 + update)) if update else 0.0
-        weight = net.head.weight * (1 - keep) + (weight * keep if update else 0)
-        statistics = net.norm.running_mean * (1 - keep) + (statistics * keep if update else 0)
-    assert torch.allclose(average.module.head.weight, weight)
-    assert torch.allclose(average.module.norm.running_mean, statistics)
-    assert average.module.norm.num_batches_tracked == net.norm.num_batches_tracked == 6
+        weight = net.head.weight * (1 - keep) + weight * keep
+        statistics = net.get_buffer("norm.running_mean") * (1 - keep) + statistics * keep
+    assert torch.allclose(average.module.get_parameter("head.weight"), weight)
+    assert torch.allclose(average.module.get_buffer("norm.running_mean"), statistics)
+    counts = [each.get_buffer("norm.num_batches_tracked").item() for each in (average.module, net)]
+    assert counts == [6, 6]
 
 
-def test_the_averaged_net_is_the_one_to_export_where_that_is_asked_for():
+def test_the_averaged_net_is_the_one_to_export_where_that_is_asked_for() -> None:
     plain, averaged = Linear(), Linear()
     assert _fitter(plain).fitted is plain
     fitter = _fitter(averaged, average_decay=0.9)
     for _ in range(3):
         fitter.step(fitter.task_loss(PLANES, LABELS))
     assert fitter.fitted is not averaged
-    assert not torch.equal(fitter.fitted.head.weight, averaged.head.weight)
+    assert not torch.equal(fitter.fitted.get_parameter("head.weight"), averaged.head.weight)
 
 
-def test_the_learning_rate_climbs_and_falls_to_almost_nothing():
+def test_the_learning_rate_climbs_and_falls_to_almost_nothing() -> None:
     fitter, rates = _fitter(Linear(), steps=10, learning_rate=0.01, warm_share=0.5), []
     for _ in range(10):
         rates.append(fitter.learning_rate)
@@ -127,7 +131,9 @@ def _small_net() -> DctNet:
 
 
 @pytest.mark.parametrize(("rate", "kinds"), [(0.0, [AdamW]), (0.02, [AdamW, Muon])])
-def test_every_weight_is_in_exactly_one_optimiser_and_muon_has_the_convolutions_behind_the_stem(rate, kinds):
+def test_every_weight_is_in_exactly_one_optimiser_and_muon_has_the_convolutions_behind_the_stem(
+    rate: float, kinds: list[type]
+) -> None:
     net = _small_net()
     settings = Optimiser.model_validate({"epochs": 1, "muon_learning_rate": rate})
     chosen = optimisers(net, settings, Compute())
@@ -140,13 +146,13 @@ def test_every_weight_is_in_exactly_one_optimiser_and_muon_has_the_convolutions_
         assert "stem" not in name
 
 
-def test_without_convolutions_there_is_nothing_for_muon():
+def test_without_convolutions_there_is_nothing_for_muon() -> None:
     settings = Optimiser.model_validate({"epochs": 1, "muon_learning_rate": 0.02})
     (only,) = optimisers(Linear(), settings, Compute())
     assert isinstance(only, AdamW)
 
 
-def test_muons_learning_rate_has_a_cycle_of_its_own():
+def test_muons_learning_rate_has_a_cycle_of_its_own() -> None:
     steps = {}
     for rate in (0.01, 0.02):
         net = _small_net()
@@ -162,7 +168,7 @@ def test_muons_learning_rate_has_a_cycle_of_its_own():
 
 
 @pytest.mark.parametrize("settings", [{}, {"average_decay": 0.9}, {"muon_learning_rate": 0.02}], ids=str)
-def test_a_fitter_goes_on_from_its_state(settings):
+def test_a_fitter_goes_on_from_its_state(settings: dict[str, Any]) -> None:
     ends = []
     for stop in (None, 5):
         net = _small_net()
@@ -180,7 +186,7 @@ def test_a_fitter_goes_on_from_its_state(settings):
         assert torch.equal(whole, resumed)
 
 
-def test_a_loss_that_is_no_number_changes_nothing_and_says_how_to_go_on():
+def test_a_loss_that_is_no_number_changes_nothing_and_says_how_to_go_on() -> None:
     net = Linear()
     fitter, before = _fitter(net), net.head.weight.clone()
     with pytest.raises(DivergedError, match="gradient_norm"):

@@ -1,6 +1,9 @@
 """Runs: budget control with real streams, the same effort for both kinds of tables, resuming, and refusals."""
 
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +15,14 @@ from trainer.data import Dataset, Split, SplitName, synthetic
 from trainer.encoding import streams
 from trainer.encoding.files import Encoding
 from trainer.errors import BudgetError, DivergedError, RecipeError, RunError
-from trainer.recipes.goals import LearnedGoal, StandardGoal
+from trainer.recipes.goals import ImprovedGoal, LearnedGoal, StandardGoal
 from trainer.recipes.recipe import Recipe
 from trainer.training.compute import Compute
 from trainer.training.epochs import Training
 from trainer.training.improved import ImprovedMethod, Phase
 
 
-def _recipe(tables: dict[str, float] | None = None, widths: tuple[int, ...] = (12, 16), **optimiser) -> Recipe:
+def _recipe(tables: dict[str, float] | None = None, widths: tuple[int, ...] = (12, 16), **optimiser: Any) -> Recipe:
     return Recipe.model_validate(
         {
             "data": {"name": "synthetic", "train": 1536, "validation": 1024, "test": 256},
@@ -48,7 +51,7 @@ def few() -> Dataset:
 
 
 @pytest.mark.parametrize("budget", [60, 120])
-def test_learned_tables_land_on_the_budget_in_real_held_out_scans(dataset, budget):
+def test_learned_tables_land_on_the_budget_in_real_held_out_scans(dataset: Dataset, budget: int) -> None:
     training = training_of(_recipe(), dataset, LearnedGoal(budget=budget), Compute())
     epochs = all_epochs(training)
     scans = streams.scan_bytes(training.method.finished_encoding(), dataset.validation.pixels)
@@ -59,7 +62,7 @@ def test_learned_tables_land_on_the_budget_in_real_held_out_scans(dataset, budge
     assert epochs[1].price > 0
 
 
-def test_learning_moves_the_tables_away_from_where_the_sensitivities_put_them(dataset):
+def test_learning_moves_the_tables_away_from_where_the_sensitivities_put_them(dataset: Dataset) -> None:
     moved = []
     for learning_rate in (1e-9, 0.05):
         training = training_of(_recipe({"learning_rate": learning_rate}), dataset, LearnedGoal(budget=90), Compute())
@@ -71,7 +74,7 @@ def test_learning_moves_the_tables_away_from_where_the_sensitivities_put_them(da
     assert learned.min() >= 1
 
 
-def test_standard_tables_stay_what_ordinary_cameras_use(dataset):
+def test_standard_tables_stay_what_ordinary_cameras_use(dataset: Dataset) -> None:
     training = training_of(_recipe(), dataset, StandardGoal(quality=50), Compute())
     epochs = all_epochs(training)
     ordinary = Encoding(TableSet.standard(50))
@@ -80,23 +83,28 @@ def test_standard_tables_stay_what_ordinary_cameras_use(dataset):
     assert epochs[-1].loss < epochs[0].loss
 
 
-def test_both_kinds_of_tables_take_the_same_number_of_steps(few):
+def _note(taken: list[tuple[int, int]], done: int, total: int) -> None:
+    taken.append((done, total))
+
+
+def test_both_kinds_of_tables_take_the_same_number_of_steps(few: Dataset) -> None:
     steps = []
     for goal in (StandardGoal(quality=50), LearnedGoal(budget=90)):
-        training, taken = training_of(_recipe(), few, goal, Compute()), []
+        training = training_of(_recipe(), few, goal, Compute())
+        taken: list[tuple[int, int]] = []
         while not training.is_done:
-            training.run_epoch(lambda done, total, taken=taken: taken.append((done, total)))
+            training.run_epoch(partial(_note, taken))
         steps.append(taken)
     assert steps[0] == steps[1]
     assert len(steps[0]) == 3 * (320 // 64)
 
 
-GOALS = {"standard": StandardGoal(quality=50), "learned": LearnedGoal(budget=90)}
+GOALS: dict[str, ImprovedGoal] = {"standard": StandardGoal(quality=50), "learned": LearnedGoal(budget=90)}
 LONG = _recipe({"learning_epochs": 2}, epochs=4)  # to be stopped in the middle of learning, too
 
 
 @pytest.fixture(scope="module", params=GOALS)
-def whole(request, few) -> Training[ImprovedMethod]:
+def whole(request: pytest.FixtureRequest, few: Dataset) -> Training[ImprovedMethod]:
     """A run that nobody interrupted."""
     training = training_of(LONG, few, GOALS[request.param], Compute())
     all_epochs(training)
@@ -104,7 +112,9 @@ def whole(request, few) -> Training[ImprovedMethod]:
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3])
-def test_a_resumed_run_ends_like_one_that_was_never_interrupted(few, whole, stop_after, tmp_path):
+def test_a_resumed_run_ends_like_one_that_was_never_interrupted(
+    few: Dataset, whole: Training[ImprovedMethod], stop_after: int, tmp_path: Path
+) -> None:
     first = training_of(LONG, few, whole.method.goal, Compute())
     for _ in range(stop_after):
         first.run_epoch()
@@ -117,16 +127,16 @@ def test_a_resumed_run_ends_like_one_that_was_never_interrupted(few, whole, stop
         assert torch.equal(value, second.method.net.state_dict()[name]), name
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_says_when(few):
+def test_a_loss_that_is_no_number_stops_the_run_and_says_when(few: Dataset) -> None:
     training = training_of(_recipe(learning_rate=10.0), few, StandardGoal(quality=50), Compute())
     with torch.no_grad():
-        training.method.net.head.weight.fill_(float("nan"))
+        training.method.net.get_parameter("head.weight").fill_(float("nan"))
     with pytest.raises(DivergedError, match="nan at step 0: lower"):
         training.run_epoch()
 
 
 @pytest.mark.parametrize("budget", [3, 5000])
-def test_a_budget_out_of_reach_is_refused_before_any_training(dataset, budget):
+def test_a_budget_out_of_reach_is_refused_before_any_training(dataset: Dataset, budget: int) -> None:
     with pytest.raises(BudgetError) as caught:
         training_of(_recipe(), dataset, LearnedGoal(budget=budget), Compute())
     assert caught.value.lowest < 40
@@ -138,12 +148,14 @@ def test_a_budget_out_of_reach_is_refused_before_any_training(dataset, budget):
     [(_recipe(batch=4096), "batch = 4096 exceeds the 1536"), (_recipe(widths=(8, 8, 8, 8)), "multiples of 64 pixels")],
     ids=["batch", "stages"],
 )
-def test_a_recipe_that_does_not_fit_the_data_is_refused_before_any_training(dataset, recipe, message):
+def test_a_recipe_that_does_not_fit_the_data_is_refused_before_any_training(
+    dataset: Dataset, recipe: Recipe, message: str
+) -> None:
     with pytest.raises(RecipeError, match=message):
         training_of(recipe, dataset, StandardGoal(quality=50), Compute())
 
 
-def test_a_checkpoint_of_something_else_is_refused(few):
+def test_a_checkpoint_of_something_else_is_refused(few: Dataset) -> None:
     training = training_of(_recipe(), few, StandardGoal(quality=50), Compute())
     state = training.state()
     other = training_of(_recipe(widths=(8, 8)), few, StandardGoal(quality=50), Compute()).state()
@@ -152,7 +164,7 @@ def test_a_checkpoint_of_something_else_is_refused(few):
             training.restore(wrong)
 
 
-def test_the_test_split_does_not_matter_to_training(few):
+def test_the_test_split_does_not_matter_to_training(few: Dataset) -> None:
     nothing = Split(np.zeros_like(few.test.pixels), np.zeros_like(few.test.labels))
     ends = []
     for data in (few, replace(few, test=nothing)):
@@ -161,7 +173,7 @@ def test_the_test_split_does_not_matter_to_training(few):
     assert ends[0] == ends[1]
 
 
-def test_validation_steers_only_the_budgets_scale(few):
+def test_validation_steers_only_the_budgets_scale(few: Dataset) -> None:
     others = replace(few, validation=Split(few.validation.pixels, few.validation.labels[::-1].copy()))
     ends = []
     for data in (few, others):

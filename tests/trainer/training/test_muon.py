@@ -1,5 +1,7 @@
 """Muon: updates of known size and direction, whatever the gradient's scale, and a state that goes on where it was."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -8,7 +10,7 @@ from trainer.training.muon import Muon, orthogonalised
 
 
 @pytest.mark.parametrize("shape", [(24, 64), (64, 24), (32, 32)])
-def test_singular_values_become_about_one_and_singular_vectors_stay(shape):
+def test_singular_values_become_about_one_and_singular_vectors_stay(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     matrix = 1e-6 * torch.randn(shape)
     left, values, right = torch.linalg.svd(matrix, full_matrices=False)
@@ -25,7 +27,7 @@ def _stepped(gradient: torch.Tensor) -> torch.Tensor:
     return weight.detach()
 
 
-def test_a_step_goes_against_the_gradient_as_far_as_the_learning_rate_says():
+def test_a_step_goes_against_the_gradient_as_far_as_the_learning_rate_says() -> None:
     torch.manual_seed(0)
     gradient = torch.randn(16, 8, 3, 3)
     moved = _stepped(gradient)
@@ -33,7 +35,7 @@ def test_a_step_goes_against_the_gradient_as_far_as_the_learning_rate_says():
     assert moved.flatten(1).norm(2) == pytest.approx(0.1 * 16**0.5, rel=0.2)
 
 
-def test_the_scale_and_the_memory_format_of_the_gradient_do_not_matter():
+def test_the_scale_and_the_memory_format_of_the_gradient_do_not_matter() -> None:
     torch.manual_seed(0)
     gradient = torch.randn(16, 8, 3, 3)
     assert torch.allclose(_stepped(gradient), _stepped(1000 * gradient), atol=1e-6)
@@ -41,14 +43,14 @@ def test_the_scale_and_the_memory_format_of_the_gradient_do_not_matter():
     assert torch.allclose(_stepped(gradient), _stepped(channels_last), atol=1e-6)
 
 
-def test_a_tall_matrix_moves_further():
+def test_a_tall_matrix_moves_further() -> None:
     torch.manual_seed(0)
     gradient = torch.randn(64, 16)
     tall, wide = _stepped(gradient), _stepped(gradient.T.contiguous())
     assert torch.allclose(tall, 2 * wide.T, atol=1e-6)
 
 
-def test_weights_decay_by_the_rate_and_those_without_a_gradient_stay():
+def test_weights_decay_by_the_rate_and_those_without_a_gradient_stay() -> None:
     weight, still = nn.Parameter(torch.ones(4, 4)), nn.Parameter(torch.ones(4, 4))
     optimiser = Muon([weight, still], lr=0.1, weight_decay=0.5)
     weight.grad = torch.zeros(4, 4)
@@ -57,7 +59,7 @@ def test_weights_decay_by_the_rate_and_those_without_a_gradient_stay():
     assert torch.equal(still, torch.ones(4, 4))
 
 
-def test_a_restored_optimiser_goes_on_as_if_it_had_never_stopped(tmp_path):
+def test_a_restored_optimiser_goes_on_as_if_it_had_never_stopped(tmp_path: Path) -> None:
     torch.manual_seed(0)
     gradients = [torch.randn(8, 8) for _ in range(4)]
     weight = nn.Parameter(torch.zeros(8, 8))

@@ -17,7 +17,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 @pytest.fixture
-def package(tmp_path) -> Path:
+def package(tmp_path: Path) -> Path:
     """A checkout with one package in it."""
     folder = tmp_path / "package"
     folder.mkdir()
@@ -28,25 +28,25 @@ def package(tmp_path) -> Path:
     return folder
 
 
-def test_a_checkout_is_named_by_its_commit_and_whether_it_was_changed(package):
+def test_a_checkout_is_named_by_its_commit_and_whether_it_was_changed(package: Path) -> None:
     commit = _git(package, "rev-parse", "HEAD")
     assert source_state(package) == {"commit": commit, "changed": False}
     (package / "__init__.py").write_text("x = 2\n")
     assert source_state(package) == {"commit": commit, "changed": True}
 
 
-def test_a_package_installed_inside_a_checkout_is_not_that_checkouts(package):
+def test_a_package_installed_inside_a_checkout_is_not_that_checkouts(package: Path) -> None:
     installed = package / "site-packages"
     installed.mkdir()
     (installed / "__init__.py").write_text("")
     assert source_state(installed) == {"commit": None, "changed": None}
 
 
-def test_a_package_outside_any_checkout_has_no_commit(tmp_path):
+def test_a_package_outside_any_checkout_has_no_commit(tmp_path: Path) -> None:
     assert source_state(tmp_path) == {"commit": None, "changed": None}
 
 
-def test_versions_and_number_formats_are_told_and_the_machine_is_not():
+def test_versions_and_number_formats_are_told_and_the_machine_is_not() -> None:
     told = provenance(Compute(dtype=torch.bfloat16), threads=3)
     assert (told["torch"], told["dtype"], told["threads"]) == (torch.__version__, "bfloat16", 3)
     assert set(told) == {

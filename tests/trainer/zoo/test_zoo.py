@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 import trainer.zoo
 from shared.bundle import EncoderSettings, SelftestError
 from shared.jpeg import Encoder, Stream, TableSet
+from tests.trainer.present import present
 from trainer import zoo
 from trainer.cli import zoo as commands
 from trainer.data import Dataset, SplitName, noise, synthetic
@@ -44,11 +46,11 @@ MADE_BY = ("dctwire-trainer train tiny --out run", "dctwire-trainer export run -
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
     splits = {name: synthetic.generate(32, 3, name, 64) for name in SplitName}
-    return Dataset("synthetic-32/v1/seed3", synthetic.CLASSES, *splits.values())
+    return Dataset.of("synthetic-32/v1/seed3", synthetic.CLASSES, splits)
 
 
 @pytest.fixture(scope="module")
-def bundle_folder(tmp_path_factory, dataset) -> Path:
+def bundle_folder(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Path:
     """An exported bundle of a net that was not trained, with its evaluation beside it."""
     torch.manual_seed(0)
     net = DctNet(DctNetConfig(len(dataset.classes), (8, 12)), torch.full((3, 64), 0.02)).eval()
@@ -57,17 +59,25 @@ def bundle_folder(tmp_path_factory, dataset) -> Path:
     parts = export.Exportable(encoding, model, dataset.classes, 32, 32)
     evaluated = export.measure(parts, dataset, SplitName.TEST, "standard, quality 40")
     folder = tmp_path_factory.mktemp("bundle")
-    made = {"family": "gate", "counter": 1, "min_counter": 1, "created_at": datetime(2026, 1, 1, tzinfo=UTC)}
     golden = export.golden_of(parts, GoldenPictures.GENERATED, dataset)
     export.write_bundle(
-        parts, golden, export.twin_of(parts, dataset), evaluated.evaluation, folder, **made, selftest_seed=1
+        parts,
+        golden,
+        export.twin_of(parts, dataset),
+        evaluated.evaluation,
+        folder,
+        family="gate",
+        counter=1,
+        min_counter=1,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        selftest_seed=1,
     )
     write_evaluation(folder, evaluated)
     return folder
 
 
 @pytest.fixture
-def entry(tmp_path, bundle_folder) -> zoo.Entry:
+def entry(tmp_path: Path, bundle_folder: Path) -> zoo.Entry:
     """The bundle as the only entry of a zoo."""
     return zoo.add(tmp_path / "zoo", "gate-40", bundle_folder, _evaluated(bundle_folder), MADE_BY)
 
@@ -83,21 +93,21 @@ def _zoo_command(*arguments: str | Path) -> str:
     return done.output
 
 
-def test_every_shipped_entry_proves_itself_and_together_they_stay_small():
+def test_every_shipped_entry_proves_itself_and_together_they_stay_small() -> None:
     for entry in zoo.entries(SHIPPED):
         assert zoo.check(entry) <= export.PARITY_TOLERANCE
     assert size_bytes(SHIPPED) <= LIMIT_BYTES
 
 
 @pytest.mark.parametrize("entry", zoo.entries(SHIPPED), ids=lambda entry: entry.name)
-def test_every_shipped_entry_has_an_eight_bit_twin_that_agrees_with_it(entry):
-    likeliest = export.logits_of(replace(entry.parts, model=entry.int8), list(entry.golden.frames)).argmax(1)
+def test_every_shipped_entry_has_an_eight_bit_twin_that_agrees_with_it(entry: zoo.Entry) -> None:
+    likeliest = export.logits_of(replace(entry.parts, model=present(entry.int8)), list(entry.golden.frames)).argmax(1)
     # products of eight bits saturate on processors without VNNI, which costs a few
     assert np.mean(likeliest == entry.golden.truth) > 0.95
 
 
 @pytest.mark.skipif("DCTWIRE_DATA" not in os.environ, reason="DCTWIRE_DATA names no folder with cifar-100-python")
-def test_what_shipped_entries_said_of_each_test_picture_they_say_again(tmp_path):
+def test_what_shipped_entries_said_of_each_test_picture_they_say_again(tmp_path: Path) -> None:
     section = recipes.load("cifar100-improved").data
     data = Catalogue(Path(os.environ["DCTWIRE_DATA"]), ArrayCache(tmp_path))
     pictures, _, name = data.pictures(section, SplitName.TEST, PICTURES)
@@ -118,18 +128,20 @@ def test_what_shipped_entries_said_of_each_test_picture_they_say_again(tmp_path)
         assert np.count_nonzero(again.right != kept.right[:PICTURES]) <= 1
 
 
-def test_an_entry_proves_itself(entry):
+def test_an_entry_proves_itself(entry: zoo.Entry) -> None:
     assert zoo.check(entry) < export.PARITY_TOLERANCE / 10
     assert (entry.name, entry.origin.made_by, len(entry.golden.frames)) == ("gate-40", MADE_BY, CLEAREST)
 
 
-def test_golden_frames_are_what_the_bundles_encoder_makes_of_generated_pictures(entry):
+def test_golden_frames_are_what_the_bundles_encoder_makes_of_generated_pictures(entry: zoo.Entry) -> None:
     pictures = noise.pictures(GENERATED, 32, 32)
     frames = entry.parts.encoding.encoder().encode_batch(pictures, Stream.ABBREVIATED)
     assert [frame for frame in frames if frame in entry.golden.frames] == list(entry.golden.frames)
 
 
-def test_a_bundle_whose_golden_frames_show_a_data_set_does_not_become_an_entry(tmp_path, bundle_folder, dataset):
+def test_a_bundle_whose_golden_frames_show_a_data_set_does_not_become_an_entry(
+    tmp_path: Path, bundle_folder: Path, dataset: Dataset
+) -> None:
     folder = tmp_path / "bundle"
     shutil.copytree(bundle_folder, folder)
     bundle, files = export.read_bundle(folder)
@@ -145,7 +157,7 @@ def test_a_bundle_whose_golden_frames_show_a_data_set_does_not_become_an_entry(t
     "file",
     ["classifier.onnx", "labels.json", "golden.json", "evaluation-test.json", "evaluation-test.npz", "origin.json"],
 )
-def test_an_entry_with_a_damaged_or_missing_file_is_refused_by_name(entry, file):
+def test_an_entry_with_a_damaged_or_missing_file_is_refused_by_name(entry: zoo.Entry, file: str) -> None:
     path = entry.folder / file
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(RunError, match="gate-40"):
@@ -155,7 +167,7 @@ def test_an_entry_with_a_damaged_or_missing_file_is_refused_by_name(entry, file)
         zoo.entries(entry.folder.parent)
 
 
-def test_logits_that_are_not_reproduced_are_noticed(entry):
+def test_logits_that_are_not_reproduced_are_noticed(entry: zoo.Entry) -> None:
     (first, *others), *rows = entry.golden.logits
     bundle, files = export.read_bundle(entry.folder)
     changed = replace(files, golden=entry.golden.model_copy(update={"logits": ((first + 0.1, *others), *rows)}))
@@ -164,7 +176,7 @@ def test_logits_that_are_not_reproduced_are_noticed(entry):
         zoo.check(zoo.read(entry.folder.parent, "gate-40"))
 
 
-def test_an_encoder_that_makes_other_bytes_is_noticed(entry):
+def test_an_encoder_that_makes_other_bytes_is_noticed(entry: zoo.Entry) -> None:
     path = entry.folder / "bundle.json"
     promised = entry.bundle.selftest.sha256
     path.write_bytes(path.read_bytes().replace(promised.encode(), promised[::-1].encode()))
@@ -173,7 +185,9 @@ def test_an_encoder_that_makes_other_bytes_is_noticed(entry):
 
 
 @pytest.mark.parametrize("change", [{"split": "validation"}, {"data": "other"}, {"tables_id": "0" * 16}])
-def test_figures_of_something_else_do_not_become_an_entry(tmp_path, bundle_folder, change):
+def test_figures_of_something_else_do_not_become_an_entry(
+    tmp_path: Path, bundle_folder: Path, change: dict[str, Any]
+) -> None:
     evaluated = _evaluated(bundle_folder)
     other = replace(evaluated, evaluation=evaluated.evaluation.model_copy(update=change))
     with pytest.raises(RunError, match=next(iter(change.values()))):
@@ -181,19 +195,21 @@ def test_figures_of_something_else_do_not_become_an_entry(tmp_path, bundle_folde
     assert not (tmp_path / "gate-40").exists()
 
 
-def test_an_entry_is_not_written_over(entry, bundle_folder):
+def test_an_entry_is_not_written_over(entry: zoo.Entry, bundle_folder: Path) -> None:
     with pytest.raises(RunError, match="is there already"):
         zoo.add(entry.folder.parent, "gate-40", bundle_folder, entry.evaluated, MADE_BY)
 
 
-def test_a_zoo_does_not_outgrow_its_budget(tmp_path, bundle_folder):
+def test_a_zoo_does_not_outgrow_its_budget(tmp_path: Path, bundle_folder: Path) -> None:
     (tmp_path / "large").mkdir()
     (tmp_path / "large" / "bundle.json").write_bytes(bytes(LIMIT_BYTES))
     with pytest.raises(RunError, match="over 20"):
         zoo.add(tmp_path, "gate-40", bundle_folder, _evaluated(bundle_folder), MADE_BY)
 
 
-def test_a_picture_of_ones_own_costs_what_a_camera_would_send_and_gets_the_classifiers_labels(entry, tmp_path, dataset):
+def test_a_picture_of_ones_own_costs_what_a_camera_would_send_and_gets_the_classifiers_labels(
+    entry: zoo.Entry, tmp_path: Path, dataset: Dataset
+) -> None:
     pixels = dataset.test.pixels[:2]
     for index, picture in enumerate(pixels):
         Image.fromarray(picture).save(tmp_path / f"{index}.png")
@@ -209,7 +225,7 @@ def test_a_picture_of_ones_own_costs_what_a_camera_would_send_and_gets_the_class
     assert sum(odds) <= 1
 
 
-def test_pictures_of_any_shape_are_cut_and_scaled_and_other_files_refused(entry, tmp_path):
+def test_pictures_of_any_shape_are_cut_and_scaled_and_other_files_refused(entry: zoo.Entry, tmp_path: Path) -> None:
     wide = np.zeros((64, 200, 3), np.uint8)
     wide[:, 60:140] = 200  # all that is left of it
     Image.fromarray(wide).save(tmp_path / "wide.png")
@@ -221,7 +237,9 @@ def test_pictures_of_any_shape_are_cut_and_scaled_and_other_files_refused(entry,
         zoo.classify(entry.parts, [tmp_path / "no.png"])
 
 
-def test_entries_are_added_listed_and_tried_from_the_command_line(tmp_path, bundle_folder, dataset):
+def test_entries_are_added_listed_and_tried_from_the_command_line(
+    tmp_path: Path, bundle_folder: Path, dataset: Dataset
+) -> None:
     Image.fromarray(dataset.test.pixels[0]).save(tmp_path / "mine.png")
     folder = ("--folder", tmp_path / "zoo")
     made = ("--made-by", MADE_BY[0], "--made-by", MADE_BY[1])
@@ -236,7 +254,7 @@ def test_entries_are_added_listed_and_tried_from_the_command_line(tmp_path, bund
     assert len(labels) == 5
 
 
-def test_what_is_not_there_is_said_with_what_is(tmp_path, entry):
+def test_what_is_not_there_is_said_with_what_is(tmp_path: Path, entry: zoo.Entry) -> None:
     with pytest.raises(RunError, match=r"no entry 'gate-50' in .*there: gate-40"):
         zoo.read(entry.folder.parent, "gate-50")
     assert "only the repository has them" in _zoo_command("list", "--folder", tmp_path / "nowhere")
