@@ -103,10 +103,10 @@ def accuracies() -> dict[str, float]:
 
 def _accuracies_of(entry: zoo.Entry, pictures: Split) -> dict[str, float]:
     assert entry.int8 is not None
-    levels = quantise(entry.parts.encoding, pictures)
+    levels = quantise(entry.content.encoding, pictures)
     in_float, in_int8 = (
         float(np.mean(OnnxClassifier(model).logits(levels).argmax(1) == pictures.labels))
-        for model in (entry.parts.model, entry.int8)
+        for model in (entry.content.model, entry.int8)
     )
     name = entry.name.replace("-", "_")
     return {f"accuracy_{name}": in_float, f"int8_points_{name}": 100 * (in_int8 - in_float)}

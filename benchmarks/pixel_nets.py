@@ -33,7 +33,7 @@ class Rebuilding(nn.Module):
         """Logits (n, classes) of coefficients."""
         pixels = reconstruct(dequantised)
         cells = self.net.body(functional.relu(self.stem(pixels)))
-        window = self.net.config.part(*pixels.shape[2:])
+        window = self.net.config.pooled_cells(*pixels.shape[2:])
         logits: Tensor = self.net.head(functional.avg_pool2d(cells, window).flatten(1))
         return logits
 
@@ -49,7 +49,7 @@ class Rebuilding(nn.Module):
         for layer in self.net.body:
             cells = write_layer(writer, cells, layer)
         config = self.net.config
-        writer.linear(writer.means(cells, config.part(height, width), MEANS), self.net.head, output="logits")
+        writer.linear(writer.means(cells, config.pooled_cells(height, width), MEANS), self.net.head, output="logits")
         return writer.model(
             {
                 "y": ("int16", ("N", FREQUENCIES, height // 8, width // 8)),

@@ -156,7 +156,7 @@ def small_pictures(folder: Path) -> dict[str, float]:
     ours, rival = zoo.read(ZOO, EQUAL_TO), trained()
     accuracies = accuracies_of(ours, rival)
     plain, int8 = (
-        peer_folder(folder / name, model, ours.parts.labels)
+        peer_folder(folder / name, model, ours.content.labels)
         for name, model in {"resnet20": rival.model, "resnet20_int8": rival.int8}.items()
     )
     fastapi, of_fastapi = best(FASTAPI, plain)
@@ -203,7 +203,7 @@ def accuracies_of(ours: Entry, rival: Trained) -> dict[str, float]:
         raise RuntimeError(f"{ours.name} is right about {ours.evaluation.accuracy:.2%}, its rival {rival.accuracy:.2%}")
     _, files = read_bundle(ours.folder)
     assert files.int8 is not None
-    levels = streams.quantise(ours.parts.encoding, cifar100_test())
+    levels = streams.quantise(ours.content.encoding, cifar100_test())
     right = OnnxClassifier(files.int8).logits(levels).argmax(1) == levels.labels.numpy()
     return {
         "accuracy_dctwire": ours.evaluation.accuracy,

@@ -39,8 +39,10 @@ def write_untrained(folder: Path, pixels: NDArray[np.uint8]) -> dict[str, int]:
     coefficients = dequantised(streams.quantise(encoding, pictures).planes(slice(None)), steps)
     net = _net(side, coefficients)
     labels = tuple(str(number) for number in range(net.config.classes))
-    parts = Exportable(encoding, to_onnx(net, steps, side, side), labels, side, side)
-    _write(folder, parts, encoding.encoder().encode_batch(pixels, Stream.ABBREVIATED))
+    content = Exportable(
+        encoding=encoding, model=to_onnx(net, steps, side, side), labels=labels, height=side, width=side
+    )
+    _write(folder, content, encoding.encoder().encode_batch(pixels, Stream.ABBREVIATED))
     return {"multiplications": multiplications(net, coefficients), "parameters": parameter_count(net)}
 
 
@@ -52,19 +54,21 @@ def _net(side: int, coefficients: Planes) -> DctNet:
     return net
 
 
-def _write(folder: Path, parts: Exportable, frames: list[bytes]) -> None:
+def _write(folder: Path, content: Exportable, frames: list[bytes]) -> None:
     """What the net says of frames counts as their labels: nobody taught it any."""
-    logits = logits_of(parts, frames)
-    files = ModelFiles(parts.model, parts.labels, golden(GoldenPictures.GENERATED, frames, logits.argmax(1), logits))
+    logits = logits_of(content, frames)
+    files = ModelFiles(
+        content.model, content.labels, golden(GoldenPictures.GENERATED, frames, logits.argmax(1), logits)
+    )
     sizes = [len(frame) for frame in frames]
     bundle = Bundle(
         family=FAMILY,
         counter=1,
         min_counter=1,
         created_at=datetime.now(UTC),
-        input=InputGeometry(width=parts.width, height=parts.height),
-        tables=parts.encoding.tables,
-        settings=parts.encoding.settings,
+        input=InputGeometry(width=content.width, height=content.height),
+        tables=content.encoding.tables,
+        settings=content.encoding.settings,
         classifier=files.ref,
         expected=Expected(
             bytes_p50=np.median(sizes),
@@ -73,6 +77,6 @@ def _write(folder: Path, parts: Exportable, frames: list[bytes]) -> None:
             n=len(frames),
             data="none: random weights",
         ),
-        selftest=Selftest(seed=SEED, sha256=selftest_sha256(parts.encoding, parts.width, parts.height, SEED)),
+        selftest=Selftest(seed=SEED, sha256=selftest_sha256(content.encoding, content.width, content.height, SEED)),
     )
     files.write(folder, BUNDLE_NAME, bundle.to_bytes())

@@ -1,4 +1,4 @@
-"""`dctwire-trainer`: the composition root. Only this module reads the clock and the environment and joins the parts."""
+"""`dctwire-trainer`: the composition root. Only this module reads the clock and the environment and joins modules."""
 
 import os
 import time

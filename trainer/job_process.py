@@ -48,7 +48,7 @@ def run_apart(assignment: Assignment, log: Path) -> None:
 
 
 def read(text: bytes) -> Assignment:
-    """What `run_apart` wrote to standard input.
+    """Read the assignment that `run_apart` wrote to standard input.
 
     Raises:
         RunError: it is something else.

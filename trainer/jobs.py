@@ -47,7 +47,7 @@ class Machine:
 
     Args:
         data_dir: the folder that holds data sets from elsewhere, where there is one.
-        cache_dir: for what was generated or decoded.
+        cache_dir: the folder for generated and decoded pictures.
         compute: this process's place in a training, by the name of a device.
         monotonic: seconds since any moment.
         now: the time of day, with its zone.
@@ -145,7 +145,7 @@ def train(order: TrainOrder, machine: Machine) -> None:
     Raises:
         RecipeError: recipe, goal, data set, start and processes do not fit together.
         BudgetError: no tables reach the goal's byte budget.
-        RunError: another run, or another process, is at home in the folder.
+        RunError: another run, or another process, already uses the folder.
         DivergedError: the loss became something else than a number.
     """
     began = machine.monotonic()
@@ -192,7 +192,7 @@ def export(order: ExportOrder, machine: Machine) -> Exported:
     """Write the folder that a server takes.
 
     Raises:
-        RunError: the run is missing, unfinished, damaged, or none to serve.
+        RunError: the run is missing, unfinished, damaged, or not one that a server can use.
         RecipeError: family or counter is none that there can be, or a fallback was given a counter.
         ParityError: torch and ONNX Runtime differ.
     """
@@ -205,12 +205,12 @@ def export(order: ExportOrder, machine: Machine) -> Exported:
     dataset = machine.dataset(run.asked.recipe)
     if order.counter is None:
         return _export_fallback(order, run, dataset, created_at)
-    parts = bundles.exportable(run, dataset)
-    expected = bundles.measure(parts, dataset, SplitName.VALIDATION, run.summary.tables).evaluation
-    twin = bundles.twin_of(parts, dataset)
+    content = bundles.exportable(run, dataset)
+    expected = bundles.measure(content, dataset, SplitName.VALIDATION, run.summary.tables).evaluation
+    twin = bundles.twin_of(content, dataset)
     bundle = bundles.write_bundle(
-        parts,
-        bundles.golden_of(parts, order.golden, dataset),
+        content,
+        bundles.golden_of(content, order.golden, dataset),
         twin,
         expected,
         order.out,
@@ -282,8 +282,8 @@ def _evaluated(run: Finished, folder: Path, dataset: Dataset, split: SplitName) 
 
 
 def _export_fallback(order: ExportOrder, run: Finished, dataset: Dataset, created_at: datetime) -> Exported:
-    parts = fallbacks.exportable(run, dataset)
-    figures = fallbacks.measure(parts, dataset, SplitName.VALIDATION)
-    golden, twin = fallbacks.golden_of(parts, order.golden, dataset), fallbacks.twin_of(parts, dataset)
-    write = partial(fallbacks.write_fallback, parts, golden, twin, figures, order.out)
+    content = fallbacks.exportable(run, dataset)
+    figures = fallbacks.measure(content, dataset, SplitName.VALIDATION)
+    golden, twin = fallbacks.golden_of(content, order.golden, dataset), fallbacks.twin_of(content, dataset)
+    write = partial(fallbacks.write_fallback, content, golden, twin, figures, order.out)
     return Exported(description=write(family=order.family, created_at=created_at), figures=figures, twin=twin)

@@ -1,4 +1,4 @@
-"""Many runs from one recipe: a ladder of byte budgets, and the sweep of the paper's curves. What is there is kept."""
+"""Many runs from one recipe: a ladder of byte budgets, and the sweep of the paper's curves. Finished runs are kept."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ class LadderOrder:
 
     Args:
         recipe: name of a shipped recipe, or a TOML file.
-        variants: of the recipe.
+        variants: names of the recipe's variants to apply.
         out: folder of all runs.
         side_by_side: how many runs at once, each in a process of its own.
     """
@@ -47,7 +47,8 @@ class SweepOrder:
 
     Args:
         out: folder of all runs.
-        device, threads: as in `TrainOrder`.
+        device: `auto`, `cpu`, `cuda` or `cuda:NUMBER`.
+        threads: CPU threads.
     """
 
     recipe: PaperRecipe
@@ -107,7 +108,7 @@ def sweep(order: SweepOrder, machine: Machine) -> int:
 
 
 def run_steps(all_steps: Sequence[Steps], side_by_side: int, machine: Machine, done: Callable[[Path], None]) -> None:
-    """Do jobs in processes of their own, so many processes at once.
+    """Do jobs in processes of their own, `side_by_side` of them at once.
 
     Args:
         done: called with the folder of each that ended well.
@@ -136,7 +137,7 @@ def _steps(order: LadderOrder, point: LadderPoint, settings: Recipe) -> Steps:
 
 
 def _run(steps: Steps, machine: Machine, done: Callable[[Path], None]) -> str | None:
-    """What went wrong, if anything."""
+    """Do steps in a process of their own; returns what went wrong, None if nothing did."""
     steps.folder.mkdir(parents=True, exist_ok=True)
     try:
         assignment = Assignment(orders=steps.orders, data_dir=machine.data_dir, cache_dir=machine.cache_dir)

@@ -11,7 +11,7 @@ Sync = Callable[[int], None]  # of a file descriptor, until what was written thr
 def write_whole(path: Path, fill: Callable[[IO[bytes]], object], sync: Sync = os.fsync) -> None:
     """Replace a file with what `fill` writes; on the disk when this returns, under its name.
 
-    One writer a file at a time: what a killed one left beside it is overwritten by the next.
+    Only one process may write a file at a time: what a killed one left beside the file is overwritten by the next.
     """
     temporary = path.with_name(f"{path.name}.tmp")
     try:
@@ -38,7 +38,7 @@ def append_line(path: Path, line: str, sync: Sync = os.fsync) -> None:
 
 
 def _sync_folder(folder: Path, sync: Sync) -> None:
-    """Keep the names in a folder."""
+    """Bring the names of a folder's files to the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         sync(handle)

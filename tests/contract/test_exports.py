@@ -32,7 +32,7 @@ FRAMES = 32
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    train, validation, test = (synthetic.generate(32, 3, name, 64) for name in SplitName)
+    train, validation, test = (synthetic.generate(name, 64, size=32, seed=3) for name in SplitName)
     return Dataset("synthetic-32/v1/seed3", synthetic.CLASSES, train, validation, test)
 
 
@@ -44,42 +44,51 @@ def net(dataset: Dataset) -> DctNet:
 
 
 @pytest.fixture(scope="module")
-def bundle_parts(net: DctNet, dataset: Dataset) -> export.Exportable:
-    return export.Exportable(ENCODING, to_onnx(net, steps_of(ENCODING), 32, 32), dataset.classes, 32, 32)
+def bundle_content(net: DctNet, dataset: Dataset) -> export.Exportable:
+    return export.Exportable(
+        encoding=ENCODING,
+        model=to_onnx(net, steps_of(ENCODING), 32, 32),
+        labels=dataset.classes,
+        height=32,
+        width=32,
+    )
 
 
 @pytest.fixture(scope="module")
-def fallback_parts(net: DctNet, dataset: Dataset) -> FallbackClassifier:
-    return FallbackClassifier(to_onnx(net, None, 32, 32), dataset.classes, 32, 32)
+def fallback_content(net: DctNet, dataset: Dataset) -> FallbackClassifier:
+    return FallbackClassifier(model=to_onnx(net, None, 32, 32), labels=dataset.classes, height=32, width=32)
 
 
 @pytest.fixture(scope="module")
 def harness(
-    bundle_parts: export.Exportable,
-    fallback_parts: FallbackClassifier,
+    bundle_content: export.Exportable,
+    fallback_content: FallbackClassifier,
     dataset: Dataset,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ServerHarness]:
     """A server with both published."""
     folder = tmp_path_factory.mktemp("exports")
-    write_bundle(bundle_parts, dataset, folder / "bundle")
-    write_fallback(fallback_parts, dataset, folder / "fallback")
+    write_bundle(bundle_content, dataset, folder / "bundle")
+    write_fallback(fallback_content, dataset, folder / "fallback")
     with server_in_thread(folder / "server") as harness:
         harness.publish(folder / "bundle")
         harness.publish(folder / "fallback")
         yield harness
 
 
-def write_bundle(parts: export.Exportable, dataset: Dataset, folder: Path) -> None:
-    expected = export.measure(parts, dataset, SplitName.VALIDATION, "standard, quality 40").evaluation
-    golden = export.golden_of(parts, GoldenPictures.GENERATED, dataset)
+def write_bundle(content: export.Exportable, dataset: Dataset, folder: Path) -> None:
+    expected = export.measure(content, dataset, SplitName.VALIDATION, "standard, quality 40").evaluation
+    golden = export.golden_of(content, GoldenPictures.GENERATED, dataset)
     numbers: dict[str, Any] = {"counter": 1, "min_counter": 1, "selftest_seed": 1}
-    export.write_bundle(parts, golden, kept(export.twin_of(parts, dataset)), expected, folder, **numbers, **MADE)
+    export.write_bundle(content, golden, kept(export.twin_of(content, dataset)), expected, folder, **numbers, **MADE)
 
 
-def write_fallback(parts: FallbackClassifier, dataset: Dataset, folder: Path) -> None:
-    golden, twin = fallback.golden_of(parts, GoldenPictures.HELD_OUT, dataset), kept(fallback.twin_of(parts, dataset))
-    fallback.write_fallback(parts, golden, twin, fallback.measure(parts, dataset, SplitName.TEST), folder, **MADE)
+def write_fallback(content: FallbackClassifier, dataset: Dataset, folder: Path) -> None:
+    golden, twin = (
+        fallback.golden_of(content, GoldenPictures.HELD_OUT, dataset),
+        kept(fallback.twin_of(content, dataset)),
+    )
+    fallback.write_fallback(content, golden, twin, fallback.measure(content, dataset, SplitName.TEST), folder, **MADE)
 
 
 def kept(twin: EightBits) -> EightBits:
@@ -95,12 +104,12 @@ def answers(harness: ServerHarness, frames: list[bytes]) -> list[tuple[str, str]
 
 
 def test_an_exported_bundle_is_served_and_answers_as_the_trainer_measured(
-    harness: ServerHarness, bundle_parts: export.Exportable, dataset: Dataset
+    harness: ServerHarness, bundle_content: export.Exportable, dataset: Dataset
 ) -> None:
     [row] = harness.client("operator").get("/v1/bundles").json()["bundles"]
     assert row["state"] == "loaded"
     frames = ENCODING.encoder().encode_batch(dataset.test.pixels[:FRAMES], Stream.ABBREVIATED)
-    likeliest = export.logits_of(bundle_parts, frames).argmax(1)
+    likeliest = export.logits_of(bundle_content, frames).argmax(1)
     agreed = [
         answer == ("exact", dataset.classes[index])
         for answer, index in zip(answers(harness, frames), likeliest, strict=True)
@@ -109,12 +118,12 @@ def test_an_exported_bundle_is_served_and_answers_as_the_trainer_measured(
 
 
 def test_an_exported_fallback_answers_ordinary_files_as_the_trainer_measured(
-    harness: ServerHarness, fallback_parts: FallbackClassifier, dataset: Dataset
+    harness: ServerHarness, fallback_content: FallbackClassifier, dataset: Dataset
 ) -> None:
     [row] = harness.client("operator").get("/v1/fallbacks").json()["fallbacks"]
     assert row["state"] == "loaded"
     files = [saved_by_pillow(pixels) for pixels in dataset.test.pixels[:FRAMES]]
-    likeliest = OnnxClassifier(fallback_parts.model).logits(dequantised_planes(files, 32, 32)).argmax(1)
+    likeliest = OnnxClassifier(fallback_content.model).logits(dequantised_planes(files, 32, 32)).argmax(1)
     agreed = [
         answer == ("fallback", dataset.classes[index])
         for answer, index in zip(answers(harness, files), likeliest, strict=True)

@@ -8,7 +8,7 @@ from trainer.evaluation.evaluation import Figure
 
 
 def comparison_tables(comparison: Comparison) -> list[Table]:
-    """Gains by budget, BD-rates, and what each change of a part loses; the last two where there are any."""
+    """Gains by budget, BD-rates, and what each ablation loses; BD-rates and ablations only where there are any."""
     tables = [_gains(comparison)]
     if comparison.bd_rate:
         tables.append(_bd_rates(comparison))
@@ -47,7 +47,7 @@ def _bd_rates(comparison: Comparison) -> Table:
 
 
 def _ablations(rows: list[Ablation]) -> Table:
-    table = Table(title="with one part left out or changed, percentage points of accuracy")
+    table = Table(title="with one ingredient left out or changed, percentage points of accuracy")
     for heading in ("change", "budget", "scan bytes", "accuracy", "gain over jpeg", "loses"):
         table.add_column(heading, justify="left" if heading == "change" else "right")
     for row in rows:

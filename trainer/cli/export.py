@@ -56,7 +56,7 @@ def export(
 
 
 def described(exported: Exported, out: Path) -> list[str]:
-    """What was written, in lines."""
+    """Describe in a few lines what an export has written."""
     description, figures, twin = exported.description, exported.figures, exported.twin.describe()
     if isinstance(figures, FallbackEvaluation):
         return [twin, f"fallback of {description.family} in {out}: for servers, it reads frames of any tables"]

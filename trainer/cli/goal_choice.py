@@ -60,6 +60,6 @@ def _faults(error: ValidationError) -> str:
 
 
 def _fault(place: list[int | str], kind: str, text: str) -> str:
-    """One in words; a flag that these tables do not know belongs elsewhere."""
+    """Say in words what is wrong with one flag; a flag that these tables do not know belongs to other tables."""
     text = WORDS.get(kind, text.removeprefix("Value error, "))
     return f"{FLAGS.get(str(place[0]), f'--{place[0]}')}: {text}" if place else text

@@ -44,7 +44,7 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="Folder for figures and plots. Default: LADDER/comparison")] = None,
     split: Annotated[SplitName, typer.Option(help="Which pictures the runs were evaluated on.")] = SplitName.TEST,
 ) -> None:
-    """Say what learned tables gain: accuracy at equal bytes, BD-rate, bytes at equal accuracy, what each part is worth.
+    """Say what learned tables gain: accuracy at equal bytes, bytes at equal accuracy, the worth of each ingredient.
 
     Reads evaluations only. Writes comparison.json, rate-accuracy.png, wire.png and tables.png.
     """

@@ -48,7 +48,7 @@ def plot_points(
     points: Annotated[Path, typer.Argument(help="JSON list of {name, bytes, accuracy, low, high}; accuracies 0 to 1.")],
     out: PictureOption,
     data: Annotated[str, typer.Option(help="The data set's name, for the picture's title.")] = "synthetic",
-    unit: Annotated[str, typer.Option(help="Which bytes they are, for the axis.")] = "bytes a frame",
+    unit: Annotated[str, typer.Option(help="The unit of the bytes, for the label of the axis.")] = "bytes a frame",
 ) -> None:
     """Accuracy over bytes a frame, with 95 % intervals."""
     draw_points(read_points(points), out, f"data set: {data}", unit)

@@ -19,7 +19,7 @@ class Terminal:
 
     @classmethod
     def on_standard_error(cls) -> "Terminal":
-        """The usual one."""
+        """The terminal that programs use unless they are given another."""
         return cls(Console(stderr=True, highlight=False, soft_wrap=True))
 
     def mute(self) -> None:

@@ -37,16 +37,16 @@ def try_pictures(
     folder: FolderOption = None,
 ) -> None:
     """Encode pictures as the entry's cameras would, and classify what the server would get."""
-    for trial in classify(read(_zoo(folder), name).parts, pictures):
+    for trial in classify(read(_zoo(folder), name).content, pictures):
         print(told(trial))
 
 
 @app.command("add")
 def add_entry(
-    name: Annotated[str, typer.Argument(help="What to call it, e.g. cifar100-60.")],
+    name: Annotated[str, typer.Argument(help="Name of the new entry, e.g. cifar100-60.")],
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE_DIR", help="A folder that `export` wrote.")],
-    run: Annotated[Path, typer.Option(help="The run it was exported from, after `evaluate`.")],
-    made_by: Annotated[list[str], typer.Option(help="A command that made it; again for each, in order.")],
+    run: Annotated[Path, typer.Option(help="The run that the bundle was exported from, already evaluated.")],
+    made_by: Annotated[list[str], typer.Option(help="A command that made the bundle; once for each, in order.")],
     folder: FolderOption = None,
 ) -> None:
     """Put a bundle exported with --golden generated into the zoo, with its figures and the commands that made it."""
@@ -55,17 +55,17 @@ def add_entry(
 
 
 def described(entry: Entry) -> str:
-    """An entry in a line."""
+    """Describe an entry in one line."""
     figures, frame = entry.evaluation, entry.bundle.input
     return (
-        f"{entry.name}: {figures.data}, {frame.width} x {frame.height}, {len(entry.parts.labels)} labels; accuracy "
+        f"{entry.name}: {figures.data}, {frame.width} x {frame.height}, {len(entry.content.labels)} labels; accuracy "
         f"{figures.accuracy:.1%} (95 % interval {figures.low:.1%} to {figures.high:.1%}, n = {figures.n}) "
         f"at {figures.scan.mean:.1f} scan bytes, {figures.wire.mean:.1f} on the wire, {figures.file.mean:.1f} as a file"
     )
 
 
 def told(trial: Trial) -> str:
-    """A picture's bytes, and below them the likeliest labels."""
+    """Describe a trial in lines: the picture's bytes, and below them its likeliest labels."""
     lines = [
         f"{trial.picture}: {trial.wire_bytes} bytes on the wire, {trial.scan_bytes} of them scan "
         f"({trial.file_bytes} as a whole file)"

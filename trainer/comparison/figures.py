@@ -1,4 +1,4 @@
-"""What learned tables gain: accuracy at equal bytes, bytes at equal accuracy, BD-rate, and which part gave what."""
+"""What learned tables gain: accuracy at equal bytes, bytes at equal accuracy, BD-rate, and each ingredient's worth."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from trainer.comparison.ladder import BASELINES, FITTED, Kind
 from trainer.comparison.ladder_results import Cell, LadderResults
 from trainer.comparison.rate_curve import MARGIN, bd_rate
-from trainer.comparison.resampling import Resampler, Sample
+from trainer.comparison.resampling import Resample, Resampler
 from trainer.errors import RunError
 from trainer.evaluation.evaluation import Figure
 
@@ -79,7 +79,7 @@ class Delta(_Figures):
 
 
 class Ablation(_Figures):
-    """The improved method, or standard JPEG, with one part left out or changed.
+    """The improved method, or standard JPEG, with one ingredient left out or changed.
 
     Args:
         gain_points: over standard JPEG at equal bytes.
@@ -130,7 +130,7 @@ def compare(results: LadderResults, resamples: int = RESAMPLES) -> Comparison:
         raise RunError(f"a comparison needs evaluated runs of kinds improved and jpeg, not only {', '.join(kinds)}")
     resampler = Resampler(results.runs)
     ours = resampler.measured()
-    drawn = [_statistics(results, sample, math.inf) for sample in resampler.drawn(resamples, SEED)]
+    drawn = [_statistics(results, resample, math.inf) for resample in resampler.drawn(resamples, SEED)]
     figures = _with_intervals(_statistics(results, ours, MARGIN), drawn)
     budgets = [_at_budget(results, ours, cell, figures) for cell in ours.of(Kind.IMPROVED)]
     return Comparison(
@@ -150,13 +150,13 @@ def compare(results: LadderResults, resamples: int = RESAMPLES) -> Comparison:
     )
 
 
-def _statistics(results: LadderResults, sample: Sample, margin: float) -> _Statistics:
-    """Every figure that a sample has; what it cannot say is left out."""
+def _statistics(results: LadderResults, resample: Resample, margin: float) -> _Statistics:
+    """Every figure that a resample gives; what it cannot say is left out."""
     found: _Statistics = {}
-    curves = {kind: curve for kind in BASELINES if (curve := sample.curve(kind))}
-    files = sample.curve(Kind.JPEG, {cell: results.file_overhead(cell) for cell in sample.of(Kind.JPEG)})
-    for cell in (*sample.of(Kind.IMPROVED), *sample.of(Kind.ABLATION)):
-        size, accuracy = sample.figures(cell)
+    curves = {kind: curve for kind in BASELINES if (curve := resample.curve(kind))}
+    files = resample.curve(Kind.JPEG, {cell: results.file_overhead(cell) for cell in resample.of(Kind.JPEG)})
+    for cell in (*resample.of(Kind.IMPROVED), *resample.of(Kind.ABLATION)):
+        size, accuracy = resample.figures(cell)
         found[_What.ACCURACY, cell, None] = accuracy
         for kind, curve in curves.items():
             if (theirs := curve.accuracy_at(size, margin)) is not None:
@@ -164,13 +164,13 @@ def _statistics(results: LadderResults, sample: Sample, margin: float) -> _Stati
                 found[_What.GAIN, cell, kind] = 100 * (accuracy - theirs)
         if files and (file_bytes := files.bytes_at(min(accuracy, files.highest))):
             found[_What.SAVING, cell, None] = 1 - (size + results.wire_overhead(cell)) / file_bytes
-    return found | _worth(results, sample, found) | _bd_rates(sample)
+    return found | _worth(results, resample, found) | _bd_rates(resample)
 
 
-def _worth(results: LadderResults, sample: Sample, found: _Statistics) -> _Statistics:
+def _worth(results: LadderResults, resample: Resample, found: _Statistics) -> _Statistics:
     """What each ablation lacks: the gain of what was changed over standard JPEG at that budget, less the ablation's."""
     worth: _Statistics = {}
-    for cell in sample.of(Kind.ABLATION):
+    for cell in resample.of(Kind.ABLATION):
         improved = found.get((_What.GAIN, Cell(Kind.IMPROVED, "", cell.budget), Kind.JPEG))
         whole = 0.0 if results.is_of_jpeg(cell) else improved  # JPEG gains nothing over itself
         without = found.get((_What.GAIN, cell, Kind.JPEG))
@@ -179,9 +179,9 @@ def _worth(results: LadderResults, sample: Sample, found: _Statistics) -> _Stati
     return worth
 
 
-def _bd_rates(sample: Sample) -> _Statistics:
-    ours = sample.curve(Kind.IMPROVED)
-    theirs = {kind: sample.curve(kind) for kind in BASELINES}
+def _bd_rates(resample: Resample) -> _Statistics:
+    ours = resample.curve(Kind.IMPROVED)
+    theirs = {kind: resample.curve(kind) for kind in BASELINES}
     deltas = {kind: bd_rate(ours, curve) for kind, curve in theirs.items() if ours and curve}
     return {(_What.BD_RATE, None, kind): 100 * delta.value for kind, delta in deltas.items() if delta}
 
@@ -190,13 +190,13 @@ def _with_intervals(measured: _Statistics, drawn: Sequence[_Statistics]) -> _Fig
     """Each figure with the middle 95 % of its resamples (percentile bootstrap)."""
     figures = {}
     for key, value in measured.items():
-        resampled = [sample[key] for sample in drawn if key in sample]
+        resampled = [resample[key] for resample in drawn if key in resample]
         low, high = np.percentile(resampled, (2.5, 97.5)) if resampled else (math.nan, math.nan)
         figures[key] = Figure(value=value, low=float(low), high=float(high))
     return figures
 
 
-def _at_budget(results: LadderResults, ours: Sample, cell: Cell, figures: _Figured) -> AtBudget:
+def _at_budget(results: LadderResults, ours: Resample, cell: Cell, figures: _Figured) -> AtBudget:
     size, _ = ours.figures(cell)
     return AtBudget(
         budget=cell.budget,
@@ -214,12 +214,12 @@ def _at_budget(results: LadderResults, ours: Sample, cell: Cell, figures: _Figur
     )
 
 
-def _is_beyond(ours: Sample, cell: Cell) -> bool:
+def _is_beyond(ours: Resample, cell: Cell) -> bool:
     jpeg = ours.curve(Kind.JPEG)
     return jpeg is not None and ours.figures(cell)[1] > jpeg.highest
 
 
-def _delta(ours: Sample, kind: Kind, figures: _Figured) -> Delta | None:
+def _delta(ours: Resample, kind: Kind, figures: _Figured) -> Delta | None:
     improved, theirs = ours.curve(Kind.IMPROVED), ours.curve(kind)
     delta = bd_rate(improved, theirs) if improved and theirs else None
     if delta is None:
@@ -227,7 +227,7 @@ def _delta(ours: Sample, kind: Kind, figures: _Figured) -> Delta | None:
     return Delta(percent=figures[_What.BD_RATE, None, kind], from_accuracy=delta.low, to_accuracy=delta.high)
 
 
-def _ablation(ours: Sample, cell: Cell, figures: _Figured) -> Ablation:
+def _ablation(ours: Resample, cell: Cell, figures: _Figured) -> Ablation:
     return Ablation(
         label=cell.label,
         budget=cell.budget,
@@ -249,15 +249,15 @@ def _budget_error_max(results: LadderResults) -> float | None:
 
 
 def _seed_sd_points(results: LadderResults) -> float | None:
-    """Pooled over the cells that several seeds were run for."""
+    """Standard deviation of accuracy between seeds, pooled over the cells that several seeds were run for."""
     accuracies = [[each.accuracy for each in results.evaluations(cell)] for cell in results.cells]
     variances = [(variance(each), len(each) - 1) for each in accuracies if len(each) > 1]
     freedom = sum(weight for _, weight in variances)
     return 100 * math.sqrt(sum(weight * each for each, weight in variances) / freedom) if freedom else None
 
 
-def _not_said(ours: Sample, figures: _Figured) -> list[str]:
-    """What no run answers, in words."""
+def _not_said(ours: Resample, figures: _Figured) -> list[str]:
+    """Figures that cannot be computed for want of runs, in words."""
     words = [f"{kind}: no run was evaluated" for kind in BASELINES if not ours.of(kind)]
     for kind in filter(ours.of, BASELINES):
         sizes = [ours.figures(cell)[0] for cell in ours.of(kind)]
@@ -269,7 +269,7 @@ def _not_said(ours: Sample, figures: _Figured) -> list[str]:
     return words + [f"wire saving at budget {cell.budget:g}: {why}" for cell, why in _saving_not_said(ours, figures)]
 
 
-def _saving_not_said(ours: Sample, figures: _Figured) -> Iterator[tuple[Cell, str]]:
+def _saving_not_said(ours: Resample, figures: _Figured) -> Iterator[tuple[Cell, str]]:
     for cell in ours.of(Kind.IMPROVED):
         if (_What.SAVING, cell, None) not in figures:
             yield cell, "every jpeg run is more accurate"

@@ -15,7 +15,7 @@ from trainer.evaluation.files import evaluation_path, read_evaluation
 
 
 class Cell(NamedTuple):
-    """What differs in nothing but the seed."""
+    """Runs that differ in nothing but the seed."""
 
     kind: Kind
     label: str
@@ -47,7 +47,7 @@ class LadderResults:
 
     @property
     def n(self) -> int:
-        """Frames of the split."""
+        """Number of frames that every run was evaluated on."""
         return self.runs[0].evaluated.evaluation.n
 
     @cached_property

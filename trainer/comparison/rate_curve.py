@@ -67,7 +67,7 @@ class RateCurve:
         return float(np.exp(self._by_accuracy(accuracy)))
 
     def mean_log_bytes(self, low: float, high: float) -> float:
-        """The mean over accuracies from low to high, which the curve must reach."""
+        """Mean of log bytes over the accuracies from `low` to `high`, which the curve must reach."""
         return float(self._by_accuracy.integrate(low, high)) / (high - low)
 
     @cached_property
@@ -109,7 +109,7 @@ def _pooled(left: tuple[float, float, int], right: tuple[float, float, int]) -> 
 
 
 def _pchip(x: NDArray[np.float64], y: NDArray[np.float64]) -> Any:
-    """SciPy's, which wants two points; of one it makes a constant."""
+    """SciPy's monotone cubic interpolation through at least two points; one point alone gives a constant."""
     from scipy.interpolate import PchipInterpolator  # noqa: PLC0415  # half a second that only comparisons need
 
     return PchipInterpolator(x, y) if len(x) > 1 else lambda _: y[0]

@@ -14,8 +14,8 @@ CHUNK = 50  # resamples whose weights are held at once
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Means over frames and seeds.
+class Resample:
+    """Accuracy and bytes of every cell, as means over one drawing of frames and seeds.
 
     Args:
         accuracy: float64 (cells,), share of right labels.
@@ -47,7 +47,7 @@ class Sample:
 
 
 class Resampler:
-    """Draws samples from runs that saw the same frames.
+    """Draws frames and seeds anew from runs that saw the same frames.
 
     Frames are drawn once for all runs (paired), with replacement. Seeds are drawn likewise, as a whole, since runs of
     one seed see the same batches: a cell takes the mean of its runs by how often their seed was drawn, or of all its
@@ -63,22 +63,22 @@ class Resampler:
         self._seeds = len(seeds)
         self._belongs = np.array([[run.cell == cell for run in runs] for cell in self._cells])
 
-    def measured(self) -> Sample:
-        """Every frame and every run once."""
-        return self._sample(self._right.mean(0), self._scan_bytes.mean(0), np.ones(self._seeds))
+    def measured(self) -> Resample:
+        """Means over every frame and every run, each counted once."""
+        return self._resample(self._right.mean(0), self._scan_bytes.mean(0), np.ones(self._seeds))
 
-    def drawn(self, count: int, seed: int) -> Iterator[Sample]:
-        """Draw `count` samples; the same seed gives the same ones."""
+    def drawn(self, count: int, seed: int) -> Iterator[Resample]:
+        """Draw `count` times; the same seed draws the same."""
         rng = np.random.default_rng(seed)
         frames = len(self._right)
         for start in range(0, count, CHUNK):
             drawn = min(CHUNK, count - start)
             weights = rng.multinomial(frames, np.full(frames, 1 / frames), drawn) / frames
             seeds = rng.multinomial(self._seeds, np.full(self._seeds, 1 / self._seeds), drawn)
-            yield from map(self._sample, weights @ self._right, weights @ self._scan_bytes, seeds)
+            yield from map(self._resample, weights @ self._right, weights @ self._scan_bytes, seeds)
 
-    def _sample(self, right: NDArray[np.float64], sizes: NDArray[np.float64], seeds: NDArray[np.float64]) -> Sample:
+    def _resample(self, right: NDArray[np.float64], sizes: NDArray[np.float64], seeds: NDArray[np.float64]) -> Resample:
         weights = self._belongs * seeds[self._seed_of_run]
         weights = np.where(weights.any(1, keepdims=True), weights, self._belongs)
         weights = weights / weights.sum(1, keepdims=True)
-        return Sample(self._cells, weights @ right, weights @ sizes)
+        return Resample(self._cells, weights @ right, weights @ sizes)

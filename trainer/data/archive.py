@@ -67,7 +67,7 @@ def _write(archive: Path, into: Path, top: str, limits: Limits) -> None:
 
 
 def _copy(member: _Member, path: Path, most: int) -> int:
-    """Bytes written: all of the member, or one chunk more than `most`."""
+    """Copy a member, up to a chunk beyond `most` bytes; returns how many bytes were written."""
     written = 0
     source = member.open()
     assert source is not None  # a regular file has content
@@ -78,7 +78,7 @@ def _copy(member: _Member, path: Path, most: int) -> int:
 
 
 def _safe(archive: Path, member: _Member, top: str) -> PurePosixPath:
-    """The member's name, if it stays below `top`."""
+    """Return the member's name, provided that it stays below `top`."""
     name = PurePosixPath(member.name)
     if not (member.is_file or member.is_folder):
         raise DatasetError(archive, f"{member.name!r} is neither a file nor a folder")

@@ -52,7 +52,7 @@ def _mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _shift(uniforms: NDArray[np.float64], pad: int) -> NDArray[np.int64]:
-    """-pad..pad, each as likely, int64 (n, 1)."""
+    """Random shifts from -pad to pad, all equally likely, int64 (n, 1)."""
     return (uniforms * (2 * pad + 1)).astype(np.int64)[:, None] - pad
 
 

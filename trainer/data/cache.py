@@ -37,7 +37,7 @@ class ArrayCache:
         return arrays
 
     def _make(self, path: Path, make: Callable[[], Arrays]) -> Arrays:
-        """Make and keep; where another process is making the same, wait for its file instead."""
+        """Make the arrays and keep them; where another process is making the same arrays, wait for its file instead."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -48,11 +48,11 @@ class Catalogue:
         """The first pictures of a split, or all; with the names of classes and data set. Generates no more than them.
 
         Raises:
-            RecipeError, DatasetError: as above.
+            RecipeError, DatasetError: as in `load`.
         """
         if isinstance(section, SyntheticData):
             name = synthetic.SyntheticConfig(section.size, section.seed).name
-            return synthetic.generate(section.size, section.seed, split, count), synthetic.CLASSES, name
+            return synthetic.generate(split, count, size=section.size, seed=section.seed), synthetic.CLASSES, name
         dataset = self.load(section)
         return dataset.split(split).head(count), dataset.classes, dataset.name
 

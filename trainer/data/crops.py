@@ -1,4 +1,4 @@
-"""Which part of a picture of any size is shown: pure geometry."""
+"""Which crop of a picture of any size is shown: pure geometry."""
 
 import math
 from collections.abc import Callable
@@ -9,7 +9,7 @@ WIDEST = 4 / 3  # width over height of a random crop, or its inverse
 
 
 class Box(NamedTuple):
-    """Part of a picture, in pixels from its upper left corner."""
+    """A rectangle of a picture, in pixels from its upper left corner."""
 
     left: float
     top: float
@@ -17,7 +17,7 @@ class Box(NamedTuple):
     bottom: float
 
     def scaled(self, x: float, y: float) -> "Box":
-        """The same part of the picture when that is x times as wide and y times as high."""
+        """The same crop of the picture after it has become x times as wide and y times as high."""
         return Box(self.left * x, self.top * y, self.right * x, self.bottom * y)
 
 

@@ -58,11 +58,11 @@ class Split:
         return self.pictures[:]
 
     def take(self, rows: Rows | slice) -> "Split":
-        """Some pictures, in memory."""
+        """Load the pictures of these rows into memory."""
         return Split(self.pictures[rows], self.labels[rows])
 
     def only(self, rows: Rows) -> "Split":
-        """Some pictures; those in files stay there."""
+        """Restrict the split to these rows; pictures in files stay in their files."""
         pictures = self.pictures.only(rows) if isinstance(self.pictures, PictureFiles) else self.pictures[rows]
         return Split(pictures, self.labels[rows])
 
@@ -117,7 +117,7 @@ class Dataset:
 
 
 def set_aside(split: Split, count: int, seed: int, path: Path) -> tuple[Split, Split]:
-    """The rest, and `count` pictures drawn by the seed; both in an order drawn as well.
+    """Divide pictures in two: the rest, and `count` pictures drawn by the seed; both in an order drawn as well.
 
     Raises:
         DatasetError: there are no more pictures than that; names `path`.

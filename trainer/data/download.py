@@ -23,7 +23,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait: for a connection, for the next byte, for all of them."""
+    """How long to wait: for a connection, for the next byte, and for the whole file."""
 
     connect_seconds: float = 15
     silence_seconds: float = 60
@@ -40,7 +40,9 @@ def download(
     progress: Callable[[int, int], None] = lambda *_: None,
     patience: Patience = PATIENT,
 ) -> None:
-    """Put the file at `path`, where it appears whole. What came of it before is kept beside it, and gone on from.
+    """Put the file at `path`, where it appears whole.
+
+    A download that broke off leaves its bytes beside the file, and the next one goes on from there.
 
     Args:
         clock: seconds, monotonic.
@@ -56,7 +58,7 @@ def download(
 
 
 def is_published(published: Published, path: Path) -> bool:
-    """Whether that very file lies there."""
+    """Whether the published file itself lies at `path`."""
     if not path.is_file() or path.stat().st_size != published.size_bytes:
         return False
     with path.open("rb") as file:

@@ -2,7 +2,7 @@
 
 A folder's name is its class's label, unless `root/classes.json` gives another: {folder: label}.
 
-Small pictures are decoded once and kept in memory. With `crops` they stay in their files, and an epoch shows some part
+Small pictures are decoded once and kept in memory. With `crops` they stay in their files, and an epoch shows some crop
 of each.
 """
 
@@ -39,7 +39,7 @@ class FolderData(Section):
         path: the folder with train/ in it, from the data folder on.
         size: pixels that pictures are scaled to, each way.
         validation: how many pictures of train are set aside, where there is no folder for them; else a tenth.
-        crops: whether pictures stay in their files and each epoch shows some part of each; `pad` is not used then.
+        crops: whether pictures stay in their files and each epoch shows some crop of each; `pad` is not used then.
     """
 
     name: Literal["folder"]
@@ -171,7 +171,7 @@ def _pictures(root: Path, folder: str) -> list[str]:
 
 
 def _splits(config: FolderConfig, found: dict[SplitName, _Files]) -> Splits:
-    """All three; none decoded."""
+    """Train, validation and test split, none of them decoded yet."""
     share = CENTRE_SHARE if config.crops else 1.0
     splits = {
         name: Split(PictureFiles(config.root, files.names, config.size, share), files.labels)
@@ -204,7 +204,7 @@ def _folders(parent: Path) -> list[str]:
 
 
 def _stamps(root: Path, splits: Iterable[_Files]) -> Iterator[str]:
-    """What changes when a picture does."""
+    """Size and modification time of each file, which change when a picture changes."""
     for files in splits:
         for name in files.names:
             stat = (root / name).stat()

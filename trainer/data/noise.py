@@ -30,7 +30,7 @@ def _octave(index: int, height: int, width: int, cell: int) -> NDArray[np.int64]
 
 
 def _between(corners: NDArray[np.int64], cell: int) -> NDArray[np.int64]:
-    """`cell` rows from each one to the next, times `cell`."""
+    """Interpolate `cell` rows between each row and the next; values come out multiplied by `cell`."""
     far = np.arange(cell)[:, None, None]
     rows = corners[:-1, None] * (cell - far) + corners[1:, None] * far
     return rows.reshape(-1, *corners.shape[1:])

@@ -49,18 +49,18 @@ class PictureFiles:
         return self._decoded(np.arange(len(self._names))[rows], lambda _: middle)
 
     def only(self, rows: NDArray[np.int64]) -> "PictureFiles":
-        """Some of the files, as they are."""
+        """Restrict the collection to some of its files."""
         names = [self._names[row] for row in rows]
         return PictureFiles(self._folder, names, self.shape[1], self._centre_share)
 
     def random_crops(self, rows: NDArray[np.int64], *, seed: int, epoch: int, flip: bool) -> NDArray[np.uint8]:
-        """Some pictures, each showing a part that depends on (seed, epoch, row) alone; mirrored or not, if they may be.
+        """Some pictures, each showing a crop that depends on (seed, epoch, row) alone; mirrored or not, if they may be.
 
         Raises:
-            DatasetError: as above.
+            DatasetError: a file is missing, damaged or of an unknown kind; names it.
         """
-        *parts, mirror = uniform(rows, seed, epoch, 5)
-        places = np.stack(parts, axis=1).tolist()
+        *corners, mirror = uniform(rows, seed, epoch, 5)
+        places = np.stack(corners, axis=1).tolist()
         pixels = self._decoded(rows, lambda index: crops.anywhere(*places[index]))
         if flip:
             mirrored = mirror < 0.5
@@ -84,7 +84,7 @@ class PictureFiles:
 
 
 def decoded(path: Path, size: int, crop: Crop) -> NDArray[np.uint8]:
-    """Part of one picture, scaled to uint8 (size, size, 3).
+    """A crop of one picture, scaled to uint8 (size, size, 3).
 
     Grey and palette pictures become RGB, transparency is dropped; what Exif says about turning is not looked at.
 
@@ -114,7 +114,7 @@ def _scaled(image: Image.Image, size: int, crop: Crop) -> Image.Image:
 
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
-        raise ValueError("more than 8 bits a sample")  # Pillow would cut off, not scale
+        raise ValueError("more than 8 bits a component value")  # Pillow would cut off, not scale
     if "transparency" in image.info:
         image = image.convert("RGBA")
     return image if image.mode == "RGB" else image.convert("RGB")

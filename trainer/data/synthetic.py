@@ -75,9 +75,14 @@ def load(config: SyntheticConfig, cache: ArrayCache, progress: Progress = lambda
 
 
 def generate(
-    size: int, seed: int, split: SplitName, count: int, progress: Callable[[int], None] = lambda _: None
+    split: SplitName, count: int, *, size: int, seed: int, progress: Callable[[int], None] = lambda _: None
 ) -> Split:
-    """The first `count` pictures of a split; picture i depends on (size, seed, split, i) alone."""
+    """The first `count` pictures of a split; picture i depends on (size, seed, split, i) alone.
+
+    Args:
+        size: sides of a picture in pixels.
+        progress: called with the number of pictures done.
+    """
     number = list(SplitName).index(split)
     chunks = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -94,11 +99,11 @@ def _generate_all(config: SyntheticConfig, progress: Progress) -> Arrays:
     before = 0
     for name, count in counts.items():
         split = generate(
-            config.size,
-            config.seed,
             name,
             count,
-            lambda done, before=before: progress(before + done, sum(counts.values())),  # type: ignore[misc]
+            size=config.size,
+            seed=config.seed,
+            progress=lambda done, before=before: progress(before + done, sum(counts.values())),  # type: ignore[misc]
         )
         arrays |= {f"{name}_pixels": split.pixels, f"{name}_labels": split.labels}
         before += count

@@ -75,7 +75,7 @@ def load(
 
 
 def _splits(folder: Path, wnids: list[str], seed: int, validation: int, edition: Edition) -> Splits:
-    """All three, checked, none decoded."""
+    """Train, validation and test split: checked, and none of them decoded yet."""
     names = [f"train/{wnid}/images/{wnid}_{number}.JPEG" for wnid in wnids for number in range(edition.per_class)]
     labels = np.repeat(np.arange(len(wnids)), edition.per_class)
     rest, drawn = set_aside(_split(folder, names, labels), validation, seed, folder / "train")

@@ -1,4 +1,4 @@
-"""JPEG's lossy part in torch: differentiable, with constants from `shared.jpeg`, and held to the codec by tests.
+"""JPEG's lossy steps in torch: differentiable, with constants from `shared.jpeg`, and held to the codec by tests.
 
 Channel layout everywhere: luma (n, 64, h/8, w/8), chroma (n, 128, h/16, w/16) as Cb's 64 then Cr's 64, frequencies in
 natural (row-major) order, 4:2:0, height and width multiples of 16.

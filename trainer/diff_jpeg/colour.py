@@ -32,7 +32,7 @@ class TrainableColour(nn.Module):
         self.matrix = nn.Parameter(torch.tensor(TO_YCBCR))
 
     def forward(self, rgb: Tensor) -> Tensor:
-        """As `to_ycbcr`, with rows of `matrix` for Y, Cb and Cr."""
+        """Convert RGB as `to_ycbcr` does, but with the rows of `matrix` for Y, Cb and Cr."""
         return _mix(rgb, self.matrix)
 
     def inverse(self) -> Tensor:

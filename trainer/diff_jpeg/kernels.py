@@ -46,12 +46,12 @@ class ReciprocalKernels(nn.Module):
 
     @classmethod
     def ones(cls) -> "ReciprocalKernels":
-        """As the paper starts: every q = 1, the finest tables there are."""
+        """Kernels as the paper starts them: every q = 1, the finest tables there are."""
         return cls(torch.ones(COMPONENTS, FREQUENCIES))
 
     @classmethod
     def of(cls, quant: Sequence[bytes]) -> "ReciprocalKernels":
-        """From a table set's `quant`: three tables of 64 steps."""
+        """Kernels of a table set's `quant`: three tables of 64 steps."""
         return cls(1 / torch.tensor([list(table) for table in quant], dtype=torch.float32))
 
     @property
@@ -66,7 +66,7 @@ class ReciprocalKernels(nn.Module):
 
     @property
     def magnitudes(self) -> Tensor:
-        """|q|, 0 where dead; differentiable."""
+        """The magnitudes |q|, 0 where an entry is dead; differentiable."""
         return self.q.abs() * self.is_alive
 
     @property
@@ -106,5 +106,5 @@ def hinge_l1_penalty(q: Tensor, c: float, l1: float) -> Tensor:
 
 
 def l2_penalty(q: Tensor) -> Tensor:
-    """The ImageNet model's: the sum of q^2 over all entries, a scalar (section III.C)."""
+    """The penalty of the paper's ImageNet model: the sum of q^2 over all entries, a scalar (section III.C)."""
     return q.square().sum()

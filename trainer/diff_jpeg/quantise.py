@@ -31,7 +31,7 @@ class QuantTables(nn.Module):
 
     @classmethod
     def of(cls, quant: Sequence[bytes]) -> "QuantTables":
-        """From a table set's `quant`: three tables of 64 bytes."""
+        """Trainable tables of a table set's `quant`: three tables of 64 bytes."""
         return cls(torch.tensor([list(table) for table in quant], dtype=torch.float32))
 
     @property
@@ -60,7 +60,7 @@ class QuantTables(nn.Module):
 
 
 def rounded(scaled: Planes) -> Planes:
-    """Levels, straight-through."""
+    """Round to levels; the gradient passes as if nothing had been rounded."""
     return Planes(straight_through(scaled.y), straight_through(scaled.c))
 
 

@@ -70,7 +70,7 @@ def features(scaled: Planes) -> Tensor:
 
 
 def _kinds() -> Tensor:
-    """Which terms are of which kind, float (terms and constant, kinds)."""
+    """Membership of each term, and of the constant, in a kind of terms: float (terms + 1, kinds)."""
     return torch.eye(len(KINDS)).repeat_interleave(torch.tensor(SIZES), dim=0)
 
 

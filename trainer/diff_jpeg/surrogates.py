@@ -51,13 +51,13 @@ def round_half_away(x: Tensor) -> Tensor:
 
 
 def straight_through(x: Tensor) -> Tensor:
-    """`StraightThrough`, typed."""
+    """Apply `StraightThrough`, with types."""
     rounded: Tensor = StraightThrough.apply(x)  # type: ignore[no-untyped-call]
     return rounded
 
 
 def staircase(x: Tensor) -> tuple[Tensor, Tensor]:
-    """`Staircase`, typed."""
+    """Apply `Staircase`, with types."""
     counted: Tensor
     logarithm: Tensor
     counted, logarithm = Staircase.apply(x)  # type: ignore[no-untyped-call]

@@ -28,7 +28,7 @@ class Planes:
     c: Tensor
 
     def to(self, device: torch.device) -> "Planes":
-        """The same on another device."""
+        """A copy of the planes on another device."""
         return Planes(self.y.to(device), self.c.to(device))
 
 
@@ -58,14 +58,14 @@ def reconstruct(dequantised: Planes) -> Tensor:
 
 
 def by_component(channels: Tensor) -> Tensor:
-    """(n, 64k, h, w) as (n, k, 64, h, w)."""
+    """Planes (n, 64k, h, w) with the components apart: (n, k, 64, h, w)."""
     n, _, h, w = channels.shape
     return channels.reshape(n, -1, FREQUENCIES, h, w)
 
 
 @cache
 def dct_basis() -> Tensor:
-    """Orthonormal: float32 (64 frequencies, 64 samples), both row-major; T.81 A.3.3's FDCT, whose DC is 8 x mean."""
+    """T.81 A.3.3's FDCT as an orthonormal float32 (64 frequencies, 64 pixel values), both row-major; DC is 8 x mean."""
     angle = torch.arange(SIDE)[:, None] * (2 * torch.arange(SIDE)[None] + 1) * (math.pi / (2 * SIDE))
     one = torch.cos(angle.double()) * math.sqrt(2 / SIDE)
     one[0] /= math.sqrt(2)
@@ -74,11 +74,11 @@ def dct_basis() -> Tensor:
 
 def _forward_dct(planes: Tensor) -> Tensor:
     """(n, k, h, w) to (n, 64k, h/8, w/8)."""
-    samples = by_component(functional.pixel_unshuffle(planes, SIDE))
-    return torch.einsum("fp,nkphw->nkfhw", dct_basis().to(samples), samples).flatten(1, 2)
+    values = by_component(functional.pixel_unshuffle(planes, SIDE))
+    return torch.einsum("fp,nkphw->nkfhw", dct_basis().to(values), values).flatten(1, 2)
 
 
 def _inverse_dct(blocks: Tensor) -> Tensor:
     """(n, 64k, h/8, w/8) to (n, k, h, w)."""
-    samples = torch.einsum("fp,nkfhw->nkphw", dct_basis().to(blocks), by_component(blocks))
-    return functional.pixel_shuffle(samples.flatten(1, 2), SIDE)
+    values = torch.einsum("fp,nkfhw->nkphw", dct_basis().to(blocks), by_component(blocks))
+    return functional.pixel_shuffle(values.flatten(1, 2), SIDE)

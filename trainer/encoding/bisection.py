@@ -8,7 +8,7 @@ from trainer.errors import BudgetError
 BISECTIONS = 14
 
 
-def bisect(bytes_at: Callable[[float], float], low: float, high: float, budget: float, tolerance: float) -> float:
+def bisect(bytes_at: Callable[[float], float], *, low: float, high: float, budget: float, tolerance: float) -> float:
     """The value of a knob at which frames take `budget` bytes.
 
     Args:

@@ -50,7 +50,7 @@ class Pictures:
         """Refuse a budget that not even the coarsest (all 255) or the finest tables (all 1) can reach.
 
         Raises:
-            BudgetError: see above.
+            BudgetError: the budget lies outside what these tables can reach.
         """
         highest, lowest = (self.frame_bytes(of_steps(torch.full((3, 64), step))) for step in (1.0, 255.0))
         if not lowest <= budget <= highest:
@@ -81,7 +81,7 @@ class TaskRule:
 
 
 def plain(_steps: NDArray[np.float64]) -> EncoderSettings:
-    """Rounding to the nearest and nothing else."""
+    """Encoder settings that round to the nearest level and do nothing else."""
     return EncoderSettings()
 
 
@@ -151,5 +151,11 @@ def rare(encoding: Encoding, pictures: Pictures, share: float) -> NDArray[np.boo
 def _found(
     encoding: Callable[[float], Encoding], low: float, high: float, budget: float, pictures: Pictures
 ) -> Encoding:
-    knob = bisect(lambda value: pictures.frame_bytes(encoding(value)), low, high, budget, BUDGET_TOLERANCE)
+    knob = bisect(
+        lambda value: pictures.frame_bytes(encoding(value)),
+        low=low,
+        high=high,
+        budget=budget,
+        tolerance=BUDGET_TOLERANCE,
+    )
     return pictures.fitted(encoding(knob))

@@ -100,7 +100,7 @@ class Evaluated:
 
 
 class Classifier(Protocol):
-    """What `evaluate` asks for its opinion."""
+    """Anything that gives logits of decoded frames."""
 
     def logits(self, levels: Levels, /) -> NDArray[np.float32]:
         """float32 (n, classes)."""
@@ -154,7 +154,7 @@ def batched_bytes(frames: list[bytes], scans: list[bytes]) -> float:
     """Mean bytes a frame when frames of one table set travel in batches as full as they may be.
 
     Args:
-        frames: abbreviated, and `scans` their entropy-coded parts.
+        frames: abbreviated, and `scans` their entropy-coded bytes.
     """
     prefix = frames[0][: len(frames[0]) - len(scans[0]) - len(EOI)]
     items = [BatchItem(index, SPLIT_STARTED_MS + index * FRAME_PERIOD_MS, scan) for index, scan in enumerate(scans)]

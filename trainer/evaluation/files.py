@@ -29,7 +29,7 @@ def write_evaluation(folder: Path, evaluated: Evaluated) -> None:
 
 
 def read_evaluation(folder: Path, split: SplitName) -> Evaluated:
-    """What `write_evaluation` kept.
+    """Read the evaluation that `write_evaluation` wrote.
 
     Raises:
         RunError: a file is missing or damaged, or the two belong to different evaluations.

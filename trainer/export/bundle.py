@@ -33,9 +33,15 @@ PARITY_TOLERANCE = 1e-3
 PARITY_FRAMES = 512
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Exportable:
-    """A run's two halves, not yet on disk."""
+    """What a bundle is written from: an encoding for the cameras and a classifier for the server.
+
+    Args:
+        model: the classifier as ONNX.
+        labels: the names of its classes.
+        height, width: of the frames that it reads, in pixels.
+    """
 
     encoding: Encoding
     model: bytes
@@ -46,7 +52,13 @@ class Exportable:
     @classmethod
     def of(cls, bundle: Bundle, files: ModelFiles) -> Self:
         """The encoding and classifier of a bundle folder."""
-        return cls(bundle.encoding, files.model, files.labels, bundle.input.height, bundle.input.width)
+        return cls(
+            encoding=bundle.encoding,
+            model=files.model,
+            labels=files.labels,
+            height=bundle.input.height,
+            width=bundle.input.width,
+        )
 
 
 def exportable(run: Finished, dataset: Dataset) -> Exportable:
@@ -64,7 +76,7 @@ def exportable(run: Finished, dataset: Dataset) -> Exportable:
     with torch.no_grad():
         expected = net(dequantised(levels.planes(slice(None)), steps)).numpy()
     check_parity(expected, OnnxClassifier(model).logits(levels), PARITY_TOLERANCE)
-    return Exportable(run.encoding, model, dataset.classes, height, width)
+    return Exportable(encoding=run.encoding, model=model, labels=dataset.classes, height=height, width=width)
 
 
 def served_net(run: Finished, dataset: Dataset) -> DctNet:
@@ -84,11 +96,11 @@ def served_net(run: Finished, dataset: Dataset) -> DctNet:
     return net.eval()
 
 
-def measure(parts: Exportable, dataset: Dataset, split: SplitName, description: str) -> Evaluated:
+def measure(content: Exportable, dataset: Dataset, split: SplitName, description: str) -> Evaluated:
     """The run's figures on a split, through the real codec and the exported classifier."""
     return evaluate(
-        parts.encoding,
-        OnnxClassifier(parts.model),
+        content.encoding,
+        OnnxClassifier(content.model),
         dataset.split(split),
         data=dataset.name,
         split_name=split,
@@ -96,22 +108,24 @@ def measure(parts: Exportable, dataset: Dataset, split: SplitName, description: 
     )
 
 
-def golden_of(parts: Exportable, kind: GoldenPictures, dataset: Dataset) -> Golden:
+def golden_of(content: Exportable, kind: GoldenPictures, dataset: Dataset) -> Golden:
     """Golden frames as the bundle's cameras would send them."""
     pictures = golden_pictures(kind, dataset)
-    frames = parts.encoding.encoder().encode_batch(pictures.pixels, Stream.ABBREVIATED)
-    return golden(kind, frames, pictures.labels, logits_of(parts, frames))
+    frames = content.encoding.encoder().encode_batch(pictures.pixels, Stream.ABBREVIATED)
+    return golden(kind, frames, pictures.labels, logits_of(content, frames))
 
 
-def logits_of(parts: Exportable, frames: list[bytes]) -> NDArray[np.float32]:
+def logits_of(content: Exportable, frames: list[bytes]) -> NDArray[np.float32]:
     """What the classifier says of streams made with the bundle's tables, float32 (n, classes)."""
-    unknown = Split(np.empty((len(frames), parts.height, parts.width, 3), np.uint8), np.zeros(len(frames), np.int64))
-    return OnnxClassifier(parts.model).logits(decode(parts.encoding.tables, frames, unknown))
+    unknown = Split(
+        np.empty((len(frames), content.height, content.width, 3), np.uint8), np.zeros(len(frames), np.int64)
+    )
+    return OnnxClassifier(content.model).logits(decode(content.encoding.tables, frames, unknown))
 
 
-def twin_of(parts: Exportable, dataset: Dataset) -> EightBits:
+def twin_of(content: Exportable, dataset: Dataset) -> EightBits:
     """The classifier in eight bits, tried on validation frames."""
-    return eight_bits(parts.model, dataset, partial(streams.quantise, parts.encoding))
+    return eight_bits(content.model, dataset, partial(streams.quantise, content.encoding))
 
 
 def promise(measured: Evaluation) -> Expected:
@@ -126,7 +140,7 @@ def promise(measured: Evaluation) -> Expected:
 
 
 def write_bundle(
-    parts: Exportable,
+    content: Exportable,
     golden_frames: Golden,
     twin: EightBits,
     expected: Evaluation,
@@ -143,21 +157,21 @@ def write_bundle(
     Raises:
         RecipeError: family or counter is none a bundle can have.
     """
-    files = ModelFiles(parts.model, parts.labels, golden_frames, twin.model if twin.holds else None)
+    files = ModelFiles(content.model, content.labels, golden_frames, twin.model if twin.holds else None)
     bundle = described(
         lambda: Bundle(
             family=family,
             counter=counter,
             min_counter=min_counter,
             created_at=created_at,
-            input=InputGeometry(width=parts.width, height=parts.height),
-            tables=parts.encoding.tables,
-            settings=parts.encoding.settings,
+            input=InputGeometry(width=content.width, height=content.height),
+            tables=content.encoding.tables,
+            settings=content.encoding.settings,
             classifier=files.ref,
             expected=promise(expected),
             selftest=Selftest(
                 seed=selftest_seed,
-                sha256=selftest_sha256(parts.encoding, parts.width, parts.height, selftest_seed),
+                sha256=selftest_sha256(content.encoding, content.width, content.height, selftest_seed),
             ),
         ),
         "bundle",

@@ -36,9 +36,15 @@ RANDOM_TABLES = 3
 UNSEEN_SEED = 2**62  # recipes' seeds are small: training drew other tables
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FallbackClassifier:
-    """A run's classifier, not yet on disk."""
+    """What a fallback is written from: a classifier of frames of any tables.
+
+    Args:
+        model: the classifier as ONNX.
+        labels: the names of its classes.
+        height, width: of the frames that it reads, in pixels.
+    """
 
     model: bytes
     labels: tuple[str, ...]
@@ -73,12 +79,12 @@ def exportable(run: Finished, dataset: Dataset) -> FallbackClassifier:
     with torch.no_grad():
         expected = net(planes).numpy()
     check_parity(expected, OnnxClassifier(model).logits(planes), PARITY_TOLERANCE)
-    return FallbackClassifier(model, dataset.classes, height, width)
+    return FallbackClassifier(model=model, labels=dataset.classes, height=height, width=width)
 
 
-def measure(parts: FallbackClassifier, dataset: Dataset, split: SplitName) -> FallbackEvaluation:
+def measure(content: FallbackClassifier, dataset: Dataset, split: SplitName) -> FallbackEvaluation:
     """Figures on a split, through the real codec and the exported classifier, for each of `encodings`."""
-    pictures, classifier = dataset.split(split), OnnxClassifier(parts.model)
+    pictures, classifier = dataset.split(split), OnnxClassifier(content.model)
     of_tables = tuple(
         evaluate(
             encoding,
@@ -93,18 +99,18 @@ def measure(parts: FallbackClassifier, dataset: Dataset, split: SplitName) -> Fa
     return FallbackEvaluation(data=dataset.name, split=split, n=len(pictures), of_tables=of_tables)
 
 
-def golden_of(parts: FallbackClassifier, kind: GoldenPictures, dataset: Dataset) -> Golden:
+def golden_of(content: FallbackClassifier, kind: GoldenPictures, dataset: Dataset) -> Golden:
     """Golden frames, whole JPEG files."""
     pictures = golden_pictures(kind, dataset)
     frames = files_of(pictures)
-    planes = dequantised_planes(frames, parts.height, parts.width)
-    return golden(kind, frames, pictures.labels, OnnxClassifier(parts.model).logits(planes))
+    planes = dequantised_planes(frames, content.height, content.width)
+    return golden(kind, frames, pictures.labels, OnnxClassifier(content.model).logits(planes))
 
 
-def twin_of(parts: FallbackClassifier, dataset: Dataset) -> EightBits:
+def twin_of(content: FallbackClassifier, dataset: Dataset) -> EightBits:
     """The classifier in eight bits, tried on validation frames."""
     return eight_bits(
-        parts.model, dataset, lambda split: dequantised_planes(files_of(split), parts.height, parts.width)
+        content.model, dataset, lambda split: dequantised_planes(files_of(split), content.height, content.width)
     )
 
 
@@ -129,14 +135,17 @@ def dequantised_planes(frames: list[bytes], height: int, width: int) -> Planes:
 
 
 def encodings() -> dict[str, Encoding]:
-    """What is measured, by its name: plain rounding and Annex K's Huffman codes, as in most JPEG files."""
+    """The encodings that a fallback is measured with, by name.
+
+    All round plainly and use Annex K's Huffman codes, as most JPEG files do.
+    """
     random = RandomTables(UNSEEN_SEED).steps(np.arange(RANDOM_TABLES), epoch=0)
     ordinary = {f"standard, quality {quality}": of_standard(quality) for quality in QUALITIES}
     return ordinary | {f"random, number {index}": of_steps(steps) for index, steps in enumerate(random, start=1)}
 
 
 def write_fallback(
-    parts: FallbackClassifier,
+    content: FallbackClassifier,
     golden_frames: Golden,
     twin: EightBits,
     measured: FallbackEvaluation,
@@ -150,12 +159,12 @@ def write_fallback(
     Raises:
         RecipeError: family is none that there can be.
     """
-    files = ModelFiles(parts.model, parts.labels, golden_frames, twin.model if twin.holds else None)
+    files = ModelFiles(content.model, content.labels, golden_frames, twin.model if twin.holds else None)
     fallback = described(
         lambda: Fallback(
             family=family,
             created_at=created_at,
-            input=InputGeometry(width=parts.width, height=parts.height),
+            input=InputGeometry(width=content.width, height=content.height),
             classifier=files.ref,
             expected=tuple(ExpectedOfTables(tables=of.tables, **dict(promise(of))) for of in measured.of_tables),
         ),

@@ -36,7 +36,7 @@ def golden_pictures(kind: GoldenPictures, dataset: Dataset) -> Split:
 def golden(
     kind: GoldenPictures, frames: Sequence[bytes], labels: NDArray[np.int64], logits: NDArray[np.float32]
 ) -> Golden:
-    """Golden frames: as many of these, from the first on, as the limit lets through.
+    """Build golden frames of as many of the given frames, from the first on, as the size limit allows.
 
     Args:
         labels: of each frame, int64 (n,).

@@ -46,11 +46,11 @@ class EightBits:
 
     @property
     def holds(self) -> bool:
-        """Whether the twin is as good; one that is not is not exported."""
+        """Whether the twin is accurate enough to be exported."""
         return self.float_right - self.right <= LOSS_MAX * self.n
 
     def describe(self) -> str:
-        """Say both accuracies, and whether the twin is exported."""
+        """Describe both accuracies, and whether the twin is exported."""
         verdict = "exported" if self.holds else f"left out: it may lose {LOSS_MAX:.1%}"
         accuracy, float_accuracy = self.right / self.n, self.float_right / self.n
         figures = f"accuracy {accuracy:.2%}, in float32 {float_accuracy:.2%} (validation, n = {self.n})"

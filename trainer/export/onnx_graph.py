@@ -29,7 +29,7 @@ def to_onnx(net: DctNet, steps: Tensor | None, height: int, width: int) -> bytes
     Raises:
         RecipeError: the net's stages do not suit such frames.
     """
-    part = net.config.part(height, width)
+    pool = net.config.pooled_cells(height, width)
     writer = GraphWriter()
     factors = numbers(net.coefficient_scale if steps is None else net.coefficient_scale * steps)
     y, c = ("y", "c") if steps is None else map(writer.as_float, ("y", "c"), LEVELS)
@@ -38,7 +38,7 @@ def to_onnx(net: DctNet, steps: Tensor | None, height: int, width: int) -> bytes
     cells = writer.relu(writer.conv_norm(writer.node("Concat", [luma, chroma], axis=1), net.merge))
     for layer in net.body:
         cells = write_layer(writer, cells, layer)
-    writer.linear(writer.means(cells, part, MEANS), net.head, output="logits")
+    writer.linear(writer.means(cells, pool, MEANS), net.head, output="logits")
     dtype = "float32" if steps is None else "int16"
     return writer.model(
         {
@@ -64,7 +64,12 @@ def write_layer(writer: GraphWriter, cells: str, layer: nn.Module) -> str:
 def _spread(
     writer: GraphWriter, blocks: str, stem: nn.Conv2d, factors: Weights, cells: int, names: tuple[str, ...]
 ) -> str:
-    """Blocks to cells; `factors` (channels,) are multiplied onto what goes in, `names` given to both results."""
+    """Spread the coefficients of blocks over finer cells.
+
+    Args:
+        factors: (channels,), multiplied onto the input.
+        names: of the two results.
+    """
     assert stem.bias is not None
     weight = numbers(stem.weight) * factors[None, :, None, None]
     weighed, spread = names

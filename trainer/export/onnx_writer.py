@@ -35,7 +35,7 @@ class GraphWriter:
         return output
 
     def constant(self, values: Weights) -> str:
-        """A weight."""
+        """Add a constant array to the graph; returns its name."""
         name = f"w{len(self._weights)}"
         self._weights.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
@@ -89,7 +89,7 @@ class GraphWriter:
         )
 
     def model(self, inputs: Mapping[str, tuple[str, Shape]], outputs: Mapping[str, tuple[str, Shape]]) -> bytes:
-        """The whole, checked and serialised.
+        """The whole graph as a model, checked and serialised.
 
         Args:
             inputs, outputs: by name, dtype and shape each; a text in a shape is a size that may vary.
@@ -103,7 +103,7 @@ class GraphWriter:
 
 
 def numbers(tensor: Tensor) -> Weights:
-    """A weight of a net, float32."""
+    """A net's weight as a float32 array."""
     weights: Weights = tensor.detach().float().contiguous().numpy()
     return weights
 

@@ -23,8 +23,9 @@ class BodyKind(StrEnum):
     INVERTED = "inverted-residual"  # MobileNet's blocks: large frames
 
 
-# The head sees the means of so many parts a side. In small frames, where a stroke lies tells a 6 from a 9.
-PARTS = {BodyKind.RESIDUAL: 2, BodyKind.INVERTED: 1}
+# The head sees the means of so many equal rectangles along each side of the grid. In small frames the place of a stroke
+# tells a 6 from a 9.
+POOLS_PER_SIDE = {BodyKind.RESIDUAL: 2, BodyKind.INVERTED: 1}
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class DctNetConfig:
         widths: channels of the body's stages; each stage after the first halves the grid.
         blocks: blocks a stage.
         expansion: sub-pixel factor from the grid of luma blocks to the body's grid; 2 gives 4x4 pixels a cell.
-        kind: of blocks.
+        kind: the kind of blocks that the body is made of.
     """
 
     classes: int
@@ -45,21 +46,21 @@ class DctNetConfig:
     expansion: int = 2
     kind: BodyKind = BodyKind.RESIDUAL
 
-    def part(self, height: int, width: int) -> tuple[int, int]:
+    def pooled_cells(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of the last stage's grid that the head takes one mean of, for frames of this size in pixels.
 
         Raises:
-            RecipeError: the grid has no such equal parts: too many stages for such frames.
+            RecipeError: the grid has no such equal rectangles: too many stages for such frames.
         """
-        parts = PARTS[self.kind]
+        pools = POOLS_PER_SIDE[self.kind]
         cell = SIDE // self.expansion * 2 ** (len(self.widths) - 1)
-        multiple = math.lcm(cell * parts, 2 * SIDE)  # of whole chroma blocks as well
+        multiple = math.lcm(cell * pools, 2 * SIDE)  # of whole chroma blocks as well
         if height % multiple or width % multiple:
             raise RecipeError(
                 f"{height} x {width} frames do not suit [net]: its {len(self.widths)} stages at expansion "
                 f"{self.expansion} need sides that are multiples of {multiple} pixels"
             )
-        return height // cell // parts, width // cell // parts
+        return height // cell // pools, width // cell // pools
 
 
 class DctNet(nn.Module):
@@ -83,7 +84,7 @@ class DctNet(nn.Module):
         self.chroma_stem = nn.Conv2d(2 * FREQUENCIES, chroma * (2 * config.expansion) ** 2, 1)
         self.merge = conv_norm(first + chroma, first, 1)
         self.body = nn.Sequential(*_blocks(config))
-        self.head = nn.Linear(_features(config) * PARTS[config.kind] ** 2, config.classes)
+        self.head = nn.Linear(_features(config) * POOLS_PER_SIDE[config.kind] ** 2, config.classes)
         _start_as_pixel_features(self.luma_stem, coefficient_scale[:1], config.expansion)
         _start_as_pixel_features(self.chroma_stem, coefficient_scale[1:], 2 * config.expansion)
 
@@ -102,8 +103,8 @@ class DctNet(nn.Module):
         chroma = functional.pixel_shuffle(self.chroma_stem(c), 2 * self.config.expansion)
         cells = functional.relu(self.merge(torch.cat([luma, chroma], dim=1)))
         body = self.body(cells)
-        parts = PARTS[self.config.kind]
-        means = functional.avg_pool2d(body, (body.shape[2] // parts, body.shape[3] // parts))
+        pools = POOLS_PER_SIDE[self.config.kind]
+        means = functional.avg_pool2d(body, (body.shape[2] // pools, body.shape[3] // pools))
         logits: Tensor = self.head(means.flatten(1))
         return logits
 
@@ -146,5 +147,5 @@ def _blocks(config: DctNetConfig) -> list[nn.Module]:
 
 
 def _features(config: DctNetConfig) -> int:
-    """Channels that the head sees."""
+    """How many values the head sees of one frame."""
     return config.widths[-1] * (WIDENING if config.kind is BodyKind.INVERTED else 1)

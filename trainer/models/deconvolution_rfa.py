@@ -89,12 +89,12 @@ def _normed(convolution: nn.Conv2d) -> nn.Sequential:
 
 
 def _same(kernel: int) -> nn.Module:
-    """Zeros around the grid so that it keeps its size; an even kernel's odd one goes right and below."""
+    """Pad the grid with zeros so that it keeps its size; an even kernel needs one more to the right and below."""
     before, after = (kernel - 1) // 2, kernel // 2
     return nn.ZeroPad2d((before, after, before, after))
 
 
 def _start(module: nn.Module) -> None:
-    """He et al.'s first weights."""
+    """Give every layer the first weights that He et al. use."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

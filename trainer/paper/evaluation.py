@@ -99,7 +99,7 @@ def measure_compliant(run: Finished, model: JointModel, dataset: Dataset, split:
 
 
 def measure_literal(run: Finished, model: JointModel, dataset: Dataset, split: SplitName) -> LiteralEvaluation:
-    """What the paper would report."""
+    """Measure the figures that the paper would report, with real steps instead of integers."""
     recipe, pictures = run.asked.recipe, dataset.split(split)
     assert isinstance(recipe, PaperRecipe)
     logits = literal_logits(model, pictures, CPU)
@@ -126,13 +126,13 @@ def measure_literal(run: Finished, model: JointModel, dataset: Dataset, split: S
 
 
 def write_literal(folder: Path, evaluation: LiteralEvaluation) -> None:
-    """Keep it beside `evaluation-<split>.json`."""
+    """Write the literal figures beside `evaluation-<split>.json`."""
     text = evaluation.model_dump_json(indent=2).encode() + b"\n"
     write_whole(_path(folder, evaluation.split), lambda file: file.write(text))
 
 
 def read_literal(folder: Path, split: SplitName) -> LiteralEvaluation:
-    """What `write_literal` kept.
+    """Read the figures that `write_literal` wrote.
 
     Raises:
         RunError: it is missing or damaged.

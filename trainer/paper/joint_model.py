@@ -38,12 +38,12 @@ class JointModel(nn.Module):
         return logits
 
     def dequantised(self, pixels: Tensor) -> Planes:
-        """What the classifier sees of pictures."""
+        """Quantised and dequantised coefficients of pictures, as the classifier sees them."""
         planes: Planes = self.kernels(self.coefficients(pixels))
         return planes
 
     def coefficients(self, pixels: Tensor) -> Planes:
-        """Unquantised, under the model's own colour transform."""
+        """Unquantised coefficients of pictures under the model's own colour transform."""
         colour: Callable[[Tensor], Tensor] = to_ycbcr if self.colour is None else self.colour
         return coefficients(pixels, colour)
 

@@ -1,4 +1,4 @@
-"""Optimisers of the joint model's parts: who learns in an epoch, at which rate, while the others stand still."""
+"""Optimisers of the joint model's layers: which learn in an epoch, at which rate, while the others stand still."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from trainer.paper.joint_model import JointModel
-from trainer.paper.schedule import Part, Turn
+from trainer.paper.schedule import Learner, Turn
 from trainer.recipes.paper import Alternating, EndToEnd
 from trainer.training.compute import Compute
 
 
 class Learning:
-    """One optimiser a part, kept over all alternations.
+    """One optimiser for each kind of layer, kept over all alternations.
 
     Adam for all of them, but under the end-to-end schedule for the kernels, whose published rate of 1e-8 would keep
     Adam, whose steps are as long as the rate, from ever moving them: they follow their gradient itself.
@@ -29,17 +29,17 @@ class Learning:
 
     @property
     def learning_rate(self) -> float:
-        """What the next step will use, for the classifier or, where that is frozen, for the kernels."""
+        """Learning rate of the next step, for the classifier or, where that is frozen, for the kernels."""
         return float(self._optimisers[self._active[0]].param_groups[0]["lr"])
 
     def begin(self, turn: Turn) -> None:
-        """Let this epoch's parts learn, at its rates, and freeze the others.
+        """Let the layers of this epoch learn, at its rates, and freeze the others.
 
         A frozen classifier also keeps its batch norms' statistics, and uses them.
         """
-        learns_classifier = turn.part is not Part.COMPRESSION
+        learns_classifier = turn.learner is not Learner.COMPRESSION
         self._active = [
-            name for name in self._rates if turn.part is Part.BOTH or (name == "classifier") is learns_classifier
+            name for name in self._rates if turn.learner is Learner.BOTH or (name == "classifier") is learns_classifier
         ]
         self._model.classifier.train(learns_classifier)
         for name, rate in self._rates.items():
@@ -47,11 +47,11 @@ class Learning:
             self._optimisers[name].param_groups[0]["lr"] = rate * turn.scale
 
     def end(self) -> None:
-        """Leave nothing frozen behind."""
+        """Unfreeze all layers at the end of an epoch."""
         self._model.requires_grad_(True)
 
     def step(self, loss: Tensor) -> None:
-        """Follow the loss's gradient with the parts that learn."""
+        """Follow the loss's gradient with the layers that learn."""
         optimisers = [self._optimisers[name] for name in self._active]
         for optimiser in optimisers:
             optimiser.zero_grad()

@@ -6,7 +6,7 @@ from enum import StrEnum
 from trainer.recipes.paper import Alternating, EndToEnd
 
 
-class Part(StrEnum):
+class Learner(StrEnum):
     """What an epoch trains; the rest is frozen."""
 
     CLASSIFIER = "classifier"
@@ -16,15 +16,15 @@ class Part(StrEnum):
 
 @dataclass(frozen=True)
 class Turn:
-    """One epoch.
+    """What one epoch trains, and how fast.
 
     Args:
-        round: alternation or epoch it belongs to, from 0.
+        round: the alternation or the epoch that it belongs to, from 0.
         scale: factor on the first learning rates.
     """
 
     round: int
-    part: Part
+    learner: Learner
     scale: float
 
 
@@ -34,11 +34,11 @@ def turns(schedule: Alternating | EndToEnd, *, learns_tables: bool) -> tuple[Tur
     So a JPEG baseline's classifier has as many epochs, at the same rates, as one beside learned tables.
     """
     if isinstance(schedule, EndToEnd):
-        part = Part.BOTH if learns_tables else Part.CLASSIFIER
-        return tuple(Turn(epoch, part, schedule.scale(epoch)) for epoch in range(schedule.epochs))
-    parts = [Part.CLASSIFIER] * schedule.classifier_epochs
+        learner = Learner.BOTH if learns_tables else Learner.CLASSIFIER
+        return tuple(Turn(epoch, learner, schedule.scale(epoch)) for epoch in range(schedule.epochs))
+    learners = [Learner.CLASSIFIER] * schedule.classifier_epochs
     if learns_tables:
-        parts += [Part.COMPRESSION] * schedule.compression_epochs
+        learners += [Learner.COMPRESSION] * schedule.compression_epochs
     return tuple(
-        Turn(number, part, schedule.scale(number)) for number in range(schedule.alternations) for part in parts
+        Turn(number, learner, schedule.scale(number)) for number in range(schedule.alternations) for learner in learners
     )

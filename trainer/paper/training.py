@@ -26,7 +26,7 @@ from trainer.paper.joint_model import new_model
 from trainer.paper.learning import Learning
 from trainer.paper.literal import literal_accuracy
 from trainer.paper.loss import weighted_penalty
-from trainer.paper.schedule import Part, Turn, turns
+from trainer.paper.schedule import Learner, Turn, turns
 from trainer.recipes.goals import PenalisedGoal, StandardGoal
 from trainer.recipes.recipe import PaperRecipe
 from trainer.training.batches import Batches
@@ -43,7 +43,7 @@ class PaperEpoch(Epoch):
 
     Args:
         literal_accuracy: with real steps 1/q.
-        penalty: lambda * L_quan, the kernels' part of the loss.
+        penalty: lambda * L_quan, the term of the loss that prices the kernels.
         dead: how many of the 192 kernels count as 0.
     """
 
@@ -109,7 +109,7 @@ class PaperMethod:
         return PaperEpoch(
             data=self.dataset.name,
             epoch=epoch + 1,
-            phase=self._turns[epoch].part,
+            phase=self._turns[epoch].learner,
             loss=loss,
             n=len(self.dataset.validation),
             validation_accuracy=held_out.accuracy,
@@ -142,13 +142,13 @@ class PaperMethod:
         self._learning.restore(state["learning"])
 
     def _step(self, pixels: Tensor, labels: Tensor, turn: Turn, taken: int) -> float:
-        """Learn from one batch, before which so many steps were taken; returns the task loss."""
-        with torch.set_grad_enabled(turn.part is not Part.CLASSIFIER):
+        """Learn from one batch, after `taken` others; returns the task loss."""
+        with torch.set_grad_enabled(turn.learner is not Learner.CLASSIFIER):
             planes = self.net.dequantised(pixels)
         with self._compute.autocast():
             logits = self.net.classifier(planes)
         task_loss = functional.cross_entropy(logits.float(), labels)
-        loss = task_loss if turn.part is Part.CLASSIFIER else task_loss + self._penalty()
+        loss = task_loss if turn.learner is Learner.CLASSIFIER else task_loss + self._penalty()
         value = self._compute.mean(loss.item())
         if not math.isfinite(value):
             raise DivergedError(taken, value)
@@ -156,7 +156,7 @@ class PaperMethod:
         return self._compute.mean(task_loss.item())
 
     def _dropout_seed(self, epoch: int, step: int) -> int:
-        """Of a step in this process alone, so that a resumed run drops what it would have dropped."""
+        """Seed of the dropout of one step in this process, so that a resumed run drops what it would have dropped."""
         place = (self.recipe.seed, epoch, step, self._compute.rank + 1)
         (seed,) = np.random.SeedSequence(place).generate_state(1, np.uint64)
         return int(seed)
@@ -171,7 +171,7 @@ class PaperMethod:
         return weighted_penalty(self.net.kernels.q, self.recipe.penalty, self.goal.weight)
 
     def _huffman_pictures(self, count: int) -> Split:
-        """Training pictures, drawn at random where there are more."""
+        """Training pictures that Huffman codes are fitted to, drawn at random where there are too many."""
         order = np.random.default_rng(self.recipe.seed).permutation(len(self.dataset.train))
         return self.dataset.train.take(np.sort(order[:count]))
 

@@ -41,7 +41,7 @@ class Optimiser(Section):
         batch: pictures a step, however many processes share them.
         learning_rate: at the cycle's peak.
         muon_learning_rate, muon_weight_decay: Muon's, for the convolutions behind the stem; 0: AdamW for all weights.
-        warm_share: part of all steps until the peak.
+        warm_share: share of all steps before the peak.
         label_smoothing: probability taken from the right label and spread over all.
         distillation_weight, distillation_temperature: of a teacher's loss, where there is a teacher.
         average_decay: of the running average of weights that is measured and exported; 0: the last weights are.
@@ -119,7 +119,7 @@ Bytes = Annotated[float, Field(gt=0, le=1e6)]
 
 
 class Ablation(Section):
-    """What learned tables or ordinary JPEG bring when one part is changed: a variant of the recipe, at one budget."""
+    """Learned tables or ordinary JPEG with one ingredient changed: a variant of the recipe, at one byte budget."""
 
     variant: str
     label: str
@@ -157,11 +157,11 @@ class Recipe(Section):
 
     @property
     def branch_optimiser(self) -> Optimiser:
-        """[optimiser] as a run has it that starts from another's net."""
+        """The [optimiser] section as it applies to a run that starts from another run's net."""
         return self.optimiser.model_copy(update=self.branch.model_dump() if self.branch else {})
 
     def of_run(self, goal: Goal, *, is_branch: bool) -> "Recipe":
-        """The recipe without what such a run does not look at: changing that does not make another run of it."""
+        """The recipe with defaults in the sections that this run does not use, so that they cannot tell runs apart."""
         ignored: dict[str, Section | None] = {"ladder": Ladder()}
         ignored |= {} if is_branch else {"branch": None}
         ignored |= {} if isinstance(goal, LearnedGoal) else {"encoder": Rules()}
@@ -202,7 +202,7 @@ class PaperRecipe(Section):
 
     @property
     def epochs(self) -> int:
-        """Of a run with learned tables."""
+        """How many epochs a run with learned tables has."""
         return self.schedule.epochs_in_all
 
 
@@ -241,7 +241,7 @@ def shipped_names() -> list[str]:
 
 
 def _read(name_or_path: str) -> tuple[_Keys, dict[str, _Keys]]:
-    """The keys above all variants, and each variant's."""
+    """Read a recipe's file: the keys above all variants, and the keys of each variant."""
     path = Path(name_or_path)
     text = _text(path if path.suffix == ".toml" else _shipped(name_or_path))
     try:
@@ -255,7 +255,7 @@ def _read(name_or_path: str) -> tuple[_Keys, dict[str, _Keys]]:
 
 
 def _overridden(keys: _Keys, changes: _Keys) -> _Keys:
-    """Sections key by key, everything else as a whole."""
+    """Lay a variant over the keys above it: sections key by key, everything else as a whole."""
     merged = dict(keys)
     for key, change in changes.items():
         old = merged.get(key)

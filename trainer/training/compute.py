@@ -84,14 +84,14 @@ class Compute:
         return self.rank == 0
 
     def autocast(self) -> torch.autocast:
-        """Within it, products compute in `dtype`."""
+        """A context in which products compute in `dtype`."""
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32)
 
     def check_batch(self, batch: int) -> None:
         """Refuse a batch that the processes cannot share equally: a mean of means would weigh pictures differently.
 
         Raises:
-            RecipeError: see above.
+            RecipeError: the batch is no multiple of the processes.
         """
         if batch % self.world:
             raise RecipeError(f"optimiser.batch = {batch} cannot be shared equally by {self.world} processes")
@@ -114,7 +114,7 @@ class Compute:
         return tensor
 
     def mean(self, value: float) -> float:
-        """The mean of a number over the processes; not a number where it is none in any of them."""
+        """The mean of a number over the processes; NaN where any process has NaN."""
         return self.sum(value) / self.world
 
     def sum(self, value: float) -> float:
@@ -127,7 +127,7 @@ class Compute:
         return total.item()
 
     def broadcast(self, tensors: Iterable[Tensor]) -> None:
-        """Overwrite tensors by the first process's."""
+        """Overwrite tensors with those of the first process."""
         if self.world > 1:
             with _others_needed(), torch.no_grad():
                 for tensor in tensors:
@@ -136,7 +136,7 @@ class Compute:
                     tensor.copy_(held)
 
     def agreed(self, value: _Value) -> _Value:
-        """The first process's value, in all of them; of plain types."""
+        """Give all processes the first one's value, which consists of plain types."""
         if self.world == 1:
             return value
         held = [value]
@@ -150,7 +150,7 @@ class Compute:
             distributed.destroy_process_group()
 
     def _average(self, tensors: list[Tensor]) -> None:
-        """One message for all of them: many small ones would each cost a round trip."""
+        """Average tensors in one message: many small ones would each cost a round trip."""
         if self.world == 1 or not tensors:
             return
         message = torch.cat([tensor.detach().flatten().to(self.device, torch.float32) for tensor in tensors])

@@ -18,7 +18,7 @@ class DualAscent:
     """
 
     def __init__(
-        self, budget: float, price: float, gain: float = 0.05, damping: float = 10, smoothing: float = 0.8
+        self, *, budget: float, price: float, gain: float = 0.05, damping: float = 10, smoothing: float = 0.8
     ) -> None:
         self.budget = budget
         self.price = price

@@ -21,10 +21,10 @@ class Epoch:
     """One epoch's figures; accuracy and bytes on `n` validation pictures, Huffman codes fitted to training pictures.
 
     Args:
-        epoch: its number, from 1.
+        epoch: the epoch's number, from 1.
         loss: mean over its steps.
         price: lambda where tables are learned under a byte budget.
-        rate_error: median relative error of the rate model there.
+        rate_error: median relative error of the rate model, where tables are learned.
         seconds: wall time, also over interruptions.
     """
 
@@ -41,7 +41,7 @@ class Epoch:
     seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """Plain numbers and texts."""
+        """The figures as plain numbers and texts."""
         return asdict(self)
 
 
@@ -53,7 +53,7 @@ class Method(Protocol):
 
     @property
     def dataset(self) -> Dataset:
-        """What it trains on."""
+        """The data set that the run trains on."""
 
     @property
     def goal(self) -> Goal:

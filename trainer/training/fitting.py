@@ -35,7 +35,7 @@ class NetFitter:
 
     @property
     def learning_rate(self) -> float:
-        """What the next step will use."""
+        """The learning rate of the next step."""
         return float(self._optimisers[0].param_groups[0]["lr"])
 
     @property

@@ -76,7 +76,7 @@ def new_net(recipe: Recipe, dataset: Dataset) -> DctNet:
     torch.manual_seed(recipe.seed)
     asked = recipe.net
     config = DctNetConfig(len(dataset.classes), tuple(asked.widths), asked.blocks, asked.expansion, asked.kind)
-    config.part(*dataset.size)
+    config.pooled_cells(*dataset.size)
     planes = coefficients(torch.from_numpy(dataset.train.head(STATISTICS_FRAMES).pixels))
     spread = torch.stack([planes.y.std((0, 2, 3)), *planes.c.std((0, 2, 3)).chunk(2)])
     return DctNet(config, 1 / spread.clamp(min=0.5))
@@ -215,7 +215,7 @@ class ImprovedMethod:
         return net.eval()
 
     def _fit(self, epoch: int, first_step: int) -> Iterator[float]:
-        """The rest of an epoch on frames of the encoding at hand, or of any tables."""
+        """Take the rest of an epoch's steps on frames of the encoding at hand, or of any tables."""
 
         def of_any_tables(rows: Rows, _pixels: Pixels, original: Planes) -> Planes:
             return quantised(original, self._random_tables.steps(rows, epoch))
@@ -226,7 +226,7 @@ class ImprovedMethod:
             yield self._fitter.step(loss)
 
     def _learn(self, epoch: int, first_step: int) -> Iterator[float]:
-        """The rest of an epoch on tables and net together; its end makes tables of what was learned so far."""
+        """Take the rest of an epoch's steps on tables and net together, and make tables of what was learned."""
         learner = self._learner = self._learner or self._new_learner()
         for batch in self._batches_left(epoch, first_step, lambda _rows, _pixels, original: original):
             yield learner.step(self._fitter, batch.original, batch.labels, self._taught(batch.original))
@@ -246,14 +246,14 @@ class ImprovedMethod:
         return ahead(batch_of, self._batches.of(epoch, first_step))
 
     def _of_encoding(self, _rows: Rows, pixels: Pixels, _original: Planes) -> Planes:
-        """The server's view of pictures."""
+        """Dequantised coefficients of pictures as the server decodes them."""
         y, c = self._encoder.quantise_batch(pixels)
         assert c is not None  # tables are 4:2:0 throughout the trainer
         return dequantised(Planes(torch.from_numpy(y).float(), torch.from_numpy(c).float()), steps_of(self.encoding))
 
     @torch.no_grad()
     def _taught(self, original: Planes) -> Tensor | None:
-        """The teacher's logits of what no encoder has touched."""
+        """The teacher's logits of pictures that nothing has compressed."""
         if self._teacher is None:
             return None
         with self._compute.autocast():
@@ -261,25 +261,32 @@ class ImprovedMethod:
         return logits.float()
 
     def _is_first_after_warm_up(self, epoch: int) -> bool:
-        """Whether sensitivities have just come to mean something."""
+        """Whether the net has just warmed up, so that its sensitivities can be used."""
         return self._phases[max(epoch - 1, 0)] is Phase.WARM_UP is not self._phases[epoch]
 
     def _by_sensitivity(self) -> Encoding:
         return self._finder.of_energy(self._energy())
 
     def _energy(self) -> Tensor:
-        """Of the task's gradient, on coefficients that nothing has quantised."""
+        """Energy of the task's gradient, on coefficients that nothing has quantised."""
         self._fitter.agree()
-        sample, device = self.dataset.train.head(STATISTICS_FRAMES), self._compute.device
-        energy = gradient_energy(self.net, _parts(sample, device))
+        pictures, device = self.dataset.train.head(STATISTICS_FRAMES), self._compute.device
+        energy = gradient_energy(self.net, _chunks(pictures, device))
         self._net.train()
         return energy
 
     def _new_learner(self) -> TableLearner:
         assert isinstance(self.goal, LearnedGoal)
         steps = len(self._batches) * self._phases.count(Phase.LEARN)
-        first, sample = steps_of(self.encoding), self._finder.pictures.fit_on
-        return TableLearner(first, self.goal.budget, self.recipe.tables, steps, sample, self._compute)
+        first = steps_of(self.encoding)
+        return TableLearner(
+            first,
+            self.recipe.tables,
+            self._compute,
+            budget=self.goal.budget,
+            step_count=steps,
+            fit_on=self._finder.pictures.fit_on,
+        )
 
     def _use(self, encoding: Encoding) -> None:
         self.encoding = encoding
@@ -287,7 +294,7 @@ class ImprovedMethod:
         self._validation = streams.quantise(encoding, self.dataset.validation)
 
 
-def _parts(split: Split, device: torch.device) -> Iterable[tuple[Planes, Tensor]]:
+def _chunks(split: Split, device: torch.device) -> Iterable[tuple[Planes, Tensor]]:
     """Coefficients and labels, batch by batch."""
     for rows in np.array_split(np.arange(len(split)), -(-len(split) // EVALUATION_BATCH)):
         some = split.take(rows)

@@ -79,7 +79,7 @@ class RunDir:
         self._sync = sync
 
     def refuse_another(self, asked: Asked) -> None:
-        """Check before any work is done for it.
+        """Refuse a folder that holds another run, before any work is done for this one.
 
         Raises:
             RunError: another run lives here.

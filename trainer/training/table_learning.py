@@ -39,21 +39,28 @@ class TableLearner:
     Args:
         first_steps: (3, 64) to start from, scaled to the budget already.
         budget: scan bytes a frame.
-        steps: how many there will be; the tables' learning rate falls linearly to zero over them.
-        sample: training pictures to refit the rate model on.
+        step_count: how many training steps there will be; the tables' learning rate falls linearly to zero over them.
+        fit_on: training pictures to refit the rate model on.
     """
 
     def __init__(
-        self, first_steps: Tensor, budget: float, settings: Tables, steps: int, sample: Split, compute: Compute
+        self,
+        first_steps: Tensor,
+        settings: Tables,
+        compute: Compute,
+        *,
+        budget: float,
+        step_count: int,
+        fit_on: Split,
     ) -> None:
         self.tables = QuantTables(first_steps).to(compute.device)
         self.rate = RateModel().to(compute.device)
         self._settings = settings
         self._compute = compute
-        self._sample = sample
+        self._fit_on = fit_on
         self._optimiser = torch.optim.Adam(self.tables.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99))
-        self._schedule = torch.optim.lr_scheduler.LinearLR(self._optimiser, 1.0, 0.01, total_iters=steps)
-        self._ascent = DualAscent(budget, price=0.0)
+        self._schedule = torch.optim.lr_scheduler.LinearLR(self._optimiser, 1.0, 0.01, total_iters=step_count)
+        self._ascent = DualAscent(budget=budget, price=0.0)
         self._taken = 0
         self.last_fit = self.refit()
 
@@ -70,7 +77,7 @@ class TableLearner:
     def step(
         self, fitter: NetFitter, coefficients: Planes, labels: Tensor, teacher_logits: Tensor | None = None
     ) -> float:
-        """One batch, or this process's part of it; returns the task loss of the whole."""
+        """One batch, or this process's share of it; returns the task loss of the whole batch."""
         if self._taken and self._taken % self._settings.refit_steps == 0:
             self.last_fit = self.refit()
         scaled = self.tables.scaled(coefficients)
@@ -86,10 +93,10 @@ class TableLearner:
         return self._compute.mean(task_loss.item())
 
     def refit(self) -> RateFit:
-        """Fit the rate model to true bits of today's tables; its error is that on the half that the fit did not see."""
-        encoding = streams.with_fitted_huffman(of_steps(self.tables.steps), self._sample)
-        levels = streams.quantise(encoding, self._sample)
-        true_bits = torch.from_numpy(8.0 * streams.scan_bytes(encoding, self._sample.pixels)).float()
+        """Fit the rate model to true bits of the present tables; its error is that on the half left out."""
+        encoding = streams.with_fitted_huffman(of_steps(self.tables.steps), self._fit_on)
+        levels = streams.quantise(encoding, self._fit_on)
+        true_bits = torch.from_numpy(8.0 * streams.scan_bytes(encoding, self._fit_on.pixels)).float()
         with torch.no_grad():
             terms = features(levels.planes(slice(None)))
         half = len(levels) // 2

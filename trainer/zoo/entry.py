@@ -44,7 +44,7 @@ class Entry:
 
     folder: Path
     bundle: Bundle
-    parts: Exportable
+    content: Exportable
     int8: bytes | None
     golden: Golden
     evaluated: Evaluated
@@ -52,12 +52,12 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """Its name, which is its folder's."""
+        """The entry's name, which is its folder's."""
         return self.folder.name
 
     @property
     def evaluation(self) -> Evaluation:
-        """Its figures, without the outcome of each frame."""
+        """The entry's figures, without the outcome of each frame."""
         return self.evaluated.evaluation
 
 
@@ -133,7 +133,7 @@ def check(entry: Entry) -> float:
     _check_belongs(entry.bundle, entry.evaluation)
     _check_shows_nothing(entry.bundle, entry.golden)
     expected = np.array(entry.golden.logits, np.float32)
-    logits = logits_of(entry.parts, list(entry.golden.frames))
+    logits = logits_of(entry.content, list(entry.golden.frames))
     return check_parity(expected, logits[: len(expected)], PARITY_TOLERANCE)
 
 

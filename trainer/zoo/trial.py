@@ -17,7 +17,7 @@ TOP = 5
 
 @dataclass(frozen=True)
 class Trial:
-    """One picture.
+    """What an entry makes of one picture.
 
     Args:
         scan_bytes, wire_bytes, file_bytes: entropy-coded; as a camera posts it; as a whole JFIF file.
@@ -31,20 +31,20 @@ class Trial:
     likeliest: tuple[tuple[str, float], ...]
 
 
-def classify(parts: Exportable, pictures: Sequence[Path]) -> list[Trial]:
+def classify(content: Exportable, pictures: Sequence[Path]) -> list[Trial]:
     """Encode pictures as the bundle's cameras would, decode the frames, classify what came out.
 
     Raises:
         DatasetError: a file is no picture.
     """
-    pixels = np.stack([_pixels(picture, parts.width, parts.height) for picture in pictures])
-    encoder = parts.encoding.encoder()
+    pixels = np.stack([_pixels(picture, content.width, content.height) for picture in pictures])
+    encoder = content.encoding.encoder()
     scans, frames, files = (
         encoder.encode_batch(pixels, stream) for stream in (Stream.SCAN, Stream.ABBREVIATED, Stream.INTERCHANGE)
     )
-    odds = _softmax(logits_of(parts, frames))
+    odds = _softmax(logits_of(content, frames))
     return [
-        Trial(picture, len(scan), len(frame), len(file), _likeliest(of_picture, parts.labels))
+        Trial(picture, len(scan), len(frame), len(file), _likeliest(of_picture, content.labels))
         for picture, scan, frame, file, of_picture in zip(pictures, scans, frames, files, odds, strict=True)
     ]
 

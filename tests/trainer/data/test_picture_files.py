@@ -142,7 +142,7 @@ def test_a_missing_picture_is_named(tmp_path: Path) -> None:
 
 def test_sixteen_bits_a_sample_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((32, 32), np.uint16)).save(tmp_path / "deep.png")
-    with pytest.raises(DatasetError, match="more than 8 bits a sample"):
+    with pytest.raises(DatasetError, match="more than 8 bits a component value"):
         PictureFiles(tmp_path, ["deep.png"], SIZE)[:]
 
 

@@ -14,8 +14,8 @@ SMALL = SyntheticConfig(size=32, seed=3, train=40, validation=20, test=30)
 
 @pytest.mark.parametrize("size", [32, 64])
 def test_a_picture_does_not_depend_on_how_many_others_are_asked_for(size: int) -> None:
-    few = synthetic.generate(size, 3, SplitName.TEST, 5)
-    many = synthetic.generate(size, 3, SplitName.TEST, scenes.CHUNK + 5)
+    few = synthetic.generate(SplitName.TEST, 5, size=size, seed=3)
+    many = synthetic.generate(SplitName.TEST, scenes.CHUNK + 5, size=size, seed=3)
     assert few.pixels.shape == (5, size, size, 3)
     assert few.pixels.dtype == np.uint8
     assert np.array_equal(few.pixels, many.pixels[:5])
@@ -24,7 +24,7 @@ def test_a_picture_does_not_depend_on_how_many_others_are_asked_for(size: int) -
 
 def test_another_seed_split_or_index_gives_another_picture() -> None:
     keys = [(seed, split) for seed in (1, 2) for split in (SplitName.TRAIN, SplitName.TEST)]
-    pictures = [synthetic.generate(32, seed, split, 100).pixels for seed, split in keys]
+    pictures = [synthetic.generate(split, 100, size=32, seed=seed).pixels for seed, split in keys]
     every = np.concatenate(pictures).reshape(400, -1)
     assert len(np.unique(every, axis=0)) == 400
 
@@ -37,7 +37,7 @@ def test_splits_share_no_picture(tmp_path: Path) -> None:
 
 
 def test_every_class_occurs_about_equally_often() -> None:
-    labels = synthetic.generate(32, 1, SplitName.TRAIN, 3200).labels
+    labels = synthetic.generate(SplitName.TRAIN, 3200, size=32, seed=1).labels
     counts = np.bincount(labels, minlength=len(CLASSES))
     assert len(counts) == len(CLASSES) == 32
     assert counts.min() > 60
@@ -45,7 +45,7 @@ def test_every_class_occurs_about_equally_often() -> None:
 
 
 def test_backgrounds_have_the_falling_spectrum_of_natural_pictures() -> None:
-    luma = synthetic.generate(64, 1, SplitName.TRAIN, 256).pixels.mean(axis=3)
+    luma = synthetic.generate(SplitName.TRAIN, 256, size=64, seed=1).pixels.mean(axis=3)
     spectrum = np.abs(np.fft.rfft2(luma - luma.mean(axis=(1, 2), keepdims=True))).mean(axis=0)
     octaves = [spectrum[0, low : 2 * low].mean() for low in (1, 2, 4, 8)]
     assert octaves == sorted(octaves, reverse=True)

@@ -122,7 +122,7 @@ def test_compliant_tables_give_the_codecs_levels_coefficient_by_coefficient(seed
     q = 0.3 * torch.rand(3, 64, generator=generator) - 0.1
     q[torch.rand(3, 64, generator=generator) < 0.2] = 0
     tables = ReciprocalKernels(q).compliant()
-    pixels = synthetic.generate(32, 7, SplitName.TEST, 128).pixels
+    pixels = synthetic.generate(SplitName.TEST, 128, size=32, seed=7).pixels
     table_set = TableSet.standard().with_quant(tables.steps.to(torch.uint8).numpy())
     y, c = Encoder(table_set, quantisation=Quantisation(mask=tables.dropped.numpy())).quantise_batch(pixels)
     kept = torch.where(tables.dropped, 0, 1 / tables.steps)

@@ -33,7 +33,7 @@ def test_only_differences_of_neighbours_in_the_scan_count_for_dc() -> None:
 
 
 def test_coarser_steps_are_predicted_to_cost_less_and_the_gradient_says_so() -> None:
-    pixels = torch.from_numpy(synthetic.generate(32, 5, SplitName.TRAIN, 64).pixels)
+    pixels = torch.from_numpy(synthetic.generate(SplitName.TRAIN, 64, size=32, seed=5).pixels)
     tables, rate = QuantTables(torch.full((3, 64), 20.0)), RateModel()
     planes = coefficients(pixels)
     bits = rate(tables.scaled(planes)).mean()
@@ -47,7 +47,7 @@ def test_coarser_steps_are_predicted_to_cost_less_and_the_gradient_says_so() -> 
 
 
 def test_fitted_to_true_huffman_bits_it_predicts_held_out_frames_within_four_percent() -> None:
-    split = synthetic.generate(32, 5, SplitName.TRAIN, 2048)
+    split = synthetic.generate(SplitName.TRAIN, 2048, size=32, seed=5)
     encoding = Encoding(TableSet.standard(50))
     levels = streams.quantise(encoding, split)
     bits = 8.0 * torch.from_numpy(streams.scan_bytes(streams.with_fitted_huffman(encoding, split), split.pixels))

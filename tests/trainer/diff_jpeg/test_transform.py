@@ -27,7 +27,7 @@ PICTURES = ("characters", "noise", "primaries")
 def _pictures(kind: str, size: int = 32) -> NDArray[np.uint8]:
     generator = np.random.default_rng(7)
     if kind == "characters":
-        return synthetic.generate(size, 7, SplitName.TEST, 256).pixels
+        return synthetic.generate(SplitName.TEST, 256, size=size, seed=7).pixels
     if kind == "noise":
         return generator.integers(0, 256, (256, size, size, 3), dtype=np.uint8)
     return (255 * generator.integers(0, 2, (256, size, size, 3))).astype(np.uint8)

@@ -30,7 +30,9 @@ CODE = 2**0.125  # weights are whole codes: the nearest is at most so far off
 
 @pytest.fixture(scope="module")
 def pictures() -> Pictures:
-    return Pictures(*(synthetic.generate(32, 11, name, 192) for name in (SplitName.TRAIN, SplitName.VALIDATION)))
+    return Pictures(
+        *(synthetic.generate(name, 192, size=32, seed=11) for name in (SplitName.TRAIN, SplitName.VALIDATION))
+    )
 
 
 def _energy() -> np.ndarray:

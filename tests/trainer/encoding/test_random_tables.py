@@ -49,7 +49,7 @@ def test_some_tables_are_flat_and_the_others_have_annex_ks_shape() -> None:
 
 
 def test_frames_of_their_own_tables_are_quantised_as_the_codec_does() -> None:
-    pixels = synthetic.generate(32, 7, SplitName.TEST, 24).pixels
+    pixels = synthetic.generate(SplitName.TEST, 24, size=32, seed=7).pixels
     steps = RandomTables(1).steps(np.arange(24), 0)
     exact = coefficients(torch.from_numpy(pixels))
     ours = quantised(exact, steps)

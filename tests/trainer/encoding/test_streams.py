@@ -19,7 +19,7 @@ THRIFTY = EncoderSettings.nearest(weights=1 / (0.2 * STEPS**2))
 
 @pytest.fixture(scope="module")
 def split() -> Split:
-    return synthetic.generate(32, 4, SplitName.TRAIN, 1000)
+    return synthetic.generate(SplitName.TRAIN, 1000, size=32, seed=4)
 
 
 def mean_bytes(encoding: Encoding, split: Split) -> float:

@@ -21,7 +21,7 @@ from trainer.export.classifier import OnnxClassifier
 MASK = np.arange(64) > 50
 ENCODING = Encoding(TableSet.standard(50), EncoderSettings.nearest(rounding=0.4, mask=MASK, weights=0.05))
 PLAIN = Encoding(TableSet.standard(50))
-SPLIT = synthetic.generate(32, 4, SplitName.TEST, 300)
+SPLIT = synthetic.generate(SplitName.TEST, 300, size=32, seed=4)
 
 
 def classifier_by_frequency() -> OnnxClassifier:
@@ -110,7 +110,7 @@ def test_decoded_frames_are_the_levels_that_training_saw() -> None:
 
 
 def test_fitted_huffman_tables_save_bytes_and_still_encode_pictures_never_seen() -> None:
-    fitted = streams.with_fitted_huffman(PLAIN, synthetic.generate(32, 4, SplitName.TRAIN, 1000))
+    fitted = streams.with_fitted_huffman(PLAIN, synthetic.generate(SplitName.TRAIN, 1000, size=32, seed=4))
     noise = np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
     assert streams.scan_bytes(fitted, SPLIT.pixels).mean() < streams.scan_bytes(PLAIN, SPLIT.pixels).mean()
     assert streams.scan_bytes(fitted, noise).min() > 0

@@ -11,7 +11,7 @@ from shared.jpeg import Encoder, Stream, TableSet
 from trainer.data import SplitName, synthetic
 from trainer.evaluation.fidelity import CHUNK, fidelity
 
-PIXELS = synthetic.generate(32, 4, SplitName.TEST, CHUNK + 20).pixels
+PIXELS = synthetic.generate(SplitName.TEST, CHUNK + 20, size=32, seed=4).pixels
 
 
 def files_of(quality: float, pixels: np.ndarray = PIXELS) -> list[bytes]:

@@ -32,24 +32,24 @@ THRIFTY = Encoding(TABLES, EncoderSettings.nearest(0.4, np.arange(64) > 50, 1 / 
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    splits = {name: synthetic.generate(32, 11, name, 64) for name in SplitName}
+    splits = {name: synthetic.generate(name, 64, size=32, seed=11) for name in SplitName}
     return Dataset.of("synthetic-32/test", synthetic.CLASSES, splits)
 
 
 @pytest.fixture(scope="module")
-def parts(dataset: Dataset) -> Exportable:
+def content(dataset: Dataset) -> Exportable:
     asked = Asked(recipe=RECIPE, goal=StandardGoal(quality=30), data=dataset.name)
     return exporting.exportable(Finished(asked, SUMMARY, THRIFTY, new_net(RECIPE, dataset).state_dict()), dataset)
 
 
 @pytest.fixture(scope="module")
-def folder(parts: Exportable, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(content: Exportable, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("bundle")
     exporting.write_bundle(
-        parts,
-        exporting.golden_of(parts, GoldenPictures.HELD_OUT, dataset),
-        exporting.twin_of(parts, dataset),
-        exporting.measure(parts, dataset, SplitName.VALIDATION, "thrifty").evaluation,
+        content,
+        exporting.golden_of(content, GoldenPictures.HELD_OUT, dataset),
+        exporting.twin_of(content, dataset),
+        exporting.measure(content, dataset, SplitName.VALIDATION, "thrifty").evaluation,
         out,
         family="gate",
         counter=3,
@@ -60,9 +60,9 @@ def folder(parts: Exportable, dataset: Dataset, tmp_path_factory: pytest.TempPat
     return out
 
 
-def test_a_bundle_folder_comes_back_as_it_was_exported(parts: Exportable, folder: Path) -> None:
+def test_a_bundle_folder_comes_back_as_it_was_exported(content: Exportable, folder: Path) -> None:
     bundle, files = exporting.read_bundle(folder)
-    assert Exportable.of(bundle, files) == parts
+    assert Exportable.of(bundle, files) == content
     assert bundle.encoding == THRIFTY
     bundle.check_selftest()
 
@@ -76,52 +76,52 @@ def test_what_a_bundle_promises_is_what_its_own_encoder_takes(dataset: Dataset, 
 
 
 def test_golden_frames_are_held_out_ones_as_cameras_send_them_with_their_labels_and_logits(
-    parts: Exportable, dataset: Dataset, folder: Path
+    content: Exportable, dataset: Dataset, folder: Path
 ) -> None:
     golden = exporting.read_bundle(folder)[1].golden
     frames = THRIFTY.encoder().encode_batch(dataset.validation.pixels, Stream.ABBREVIATED)
     assert list(golden.frames) == frames
     assert list(golden.truth) == dataset.validation.labels.tolist()
-    assert np.array_equal(np.array(golden.logits, np.float32), served_logits(parts, frames[:16]))
+    assert np.array_equal(np.array(golden.logits, np.float32), served_logits(content, frames[:16]))
 
 
 def test_generated_golden_frames_show_no_data_set_and_their_truth_is_what_the_classifier_says(
-    parts: Exportable, dataset: Dataset
+    content: Exportable, dataset: Dataset
 ) -> None:
-    golden = exporting.golden_of(parts, GoldenPictures.GENERATED, dataset)
+    golden = exporting.golden_of(content, GoldenPictures.GENERATED, dataset)
     frames = THRIFTY.encoder().encode_batch(noise.pictures(GENERATED, 32, 32), Stream.ABBREVIATED)
     assert [frame for frame in frames if frame in golden.frames] == list(golden.frames)
     assert not set(frames) & set(THRIFTY.encoder().encode_batch(dataset.validation.pixels, Stream.ABBREVIATED))
-    logits = served_logits(parts, list(golden.frames))
+    logits = served_logits(content, list(golden.frames))
     assert list(golden.truth) == logits.argmax(1).tolist()
     assert np.array_equal(np.array(golden.logits, np.float32), logits[:16])
 
 
-def test_only_the_clearest_answers_to_generated_frames_count_as_true(parts: Exportable, dataset: Dataset) -> None:
-    golden = exporting.golden_of(parts, GoldenPictures.GENERATED, dataset)
+def test_only_the_clearest_answers_to_generated_frames_count_as_true(content: Exportable, dataset: Dataset) -> None:
+    golden = exporting.golden_of(content, GoldenPictures.GENERATED, dataset)
     frames = THRIFTY.encoder().encode_batch(noise.pictures(GENERATED, 32, 32), Stream.ABBREVIATED)
-    *_, second, first = np.sort(served_logits(parts, frames)).T
+    *_, second, first = np.sort(served_logits(content, frames)).T
     was_kept = np.array([frame in golden.frames for frame in frames])
     assert len(golden.frames) == was_kept.sum() == CLEAREST
     assert (first - second)[was_kept].min() >= (first - second)[~was_kept].max()
 
 
-def served_logits(parts: Exportable, frames: list[bytes]) -> np.ndarray:
+def served_logits(content: Exportable, frames: list[bytes]) -> np.ndarray:
     """What a server makes of frames."""
     y, c = np.empty((len(frames), 64, 4, 4), np.int16), np.empty((len(frames), 128, 2, 2), np.int16)
     assert not any(Decoder(TABLES).decode_batch(frames, y, c))
-    return OnnxClassifier(parts.model).run({"y": y, "c": c})
+    return OnnxClassifier(content.model).run({"y": y, "c": c})
 
 
 def test_a_twin_that_lost_its_accuracy_is_not_exported_and_that_of_an_earlier_export_goes(
-    parts: Exportable, dataset: Dataset, folder: Path, tmp_path: Path
+    content: Exportable, dataset: Dataset, folder: Path, tmp_path: Path
 ) -> None:
-    golden, twin = exporting.read_bundle(folder)[1].golden, exporting.twin_of(parts, dataset)
-    expected = exporting.measure(parts, dataset, SplitName.VALIDATION, "thrifty").evaluation
+    golden, twin = exporting.read_bundle(folder)[1].golden, exporting.twin_of(content, dataset)
+    expected = exporting.measure(content, dataset, SplitName.VALIDATION, "thrifty").evaluation
     for counter, lost in ((1, 5), (2, 6)):
         tried = EightBits(twin.model, 900 - lost, 900, n=1000)
         exporting.write_bundle(
-            parts,
+            content,
             golden,
             tried,
             expected,

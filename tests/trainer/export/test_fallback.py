@@ -46,7 +46,7 @@ MADE: dict[str, Any] = {"family": "gate", "created_at": datetime(2026, 1, 1, tzi
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
     sizes = {SplitName.TRAIN: 1024, SplitName.VALIDATION: 256, SplitName.TEST: 96}
-    splits = {name: synthetic.generate(32, 11, name, count) for name, count in sizes.items()}
+    splits = {name: synthetic.generate(name, count, size=32, seed=11) for name, count in sizes.items()}
     return Dataset.of("synthetic-32/test", synthetic.CLASSES, splits)
 
 
@@ -68,23 +68,23 @@ def net(run: Finished, dataset: Dataset) -> DctNet:
 
 
 @pytest.fixture(scope="module")
-def parts(run: Finished, dataset: Dataset) -> FallbackClassifier:
+def content(run: Finished, dataset: Dataset) -> FallbackClassifier:
     return fallback.exportable(run, dataset)
 
 
 @pytest.fixture(scope="module")
-def measured(parts: FallbackClassifier, dataset: Dataset) -> FallbackEvaluation:
-    return fallback.measure(parts, dataset, SplitName.TEST)
+def measured(content: FallbackClassifier, dataset: Dataset) -> FallbackEvaluation:
+    return fallback.measure(content, dataset, SplitName.TEST)
 
 
 @pytest.fixture(scope="module")
-def golden(parts: FallbackClassifier, dataset: Dataset) -> Golden:
-    return fallback.golden_of(parts, GoldenPictures.HELD_OUT, dataset)
+def golden(content: FallbackClassifier, dataset: Dataset) -> Golden:
+    return fallback.golden_of(content, GoldenPictures.HELD_OUT, dataset)
 
 
 @pytest.fixture(scope="module")
-def twin(parts: FallbackClassifier, dataset: Dataset) -> EightBits:
-    return fallback.twin_of(parts, dataset)
+def twin(content: FallbackClassifier, dataset: Dataset) -> EightBits:
+    return fallback.twin_of(content, dataset)
 
 
 def served(tables: TableSet, frames: list[bytes]) -> Planes:
@@ -96,21 +96,21 @@ def served(tables: TableSet, frames: list[bytes]) -> Planes:
 
 
 def test_the_exported_classifier_says_what_the_net_says_of_frames_as_a_server_decodes_them(
-    parts: FallbackClassifier, net: DctNet, dataset: Dataset
+    content: FallbackClassifier, net: DctNet, dataset: Dataset
 ) -> None:
     for encoding in fallback.encodings().values():
         frames = encoding.encoder().encode_batch(dataset.test.pixels, Stream.ABBREVIATED)
         planes = served(encoding.tables, frames)
         with torch.no_grad():
             expected = net(planes).numpy()
-        assert check_parity(expected, OnnxClassifier(parts.model).logits(planes), PARITY_TOLERANCE) < 1e-4
+        assert check_parity(expected, OnnxClassifier(content.model).logits(planes), PARITY_TOLERANCE) < 1e-4
         levels = Planes(planes.y / 2, planes.c / 2)
         with pytest.raises(ParityError):
-            check_parity(expected, OnnxClassifier(parts.model).logits(levels), PARITY_TOLERANCE)
+            check_parity(expected, OnnxClassifier(content.model).logits(levels), PARITY_TOLERANCE)
 
 
-def test_its_inputs_are_float_coefficients(parts: FallbackClassifier) -> None:
-    inputs = onnx.load_model_from_string(parts.model).graph.input
+def test_its_inputs_are_float_coefficients(content: FallbackClassifier) -> None:
+    inputs = onnx.load_model_from_string(content.model).graph.input
     assert [(value.name, value.type.tensor_type.elem_type) for value in inputs] == [("y", 1), ("c", 1)]  # 1: float32
 
 
@@ -142,22 +142,22 @@ def test_it_is_measured_at_falling_steps_of_annex_k_and_at_tables_that_training_
 
 
 def test_golden_frames_are_whole_files_of_all_measured_tables_by_turns(
-    parts: FallbackClassifier, golden: Golden, dataset: Dataset
+    content: FallbackClassifier, golden: Golden, dataset: Dataset
 ) -> None:
     tables = [encoding.tables for encoding in fallback.encodings().values()]
     quant_ids = [inspect(frame).quant_id for frame in golden.frames]
     assert quant_ids == [tables[index % len(tables)].quant_id for index in range(256)]
     assert list(golden.truth) == dataset.validation.labels.tolist()
-    logits = OnnxClassifier(parts.model).logits(served(tables[0], list(golden.frames[:16])))
+    logits = OnnxClassifier(content.model).logits(served(tables[0], list(golden.frames[:16])))
     assert np.array_equal(np.array(golden.logits, np.float32), logits)
 
 
 def test_a_folder_comes_back_as_it_was_written_and_is_no_bundle_any_more(
-    parts: FallbackClassifier, golden: Golden, twin: EightBits, measured: FallbackEvaluation, tmp_path: Path
+    content: FallbackClassifier, golden: Golden, twin: EightBits, measured: FallbackEvaluation, tmp_path: Path
 ) -> None:
     (tmp_path / "bundle.json").write_bytes(b"of another export")
-    written = fallback.write_fallback(parts, golden, twin, measured, tmp_path, **MADE)
-    assert fallback.read_fallback(tmp_path) == (written, ModelFiles(parts.model, parts.labels, golden, twin.model))
+    written = fallback.write_fallback(content, golden, twin, measured, tmp_path, **MADE)
+    assert fallback.read_fallback(tmp_path) == (written, ModelFiles(content.model, content.labels, golden, twin.model))
     assert {path.name for path in tmp_path.iterdir()} == {*written.classifier.files, "fallback.json"}
     assert [(of.tables, of.accuracy, of.bytes_p50) for of in written.expected] == [
         (of.tables, of.accuracy, of.scan.p50) for of in measured.of_tables
@@ -166,9 +166,14 @@ def test_a_folder_comes_back_as_it_was_written_and_is_no_bundle_any_more(
 
 @pytest.mark.parametrize("name", ["classifier.onnx", "labels.json", "golden.json", "fallback.json"])
 def test_a_folder_with_another_or_no_file_is_refused_by_name(
-    parts: FallbackClassifier, golden: Golden, twin: EightBits, measured: FallbackEvaluation, tmp_path: Path, name: str
+    content: FallbackClassifier,
+    golden: Golden,
+    twin: EightBits,
+    measured: FallbackEvaluation,
+    tmp_path: Path,
+    name: str,
 ) -> None:
-    fallback.write_fallback(parts, golden, twin, measured, tmp_path, **MADE)
+    fallback.write_fallback(content, golden, twin, measured, tmp_path, **MADE)
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes() + b" ")
     with pytest.raises(RunError, match="canonical" if name == "fallback.json" else name):
         fallback.read_fallback(tmp_path)
@@ -178,8 +183,8 @@ def test_a_folder_with_another_or_no_file_is_refused_by_name(
 
 
 def test_a_family_that_cannot_be_is_refused_before_anything_is_written(
-    parts: FallbackClassifier, golden: Golden, twin: EightBits, measured: FallbackEvaluation, tmp_path: Path
+    content: FallbackClassifier, golden: Golden, twin: EightBits, measured: FallbackEvaluation, tmp_path: Path
 ) -> None:
     with pytest.raises(RecipeError, match="family"):
-        fallback.write_fallback(parts, golden, twin, measured, tmp_path, **(MADE | {"family": "No Family"}))
+        fallback.write_fallback(content, golden, twin, measured, tmp_path, **(MADE | {"family": "No Family"}))
     assert not list(tmp_path.iterdir())

@@ -75,7 +75,7 @@ def test_the_serving_nets_of_the_recipes_have_the_sizes_that_the_docs_state(
     asked = recipe.load(name).net
     assert isinstance(asked, Net)
     config = DctNetConfig(classes, tuple(asked.widths), asked.blocks, asked.expansion, asked.kind)
-    assert config.part(side, side) in {(2, 2), (7, 7)}
+    assert config.pooled_cells(side, side) in {(2, 2), (7, 7)}
     assert parameter_count(DctNet(config, torch.ones(3, 64))) == parameters
 
 
@@ -103,7 +103,7 @@ def test_frames_that_do_not_suit_the_stages_are_refused_with_what_would(
     size: tuple[int, ...], config: dict[str, Any], multiple: int
 ) -> None:
     with pytest.raises(RecipeError, match=f"multiples of {multiple} pixels"):
-        _net(**config).config.part(*size)
+        _net(**config).config.pooled_cells(*size)
 
 
 def test_the_parameters_have_the_names_that_trained_weights_carry() -> None:

@@ -48,7 +48,7 @@ def test_the_seed_papers_nets_have_their_sizes() -> None:
 def test_it_classifies_coefficients_of_every_size_on_a_grid_a_quarter_of_the_pictures(size: int) -> None:
     net, seen = _net(), []
     net.norm.register_forward_hook(lambda module, inputs, output: seen.append(output.shape[-2:]))
-    pixels = torch.from_numpy(synthetic.generate(size, 3, SplitName.TRAIN, 4).pixels)
+    pixels = torch.from_numpy(synthetic.generate(SplitName.TRAIN, 4, size=size, seed=3).pixels)
     assert net(coefficients(pixels)).shape == (4, 7)
     assert seen == [(size // 4, size // 4)]
 
@@ -56,7 +56,7 @@ def test_it_classifies_coefficients_of_every_size_on_a_grid_a_quarter_of_the_pic
 def test_training_pictures_enter_with_mean_0_and_deviation_1() -> None:
     net, seen = _net(), []
     net.stem.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
-    planes = coefficients(torch.from_numpy(synthetic.generate(32, 3, SplitName.TRAIN, 64).pixels))
+    planes = coefficients(torch.from_numpy(synthetic.generate(SplitName.TRAIN, 64, size=32, seed=3).pixels))
     net.normalise_by(planes)
     net(planes)
     assert torch.allclose(seen[0].mean((0, 2, 3)), torch.zeros(3), atol=1e-4)
@@ -66,14 +66,14 @@ def test_training_pictures_enter_with_mean_0_and_deviation_1() -> None:
 
 def test_gradients_reach_every_parameter() -> None:
     net = _net()
-    planes = coefficients(torch.from_numpy(synthetic.generate(32, 3, SplitName.TRAIN, 8).pixels))
+    planes = coefficients(torch.from_numpy(synthetic.generate(SplitName.TRAIN, 8, size=32, seed=3).pixels))
     net.normalise_by(planes)
     torch.autograd.backward(functional.cross_entropy(net(planes), torch.arange(8) % 7))
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in net.parameters())
 
 
 def test_dropout_works_in_training_only_and_is_off_unless_asked_for() -> None:
-    planes = coefficients(torch.from_numpy(synthetic.generate(32, 3, SplitName.TRAIN, 4).pixels))
+    planes = coefficients(torch.from_numpy(synthetic.generate(SplitName.TRAIN, 4, size=32, seed=3).pixels))
     for dropout, is_random in ((0.0, False), (0.5, True)):
         net = _net(dropout=dropout)
         assert torch.equal(net(planes), net(planes)) is not is_random

@@ -41,7 +41,7 @@ def recipe(**sections: Any) -> PaperRecipe:
 def dataset(train: int = 128) -> Dataset:
     """Synthetic 32x32 characters."""
     sizes = {SplitName.TRAIN: train, SplitName.VALIDATION: 64, SplitName.TEST: 64}
-    splits = {name: synthetic.generate(32, 11, name, count) for name, count in sizes.items()}
+    splits = {name: synthetic.generate(name, count, size=32, seed=11) for name, count in sizes.items()}
     return Dataset.of("synthetic-32/test", synthetic.CLASSES, splits)
 
 

@@ -18,7 +18,7 @@ from trainer.encoding import streams
 from trainer.encoding.files import Encoding
 from trainer.errors import DivergedError, RecipeError, RunError
 from trainer.paper.compliance import encoding_of
-from trainer.paper.schedule import Part
+from trainer.paper.schedule import Learner
 from trainer.recipes.goals import PenalisedGoal, StandardGoal
 from trainer.training.fitting import parameter_count
 
@@ -43,7 +43,7 @@ def test_in_its_turn_each_part_learns_and_the_other_stands_still_to_the_last_bit
         before = _copy(of.method.net.state_dict())
         epoch = of.run_epoch()
         changed.append((epoch.phase, _changed(before, of.method.net.state_dict())))
-    turns = [(Part.CLASSIFIER, {"classifier"})] * 2 + [(Part.COMPRESSION, {"kernels", "colour"})]
+    turns = [(Learner.CLASSIFIER, {"classifier"})] * 2 + [(Learner.COMPRESSION, {"kernels", "colour"})]
     assert changed == turns * 2
 
 
@@ -55,7 +55,7 @@ def test_rates_of_each_epoch_are_the_schedules(pictures: Dataset) -> None:
 def test_every_parameter_counts_whoever_learned_last(pictures: Dataset) -> None:
     of = training(data=pictures)
     before = parameter_count(of.method.net)
-    assert [epoch.phase for epoch in run(of)][-1] is Part.COMPRESSION
+    assert [epoch.phase for epoch in run(of)][-1] is Learner.COMPRESSION
     assert parameter_count(of.method.net) == before > 75_000
 
 
@@ -83,7 +83,7 @@ def test_end_to_end_kernels_follow_their_gradient_itself_and_all_else_adam(pictu
     loss = torch.nn.functional.cross_entropy(twin(pixels), labels) + 50.0 * twin.kernels.q.square().sum()
     torch.autograd.backward(loss)
     (epoch,) = run(of)
-    assert epoch.phase is Part.BOTH
+    assert epoch.phase is Learner.BOTH
     expected = twin.kernels.q.detach() - 1e-8 * present(twin.kernels.q.grad)
     assert torch.allclose(of.method.net.kernels.q, expected, atol=1e-7, rtol=0)
     assert not torch.equal(of.method.net.kernels.q, torch.ones(3, 64))
@@ -100,7 +100,7 @@ def test_a_baseline_keeps_standard_tables_and_trains_only_its_classifier(picture
     of = training(StandardGoal(quality=12.5), pictures)
     before = _copy(of.method.net.state_dict())
     epochs = run(of)
-    assert [epoch.phase for epoch in epochs] == [Part.CLASSIFIER] * 4
+    assert [epoch.phase for epoch in epochs] == [Learner.CLASSIFIER] * 4
     assert _changed(before, of.method.net.state_dict()) == {"classifier"}
     encoding = of.method.finished_encoding()
     assert encoding.tables.quant == TableSet.standard(12.5).quant
@@ -146,7 +146,7 @@ def test_learning_lowers_the_loss_and_the_bytes(pictures: Dataset) -> None:
     schedule = {"kind": "alternating", "alternations": 3, "batch": 32, "classifier_rate": 0.005, "kernel_rate": 0.1}
     of = training(PenalisedGoal(weight=0.1), replace(pictures, validation=pictures.train), schedule=schedule)
     epochs = run(of)
-    fitted = [epoch for epoch in epochs if epoch.phase is Part.CLASSIFIER]
+    fitted = [epoch for epoch in epochs if epoch.phase is Learner.CLASSIFIER]
     assert fitted[-1].loss < 0.9 * fitted[0].loss
     assert epochs[-1].scan_bytes < 0.6 * epochs[0].scan_bytes
     assert epochs[-1].penalty < epochs[0].penalty

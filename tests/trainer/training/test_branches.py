@@ -43,7 +43,7 @@ Base = tuple[dict[str, torch.Tensor], list[Epoch]]
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
     sizes = {SplitName.TRAIN: 256, SplitName.VALIDATION: 128, SplitName.TEST: 16}
-    splits = {name: synthetic.generate(32, 11, name, count) for name, count in sizes.items()}
+    splits = {name: synthetic.generate(name, count, size=32, seed=11) for name, count in sizes.items()}
     return Dataset.of("synthetic-32/test", synthetic.CLASSES, splits)
 
 

@@ -46,7 +46,7 @@ def _free_port() -> int:
 
 def _dataset() -> Dataset:
     sizes = {SplitName.TRAIN: 512, SplitName.VALIDATION: 256, SplitName.TEST: 1}
-    splits = {name: synthetic.generate(32, 11, name, count) for name, count in sizes.items()}
+    splits = {name: synthetic.generate(name, count, size=32, seed=11) for name, count in sizes.items()}
     return Dataset.of("synthetic-32/test", synthetic.CLASSES, splits)
 
 

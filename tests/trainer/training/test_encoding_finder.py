@@ -24,7 +24,7 @@ ENERGY = STEPS**-2
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    splits = {name: synthetic.generate(32, 11, name, 128) for name in SplitName}
+    splits = {name: synthetic.generate(name, 128, size=32, seed=11) for name in SplitName}
     return Dataset.of("synthetic-32/test", synthetic.CLASSES, splits)
 
 

@@ -35,7 +35,7 @@ def _recipe(tables: dict[str, float] | None = None, widths: tuple[int, ...] = (1
 
 def _pictures(train: int, validation: int) -> Dataset:
     sizes = {SplitName.TRAIN: train, SplitName.VALIDATION: validation, SplitName.TEST: 64}
-    splits = {name: synthetic.generate(32, 11, name, count) for name, count in sizes.items()}
+    splits = {name: synthetic.generate(name, count, size=32, seed=11) for name, count in sizes.items()}
     return Dataset.of("synthetic-32/test", synthetic.CLASSES, splits)
 
 

@@ -14,11 +14,11 @@ STEPS = torch.full((3, 64), 12.0)
 
 
 def _learner(sample: Split) -> TableLearner:
-    return TableLearner(STEPS, 100.0, Tables(), 10, sample, Compute())
+    return TableLearner(STEPS, Tables(), Compute(), budget=100.0, step_count=10, fit_on=sample)
 
 
 def test_the_error_of_the_rate_model_is_that_on_frames_that_it_did_not_see() -> None:
-    seen = synthetic.generate(32, 11, SplitName.TRAIN, 96)
+    seen = synthetic.generate(SplitName.TRAIN, 96, size=32, seed=11)
     other = noise.pictures(96, 32, 32)
     alike = _learner(Split(np.concatenate([seen.pixels, seen.pixels]), np.zeros(192, np.int64)))
     apart = _learner(Split(np.concatenate([seen.pixels, other]), np.zeros(192, np.int64)))
@@ -27,7 +27,7 @@ def test_the_error_of_the_rate_model_is_that_on_frames_that_it_did_not_see() -> 
 
 
 def test_the_bytes_of_a_refit_are_those_of_real_scans_with_codes_of_the_sample() -> None:
-    sample = synthetic.generate(32, 11, SplitName.TRAIN, 96)
+    sample = synthetic.generate(SplitName.TRAIN, 96, size=32, seed=11)
     encoding = streams.with_fitted_huffman(of_steps(STEPS), sample)
     true_bytes = float(streams.scan_bytes(encoding, sample.pixels).mean())
     assert abs(_learner(sample).last_fit.scan_bytes / true_bytes - 1) < 1e-6

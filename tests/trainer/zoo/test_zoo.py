@@ -45,7 +45,7 @@ MADE_BY = ("dctwire-trainer train tiny --out run", "dctwire-trainer export run -
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    splits = {name: synthetic.generate(32, 3, name, 64) for name in SplitName}
+    splits = {name: synthetic.generate(name, 64, size=32, seed=3) for name in SplitName}
     return Dataset.of("synthetic-32/v1/seed3", synthetic.CLASSES, splits)
 
 
@@ -56,14 +56,14 @@ def bundle_folder(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) ->
     net = DctNet(DctNetConfig(len(dataset.classes), (8, 12)), torch.full((3, 64), 0.02)).eval()
     encoding = Encoding(TableSet.standard(40), EncoderSettings.nearest(rounding=0.4))
     model = to_onnx(net, steps_of(encoding), 32, 32)
-    parts = export.Exportable(encoding, model, dataset.classes, 32, 32)
-    evaluated = export.measure(parts, dataset, SplitName.TEST, "standard, quality 40")
+    content = export.Exportable(encoding=encoding, model=model, labels=dataset.classes, height=32, width=32)
+    evaluated = export.measure(content, dataset, SplitName.TEST, "standard, quality 40")
     folder = tmp_path_factory.mktemp("bundle")
-    golden = export.golden_of(parts, GoldenPictures.GENERATED, dataset)
+    golden = export.golden_of(content, GoldenPictures.GENERATED, dataset)
     export.write_bundle(
-        parts,
+        content,
         golden,
-        export.twin_of(parts, dataset),
+        export.twin_of(content, dataset),
         evaluated.evaluation,
         folder,
         family="gate",
@@ -101,7 +101,7 @@ def test_every_shipped_entry_proves_itself_and_together_they_stay_small() -> Non
 
 @pytest.mark.parametrize("entry", zoo.entries(SHIPPED), ids=lambda entry: entry.name)
 def test_every_shipped_entry_has_an_eight_bit_twin_that_agrees_with_it(entry: zoo.Entry) -> None:
-    likeliest = export.logits_of(replace(entry.parts, model=present(entry.int8)), list(entry.golden.frames)).argmax(1)
+    likeliest = export.logits_of(replace(entry.content, model=present(entry.int8)), list(entry.golden.frames)).argmax(1)
     # products of eight bits saturate on processors without VNNI, which costs a few
     assert np.mean(likeliest == entry.golden.truth) > 0.95
 
@@ -115,8 +115,8 @@ def test_what_shipped_entries_said_of_each_test_picture_they_say_again(tmp_path:
     assert measured
     for entry in measured:
         again = evaluate(
-            entry.parts.encoding,
-            OnnxClassifier(entry.parts.model),
+            entry.content.encoding,
+            OnnxClassifier(entry.content.model),
             pictures,
             data=name,
             split_name=SplitName.TEST,
@@ -135,7 +135,7 @@ def test_an_entry_proves_itself(entry: zoo.Entry) -> None:
 
 def test_golden_frames_are_what_the_bundles_encoder_makes_of_generated_pictures(entry: zoo.Entry) -> None:
     pictures = noise.pictures(GENERATED, 32, 32)
-    frames = entry.parts.encoding.encoder().encode_batch(pictures, Stream.ABBREVIATED)
+    frames = entry.content.encoding.encoder().encode_batch(pictures, Stream.ABBREVIATED)
     assert [frame for frame in frames if frame in entry.golden.frames] == list(entry.golden.frames)
 
 
@@ -213,8 +213,8 @@ def test_a_picture_of_ones_own_costs_what_a_camera_would_send_and_gets_the_class
     pixels = dataset.test.pixels[:2]
     for index, picture in enumerate(pixels):
         Image.fromarray(picture).save(tmp_path / f"{index}.png")
-    first, second = zoo.classify(entry.parts, [tmp_path / "0.png", tmp_path / "1.png"])
-    frames = entry.parts.encoding.encoder().encode_batch(pixels, Stream.ABBREVIATED)
+    first, second = zoo.classify(entry.content, [tmp_path / "0.png", tmp_path / "1.png"])
+    frames = entry.content.encoding.encoder().encode_batch(pixels, Stream.ABBREVIATED)
     assert [first.wire_bytes, second.wire_bytes] == [len(frame) for frame in frames]
     assert frames != Encoder(entry.bundle.tables).encode_batch(pixels, Stream.ABBREVIATED)  # its dead zone counts
     assert first.scan_bytes < first.wire_bytes < first.file_bytes
@@ -230,11 +230,11 @@ def test_pictures_of_any_shape_are_cut_and_scaled_and_other_files_refused(entry:
     wide[:, 60:140] = 200  # all that is left of it
     Image.fromarray(wide).save(tmp_path / "wide.png")
     Image.fromarray(np.full((32, 32, 3), 200, np.uint8)).save(tmp_path / "plain.png")
-    one, other = zoo.classify(entry.parts, [tmp_path / "wide.png", tmp_path / "plain.png"])
+    one, other = zoo.classify(entry.content, [tmp_path / "wide.png", tmp_path / "plain.png"])
     assert one.likeliest == other.likeliest
     (tmp_path / "no.png").write_bytes(b"no picture")
     with pytest.raises(DatasetError, match=r"no\.png"):
-        zoo.classify(entry.parts, [tmp_path / "no.png"])
+        zoo.classify(entry.content, [tmp_path / "no.png"])
 
 
 def test_entries_are_added_listed_and_tried_from_the_command_line(
