@@ -229,6 +229,15 @@ def test_publishing_again_changes_nothing(fresh: ServerHarness, tmp_path: Path) 
     assert len(fresh.client("operator").get("/v1/bundles").json()["bundles"]) == 1
 
 
+def test_what_is_published_already_may_be_signed_anew(fresh: ServerHarness, tmp_path: Path) -> None:
+    """So are targets renewed before they expire."""
+    bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
+    fresh.publish(tmp_path / "b")
+    targets = signed(fresh, bundle)
+    assert post_bundle(fresh, bundle.to_bytes(), targets).status_code == 201
+    assert current_targets(fresh) == targets
+
+
 def test_a_counter_is_used_once_and_only_grows(fresh: ServerHarness, tmp_path: Path) -> None:
     write_bundle(tmp_path / "v2", "digits", 2, tables(50))
     fresh.publish(tmp_path / "v2")
