@@ -110,12 +110,12 @@ def _serving(figures: Figures) -> str:
     for connections, overhead in ((1, "_1_connections"), (8, ""), (64, "_64_connections")):
         keys = [f"single_{connections}_connections_{name}" for name in ("fps", "p50_ms", "p99_ms")]
         cells = [shown(figures[key]) for key in [*keys, f"single_post_overhead_us{overhead}"]]
-        lines.append(f"| {connections} connections | {' | '.join(cells)} |")
+        lines.append(f"| {connections} connection{'s' if connections > 1 else ''} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def _soak(figures: Figures) -> str:
-    lines = ["| server | minutes | requests | failed | memory grown, MiB |", "|---|---:|---:|---:|---:|"]
+    lines = ["| server | minutes | requests | failed | memory grown once warmed up, MiB |", "|---|---:|---:|---:|---:|"]
     for words, side in (("**dctwire**", "server"), ("one made to leak 1 KiB a request", "control")):
         keys = ("minutes", "requests", "failed_requests", "rss_growth_mib")
         lines.append(f"| {words} | {' | '.join(shown(figures[f'{side}_{key}']) for key in keys)} |")
@@ -277,8 +277,8 @@ CLAIMS = {
         "The server under everything at once, for half an hour",
         lambda of: (
             f"{of['server_requests']:,.0f} requests of every kind, with bundles published meanwhile, meet "
-            f"{of['server_failed_requests']:.0f} failures and grow memory by {of['server_rss_growth_mib']:.1f} MiB; a "
-            f"server made to leak is found by the same rule."
+            f"{of['server_failed_requests']:.0f} failures and, once warmed up, grow memory by "
+            f"{of['server_rss_growth_mib']:.1f} MiB; a server made to leak is found by the same rule."
         ),
         _soak,
         "soak.png",
