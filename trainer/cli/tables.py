@@ -50,7 +50,7 @@ def recipe_table(rows: Sequence[tuple[str, AnyRecipe, Sequence[str]]]) -> Table:
     for heading in ("name", "method", "data set", "net", "epochs", "variants"):
         table.add_column(heading)
     for name, recipe, variants in rows:
-        net = f"{recipe.net.kind} {_size(recipe.net)}"
+        net = "by size" if recipe.net is None else f"{recipe.net.kind} {_size(recipe.net)}"
         table.add_row(name, recipe.method, recipe.data.name, net, str(recipe.epochs), ", ".join(variants))
     return table
 

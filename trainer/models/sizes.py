@@ -1,4 +1,4 @@
-"""The serving net's shape for each picture size. A net for another size begins here; a recipe's [net] may differ."""
+"""The serving net's shape for each picture size, which a recipe without [net] trains. Another size joins here."""
 
 from collections.abc import Callable, Mapping
 

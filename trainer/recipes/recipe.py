@@ -148,7 +148,7 @@ class Recipe(Section):
     method: Literal["improved"] = "improved"
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     data: DataSection
-    net: Net
+    net: Net | None = None  # without it, the shape that suits the pictures' size
     optimiser: Optimiser
     branch: Branch | None = None
     tables: Tables = Tables()

@@ -25,9 +25,11 @@ from trainer.encoding.encodings import dequantised, steps_of
 from trainer.encoding.files import EncoderSettings, Encoding
 from trainer.encoding.random_tables import RandomTables, quantised
 from trainer.encoding.sensitivity import gradient_energy
+from trainer.errors import RecipeError
 from trainer.models import DctNet, DctNetConfig
+from trainer.models.sizes import SHAPES
 from trainer.recipes.goals import AnyTablesGoal, ImprovedGoal, LearnedGoal, StandardGoal
-from trainer.recipes.recipe import Recipe, Tables
+from trainer.recipes.recipe import Net, Recipe, Tables
 from trainer.training.batches import Batches
 from trainer.training.compute import Compute
 from trainer.training.encoding_finder import EncodingFinder
@@ -71,15 +73,25 @@ def new_net(recipe: Recipe, dataset: Dataset) -> DctNet:
     """An untrained net for the recipe and data set; the same for the same recipe seed.
 
     Raises:
-        RecipeError: its stages do not suit the pictures' size.
+        RecipeError: its stages do not suit the pictures' size, or no shape is known for that.
     """
     torch.manual_seed(recipe.seed)
-    asked = recipe.net
-    config = DctNetConfig(len(dataset.classes), tuple(asked.widths), asked.blocks, asked.expansion, asked.kind)
+    config = _shape(recipe.net, len(dataset.classes), dataset.size)
     config.pooled_cells(*dataset.size)
     planes = coefficients(torch.from_numpy(dataset.train.head(STATISTICS_FRAMES).pixels))
     spread = torch.stack([planes.y.std((0, 2, 3)), *planes.c.std((0, 2, 3)).chunk(2)])
     return DctNet(config, 1 / spread.clamp(min=0.5))
+
+
+def _shape(asked: Net | None, classes: int, size: tuple[int, int]) -> DctNetConfig:
+    """The shape that a recipe's [net] asks for, or else the one that suits pictures of this height and width."""
+    if asked is not None:
+        return DctNetConfig(classes, tuple(asked.widths), asked.blocks, asked.expansion, asked.kind)
+    height, width = size
+    if height != width or height not in SHAPES:
+        sides = ", ".join(map(str, SHAPES))
+        raise RecipeError(f"no net is known for {height} x {width} pictures, only for sides of {sides}: write [net]")
+    return SHAPES[height](classes)
 
 
 def phases(goal: ImprovedGoal, epochs: int, settings: Tables, *, is_branch: bool) -> list[Phase]:

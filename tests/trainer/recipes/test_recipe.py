@@ -89,7 +89,8 @@ def test_a_recipe_of_ones_own_is_given_by_its_path(tmp_path: Path) -> None:
 def test_a_recipe_chooses_the_kind_of_net(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(GOOD.replace("[net]", '[net]\nkind = "inverted-residual"'))
-    assert recipe.load(str(path)).net.kind is BodyKind.INVERTED
+    net = recipe.load(str(path)).net
+    assert net is not None and net.kind is BodyKind.INVERTED
 
 
 MORE = """

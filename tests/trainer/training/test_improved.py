@@ -19,7 +19,7 @@ from trainer.recipes.goals import ImprovedGoal, LearnedGoal, StandardGoal
 from trainer.recipes.recipe import Recipe
 from trainer.training.compute import Compute
 from trainer.training.epochs import Training
-from trainer.training.improved import ImprovedMethod, Phase
+from trainer.training.improved import ImprovedMethod, Phase, new_net
 
 
 def _recipe(tables: dict[str, float] | None = None, widths: tuple[int, ...] = (12, 16), **optimiser: Any) -> Recipe:
@@ -181,3 +181,14 @@ def test_validation_steers_only_the_budgets_scale(few: Dataset) -> None:
         losses = [epoch.loss for epoch in all_epochs(training)]
         ends.append((losses, training.method.finished_encoding()))
     assert ends[0] == ends[1]
+
+
+def test_a_recipe_without_a_net_trains_the_shape_of_its_pictures_size(few: Dataset) -> None:
+    assert new_net(_recipe().model_copy(update={"net": None}), few).config == SHAPES[32](len(few.classes))
+
+
+def test_a_size_without_a_shape_is_refused_and_told_what_to_write() -> None:
+    splits = {name: synthetic.generate(name, 64, size=48, seed=11) for name in SplitName}
+    pictures = Dataset.of("synthetic-48/test", synthetic.CLASSES, splits)
+    with pytest.raises(RecipeError, match=r"no net is known for 48 x 48 pictures.*write \[net\]"):
+        new_net(_recipe().model_copy(update={"net": None}), pictures)
