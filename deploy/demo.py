@@ -46,7 +46,7 @@ class Demo:
 
     def learn(self) -> None:
         """Version 1 and version 2, side by side on a core each, as bundle folders."""
-        self._title("1/5", "The trainer learns v1 (standard tables) and v2 (tables of its own) side by side")
+        self._title("1/5", "The trainer learns v1 (standard tables) and v2 (its own), side by side")
         v1, v2 = self._folder / "run-v1", self._folder / "run-v2"
         self._at_once(commands.train_learned(v2), commands.train_standard(v1))
         self._at_once(commands.export(v2, 2, self._bundle(2)), commands.export(v1, 1, self._bundle(1)))

@@ -35,8 +35,8 @@ def show_table(title: str, rows: Sequence[dict[str, Any]], columns: dict[str, st
         typer.echo(empty)
         return
     table = Table(title=title, title_justify="left")
-    for heading in columns.values():
-        table.add_column(heading)
+    for index, heading in enumerate(columns.values()):
+        table.add_column(heading, no_wrap=index == 0, overflow="fold")  # the first one names the row: it is typed again
     for row in rows:
         table.add_row(*(escape(_cell(name, row.get(name))) for name in columns))
     Console().print(table)

@@ -47,8 +47,9 @@ def fallback_table(figures: FallbackEvaluation) -> Table:
 def recipe_table(rows: Sequence[tuple[str, AnyRecipe, Sequence[str]]]) -> Table:
     """Shipped recipes: name, what is in it, names of its variants."""
     table = Table(title="Recipes that come with dctwire")
-    for heading in ("name", "method", "data set", "net", "epochs", "variants"):
-        table.add_column(heading)
+    table.add_column("name", no_wrap=True)
+    for heading in ("method", "data set", "net", "epochs", "variants"):
+        table.add_column(heading, overflow="fold")
     for name, recipe, variants in rows:
         net = "by size" if recipe.net is None else f"{recipe.net.kind} {_size(recipe.net)}"
         table.add_row(name, recipe.method, recipe.data.name, net, str(recipe.epochs), ", ".join(variants))

@@ -15,6 +15,7 @@ from trainer.data import Dataset, Split, SplitName, synthetic
 from trainer.encoding import streams
 from trainer.encoding.files import Encoding
 from trainer.errors import BudgetError, DivergedError, RecipeError, RunError
+from trainer.models.sizes import SHAPES
 from trainer.recipes.goals import ImprovedGoal, LearnedGoal, StandardGoal
 from trainer.recipes.recipe import Recipe
 from trainer.training.compute import Compute
