@@ -1,4 +1,4 @@
-"""The example tables of T.81 annex K and the quality scaling of the Independent JPEG Group."""
+"""The example steps of T.81 annex K and the quality scaling of the Independent JPEG Group."""
 
 from typing import Final
 
@@ -28,28 +28,6 @@ CHROMA_STEPS: Final[tuple[int, ...]] = (
     47, 66, 99, 99, 99, 99, 99, 99,
     *(99,) * 32,
 )  # fmt: skip
-
-# Tables K.3 to K.6: code counts by length (BITS), then symbols (HUFFVAL).
-DC_LUMA: Final = (bytes.fromhex("00010501010101010100000000000000"), bytes(range(12)))
-DC_CHROMA: Final = (bytes.fromhex("00030101010101010101010000000000"), bytes(range(12)))
-AC_LUMA: Final = (
-    bytes.fromhex("0002010303020403050504040000017d"),
-    bytes.fromhex(
-        "01020300041105122131410613516107227114328191a1082342b1c11552d1f02433627282090a161718191a25262728292a"
-        "3435363738393a434445464748494a535455565758595a636465666768696a737475767778797a838485868788898a929394"
-        "95969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae1e2e3e4e5e6e7e8"
-        "e9eaf1f2f3f4f5f6f7f8f9fa"
-    ),
-)
-AC_CHROMA: Final = (
-    bytes.fromhex("00020102040403040705040400010277"),
-    bytes.fromhex(
-        "000102031104052131061241510761711322328108144291a1b1c109233352f0156272d10a162434e125f11718191a262728"
-        "292a35363738393a434445464748494a535455565758595a636465666768696a737475767778797a82838485868788898a92"
-        "939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae2e3e4e5e6e7"
-        "e8e9eaf2f3f4f5f6f7f8f9fa"
-    ),
-)
 
 
 def scaled_steps(base: tuple[int, ...], quality: float) -> bytes:

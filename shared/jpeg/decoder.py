@@ -29,7 +29,7 @@ class Decoder:
         self._native = native.NativeDecoder(known, limits.values)
 
     def decode(self, frame: bytes) -> Coefficients:
-        """Decode the levels of one frame (T.81 F.2).
+        """Decode the levels of one frame (T.81 F.2, G.2).
 
         Raises:
             NotAJpegError, UnsupportedJpegError, CorruptJpegError, CorruptScanError, LimitExceededError:

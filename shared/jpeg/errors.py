@@ -18,7 +18,7 @@ class NotAJpegError(JpegError):
 
 
 class UnsupportedJpegError(JpegError):
-    """A JPEG of a kind that is not read, such as progressive, arithmetic, lossless or 12-bit, or another sampling."""
+    """A JPEG of a kind that is not read, such as arithmetic, lossless, CMYK or 12-bit, or another sampling."""
 
     code: ClassVar[str] = "unsupported-jpeg"
 

@@ -38,7 +38,7 @@ class Limits:
         max_bytes: bytes of the whole stream.
         max_pixels: height times width.
         max_side: height and width in pixels; JPEG itself ends at 65535.
-        max_scans: sequential JPEG needs at most one for each component.
+        max_scans: sequential JPEG needs at most one for each component, progressive JPEG usually 6 to 20.
         max_markers: markers other than restart markers.
         max_restarts: restart markers in one scan; the default is one for each MCU of the largest 4:2:0 frame.
 
@@ -49,7 +49,7 @@ class Limits:
     max_bytes: int = 8 << 20
     max_pixels: int = 16 << 20
     max_side: int = 65500
-    max_scans: int = 3
+    max_scans: int = 64
     max_markers: int = 1000
     max_restarts: int = 1 << 16
 
@@ -122,7 +122,7 @@ class FrameInfo:
 
 
 def inspect(frame: bytes, limits: Limits = Limits()) -> FrameInfo:
-    """Read the markers of a frame, but not its scans.
+    """Read the markers of a frame, but not its scans: whether they are whole, only a decoder can tell.
 
     Raises:
         JpegError: the markers are not those of a JPEG that `Decoder` reads, or a limit is exceeded.

@@ -64,6 +64,13 @@ def read_tables(data: bytes) -> Tables:
     return Tables(tables.sampling, quant, tuple(_pair(tables.huffman[index]) for index in range(huffman)))
 
 
+def annex_k_huffman() -> list[tuple[bytes, bytes]]:
+    """(BITS, HUFFVAL) of the Huffman tables of T.81 annex K: DC and AC of luminance, DC and AC of chrominance."""
+    failure, tables = ffi.new("Failure *"), ffi.new("HuffmanTable[4]")
+    _require(lib.dctwire_annex_k(tables, failure), failure)
+    return [_pair(table) for table in tables]
+
+
 def inspect(data: bytes, limits: Sequence[int]) -> Info:
     """Read the markers of a frame; raises JpegError."""
     failure, info, frame = ffi.new("Failure *"), ffi.new("Info *"), _unchanging(data)

@@ -21,6 +21,8 @@ class Sampling(StrEnum):
     YUV444 = "4:4:4"
     YUV422 = "4:2:2"
     YUV420 = "4:2:0"
+    YUV440 = "4:4:0"
+    YUV411 = "4:1:1"
 
     @property
     def components(self) -> int:
@@ -78,8 +80,7 @@ class TableSet:
         """
         luma = annex_k.scaled_steps(annex_k.LUMA_STEPS, quality)
         chroma = annex_k.scaled_steps(annex_k.CHROMA_STEPS, quality)
-        pairs = (annex_k.DC_LUMA, annex_k.AC_LUMA, annex_k.DC_CHROMA, annex_k.AC_CHROMA)
-        huffman = tuple(HuffmanTable(counts, symbols) for counts, symbols in pairs)
+        huffman = tuple(HuffmanTable(counts, symbols) for counts, symbols in native.annex_k_huffman())
         if sampling is Sampling.GREY:
             return cls(sampling, (luma,), huffman[:2])
         return cls(sampling, (luma, chroma, chroma), huffman)

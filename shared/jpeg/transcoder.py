@@ -11,9 +11,9 @@ class Transcoder:
     """Codes the coefficients of any JPEG that `Decoder` reads with other tables, for cameras that give only JPEG.
 
     No pixel is computed. Where steps and sampling are the same, levels stay and are only coded again. Otherwise each
-    coefficient is quantised again: with rounding to the nearest it moves by at most half a new step. 4:4:4 and 4:2:2
-    become 4:2:0: the mean of neighbouring chroma values is taken in the DCT domain. Grey becomes 4:2:0 without colour,
-    and any colour becomes grey.
+    coefficient is quantised again: with rounding to the nearest it moves by at most half a new step. Any sampling
+    becomes 4:2:0: means of neighbouring chroma values are taken in the DCT domain; those of 4:1:1 stand twice in a row.
+    Grey becomes 4:2:0 without colour, and any colour becomes grey.
 
     One transcoder may be used by many threads; the interpreter lock is released while it works.
 

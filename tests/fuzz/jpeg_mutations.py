@@ -45,9 +45,14 @@ WEIGHTS: Final = {SCAN: 12, DHT: 3, SOS: 3, SOF0: 4, SOF0 + 1: 4, SOF0 + 2: 2, D
 
 
 def pieces_of(stream: bytes) -> Pieces:
-    """The pieces that join to the stream: SOI, each segment, each scan with its restart markers, and EOI."""
+    """The pieces that join to the stream: SOI, segments, zeros between them, scans with their restart markers, EOI."""
     pieces, at = [stream[:2]], 2
     while at < len(stream):
+        zeros = len(stream) - at - len(stream[at:].lstrip(b"\0"))
+        if zeros:
+            pieces.append(stream[at : at + zeros])
+            at += zeros
+            continue
         marker = stream[at + 1]
         end = at + 2 if marker == EOI else at + 2 + int.from_bytes(stream[at + 2 : at + 4])
         pieces.append(stream[at:end])

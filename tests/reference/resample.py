@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.jpeg import Sampling
+
 Array = NDArray[np.float64]
 
 
@@ -28,6 +30,19 @@ def coefficients_of(values: Array) -> Array:
     blocks = values.reshape(rows, 8, columns, 8)
     coefficients: Array = np.einsum("uy,rycx,vx->uvrc", dct_matrix(), blocks, dct_matrix())
     return coefficients.reshape(64, rows, columns)
+
+
+def doubled(coefficients: Array) -> Array:
+    """The coefficients of a component in which each value stands twice in its row."""
+    return coefficients_of(np.repeat(values_of(coefficients), 2, axis=1))
+
+
+def brought_to_420(coefficients: Array, sampling: Sampling, columns: int) -> Array:
+    """The chroma of this sampling brought to 4:2:0, where it has so many block columns."""
+    if sampling is Sampling.YUV411:
+        coefficients = doubled(coefficients)[:, :, :columns]
+    vertically = sampling in {Sampling.YUV444, Sampling.YUV422, Sampling.YUV411}
+    return halved(coefficients, vertically=vertically, horizontally=sampling in {Sampling.YUV444, Sampling.YUV440})
 
 
 def halved(coefficients: Array, *, vertically: bool, horizontally: bool) -> Array:

@@ -1,19 +1,20 @@
-"""A sequential Huffman JPEG decoder that follows ITU-T T.81 figure by figure, up to quantised coefficients."""
+"""A Huffman JPEG decoder that follows ITU-T T.81 figure by figure, up to quantised coefficients."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import chain, product
 from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.jpeg import TableSet
+from tests.reference.t81_bits import Bits, Codes, ReferenceDecoderError, take, zigzag
+from tests.reference.t81_progressive import Segment, Span
+from tests.reference.t81_progressive import decode_block as decode_progressive_block
+
 SOI, EOI, SOS, DQT, DHT, DRI = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD
-SOF0, SOF1 = 0xC0, 0xC1
-
-
-class ReferenceDecoderError(Exception):
-    """The stream breaks a rule of the standard, or uses what this decoder does not read."""
+SOF0, SOF1, SOF2 = 0xC0, 0xC1, 0xC2
 
 
 @dataclass
@@ -33,11 +34,12 @@ class Decoder:
     """What the marker segments have said so far."""
 
     quant: dict[int, bytes] = field(default_factory=dict)
-    huffman: dict[tuple[int, int], dict[tuple[int, int], int]] = field(default_factory=dict)
+    huffman: dict[tuple[int, int], Codes] = field(default_factory=dict)
     components: list[Component] = field(default_factory=list)
     height: int = 0
     width: int = 0
     restart_interval: int = 0
+    is_progressive: bool = False
 
 
 def decode(data: bytes) -> Decoder:
@@ -49,7 +51,7 @@ def decode(data: bytes) -> Decoder:
     if data[:2] != bytes([0xFF, SOI]):
         raise ReferenceDecoderError("no SOI")
     state, position = Decoder(), 2
-    while True:
+    while not is_ended(state, data, position):
         marker, position = next_marker(data, position)
         if marker == EOI:
             break
@@ -65,16 +67,15 @@ def decode(data: bytes) -> Decoder:
     return state
 
 
-def take(data: bytes, position: int, count: int) -> bytes:
-    """The next bytes, which must be there."""
-    part = data[position : position + count]
-    if count < 0 or len(part) != count:
-        raise ReferenceDecoderError("the data end early")
-    return part
+def is_ended(state: Decoder, data: bytes, position: int) -> bool:
+    """Whether the data end behind a scan, without EOI."""
+    is_scanned = any(component.quant for component in state.components)
+    return is_scanned and not data[position:].lstrip(b"\0").lstrip(b"\xff")
 
 
 def next_marker(data: bytes, position: int) -> tuple[int, int]:
-    """The marker at `position`, which fill bytes may precede (B.1.1.2), and the position behind it."""
+    """The marker at `position`, which zeros and fill bytes (B.1.1.2) may precede, and the position behind it."""
+    position = len(data) - len(data[position:].lstrip(b"\0"))
     if take(data, position, 1) != b"\xff":
         raise ReferenceDecoderError("no marker where one must stand")
     while take(data, position, 1) == b"\xff":
@@ -90,7 +91,8 @@ def read_segment(state: Decoder, marker: int, body: bytes) -> None:
         read_huffman(state, body)
     elif marker == DRI:
         state.restart_interval = int.from_bytes(body)
-    elif marker in (SOF0, SOF1):
+    elif marker in (SOF0, SOF1, SOF2):
+        state.is_progressive = marker == SOF2
         read_frame(state, body)
     elif not (0xE0 <= marker <= 0xEF or marker == 0xFE):
         raise ReferenceDecoderError(f"marker {marker:#x}")
@@ -114,7 +116,7 @@ def read_huffman(state: Decoder, body: bytes) -> None:
     while body:
         counts = take(body, 1, 16)
         symbols = take(body, 17, sum(counts))
-        codes: dict[tuple[int, int], int] = {}
+        codes: Codes = {}
         code = used = 0
         for length, count in enumerate(counts, start=1):
             for symbol in symbols[used : used + count]:
@@ -155,26 +157,49 @@ def decode_scan(state: Decoder, body: bytes, data: bytes, position: int) -> int:
     for row in range(body[0]):
         identifier, slots = take(body, 1 + 2 * row, 2)
         component = next(c for c in state.components if c.identifier == identifier)
-        component.quant = state.quant[component.quant_slot]
-        scanned.append((component, state.huffman[0, slots >> 4], state.huffman[1, slots & 15]))
+        component.quant = component.quant or state.quant[component.quant_slot]
+        scanned.append((component, codes_of(state, 0, slots >> 4), codes_of(state, 1, slots & 15)))
+    start, end, bits = body[1 + 2 * body[0] :]
+    span = Span(start, end, bits >> 4, bits & 15)
     mcus = list(scan_order(state, [component for component, _, _ in scanned]))
-    interval = state.restart_interval or len(mcus)
+    interval, restart = state.restart_interval or len(mcus), 0
     for restart, first in enumerate(range(0, len(mcus), interval)):
         if first:
             marker, position = next_marker(data, position)
             if marker != 0xD0 + (restart - 1) % 8:
                 raise ReferenceDecoderError("a restart marker is missing")
-        bits = Bits(data, position)
-        predictions = [0] * len(scanned)
-        for mcu in mcus[first : first + interval]:
-            for index, row, column in mcu:
-                component, dc_codes, ac_codes = scanned[index]
-                block = decode_block(bits, dc_codes, ac_codes, predictions[index])
-                predictions[index] = block[0]
-                if row < component.levels.shape[1] and column < component.levels.shape[2]:
-                    component.levels[:, row, column] = block
-        position = bits.end()
-    return position
+        segment = Segment(Bits(data, position))
+        for index, row, column in chain.from_iterable(mcus[first : first + interval]):
+            component, dc_codes, ac_codes = scanned[index]
+            is_inside = row < component.levels.shape[1] and column < component.levels.shape[2]
+            block = component.levels[:, row, column].tolist() if is_inside else [0] * 64
+            if state.is_progressive:
+                decode_progressive_block(segment, block, span, index, ac_codes if span.start else dc_codes)
+            else:
+                block = decode_block(segment.bits, dc_codes, ac_codes, segment.predictions[index])
+                segment.predictions[index] = block[0]
+            if is_inside:
+                component.levels[:, row, column] = block
+        position = segment.bits.end()
+    return behind_last_restart(data, position, restart) if state.restart_interval else position
+
+
+def codes_of(state: Decoder, kind: int, slot: int) -> Codes:
+    """The codes of a table: the stream's own, or annex K's where a sequential stream leaves it out."""
+    if (kind, slot) in state.huffman:
+        return state.huffman[kind, slot]
+    if state.is_progressive or slot > 1:
+        return {}
+    table, left_out = TableSet.standard().huffman[2 * slot + kind], Decoder()
+    read_huffman(left_out, bytes([0]) + table.counts + table.symbols)
+    return left_out.huffman[0, 0]
+
+
+def behind_last_restart(data: bytes, position: int, restart: int) -> int:
+    """The position behind the restart marker that may stand behind the last interval, which is number `restart`."""
+    rest = data[position:].lstrip(b"\xff")
+    is_there = data[position : position + 1] == b"\xff" and rest[:1] == bytes([0xD0 + restart % 8])
+    return len(data) - len(rest) + 1 if is_there else position
 
 
 def scan_order(state: Decoder, components: list[Component]) -> Iterator[list[tuple[int, int, int]]]:
@@ -198,9 +223,7 @@ def scan_order(state: Decoder, components: list[Component]) -> Iterator[list[tup
         ]
 
 
-def decode_block(
-    bits: "Bits", dc_codes: dict[tuple[int, int], int], ac_codes: dict[tuple[int, int], int], prediction: int
-) -> list[int]:
+def decode_block(bits: Bits, dc_codes: Codes, ac_codes: Codes, prediction: int) -> list[int]:
     """Decode one block: DC by figure F.12, AC by figures F.13 to F.15."""
     block = [0] * 64
     block[0] = prediction + bits.receive_and_extend(bits.code(dc_codes))
@@ -218,54 +241,3 @@ def decode_block(
         block[order[position]] = bits.receive_and_extend(size)
         position += 1
     return block
-
-
-class Bits:
-    """The bits of an entropy-coded segment, read by NEXTBIT, DECODE and RECEIVE of F.2.2."""
-
-    def __init__(self, data: bytes, position: int) -> None:
-        self.data = data
-        self.position = position
-        self.byte = 0
-        self.left = 0
-
-    def bit(self) -> int:
-        """NEXTBIT (figure F.18). A marker inside a block is an error here."""
-        if self.left == 0:
-            self.byte = take(self.data, self.position, 1)[0]
-            self.position += 1
-            if self.byte == 0xFF:
-                if take(self.data, self.position, 1) != b"\0":
-                    raise ReferenceDecoderError("the scan ends inside a block")
-                self.position += 1
-            self.left = 8
-        self.left -= 1
-        return self.byte >> self.left & 1
-
-    def code(self, codes: dict[tuple[int, int], int]) -> int:
-        """DECODE (figure F.16)."""
-        code = 0
-        for length in range(1, 17):
-            code = code << 1 | self.bit()
-            if (length, code) in codes:
-                return codes[length, code]
-        raise ReferenceDecoderError("a code that is not in its table")
-
-    def receive_and_extend(self, size: int) -> int:
-        """RECEIVE and EXTEND (figures F.17 and F.12)."""
-        value = 0
-        for _ in range(size):
-            value = value << 1 | self.bit()
-        if size and value < 1 << (size - 1):
-            value -= (1 << size) - 1
-        return value
-
-    def end(self) -> int:
-        """The position behind the segment. The bits left in its last byte are padding."""
-        return self.position
-
-
-def zigzag() -> list[int]:
-    """The zig-zag order (figure 5), walked along the diagonals."""
-    cells = product(range(8), range(8))
-    return [8 * v + u for v, u in sorted(cells, key=lambda cell: (sum(cell), cell[1 - sum(cell) % 2]))]

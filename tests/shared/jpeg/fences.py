@@ -17,7 +17,7 @@ from tests.shared.jpeg import pictures
 
 Number = TypeVar("Number", bound=np.generic)
 
-LIMITS = (1 << 20, 1 << 20, 65500, 3, 1000, 1 << 16)
+LIMITS = (1 << 20, 1 << 20, 65500, 64, 1000, 1 << 16)
 SIZES = ((1, 1), (8, 8), (16, 16), (17, 33), (31, 5), (32, 48), (40, 65), (64, 64))
 
 
@@ -95,6 +95,7 @@ def main() -> None:
     picture = pictures.extremes(17, 33, 1)
     frames = [Encoder(TableSet.standard(90, sampling)).encode(picture, Stream.INTERCHANGE) for sampling in Sampling]
     frames.append(pictures.pillow_jpeg(picture, quality=90, subsampling=2, restart_marker_blocks=1))
+    frames.append(pictures.pillow_jpeg(picture, quality=90, progressive=True, restart_marker_blocks=2))
     frames.append(Encoder(TableSet.standard(90)).encode(pictures.extremes(32, 32, 2), Stream.INTERCHANGE))
     for at_end in (True, False):
         for sampling in Sampling:

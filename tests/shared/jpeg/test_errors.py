@@ -1,7 +1,6 @@
 """Bad input: each kind ends in its own documented error, with its problem code."""
 
 import io
-import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -87,13 +86,6 @@ def test_what_does_not_begin_like_a_jpeg_is_not_a_jpeg(data: bytes) -> None:
             read(data)
 
 
-def test_a_progressive_jpeg_is_named_and_refused() -> None:
-    jpeg = pictures.pillow_jpeg(PICTURE, progressive=True)
-    for read in (Decoder().decode, inspect):
-        with pytest.raises(UnsupportedJpegError, match="progressive"):
-            read(jpeg)
-
-
 @pytest.mark.parametrize(
     ("marker", "name"),
     [(0xC3, "lossless"), (0xC5, "hierarchical"), (0xC9, "arithmetic"), (0xCA, "arithmetic"), (0xCB, "arithmetic"),
@@ -121,12 +113,12 @@ def test_a_height_given_late_is_refused() -> None:
         Decoder().decode(JPEG[:-2] + streams.segment(0xDC, b"\0\x28") + JPEG[-2:])
 
 
-@pytest.mark.parametrize("factors", [0x41, 0x12, 0x44, 0x31])
+@pytest.mark.parametrize("factors", [0x42, 0x14, 0x44, 0x31])
 def test_other_samplings_are_refused(factors: int) -> None:
     with pytest.raises(JpegError):
         Decoder().decode(with_frame(_7=factors))
     with pytest.raises(UnsupportedJpegError, match="sampling"):
-        Decoder().decode(with_frame(_7=0x41))
+        Decoder().decode(with_frame(_7=0x31))
 
 
 def test_chroma_of_different_sampling_is_refused() -> None:
@@ -163,13 +155,22 @@ def test_quantisation_steps_above_255_are_refused() -> None:
         Decoder().decode(before_frame(wide))
 
 
-def test_every_truncation_is_refused() -> None:
+def test_every_truncation_is_refused_but_the_loss_of_eoi_alone() -> None:
     for jpeg, decoder in ((JPEG, Decoder()), (ABBREVIATED, Decoder(TABLES))):
-        for length in range(3, len(jpeg)):
+        for length in range(3, len(jpeg) - 2):
             with pytest.raises(CorruptJpegError):
                 decoder.decode(jpeg[:length])
+        for length in (len(jpeg) - 2, len(jpeg) - 1):
+            assert decoder.decode(jpeg[:length]) == decoder.decode(jpeg)
+
+
+def test_inspect_refuses_every_truncation_before_the_scan_and_cannot_tell_later_ones() -> None:
+    for jpeg in (JPEG, ABBREVIATED):
+        start = streams.segments(jpeg)[-1][2]
+        for length in range(3, start):
             with pytest.raises(CorruptJpegError):
                 inspect(jpeg[:length])
+        assert inspect(jpeg[: start + 100]).scan_bytes == 100
 
 
 def test_every_truncation_with_an_end_marker_is_refused() -> None:
@@ -180,7 +181,7 @@ def test_every_truncation_with_an_end_marker_is_refused() -> None:
 
 
 def test_bytes_left_over_after_the_last_block_are_refused() -> None:
-    for extra in (b"\0", b"hello", b"\xff\0"):
+    for extra in (b"\1", b"hello", b"\xff\0", b"\0\0\1", b"\0\xff\0"):
         with pytest.raises(CorruptScanError, match="left over"):
             Decoder().decode(JPEG[:-2] + extra + JPEG[-2:])
 
@@ -229,12 +230,11 @@ def test_bytes_left_over_where_the_last_block_fills_its_byte_are_refused(left: i
     whole = grey[: streams.segments(grey)[-1][2]] + scan
     assert not Decoder().decode(whole + EOI).planes[0].any()
     with pytest.raises(CorruptScanError, match="left over after the last block"):
-        Decoder().decode(whole + bytes(left) + EOI)
+        Decoder().decode(whole + b"\x55" * left + EOI)
 
 
-@pytest.mark.parametrize("marker", [0xC4, 0xDB])
-def test_an_interchange_frame_without_all_its_tables_is_refused(marker: int) -> None:
-    jpeg = streams.without(JPEG, marker)
+def test_an_interchange_frame_without_its_steps_is_refused() -> None:
+    jpeg = streams.without(JPEG, 0xDB)
     for read in (Decoder().decode, Decoder(TABLES).decode, inspect):
         with pytest.raises(CorruptJpegError, match="does not define"):
             read(jpeg)
@@ -301,6 +301,8 @@ def test_an_abbreviated_frame_of_another_sampling_is_refused() -> None:
         with_scan_header(b"\3\1\4\2\x11\3\x11\0\x3f\0"),
         with_scan_header(b"\0\0\x3f\0"),
         with_scan_header(b"\3\1\0\2\x11\3\x11\0\x3f"),
+        with_scan_header(b"\3\1\0\2\x11\3\x11\0\1\0"),
+        with_scan_header(b"\3\1\0\2\x11\3\x11\0\0\1"),
     ],
 )
 def test_a_segment_that_breaks_the_rules_is_refused(jpeg: bytes) -> None:
@@ -343,58 +345,6 @@ def test_a_component_scanned_twice_is_refused() -> None:
             read(twice)
 
 
-@pytest.mark.parametrize(
-    ("limits", "actual"),
-    [
-        (Limits(max_bytes=100), len(JPEG)),
-        (Limits(max_side=39), 40),
-        (Limits(max_pixels=1599), 1600),
-        (Limits(max_markers=3), 4),
-        (Limits(max_scans=0), 1),
-    ],
-)
-def test_a_limit_passed_is_refused_with_both_values(limits: Limits, actual: int) -> None:
-    for read in (Decoder(limits=limits).decode, lambda data: inspect(data, limits)):
-        with pytest.raises(LimitExceededError) as caught:
-            read(JPEG)
-        assert caught.value.actual == actual
-        assert caught.value.limit < actual
-        assert caught.value.name in vars(limits)
-
-
-def test_more_restart_markers_than_the_limit_are_refused_before_any_is_looked_for() -> None:
-    # 40 x 40 in 4:2:0 are 9 MCUs; one in each interval, but the first, has a marker before it.
-    jpeg = pictures.pillow_jpeg(PICTURE, subsampling=2, restart_marker_blocks=1)
-    assert Decoder(limits=Limits(max_restarts=8)).decode(jpeg).height == 40
-    for read in (Decoder(limits=Limits(max_restarts=7)).decode, lambda data: inspect(data, Limits(max_restarts=7))):
-        with pytest.raises(LimitExceededError) as caught:
-            read(jpeg.replace(b"\xff\xd0", b""))
-        assert (caught.value.name, caught.value.limit, caught.value.actual) == ("max_restarts", 7, 8)
-
-
-def test_limits_just_kept_refuse_nothing() -> None:
-    limits = Limits(max_bytes=len(JPEG), max_pixels=1600, max_side=40, max_scans=1, max_markers=7, max_restarts=0)
-    assert Decoder(limits=limits).decode(JPEG).height == 40
-
-
-def test_a_huge_size_over_few_bytes_is_refused_before_anything_is_allocated() -> None:
-    limits = Limits(max_pixels=1 << 32)
-    jpeg = with_frame(_1=0xFF, _2=0, _3=0xFF, _4=0)
-    with pytest.raises(CorruptScanError, match="cannot fit"):
-        Decoder(limits=limits).decode(jpeg)
-
-
-def test_a_huge_size_without_a_scan_is_refused_before_anything_is_allocated() -> None:
-    # 2^24 pixels in three full components would be 96 MiB of levels.
-    header = frame_body(_1=0x10, _2=0, _3=0x10, _4=0, _7=0x11)
-    tracemalloc.start()
-    with pytest.raises(CorruptJpegError, match="no scan"):
-        Decoder().decode(b"\xff\xd8" + header + b"\xff\xd9")
-    _, peak_bytes = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak_bytes < 1 << 20
-
-
 @pytest.mark.parametrize("read", [Decoder().decode, inspect, TableSet.from_stream])
 def test_no_byte_behind_the_given_ones_is_read(read: Callable[[bytes], object]) -> None:
     class Boastful(bytes):
@@ -415,5 +365,7 @@ def test_other_buffers_are_read_as_the_bytes_they_hold(kind: Callable[[bytes], A
 
 
 def test_messages_say_where() -> None:
-    with pytest.raises(CorruptJpegError, match=rf"byte {len(JPEG) - 2}: "):
-        Decoder().decode(JPEG[:-2])
+    with pytest.raises(CorruptJpegError, match=rf"byte {len(JPEG) - 3}: the scan ends inside a block"):
+        Decoder().decode(JPEG[:-3])
+    with pytest.raises(CorruptJpegError, match="byte 20: the data end before the end of image"):
+        Decoder().decode(JPEG[:20])

@@ -135,7 +135,7 @@ def test_fitted_codes_are_as_short_as_a_huffman_tree_allows(seed: int) -> None:
         assert cost == optimal_bits([*weights.values(), 0])
 
 
-@pytest.mark.parametrize("sampling", list(Sampling))
+@pytest.mark.parametrize("sampling", SUBSAMPLING)
 @pytest.mark.parametrize(
     "draw", [pictures.natural, pictures.noise, pictures.extremes, pictures.flat, pictures.portrait]
 )

@@ -16,6 +16,8 @@ from tests.cloud_server.harness.classifiers import expected_label
 from tests.cloud_server.harness.devices import Device
 from tests.cloud_server.harness.frames import batch_with_scans, frame, picture, tables
 from tests.cloud_server.harness.server import ServerHarness, gained
+from tests.field import oddities
+from tests.shared.jpeg import streams
 
 
 def post_batch(device: Device, batch: Batch, **headers: str) -> object:
@@ -92,7 +94,7 @@ def test_the_fallback_requantises_to_the_newest_tables(device: Device) -> None:
     assert sum(agreements) >= 18
 
 
-@pytest.mark.parametrize("sampling", [Sampling.YUV444, Sampling.YUV422])
+@pytest.mark.parametrize("sampling", [Sampling.YUV444, Sampling.YUV422, Sampling.YUV440, Sampling.YUV411])
 def test_an_ordinary_jpeg_of_another_sampling_is_answered(device: Device, sampling: Sampling) -> None:
     agreements = []
     for seed in range(20):
@@ -100,6 +102,31 @@ def test_an_ordinary_jpeg_of_another_sampling_is_answered(device: Device, sampli
         assert answer["match"] == "fallback"
         agreements.append(answer["label"] == expected_label(2, tables(25), picture(seed)))
     assert sum(agreements) >= 18
+
+
+def progressive(seed: int) -> bytes:
+    """The progressive JPEG of a picture."""
+    out = io.BytesIO()
+    Image.fromarray(picture(seed)).save(out, "JPEG", progressive=True, subsampling=2, quality=50)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_frames_of_odd_cameras_are_answered_like_their_plain_twins(device: Device, seed: int) -> None:
+    plain = frame(tables(50), seed, Stream.INTERCHANGE)
+    expected = device.post(plain).json()
+    for odd in (
+        streams.without(plain, oddities.DHT),
+        oddities.unset_span(plain),
+        oddities.zeros_before_markers(plain, 2),
+        oddities.zeros_between_segments(plain, 3),
+        oddities.without_eoi(plain),
+        progressive(seed),
+    ):
+        answer = device.post(odd).json()
+        assert [answer[key] for key in ("label", "confidence", "model", "match")] == [
+            expected[key] for key in ("label", "confidence", "model", "match")
+        ]
 
 
 def test_a_grey_jpeg_is_answered_like_the_picture_without_its_colours(device: Device) -> None:

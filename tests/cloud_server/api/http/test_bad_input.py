@@ -23,11 +23,16 @@ from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 pytestmark = pytest.mark.stateless
 
 
-def progressive() -> bytes:
-    """A progressive JPEG of the right size."""
+def progressive_in_part() -> bytes:
+    """A progressive JPEG of the right size without its last scan."""
     out = io.BytesIO()
     Image.fromarray(picture(0)).save(out, "JPEG", progressive=True, subsampling=2)
-    return out.getvalue()
+    return out.getvalue()[: out.getvalue().rindex(b"\xff\xda")] + b"\xff\xd9"
+
+
+def arithmetic() -> bytes:
+    """A JPEG of the right size that says that it is coded arithmetically."""
+    return frame(tables(50), stream=Stream.INTERCHANGE).replace(b"\xff\xc0", b"\xff\xc9")
 
 
 def without_scan_tail() -> bytes:
@@ -54,7 +59,8 @@ def huge_claim() -> bytes:
 BAD_FRAMES: dict[str, tuple[Callable[[], bytes], int, ProblemCode, Retry]] = {
     "not a JPEG": (lambda: b"GIF89a and more", 415, ProblemCode.NOT_A_JPEG, Retry.NO),
     "empty": (lambda: b"", 415, ProblemCode.NOT_A_JPEG, Retry.NO),
-    "progressive": (progressive, 415, ProblemCode.UNSUPPORTED_JPEG, Retry.NO),
+    "arithmetic": (arithmetic, 415, ProblemCode.UNSUPPORTED_JPEG, Retry.NO),
+    "progressive in part": (progressive_in_part, 422, ProblemCode.CORRUPT_JPEG, Retry.NO),
     "CMYK": (four_colours, 415, ProblemCode.UNSUPPORTED_JPEG, Retry.NO),
     "cut short": (lambda: frame(tables(50))[:-20], 422, ProblemCode.CORRUPT_JPEG, Retry.NO),
     "cut scan": (without_scan_tail, 422, ProblemCode.CORRUPT_JPEG, Retry.NO),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::decoding::coefficient::{Coefficient, Plane};
 use crate::decoding::destinations::{Destinations, Known};
 use crate::decoding::prefix::{Decoded, Prefix};
+use crate::decoding::progressive::frame::decode_frame;
 use crate::decoding::recent::RecentTables;
 use crate::decoding::scan_component::ScanComponent;
 use crate::decoding::scan_plan::ScanPlan;
@@ -15,7 +16,7 @@ use crate::geometry::layout::Layout;
 use crate::syntax::frame_header::Frame;
 use crate::syntax::limits::Limits;
 use crate::syntax::markers::EOI;
-use crate::syntax::scan_header::{not_scanned, scanned_twice, ScanHeader};
+use crate::syntax::scan_header::ScanHeader;
 use crate::syntax::stream::{Stop, Stream};
 use crate::tables::huffman::{Class, Spec};
 use crate::tables::quantisation::QuantTable;
@@ -53,7 +54,7 @@ impl Decoder {
         match stop {
             Stop::Scan(_) => Ok(frame.layout),
             // Without a scan there are no bytes that the size could be held against.
-            Stop::End => Err(not_scanned(data.len())),
+            Stop::End => Err(Error::corrupt(data.len(), "a component has no scan")),
         }
     }
 
@@ -75,7 +76,8 @@ impl Decoder {
             let end = prefix
                 .plan
                 .decode(data, prefix.length(), planes, &mut workspace.segments[0])?;
-            if data[end..].starts_with(&[0xFF, EOI]) {
+            let behind = &data[end..];
+            if behind.starts_with(&[0xFF, EOI]) || behind.is_empty() {
                 return Ok(prefix.decoded);
             }
         }
@@ -96,6 +98,10 @@ impl Decoder {
         while let Stop::Scan(scan) = stream.next_stop()? {
             let frame = stream.require_frame(scan.start)?;
             require(&frame.layout)?;
+            if frame.is_progressive {
+                let segment = &mut workspace.segments[0];
+                return decode_frame(data, &mut stream, (&frame, scan), planes, segment);
+            }
             let plan = self.plan(&stream, &scan, &frame, &mut quant)?;
             let end = plan.decode(data, scan.start, planes, &mut workspace.segments[0])?;
             stream.resume_at(end);
@@ -103,11 +109,7 @@ impl Decoder {
             tables_id = stream.tables_id;
             first.get_or_insert((scan.start, plan));
         }
-        let layout = stream.require_frame(data.len())?.layout;
-        let components = layout.components().len();
-        if quant[..components].contains(&None) {
-            return Err(not_scanned(data.len()));
-        }
+        let components = stream.require_whole(data.len())?.components().len();
         let decoded = Decoded::new(quant, components, tables_id);
         workspace.prefix = first
             .filter(|(start, plan)| plan.components.len() == components && *start <= Prefix::MOST_BYTES)
@@ -132,9 +134,6 @@ impl Decoder {
         };
         let mut components = Vec::with_capacity(3);
         for selected in scan.components() {
-            if quant[selected.index].is_some() {
-                return Err(scanned_twice(scan.start));
-            }
             let (tables, steps) = destinations.of_component(frame, selected, scan.start)?;
             quant[selected.index] = Some(steps);
             components.push(ScanComponent::new(selected.index, &frame.layout, tables, &steps));

@@ -49,7 +49,7 @@ pub struct Destinations {
 }
 
 impl Destinations {
-    /// The tables that the stream defines and this scan uses.
+    /// The tables that this scan uses, the stream's own or those of annex K that it may leave out.
     pub fn of_scan(
         stream: &Stream<'_>,
         scan: &ScanHeader,
@@ -61,8 +61,8 @@ impl Destinations {
         };
         for component in scan.components() {
             let (dc, ac) = (component.dc_destination, component.ac_destination);
-            destinations.dc[dc] = stream.tables.dc[dc].as_ref().map(|spec| derive(spec, Class::Dc));
-            destinations.ac[ac] = stream.tables.ac[ac].as_ref().map(|spec| derive(spec, Class::Ac));
+            destinations.dc[dc] = stream.huffman(Class::Dc, dc).map(|spec| derive(spec, Class::Dc));
+            destinations.ac[ac] = stream.huffman(Class::Ac, ac).map(|spec| derive(spec, Class::Ac));
         }
         destinations
     }

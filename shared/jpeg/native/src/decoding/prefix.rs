@@ -5,7 +5,7 @@ use crate::decoding::paired::slot::{slots, Slot};
 use crate::decoding::scan_plan::ScanPlan;
 use crate::geometry::block::BLOCK_AREA;
 use crate::syntax::limits::Limits;
-use crate::syntax::scan_header::require_bytes;
+use crate::syntax::scan_header::{require_bytes, SEQUENTIAL_BLOCK_BITS};
 use crate::tables::quantisation::QuantTable;
 use crate::tables_id::TablesId;
 
@@ -40,7 +40,13 @@ impl Prefix {
     pub fn is_of(&self, data: &[u8], limits: &Limits) -> bool {
         data.starts_with(&self.bytes)
             && data.len() as u64 <= limits.bytes
-            && require_bytes(&self.plan.layout, self.bytes.len(), data.len()).is_ok()
+            && require_bytes(
+                &self.plan.layout,
+                SEQUENTIAL_BLOCK_BITS,
+                self.bytes.len(),
+                data.len(),
+            )
+            .is_ok()
     }
 
     /// The scan to decode frames two at a time by; `None` where it is not of the kind that allows it.

@@ -2,14 +2,15 @@
 
 use crate::decoding::canvas::Canvas;
 use crate::decoding::coefficient::{Coefficient, Plane};
+use crate::decoding::fault::Fault;
 use crate::decoding::scan_plan::ScanPlan;
-use crate::decoding::sequential::{decode_block, Fault};
+use crate::decoding::segments::{each_segment, require_end, within};
+use crate::decoding::sequential::decode_block;
 use crate::entropy::segment::{BitReader, Segment};
-use crate::error::{Error, Result};
-use crate::syntax::markers::RST0;
+use crate::error::Result;
 
 impl ScanPlan {
-    /// Decode the scan whose data begin at `start`, and return the offset of the marker behind it.
+    /// Decode the scan whose data begin at `start`, and return the offset of what stands behind it.
     ///
     /// The planes must hold zeros: only levels that are coded are written.
     pub fn decode<T: Coefficient>(
@@ -21,25 +22,14 @@ impl ScanPlan {
     ) -> Result<usize> {
         let (mcu_rows, mcu_columns) = self.mcu_grid();
         let mcus = mcu_rows * mcu_columns;
-        let interval = if self.restart_interval == 0 {
-            mcus
-        } else {
-            self.restart_interval
-        };
         let mut canvas = Canvas::new(self, planes, data.len() - start);
-        let mut start = start;
-        let mut first = 0;
-        for restart in (0..8).cycle() {
-            segment.load(data, start);
-            let last = mcus.min(first + interval);
-            self.decode_segment(data, segment, first..last, mcu_columns, &mut canvas)?;
-            if last == mcus {
-                break;
-            }
-            start = pass_restart(data, segment.end(), restart)?;
-            first = last;
-        }
-        Ok(segment.end())
+        each_segment(
+            data,
+            start,
+            (mcus, self.restart_interval),
+            segment,
+            |segment, mcus| self.decode_segment(data, segment, mcus, mcu_columns, &mut canvas),
+        )
     }
 
     /// Decode the MCUs of one entropy-coded segment.
@@ -56,21 +46,14 @@ impl ScanPlan {
         let (mut row, mut column) = (mcus.start / mcu_columns, mcus.start % mcu_columns);
         for _ in mcus {
             let decoded = self.decode_mcu(&mut reader, canvas, &mut predictors, (row, column));
-            if reader.bits_left() < 0 {
-                return Err(Error::scan(segment.end(), Fault::End.to_string()));
-            }
-            decoded.map_err(|fault| Error::scan(segment.offset(data, &reader), fault.to_string()))?;
+            within(decoded, data, segment, &reader)?;
             column += 1;
             if column == mcu_columns {
                 canvas.end_row(self, row);
                 (row, column) = (row + 1, 0);
             }
         }
-        if reader.bits_left() >= 8 {
-            let at = segment.offset(data, &reader);
-            return Err(Error::scan(at, "bytes are left over after the last block"));
-        }
-        Ok(())
+        require_end(segment, data, &reader)
     }
 
     #[inline]
@@ -99,18 +82,5 @@ impl ScanPlan {
             }
         }
         Ok(())
-    }
-}
-
-/// Check that the restart marker at `position` is number `expected`; the offset of the first byte behind it.
-fn pass_restart(data: &[u8], position: usize, expected: u8) -> Result<usize> {
-    let rest = data.get(position..).unwrap_or_default();
-    let fill = rest.iter().take_while(|&&byte| byte == 0xFF).count();
-    match rest.get(fill) {
-        Some(&code) if code == RST0 + expected => Ok(position + fill + 1),
-        _ => Err(Error::scan(
-            position,
-            format!("restart marker {expected} is missing"),
-        )),
     }
 }

@@ -3,13 +3,14 @@
 // What is not inlined forces a reader's state out of the registers.
 #![allow(clippy::inline_always)]
 
+use crate::decoding::fault::Fault;
 use crate::decoding::scan_component::ScanComponent;
 use crate::entropy::decode_table::Entry;
 use crate::entropy::segment::BitReader;
 use crate::geometry::block::BLOCK_AREA;
 
 /// The DC levels of 8-bit pictures are far inside this bound; only a harmful stream goes beyond it.
-const MAX_DC_LEVEL: i32 = 2047;
+pub const MAX_DC_LEVEL: i32 = 2047;
 /// A refill is enough for this many codes that the first look-up holds whole: each has 10 bits with its value.
 pub const CODES_A_REFILL: usize = 5;
 
@@ -111,26 +112,6 @@ impl ScanComponent {
             Err(Fault::NoCode)
         } else {
             Err(Fault::Run)
-        }
-    }
-}
-
-/// What can be wrong inside an entropy-coded segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    End,
-    NoCode,
-    Run,
-    DcLevel(i32),
-}
-
-impl std::fmt::Display for Fault {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::End => out.write_str("the scan ends inside a block"),
-            Self::NoCode => out.write_str("a code that is not in its Huffman table"),
-            Self::Run => out.write_str("a run goes past the end of its block"),
-            Self::DcLevel(level) => write!(out, "a DC level of {level}"),
         }
     }
 }

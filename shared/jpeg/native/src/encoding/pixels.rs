@@ -73,7 +73,7 @@ impl Strips {
             BLOCK_SIDE
         };
         let chroma = || Strip::new(chroma_rows, width);
-        let full_chroma = || Strip::new(if h > 1 { v } else { 0 }, chroma().stride * h);
+        let full_chroma = || Strip::new(if h * v > 1 { v } else { 0 }, chroma().stride * h);
         Self {
             luma: Strip::new(BLOCK_SIDE * v, width * h),
             chroma: [chroma(), chroma()],
@@ -139,7 +139,7 @@ impl<'a> PixelSource<'a> {
             (1, _) => luma[..width].copy_from_slice(source),
             (_, Sampling::Grey) => (kernels.convert_row_to_luma)(source, &mut luma[..width]),
             _ => {
-                let (planes, line) = if h > 1 {
+                let (planes, line) = if h * v > 1 {
                     (&mut self.strips.full_chroma, line)
                 } else {
                     (&mut self.strips.chroma, row)
@@ -161,9 +161,10 @@ impl<'a> PixelSource<'a> {
         for (full, chroma) in self.strips.full_chroma.iter().zip(&mut self.strips.chroma) {
             match (lines, h, v) {
                 (0, _, _) => chroma.repeat_row_above(row),
-                (_, 1, _) => (),
-                (_, _, 1) => (kernels.halve_width)(full.row(0), chroma.row_mut(row)),
-                _ => (kernels.halve_both)(full.row(0), full.row(lines - 1), chroma.row_mut(row)),
+                (_, 1, 1) => (),
+                (_, 2, 1) => (kernels.halve_width)(full.row(0), chroma.row_mut(row)),
+                (_, 2, 2) => (kernels.halve_both)(full.row(0), full.row(lines - 1), chroma.row_mut(row)),
+                _ => take_means(&[full.row(0), full.row(lines - 1)][..v], h, chroma.row_mut(row)),
             }
         }
     }
@@ -198,6 +199,16 @@ fn scatter(blocks: &[Levels], planes: &mut [i16], area: usize) {
         for (index, level) in levels.nonzero_natural() {
             planes[index * area + column] = level;
         }
+    }
+}
+
+/// Fill `out` with the means of `h` neighbouring values of each row, halves rounded up (as libjpeg does).
+fn take_means(rows: &[&[u8]], h: usize, out: &mut [u8]) {
+    let count = rows.len() * h;
+    for (column, out) in out.iter_mut().enumerate() {
+        let values = rows.iter().flat_map(|row| &row[column * h..(column + 1) * h]);
+        let sum: usize = values.map(|&value| usize::from(value)).sum();
+        *out = ((sum + count / 2) / count) as u8;
     }
 }
 

@@ -49,11 +49,17 @@ impl Segment {
         self.end
     }
 
+    /// The segment's bytes, without stuffing, that `reader` has begun to consume, and those that it has not.
+    pub fn used_and_left(&self, reader: &BitReader<'_>) -> (&[u8], &[u8]) {
+        let bytes = &self.bytes[..self.bytes.len() - PADDING];
+        let left = (reader.bits_left().max(0) / 8) as usize;
+        bytes.split_at(bytes.len() - left)
+    }
+
     /// Offset in `data` of the first byte that `reader` has not begun to consume.
     pub fn offset(&self, data: &[u8], reader: &BitReader<'_>) -> usize {
-        let left = (reader.bits_left().max(0) / 8) as usize;
         let mut at = self.start;
-        for _ in left..self.bytes.len() - PADDING {
+        for _ in self.used_and_left(reader).0 {
             at += if data[at] == 0xFF { 2 } else { 1 };
         }
         at

@@ -1,10 +1,11 @@
 //! Table sets across the border.
 
 use crate::error::{Error, Result};
-use crate::ffi::buffers::{bytes, hand_over, Output};
+use crate::ffi::buffers::{bytes, bytes_mut, hand_over, Output};
 use crate::ffi::failure::{guard, Failure};
 use crate::geometry::sampling::Sampling;
 use crate::syntax::tables_stream::{read_tables, write_tables};
+use crate::tables::annex_k;
 use crate::tables::huffman::Spec;
 use crate::tables::quantisation::QuantTable;
 use crate::tables::table_set::{huffman_tables, TableSet};
@@ -47,6 +48,21 @@ pub fn sampling_of(code: u8) -> Result<Sampling> {
 pub fn write_table(spec: &Spec, table: &mut HuffmanTable) {
     table.counts = spec.counts;
     table.symbols = spec.symbols;
+}
+
+/// The Huffman tables of T.81 annex K: DC and AC of luminance, DC and AC of chrominance.
+#[no_mangle]
+pub unsafe extern "C" fn dctwire_annex_k(tables: *mut HuffmanTable, failure: *mut Failure) -> i32 {
+    // SAFETY: module contract; `tables` has room for four.
+    unsafe {
+        guard(failure, || {
+            let tables = bytes_mut(tables, annex_k::HUFFMAN.len());
+            for (spec, table) in annex_k::HUFFMAN.iter().zip(tables) {
+                write_table(spec, table);
+            }
+            Ok(())
+        })
+    }
 }
 
 /// Check a table set.

@@ -9,6 +9,8 @@ pub enum Sampling {
     Yuv444 = 1,
     Yuv422 = 2,
     Yuv420 = 3,
+    Yuv440 = 4,
+    Yuv411 = 5,
 }
 
 impl fmt::Display for Sampling {
@@ -18,15 +20,24 @@ impl fmt::Display for Sampling {
             Self::Yuv444 => "4:4:4",
             Self::Yuv422 => "4:2:2",
             Self::Yuv420 => "4:2:0",
+            Self::Yuv440 => "4:4:0",
+            Self::Yuv411 => "4:1:1",
         })
     }
 }
 
 impl Sampling {
+    pub const ALL: [Self; 6] = [
+        Self::Grey,
+        Self::Yuv444,
+        Self::Yuv422,
+        Self::Yuv420,
+        Self::Yuv440,
+        Self::Yuv411,
+    ];
+
     pub fn from_code(code: u8) -> Option<Self> {
-        [Self::Grey, Self::Yuv444, Self::Yuv422, Self::Yuv420]
-            .into_iter()
-            .find(|sampling| *sampling as u8 == code)
+        Self::ALL.into_iter().find(|sampling| *sampling as u8 == code)
     }
 
     pub fn components(self) -> usize {
@@ -43,6 +54,8 @@ impl Sampling {
             Self::Grey | Self::Yuv444 => (1, 1),
             Self::Yuv422 => (2, 1),
             Self::Yuv420 => (2, 2),
+            Self::Yuv440 => (1, 2),
+            Self::Yuv411 => (4, 1),
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::geometry::layout::Layout;
 use crate::geometry::sampling::Sampling;
 use crate::syntax::limits::Limits;
+use crate::syntax::markers::SOF2;
 use crate::syntax::unsupported::unsupported;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,6 +19,8 @@ pub struct Component {
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
     pub layout: Layout,
+    /// Its scans bring its coefficients bit by bit (T.81 annex G).
+    pub is_progressive: bool,
     components: [Component; 3],
 }
 
@@ -46,7 +49,11 @@ impl Frame {
             factors[0] = (1, 1);
         }
         let layout = Layout::new(height, width, sampling, factors);
-        Ok(Self { layout, components })
+        Ok(Self {
+            layout,
+            is_progressive: marker == SOF2,
+            components,
+        })
     }
 
     pub fn components(&self) -> &[Component] {
@@ -105,8 +112,9 @@ fn sampling_of(factors: &[(usize, usize)], at: usize) -> Result<Sampling> {
     {
         return Err(Error::corrupt(at, "more than 10 blocks an MCU"));
     }
-    [Sampling::Yuv444, Sampling::Yuv422, Sampling::Yuv420]
+    Sampling::ALL
         .into_iter()
+        .filter(|&sampling| sampling != Sampling::Grey)
         .find(|sampling| {
             let (horizontal, vertical) = sampling.luma_factors();
             luma == (chroma.0 * horizontal, chroma.1 * vertical)

@@ -20,7 +20,7 @@ impl Default for Limits {
             bytes: 8 << 20,
             pixels: 16 << 20,
             side: 65500,
-            scans: 3,
+            scans: 64,
             markers: 1000,
             restarts: 1 << 16,
         }

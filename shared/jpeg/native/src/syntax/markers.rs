@@ -1,7 +1,7 @@
 //! Marker codes (T.81 table B.1), and how marker segments are written.
 
 pub const SOF0: u8 = 0xC0;
-pub const SOF1: u8 = 0xC1;
+pub const SOF2: u8 = 0xC2;
 pub const DHT: u8 = 0xC4;
 pub const RST0: u8 = 0xD0;
 pub const SOI: u8 = 0xD8;

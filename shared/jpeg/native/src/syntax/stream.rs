@@ -4,10 +4,13 @@ use crate::error::{Error, Result};
 use crate::syntax::colours::Colours;
 use crate::syntax::frame_header::Frame;
 use crate::syntax::limits::Limits;
-use crate::syntax::markers::{APP0, APP10, APP14, COM, DHT, DNL, DQT, DRI, EOI, RST0, SOF0, SOF1, SOI, SOS};
-use crate::syntax::scan_header::{require_bytes, ScanHeader};
+use crate::syntax::markers::{APP0, APP10, APP14, COM, DHT, DNL, DQT, DRI, EOI, RST0, SOF0, SOF2, SOI, SOS};
+use crate::syntax::progression::Progression;
+use crate::syntax::scan_header::{require_bytes, ScanHeader, PROGRESSIVE_BLOCK_BITS, SEQUENTIAL_BLOCK_BITS};
 use crate::syntax::table_segments::DefinedTables;
 use crate::syntax::unsupported::{refused_process, unsupported};
+use crate::tables::annex_k;
+use crate::tables::huffman::{Class, Spec};
 use crate::tables_id::{TablesId, APP10_TAG};
 
 /// Where the walk stops.
@@ -30,12 +33,14 @@ pub struct Stream<'a> {
     pub tables_id: Option<TablesId>,
     pub sampling_claim: Option<u8>,
     colours: Colours,
+    progression: Progression,
 }
 
 impl<'a> Stream<'a> {
     pub fn new(data: &'a [u8], limits: Limits) -> Result<Self> {
         Limits::require("max_bytes", limits.bytes, data.len() as u64)?;
-        if data.get(..3) != Some(&[0xFF, SOI, 0xFF]) {
+        let after_zeros = data.iter().skip(2).find(|&&byte| byte != 0);
+        if !data.starts_with(&[0xFF, SOI]) || after_zeros != Some(&0xFF) {
             return Err(Error::not_a_jpeg(
                 "it does not begin with FF D8 FF (start of image)",
             ));
@@ -52,6 +57,7 @@ impl<'a> Stream<'a> {
             tables_id: None,
             sampling_claim: None,
             colours: Colours::default(),
+            progression: Progression::NONE,
         })
     }
 
@@ -61,13 +67,21 @@ impl<'a> Stream<'a> {
             .ok_or_else(|| Error::corrupt(at, "there is no frame (SOF)"))
     }
 
+    /// Refuse a stream, read to its end at offset `at`, whose scans have not brought every coefficient of its frame.
+    pub fn require_whole(&self, at: usize) -> Result<Frame> {
+        let frame = self.require_frame(at)?;
+        self.progression.require_whole(frame.components().len(), at)?;
+        Ok(frame)
+    }
+
     /// Go on at the marker behind a scan, whose offset the caller has found.
     pub fn resume_at(&mut self, position: usize) {
         self.position = position;
     }
 
-    /// The offset of the marker that ends the scan whose data begin at `start`; restart markers do not end it.
-    pub fn scan_end(&self, start: usize) -> Result<usize> {
+    /// The offset of the marker that ends the scan whose data begin at `start`, or where the data end; restart markers
+    /// do not end it.
+    pub fn scan_end(&self, start: usize) -> usize {
         let data = self.data;
         let mut position = start;
         while let Some(skip) = data[position..].iter().position(|&byte| byte == 0xFF) {
@@ -77,11 +91,29 @@ impl<'a> Stream<'a> {
             match next {
                 Some((at, 0)) if at == position + 1 => position = at + 1,
                 Some((at, marker)) if marker & 0xF8 == RST0 => position = at + 1,
-                Some(_) => return Ok(position),
-                None => break,
+                Some(_) | None => return position,
             }
         }
-        Err(Error::scan(data.len(), "the data end inside a scan"))
+        data.len()
+    }
+
+    /// A Huffman table as the stream defines it or, where it may leave it out, that of annex K.
+    ///
+    /// Many cameras leave them out, as motion JPEG does. A stream that brings no steps of its own or names its tables
+    /// may not, because its codes are others; nor may a progressive one, which annex K has no codes for.
+    pub fn huffman(&self, class: Class, destination: usize) -> Option<&Spec> {
+        let own = match class {
+            Class::Dc => &self.tables.dc,
+            Class::Ac => &self.tables.ac,
+        };
+        let is_sequential = self.frame.map_or(false, |frame| !frame.is_progressive);
+        let has_steps = self.tables.quant.iter().any(Option::is_some);
+        let annex_k = if is_sequential && has_steps && self.tables_id.is_none() {
+            annex_k::huffman(class, destination)
+        } else {
+            None
+        };
+        own[destination].as_ref().or(annex_k)
     }
 
     /// Read segments up to the next scan or the end of the image (EOI).
@@ -108,13 +140,16 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The code of the next marker; fill bytes before it are skipped (T.81 B.1.1.2).
+    /// The code of the next marker; fill bytes before it are skipped (T.81 B.1.1.2), and zeros, which some cameras
+    /// write between segments. Where the data end behind a scan, EOI is taken to stand there.
     fn marker(&mut self) -> Result<u8> {
-        let at = self.position;
+        let rest = self.data.get(self.position..).unwrap_or_default();
+        let at = self.position + rest.iter().take_while(|&&byte| byte == 0).count();
         let rest = self.data.get(at..).unwrap_or_default();
         let fill = rest.iter().take_while(|&&byte| byte == 0xFF).count();
         let code = rest.get(fill).copied();
         match code {
+            None if self.scans > 0 => Ok(EOI),
             None => Err(Error::corrupt(
                 self.data.len(),
                 "the data end before the end of image (EOI)",
@@ -148,8 +183,8 @@ impl<'a> Stream<'a> {
 
     fn segment(&mut self, marker: u8, body: &[u8], at: usize) -> Result<()> {
         match marker {
-            SOF0 | SOF1 if self.frame.is_some() => Err(Error::corrupt(at, "a second frame header (SOF)")),
-            SOF0 | SOF1 => {
+            SOF0..=SOF2 if self.frame.is_some() => Err(Error::corrupt(at, "a second frame header (SOF)")),
+            SOF0..=SOF2 => {
                 self.frame = Some(Frame::parse(marker, body, at, &self.limits)?);
                 Ok(())
             }
@@ -206,8 +241,14 @@ impl<'a> Stream<'a> {
         self.colours.require_ycbcr(&frame)?;
         let scan = ScanHeader::parse(body, &frame, start)?;
         if self.scans == 1 {
-            require_bytes(&frame.layout, start, self.data.len())?;
+            let block_bits = if frame.is_progressive {
+                PROGRESSIVE_BLOCK_BITS
+            } else {
+                SEQUENTIAL_BLOCK_BITS
+            };
+            require_bytes(&frame.layout, block_bits, start, self.data.len())?;
         }
+        self.progression.add(&scan)?;
         // Held to their limit before any restart marker is looked for.
         let restarts = scan.restarts(&frame.layout, self.restart_interval);
         Limits::require("max_restarts", self.limits.restarts, restarts as u64)?;

@@ -47,13 +47,8 @@ fn decode_with(decoder: &Decoder, stream: &[u8], workspace: &mut Workspace) -> R
 }
 
 #[test]
-fn levels_come_back_in_every_sampling_and_every_cut_is_refused() {
-    for sampling in [
-        Sampling::Grey,
-        Sampling::Yuv444,
-        Sampling::Yuv422,
-        Sampling::Yuv420,
-    ] {
+fn levels_come_back_in_every_sampling_and_every_cut_but_of_eoi_is_refused() {
+    for sampling in Sampling::ALL {
         let set = some_tables(sampling, &[3, 5, 7][..sampling.components()]);
         let layout = Layout::of_image(20, 33, sampling).unwrap();
         let levels = levels(&layout);
@@ -63,7 +58,7 @@ fn levels_come_back_in_every_sampling_and_every_cut_is_refused() {
         for kind in [StreamKind::Interchange, StreamKind::Abbreviated] {
             let stream = encoder.encode_levels(layout, &planes, kind).unwrap();
             assert_eq!(decode(&decoder, &stream).as_ref(), Ok(&levels));
-            for length in (0..stream.len()).step_by(7) {
+            for length in (0..stream.len() - 2).step_by(7) {
                 assert!(decode(&decoder, &stream[..length]).is_err());
             }
         }

@@ -3,5 +3,6 @@
 pub mod colour;
 pub mod dct;
 pub mod levels;
+pub mod lines;
 pub mod quantiser;
 pub mod resample;

@@ -1,0 +1,100 @@
+"""Leniency takes no damaged scan for a whole one: every block decodes from its own bits, or the frame is refused."""
+
+from random import Random
+
+import numpy as np
+import pytest
+
+from shared.jpeg import CorruptJpegError, CorruptScanError, Decoder, inspect
+from tests.field import oddities
+from tests.field.plain import EVERY, RESTARTED
+from tests.field.readings import is_refused, refuses
+from tests.shared.jpeg import pictures, streams
+
+SMALL = {name: jpeg for name, jpeg in EVERY.items() if len(jpeg) < 3000}
+every_small_file = pytest.mark.parametrize("plain", SMALL.values(), ids=SMALL.keys())
+
+
+def scan_start(jpeg: bytes) -> int:
+    """The offset of the first entropy-coded byte."""
+    return streams.segments(jpeg)[-1][2]
+
+
+@every_small_file
+@pytest.mark.parametrize("end", [b"", b"\xff", b"\xff\xd9"])
+def test_every_truncation_of_the_scan_is_refused_whatever_marker_is_put_behind_it(plain: bytes, end: bytes) -> None:
+    for length in range(scan_start(plain), len(plain) - 2, 1 + len(plain) // 700):
+        assert is_refused(plain[:length] + end), length
+
+
+@every_small_file
+@pytest.mark.parametrize("end", [b"", b"\xff\xd9"])
+def test_no_zeros_behind_a_truncation_are_taken_for_padding(plain: bytes, end: bytes) -> None:
+    for length in range(scan_start(plain) + 1, len(plain) - 2, 1 + len(plain) // 50):
+        assert_no_padding(plain[:length], end)
+
+
+@pytest.mark.parametrize("plain", RESTARTED.values(), ids=RESTARTED.keys())
+def test_no_zeros_behind_an_interval_cut_short_are_taken_for_padding(plain: bytes) -> None:
+    marker = plain.index(b"\xff\xd1", scan_start(plain))
+    for length in range(plain.index(b"\xff\xd0", scan_start(plain)) + 2, marker):
+        assert_no_padding(plain[:length], plain[marker:])
+
+
+def assert_no_padding(before: bytes, behind: bytes) -> None:
+    """Assert that all numbers of zeros between these bytes are refused, but for one at most.
+
+    That one is a stream that an encoder could have written: its blocks use the zeros up, to the last byte.
+    """
+    taken = [count for count in range(64) if not refuses(Decoder().decode, before + bytes(count) + behind)]
+    assert len(taken) <= 1
+
+
+def test_zeros_are_no_padding_where_the_last_block_may_have_come_from_them() -> None:
+    # A picture of the middle grey in 4:2:0: the codes of the last chroma blocks, 00 00 00 00, fill a byte.
+    middle = pictures.pillow_jpeg(np.full((16, 32, 3), 128, np.uint8), quality=75, subsampling=2)
+    assert middle[-3:] == b"\0\xff\xd9"
+    assert not refuses(Decoder().decode, middle)
+    with pytest.raises(CorruptScanError, match="zero bytes are left over, and the last block may"):
+        Decoder().decode(oddities.zeros_before_markers(middle, 1))
+
+
+@pytest.mark.parametrize("plain", RESTARTED.values(), ids=RESTARTED.keys())
+def test_a_lost_interval_is_refused(plain: bytes) -> None:
+    first = plain.index(b"\xff\xd0", scan_start(plain))
+    second = plain.index(b"\xff\xd1", scan_start(plain))
+    for damaged in (plain[:first] + plain[second:], plain[:second] + plain[-2:], plain[: second + 2], plain[:second]):
+        assert is_refused(damaged)
+
+
+def test_a_restart_marker_and_zeros_are_refused_where_nothing_announced_them() -> None:
+    plain = EVERY["4:2:0"]
+    assert is_refused(plain[:-2] + b"\xff\xd0" + plain[-2:])
+    assert is_refused(plain[:-2] + b"\0\1" + plain[-2:])
+    start = scan_start(plain)
+    assert is_refused(plain[:start] + b"\0" + plain[start:])
+
+
+def test_errors_say_what_is_true_of_a_cut_frame() -> None:
+    plain = EVERY["4:2:0"]
+    with pytest.raises(CorruptScanError, match="the scan ends inside a block"):
+        Decoder().decode(plain[:-3])
+    with pytest.raises(CorruptJpegError, match="a component has no scan"):
+        Decoder().decode(EVERY["a scan a component"][: EVERY["a scan a component"].rindex(b"\xff\xda")])
+    for read in (Decoder().decode, inspect):
+        with pytest.raises(CorruptJpegError, match=r"the data end before the end of image \(EOI\)"):
+            read(plain[: streams.segments(plain)[-1][1]])
+        with pytest.raises(CorruptJpegError, match="the data end inside a marker segment"):
+            read(plain[: scan_start(plain) - 1])
+    with pytest.raises(CorruptScanError, match="restart marker 1 is missing"):
+        Decoder().decode(RESTARTED["each MCU"][: RESTARTED["each MCU"].index(b"\xff\xd1", 600)])
+
+
+@every_small_file
+def test_a_changed_byte_never_gives_more_than_a_frame_of_the_same_size_or_an_error(plain: bytes) -> None:
+    rng = Random(1)
+    for _ in range(60):
+        at = rng.randrange(scan_start(plain), len(plain) - 2)
+        damaged = plain[:at] + bytes([rng.randrange(256)]) + plain[at + 1 :]
+        if not is_refused(damaged):
+            assert inspect(damaged).height == inspect(plain).height
