@@ -281,6 +281,16 @@ def test_entropy_coded_data_that_break_the_rules_are_refused(
         Decoder().decode(grey_stream(*scans))
 
 
+def test_blocks_that_have_ended_take_their_corrections_from_bits_of_their_own() -> None:
+    # Seven levels in the first block and one in the second. Run and seven bits fill two bytes; one bit is missing.
+    one = f"{0x01:08b}1"
+    first = ((1, 63, 1), one * 7 + EOB + one + EOB)
+    found = Decoder().decode(grey_stream(DC_ZEROS, first, ((1, 63, 0x10), RUN_OF_TWO + "0" * 7 + "1"))).planes[0]
+    assert [abs(found[:, 0, block]).sum() for block in (0, 1)] == [14, 3]
+    with pytest.raises(CorruptScanError, match="ends inside a block"):
+        Decoder().decode(grey_stream(DC_ZEROS, first, ((1, 63, 0x10), RUN_OF_TWO + "0" * 7)))
+
+
 def test_more_blocks_than_a_run_counts_and_eight_a_byte_are_decoded() -> None:
     # A DC table whose only code is 0; the largest run has 32767 blocks.
     blocks = 40_000

@@ -99,16 +99,16 @@ impl<'a> Stream<'a> {
 
     /// A Huffman table as the stream defines it or, where it may leave it out, that of annex K.
     ///
-    /// Many cameras leave them out, as motion JPEG does. A stream that brings no steps of its own or names its tables
-    /// may not, because its codes are others; nor may a progressive one, which annex K has no codes for.
+    /// Many cameras leave them out, as motion JPEG does. A stream that names its tables may not, because its codes are
+    /// others; nor may a progressive one, which annex K has no codes for. One without any table is abbreviated and
+    /// never asks.
     pub fn huffman(&self, class: Class, destination: usize) -> Option<&Spec> {
         let own = match class {
             Class::Dc => &self.tables.dc,
             Class::Ac => &self.tables.ac,
         };
         let is_sequential = self.frame.map_or(false, |frame| !frame.is_progressive);
-        let has_steps = self.tables.quant.iter().any(Option::is_some);
-        let annex_k = if is_sequential && has_steps && self.tables_id.is_none() {
+        let annex_k = if is_sequential && self.tables_id.is_none() {
             annex_k::huffman(class, destination)
         } else {
             None
