@@ -35,13 +35,13 @@ def write(name: str, n: int, figures: Mapping[str, float], setting: str = "") ->
 
 
 def machine() -> str:
-    """Processor, cores this process may use, operating system."""
+    """Processor, cores of the machine (a benchmark may pin itself to some of them), operating system."""
     model = platform.processor() or platform.machine()
     if (cpuinfo := Path("/proc/cpuinfo")).exists():
         names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         model = names[0] if names else model
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{model}, {cores} cores, {platform.system()} {platform.machine()}"
+    cores = os.cpu_count() or 1
+    return f"{model}, {cores} {'core' if cores == 1 else 'cores'}, {platform.system()} {platform.machine()}"
 
 
 def _commit() -> str:
