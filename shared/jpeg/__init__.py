@@ -14,7 +14,9 @@ from shared.jpeg.errors import (
     UnknownTablesError,
     UnsupportedJpegError,
 )
+from shared.jpeg.fit import Box, Fit, FitMode
 from shared.jpeg.frames import EOI, Coefficients, FrameInfo, Limits, Stream, inspect
+from shared.jpeg.orientation import exif_orientation
 from shared.jpeg.quantisation import Quantisation, RateDistortion
 from shared.jpeg.statistics import SymbolCounts
 from shared.jpeg.tables import HuffmanTable, Sampling, TableSet
@@ -24,6 +26,7 @@ __all__ = [
     "EOI",
     "ZIGZAG",
     "BoundDecoder",
+    "Box",
     "Coefficients",
     "Colours",
     "ContainedFaultError",
@@ -31,6 +34,8 @@ __all__ = [
     "CorruptScanError",
     "Decoder",
     "Encoder",
+    "Fit",
+    "FitMode",
     "FrameInfo",
     "HuffmanTable",
     "InvalidTablesError",
@@ -48,5 +53,6 @@ __all__ = [
     "Transcoder",
     "UnknownTablesError",
     "UnsupportedJpegError",
+    "exif_orientation",
     "inspect",
 ]

@@ -62,3 +62,4 @@ class Info:
     tables_id: str | None
     quant: tuple[bytes, ...] | None
     scan_bytes: int
+    orientation: int

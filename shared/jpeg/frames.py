@@ -109,6 +109,8 @@ class FrameInfo:
         quant: 64 steps for each component as DQT defines them; None in an abbreviated frame.
         quant_id: computed from `quant`; None in an abbreviated frame.
         scan_bytes: entropy-coded bytes, restart markers included.
+        orientation: how the picture must be turned to stand upright, 1 to 8, as `exif_orientation` tells it of the
+            first Exif segment; 1, as it is, where there is none before the first scan.
     """
 
     height: int
@@ -119,6 +121,7 @@ class FrameInfo:
     quant: tuple[bytes, ...] | None
     quant_id: str | None
     scan_bytes: int
+    orientation: int
 
 
 def inspect(frame: bytes, limits: Limits = Limits()) -> FrameInfo:
@@ -138,6 +141,7 @@ def inspect(frame: bytes, limits: Limits = Limits()) -> FrameInfo:
         quant=info.quant,
         quant_id=None if info.quant is None else quant_id_of(sampling, info.quant),
         scan_bytes=info.scan_bytes,
+        orientation=info.orientation,
     )
 
 

@@ -83,7 +83,16 @@ def inspect(data: bytes, limits: Sequence[int]) -> Info:
         tables_id=_copy(info.tables_id).hex() if info.has_tables_id else None,
         quant=_quant(info) if info.has_quant else None,
         scan_bytes=info.scan_bytes,
+        orientation=info.orientation,
     )
+
+
+def exif_orientation(block: bytes) -> int:
+    """The orientation, 1 to 8, that an Exif block tells."""
+    failure, orientation, data = ffi.new("Failure *"), ffi.new("uint8_t *"), _unchanging(block)
+    _require(lib.dctwire_exif_orientation(data, len(data), orientation, failure), failure)
+    found: int = orientation[0]
+    return found
 
 
 def instruction_sets() -> int:

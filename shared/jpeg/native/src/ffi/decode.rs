@@ -10,6 +10,7 @@ use crate::geometry::block::BLOCK_AREA;
 use crate::geometry::layout::Layout;
 use crate::syntax::inspect::inspect;
 use crate::syntax::limits::Limits;
+use crate::syntax::orientation::exif_orientation;
 use crate::tables::quantisation::QuantTable;
 
 #[repr(C)]
@@ -30,6 +31,7 @@ pub struct Info {
     pub is_abbreviated: u8,
     pub has_tables_id: u8,
     pub has_quant: u8,
+    pub orientation: u8,
     pub tables_id: [u8; 8],
     pub quant: [[u8; 64]; 3],
     pub block_rows: [u32; 3],
@@ -59,6 +61,24 @@ pub unsafe extern "C" fn dctwire_inspect(
             info.has_tables_id = u8::from(found.tables_id.is_some());
             info.tables_id = found.tables_id.unwrap_or_default();
             info.scan_bytes = found.scan_bytes as u64;
+            info.orientation = found.orientation;
+            Ok(())
+        })
+    }
+}
+
+/// The orientation, 1 to 8, that an Exif block tells.
+#[no_mangle]
+pub unsafe extern "C" fn dctwire_exif_orientation(
+    block: *const u8,
+    length: usize,
+    orientation: *mut u8,
+    failure: *mut Failure,
+) -> i32 {
+    // SAFETY: module contract; `orientation` has room for one.
+    unsafe {
+        guard(failure, || {
+            *orientation = exif_orientation(bytes(block, length));
             Ok(())
         })
     }

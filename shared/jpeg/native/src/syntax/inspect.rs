@@ -18,6 +18,7 @@ pub struct FrameInfo {
     pub tables_id: Option<TablesId>,
     pub quant: Option<Vec<QuantTable>>,
     pub scan_bytes: usize,
+    pub orientation: u8,
 }
 
 /// Read all markers of a frame, but none of its entropy-coded data: whether a scan is whole, only decoding tells.
@@ -50,6 +51,7 @@ pub fn inspect(data: &[u8], limits: Limits) -> Result<FrameInfo> {
         tables_id,
         quant,
         scan_bytes,
+        orientation: stream.orientation(),
     })
 }
 

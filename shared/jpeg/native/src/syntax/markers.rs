@@ -11,6 +11,7 @@ pub const DQT: u8 = 0xDB;
 pub const DNL: u8 = 0xDC;
 pub const DRI: u8 = 0xDD;
 pub const APP0: u8 = 0xE0;
+pub const APP1: u8 = 0xE1;
 pub const APP10: u8 = 0xEA;
 pub const APP14: u8 = 0xEE;
 pub const COM: u8 = 0xFE;

@@ -5,6 +5,7 @@ pub mod frame_header;
 pub mod inspect;
 pub mod limits;
 pub mod markers;
+pub mod orientation;
 pub mod progression;
 pub mod scan_header;
 pub mod stream;

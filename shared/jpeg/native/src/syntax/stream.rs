@@ -4,7 +4,10 @@ use crate::error::{Error, Result};
 use crate::syntax::colours::Colours;
 use crate::syntax::frame_header::Frame;
 use crate::syntax::limits::Limits;
-use crate::syntax::markers::{APP0, APP10, APP14, COM, DHT, DNL, DQT, DRI, EOI, RST0, SOF0, SOF2, SOI, SOS};
+use crate::syntax::markers::{
+    APP0, APP1, APP10, APP14, COM, DHT, DNL, DQT, DRI, EOI, RST0, SOF0, SOF2, SOI, SOS,
+};
+use crate::syntax::orientation::{app1_orientation, UPRIGHT};
 use crate::syntax::progression::Progression;
 use crate::syntax::scan_header::{require_bytes, ScanHeader, PROGRESSIVE_BLOCK_BITS, SEQUENTIAL_BLOCK_BITS};
 use crate::syntax::table_segments::DefinedTables;
@@ -32,6 +35,8 @@ pub struct Stream<'a> {
     pub restart_interval: usize,
     pub tables_id: Option<TablesId>,
     pub sampling_claim: Option<u8>,
+    /// What the first Exif segment says, where it stands before the first scan.
+    orientation: Option<u8>,
     colours: Colours,
     progression: Progression,
 }
@@ -56,6 +61,7 @@ impl<'a> Stream<'a> {
             restart_interval: 0,
             tables_id: None,
             sampling_claim: None,
+            orientation: None,
             colours: Colours::default(),
             progression: Progression::NONE,
         })
@@ -72,6 +78,11 @@ impl<'a> Stream<'a> {
         let frame = self.require_frame(at)?;
         self.progression.require_whole(frame.components().len(), at)?;
         Ok(frame)
+    }
+
+    /// How the picture must be turned to stand upright: 1 to 8, as Exif says it; 1 where nothing is said.
+    pub fn orientation(&self) -> u8 {
+        self.orientation.unwrap_or(UPRIGHT)
     }
 
     /// Go on at the marker behind a scan, whose offset the caller has found.
@@ -193,6 +204,12 @@ impl<'a> Stream<'a> {
             DRI => self.define_restart(body, at),
             APP0 if body.starts_with(b"JFIF\0") => {
                 self.colours.is_jfif = true;
+                Ok(())
+            }
+            APP1 => {
+                if self.scans == 0 && self.orientation.is_none() {
+                    self.orientation = app1_orientation(body);
+                }
                 Ok(())
             }
             APP10 => {
