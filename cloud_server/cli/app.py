@@ -10,13 +10,19 @@ from rich.console import Console
 from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.options import DEFAULT_SERVER, AsJson, Family, Server, connected
 from cloud_server.cli.output import explained_errors, show_json, show_table
-from cloud_server.cli.publishing import ModelFolder, initialise_trust, publish_folder
+from cloud_server.cli.publishing import ModelFolder, Outcome, initialise_trust, publish_folder
 from cloud_server.cli.samples import samples
 from shared.bundle import Bundle, Fallback
 from shared.errors import PeerError
 from shared.trust import TrustError
 
 Keys = Annotated[Path, typer.Option("--keys", help="The folder that dctwire trust init made.", metavar="DIR")]
+
+_SAID = {
+    Outcome.PUBLISHED: "is published.",
+    Outcome.UNCHANGED: "was published already; nothing has changed.",
+    Outcome.RENEWED: "was published already; the list of signed targets, of which half the life was over, is renewed.",
+}
 
 app = typer.Typer(
     help="Operate a dctwire server: publish table versions, assign them, enrol devices.\n\n"
@@ -77,18 +83,19 @@ def publish(
     A bundle can be fetched by devices from then on; they run it once it is assigned. A fallback answers its family's
     frames of unknown tables at once.
 
-    Safe to repeat: after a failure, run the same command again.
+    Safe to repeat: after a failure, run the same command again. What is published already is left as it is.
 
     Example: dctwire publish bundles/v2 --keys keys --assign
     """
-    with connected(server, as_json=as_json) as client:
+    hints = {"conflict": "Export it under a new number: dctwire-trainer export --counter N; see: dctwire bundles"}
+    with connected(server, as_json=as_json, hints=hints) as client:
         console = Console(stderr=True, quiet=as_json)
         with console.status("checking") as status:
             checked = ModelFolder.read(folder)
             published = checked.published
             if assign_it and isinstance(published, Fallback):
                 raise PeerError(f"{folder} is a fallback: it serves at once and is not assigned; leave out --assign")
-            publish_folder(client, checked, keys, datetime.now(UTC), status.update)
+            outcome = publish_folder(client, checked, keys, datetime.now(UTC), status.update)
             document: dict[str, Any] = {"family": published.family, "name": published.name}
             document["target"] = published.target_path
             if isinstance(published, Bundle):
@@ -98,8 +105,9 @@ def publish(
         if as_json:
             show_json(document)
         else:
-            done = f"published and assigned as number {document['assignment']['seq']}" if assign_it else "published"
-            typer.echo(f"{published.name} is {done}.")
+            typer.echo(f"{published.name} {_SAID[outcome]}")
+            if assign_it:
+                typer.echo(f"{published.family} runs it (assignment {document['assignment']['seq']}).")
             if isinstance(published, Bundle) and not assign_it:
                 typer.echo(f"Next: dctwire assign {published.family} {published.counter}")
 

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 from pathlib import Path
 
 from cloud_server.cli.operator_client import OperatorClient
@@ -19,11 +20,21 @@ from shared.trust import (
     create_key,
     create_root,
     create_targets,
+    is_listed,
     load_key,
+    targets_are_due,
 )
 
 ATTEMPTS = 3
 _CONFLICT = 409
+
+
+class Outcome(Enum):
+    """What came of publishing: it is new; nothing has changed; or only the signed list was signed anew, being old."""
+
+    PUBLISHED = auto()
+    UNCHANGED = auto()
+    RENEWED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +87,15 @@ def initialise_trust(keys: Path, data: Path, now: datetime) -> None:
 
 def publish_folder(
     client: OperatorClient, folder: ModelFolder, keys: Path, now: datetime, report: Callable[[str], None]
-) -> None:
+) -> Outcome:
     """Upload a folder and publish it. Repeating it after a failure, at any point, finishes it.
 
+    What is published already stays as it is, and so does the signed list of targets, unless half of its life is over.
     The server's current targets are verified with `keys/root.json` before they are signed again: a server that
     was broken into cannot get an entry of its own countersigned.
 
     Raises:
+        TargetTakenError: other contents are published under its name.
         TrustError: a key is missing, or what the server holds does not verify.
         RefusedError, ChannelError: as the server says.
     """
@@ -91,20 +104,28 @@ def publish_folder(
         report(f"uploading {path.name}")
         client.put_file(f"/v1/blobs/{sha256}", path)
     trust = TrustClient(keys / "verified", _shipped_root(keys), client.fetch_tuf)
-    published = folder.published
-    kind = "bundle" if isinstance(published, Bundle) else "fallback"
+    entry = folder.published.target_path, folder.data, folder.published.target_custom
     for attempt in range(1, ATTEMPTS + 1):
         report("signing")
-        targets = add_target(trust.targets(), published.target_path, folder.data, published.target_custom, signer, now)
+        current = trust.targets()
+        is_known = is_listed(current, *entry)
+        if is_known and not targets_are_due(current, now):
+            return Outcome.UNCHANGED
         report("publishing")
-        body = {kind: base64.b64encode(folder.data).decode(), "targets": base64.b64encode(targets).decode()}
         try:
-            client.post(f"/v1/{kind}s", body)
+            _post(client, folder, add_target(current, *entry, signer, now))
         except RefusedError as error:
             if error.status != _CONFLICT or attempt == ATTEMPTS or "sign again" not in str(error):
                 raise
         else:
-            return
+            return Outcome.RENEWED if is_known else Outcome.PUBLISHED
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _post(client: OperatorClient, folder: ModelFolder, targets: bytes) -> None:
+    kind = "bundle" if isinstance(folder.published, Bundle) else "fallback"
+    body = {kind: base64.b64encode(folder.data).decode(), "targets": base64.b64encode(targets).decode()}
+    client.post(f"/v1/{kind}s", body)
 
 
 def _description(directory: Path) -> tuple[Bundle | Fallback, bytes]:

@@ -82,8 +82,9 @@ class Publishing:
             model = None if is_known else await self._tried(published)
             await self._record(registered, targets)
             if model is not None:
+                self._catalogue.add(registered)
                 self._routing.serve(model)
-        _log.info("model-published", name=published.name)
+        _log.info("targets-renewed" if is_known else "model-published", name=published.name)
 
     def _is_known(self, registered: Registered) -> bool:
         published = registered.published
@@ -116,7 +117,6 @@ class Publishing:
             await self._database.write(partial(self._publish, registered=registered, targets=targets))
         except ConstraintError as error:
             raise ConflictError("others have published meanwhile; fetch and sign again") from error
-        self._catalogue.add(registered)
 
     def _publish(self, transaction: Transaction, registered: Registered, targets: bytes) -> None:
         """The transaction: checked again, recorded and shown, all or nothing."""

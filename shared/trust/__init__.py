@@ -5,7 +5,7 @@ verifies (device and operator). Nothing else in dctwire imports tuf or securesys
 """
 
 from shared.trust.client import NotPublishedError, TrustClient, VerifiedTarget
-from shared.trust.errors import TrustError
+from shared.trust.errors import TargetTakenError, TrustError
 from shared.trust.keys import OFFLINE_ROLES, ONLINE_ROLES, Role, Signer, create_key, load_key
 from shared.trust.repository import (
     TIMESTAMP_FILE,
@@ -15,7 +15,9 @@ from shared.trust.repository import (
     add_target,
     create_root,
     create_targets,
+    is_listed,
     parse_targets,
+    targets_are_due,
 )
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "Repository",
     "Role",
     "Signer",
+    "TargetTakenError",
     "TrustClient",
     "TrustError",
     "VerifiedTarget",
@@ -35,6 +38,8 @@ __all__ = [
     "create_key",
     "create_root",
     "create_targets",
+    "is_listed",
     "load_key",
     "parse_targets",
+    "targets_are_due",
 ]

@@ -9,3 +9,9 @@ class TrustError(PeerError):
     """Metadata or a target does not verify: wrong signature, expired, rolled back, mixed up or malformed."""
 
     code: ClassVar[str] = "untrusted"
+
+
+class TargetTakenError(TrustError):
+    """Other contents are signed under this path already; what is signed stays."""
+
+    code: ClassVar[str] = "conflict"

@@ -15,7 +15,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
 
-from shared.trust.errors import TrustError
+from shared.trust.errors import TargetTakenError, TrustError
 from shared.trust.keys import Role
 
 ROOT_LIFETIME = timedelta(days=3650)
@@ -50,18 +50,33 @@ def add_target(
     """The next version of `current` (verified targets metadata), with `data` listed under `path`.
 
     Raises:
-        TrustError: `path` is listed already with other bytes; targets are create-only.
+        TargetTakenError: `path` is listed already with other bytes; targets are create-only.
+        TrustError: `current` is no targets metadata.
     """
     targets = parse_targets(current).signed
-    entry = TargetFile.from_data(path, data, ["sha256"])
-    entry.unrecognized_fields["custom"] = dict(custom)
-    listed = targets.targets.get(path)
-    if listed is not None and listed != entry:
-        raise TrustError(f"{path} is published already with other contents; use a higher counter")
-    targets.targets[path] = entry
+    targets.targets[path] = _free_entry(targets, path, data, custom)
     targets.version += 1
     targets.expires = now + TARGETS_LIFETIME
     return _signed(targets, signer)
+
+
+def is_listed(current: bytes, path: str, data: bytes, custom: Mapping[str, Any]) -> bool:
+    """Whether targets metadata lists exactly this already.
+
+    Raises:
+        TargetTakenError, TrustError: as `add_target`.
+    """
+    targets = parse_targets(current).signed
+    return _free_entry(targets, path, data, custom) == targets.targets.get(path)
+
+
+def targets_are_due(current: bytes, now: datetime) -> bool:
+    """Whether half of the life of targets metadata is over, so that it is time to sign it anew.
+
+    Raises:
+        TrustError: these bytes are no targets metadata.
+    """
+    return parse_targets(current).signed.expires - now < TARGETS_LIFETIME / 2
 
 
 def parse_targets(data: bytes) -> Metadata[Targets]:
@@ -205,6 +220,15 @@ class Repository:
         if data is None:
             raise TrustError(f"{name} is missing")
         return data
+
+
+def _free_entry(targets: Targets, path: str, data: bytes, custom: Mapping[str, Any]) -> TargetFile:
+    """The entry of a target whose path is free, or has this entry already."""
+    entry = TargetFile.from_data(path, data, ["sha256"])
+    entry.unrecognized_fields["custom"] = dict(custom)
+    if targets.targets.get(path, entry) != entry:
+        raise TargetTakenError(f"{path} is published already with other contents; use a higher counter")
+    return entry
 
 
 def _target_file(path: str, entry: TargetFile, data: bytes | None) -> tuple[str, bytes]:

@@ -100,10 +100,36 @@ def test_tables_are_readable(operator: Operator, tmp_path: Path) -> None:
     assert tables(50).tables_id in shown
 
 
-def test_publishing_twice_is_no_error(operator: Operator, tmp_path: Path) -> None:
+def test_publishing_twice_is_no_error_says_so_and_changes_nothing(operator: Operator, tmp_path: Path) -> None:
     write_bundle(tmp_path / "v1", "digits", 1, tables(50))
-    first = operator.ask("publish", tmp_path / "v1", "--keys", operator.harness.keys, "--assign")
-    assert operator.ask("publish", tmp_path / "v1", "--keys", operator.harness.keys, "--assign") == first
+    fallback = write_fallback(tmp_path / "any", "digits")
+    for folder, name, options in (("v1", "digits/1", ["--assign"]), ("any", fallback.name, [])):
+        publish = ["publish", str(tmp_path / folder), "--keys", str(operator.harness.keys), *options]
+        first, before = operator.ask(*publish), seen_by_anyone(operator)
+        assert operator.ask(*publish) == first
+        again = operator.type(*publish)
+        assert (again.exit_code, f"{name} was published already" in again.stdout) == (0, True)
+        assert seen_by_anyone(operator) == before
+
+
+def seen_by_anyone(operator: Operator) -> list[Any]:
+    """What is listed, and what devices fetch."""
+    http = operator.harness.client("device")
+    return [operator.ask("bundles"), http.get("/tuf/metadata/timestamp.json").content]
+
+
+def test_the_same_counter_with_other_contents_is_refused_and_the_way_on_is_a_higher_counter(
+    operator: Operator, tmp_path: Path
+) -> None:
+    write_bundle(tmp_path / "v1", "digits", 1, tables(50))
+    write_bundle(tmp_path / "other", "digits", 1, tables(40))
+    operator.ask("publish", tmp_path / "v1", "--keys", operator.harness.keys)
+    before = seen_by_anyone(operator)
+    refused = operator.type("publish", tmp_path / "other", "--keys", operator.harness.keys, "--json")
+    assert refused.exit_code == 1
+    error = json.loads(refused.stdout)["error"]
+    assert (error["code"], "counter" in error["next"]) == ("conflict", True)
+    assert seen_by_anyone(operator) == before
 
 
 @pytest.mark.parametrize("name", ["classifier.onnx", "labels.json", "golden.json", "bundle.json"])

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import update
 
 from cloud_server.cli.operator_client import OperatorClient
-from cloud_server.cli.publishing import ModelFolder, initialise_trust, publish_folder
+from cloud_server.cli.publishing import ModelFolder, Outcome, initialise_trust, publish_folder
 from cloud_server.storage.schema import tuf_files
 from shared.bundle import Bundle
 from shared.errors import RefusedError
@@ -233,9 +233,21 @@ def test_what_is_published_already_may_be_signed_anew(fresh: ServerHarness, tmp_
     """So are targets renewed before they expire."""
     bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
     fresh.publish(tmp_path / "b")
+    listed = fresh.client("operator").get("/v1/bundles").json()
     targets = signed(fresh, bundle)
     assert post_bundle(fresh, bundle.to_bytes(), targets).status_code == 201
     assert current_targets(fresh) == targets
+    assert fresh.client("operator").get("/v1/bundles").json() == listed  # when it was published, too
+
+
+def test_whoever_publishes_again_after_half_of_the_targets_life_renews_it(fresh: ServerHarness, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "b", "digits", 1, tables(50))
+    folder = ModelFolder.read(tmp_path / "b")
+    now = datetime.now(UTC)
+    with contextlib.closing(OperatorClient(fresh.addresses["operator"])) as client:
+        ages = (timedelta(0), timedelta(days=180), timedelta(days=185), timedelta(days=185))
+        outcomes = [publish_folder(client, folder, fresh.keys, now + age, lambda _step: None) for age in ages]
+    assert outcomes == [Outcome.PUBLISHED, Outcome.UNCHANGED, Outcome.RENEWED, Outcome.UNCHANGED]
 
 
 def test_a_counter_is_used_once_and_only_grows(fresh: ServerHarness, tmp_path: Path) -> None:
