@@ -17,7 +17,7 @@ export DCTWIRE_DEMO_STARTED := $(shell date +%s.%N)
 
 NATIVE := $(shell find shared/jpeg/native -name '*.rs' -o -name 'Cargo.*' 2>/dev/null | grep -v /target/)
 TRIPLE = $(shell rustc -vV | sed -n 's/host: //p')
-FOLDERS := shared sensor_client cloud_server trainer harness tests benchmarks deploy
+FOLDERS := shared sensor_client cloud_server trainer harness tests benchmarks deploy examples
 
 .PHONY: help setup setup-bench demo stop test test-system test-attacks test-sensor coverage check format lint types contracts rust sanitize memcheck test-arm64 bench results clean
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,13 @@ import pytest
 def required(*programs: str) -> None:
     """Skip with a reason where a program is missing; where DCTWIRE_REQUIRE_SYSTEM_PACKAGES is set (CI), fail."""
     _need([program for program in programs if shutil.which(program) is None], ".ci/run installs it")
+
+
+def required_headers(*headers: str) -> None:
+    """Skip, or fail in CI, where a header of a C library is missing."""
+    folders = [Path("/usr/include"), Path("/usr/local/include")]
+    missing = [header for header in headers if not any((folder / header).exists() for folder in folders)]
+    _need(missing, ".ci/run installs it")
 
 
 def required_modules(*modules: str) -> None:

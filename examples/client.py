@@ -1,0 +1,246 @@
+"""A dctwire device in one file, with Python's standard library alone: enrol, post pictures, fetch the tables.
+
+    python3 client.py enrol --server http://127.0.0.1:8000 --claim CODE
+    python3 client.py post picture.jpg ...           one request for each picture; prints the answers
+    python3 client.py tables tables.jpg              the tables of this device's assignment, as a tables-only JPEG
+    python3 client.py batch frame.jpg ...            one request for frames that differ in nothing but their scans
+
+Any ordinary JPEG will do for `post`; `client.c` makes the small ones, which leave their tables at home. What the device
+is called, its secret token and its next number are in the file --state. docs/your-own-client.md explains each step.
+
+This client does NOT verify signatures, since Python's standard library has no Ed25519: it believes the server. A device
+in the field follows the TUF chain from the root.json that it was shipped with.
+"""
+
+import argparse
+import base64
+import hashlib
+import http.client
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+REPLY_MAX_BYTES = 2 << 20
+SILENCE_SECONDS = 10.0
+GIVE_UP_SECONDS = 300.0  # after so long, a request that the server keeps putting off is given up
+WAIT_MIN_SECONDS, WAIT_MAX_SECONDS = 1.0, 60.0
+SOI, EOI, SOS = b"\xff\xd8", b"\xff\xd9", 0xDA
+ABBREVIATED_APP10 = b"\xff\xea\x00\x0cDW"
+
+
+class ProblemError(Exception):
+    """The server's problem document (RFC 9457): `code` says what is wrong, `retry` what to do next."""
+
+    def __init__(self, problem: dict[str, Any], retry_after: str) -> None:
+        super().__init__(f"{problem['code']}: {problem['detail']}")
+        self.retry: str = problem["retry"]
+        asked_seconds = float(retry_after) if retry_after.isdecimal() else 0.0
+        self.wait_seconds = min(max(asked_seconds, WAIT_MIN_SECONDS), WAIT_MAX_SECONDS)
+
+
+class Server:
+    """Requests to one device plane over a connection that is kept; whatever is to be sent later is sent later."""
+
+    def __init__(self, address: str) -> None:
+        url = urlsplit(address)
+        kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+        self._connection = kind(url.hostname or "", url.port, timeout=SILENCE_SECONDS)
+
+    def ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> bytes:
+        """The answer's body; sending the same request again does no harm.
+
+        Raises:
+            ProblemError: refused, and the same request would be refused again.
+            OSError, http.client.HTTPException: no answer for GIVE_UP_SECONDS.
+        """
+        give_up_at = time.monotonic() + GIVE_UP_SECONDS
+        while True:
+            fault: Exception
+            try:
+                return self._exchange(method, path, headers, body)
+            except ProblemError as problem:
+                if problem.retry != "later":
+                    raise
+                fault, wait_seconds = problem, problem.wait_seconds
+            except (OSError, http.client.HTTPException) as error:
+                self._connection.close()
+                fault, wait_seconds = error, WAIT_MIN_SECONDS
+            if time.monotonic() + wait_seconds > give_up_at:
+                raise fault
+            print(f"{fault}; again in {wait_seconds:.0f} s", file=sys.stderr)
+            time.sleep(wait_seconds)
+
+    def _exchange(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> bytes:
+        self._connection.request(method, path, body, headers)
+        with self._connection.getresponse() as reply:
+            answer = reply.read(REPLY_MAX_BYTES + 1)
+            if len(answer) > REPLY_MAX_BYTES:
+                raise http.client.HTTPException("an answer longer than any of a dctwire server")
+            if reply.status < 300:
+                return answer
+            if reply.headers.get_content_type() != "application/problem+json":
+                raise http.client.HTTPException(f"{reply.status} without a problem document: no dctwire server")
+            raise ProblemError(json.loads(answer), reply.headers.get("Retry-After", ""))
+
+
+class Device:
+    """One enrolled device; what it must remember is on disk before it is used."""
+
+    def __init__(self, file: Path, memory: dict[str, Any]) -> None:
+        self._file = file
+        self._memory = memory
+        self._server = Server(memory["server"])
+        self._token = {"Authorization": f"Bearer {memory['token']}"}
+
+    @classmethod
+    def enrol(cls, file: Path, server: str, claim_code: str) -> "Device":
+        """Turn a claim code, which works once, into a device id and a token."""
+        body = json.dumps({"claim_code": claim_code}).encode()
+        made = json.loads(Server(server).ask("POST", "/v1/devices", {"Content-Type": "application/json"}, body))
+        device = cls(file, {"server": server, "next_sequence": 1, "tables": None, **made})
+        device._save()
+        return device
+
+    @classmethod
+    def load(cls, file: Path) -> "Device":
+        """The device that `enrol` left in `file`."""
+        return cls(file, json.loads(file.read_text()))
+
+    def __str__(self) -> str:
+        return f"{self._memory['device_id']} in family {self._memory['family']}"
+
+    def post(self, jpeg: bytes) -> dict[str, Any]:
+        """Post one JPEG: `{id, label, confidence, model, match}`."""
+        return self._send(jpeg, self._take_numbers(1))
+
+    def post_batch(self, frames: Sequence[bytes]) -> list[dict[str, Any]]:
+        """Post 1 to 256 frames in one request; each one's answer is as from `post`, or `{problem}`."""
+        first = self._take_numbers(len(frames))
+        headers = {"Content-Type": "application/vnd.dctwire.batch"}
+        body = batch(frames, first, round(time.time() * 1000))
+        results: list[dict[str, Any]] = json.loads(self._ask("POST", "/v1/frames:batch", headers, body))["results"]
+        for index, result in enumerate(results):
+            if result.get("problem", {"retry": "no"})["retry"] != "no":
+                results[index] = self._send(frames[index], first + index)
+        return results
+
+    def fetch_tables(self) -> bytes:
+        """The tables-only JPEG of the bundle that this device is to use."""
+        assignment = json.loads(self._ask("GET", "/v1/assignment"))
+        self._memory["tables"] = json.loads(self._fetch_target(assignment["target"]))["tables"]
+        self._save()
+        return base64.b64decode(self._memory["tables"])
+
+    def _send(self, jpeg: bytes, sequence: int) -> dict[str, Any]:
+        headers = {"Content-Type": "image/jpeg", "DW-Sequence": str(sequence)}
+        try:
+            result: dict[str, Any] = json.loads(self._ask("POST", "/v1/frames", headers, jpeg))
+        except ProblemError as error:
+            if error.retry == "with-tables" and jpeg.startswith(SOI + ABBREVIATED_APP10) and self._memory["tables"]:
+                return self._send(with_tables(jpeg, base64.b64decode(self._memory["tables"])), sequence)
+            raise
+        return result
+
+    def _fetch_target(self, target: str) -> bytes:
+        """A file of the server's TUF repository. Its length and digest are checked, no signature is."""
+        timestamp = self._metadata("timestamp.json")
+        snapshot = self._metadata(f"{timestamp['meta']['snapshot.json']['version']}.snapshot.json")
+        targets = self._metadata(f"{snapshot['meta']['targets.json']['version']}.targets.json")
+        entry = targets["targets"][target]
+        folder, _, name = target.rpartition("/")
+        data = self._ask("GET", f"/tuf/targets/{folder}/{entry['hashes']['sha256']}.{name}")
+        if len(data) != entry["length"] or hashlib.sha256(data).hexdigest() != entry["hashes"]["sha256"]:
+            raise ValueError(f"{target} is not the file that the targets metadata describes")
+        return data
+
+    def _metadata(self, name: str) -> dict[str, Any]:
+        signed: dict[str, Any] = json.loads(self._ask("GET", f"/tuf/metadata/{name}"))["signed"]
+        return signed
+
+    def _ask(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> bytes:
+        return self._server.ask(method, path, self._token | (headers or {}), body)
+
+    def _take_numbers(self, count: int) -> int:
+        """The first of `count` numbers, which no frame had before: that they are taken is on disk first."""
+        first: int = self._memory["next_sequence"]
+        self._memory["next_sequence"] = first + count
+        self._save()
+        return first
+
+    def _save(self) -> None:
+        new = self._file.with_suffix(".new")
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(self._memory, file)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._file)
+
+
+def batch(frames: Sequence[bytes], first_sequence: int, captured_at_ms: int) -> bytes:
+    """Frames with the same prefix as one body; they get the numbers from `first_sequence` on and one capture time."""
+    prefix = frames[0][: scan_start(frames[0])]
+    if not all(frame.startswith(prefix) and frame.endswith(EOI) for frame in frames):
+        raise ValueError("frames of one batch are equal up to their scans: same size, same tables, same markers")
+    body = b"DWB1" + varint(len(prefix)) + prefix + varint(len(frames)) + varint(captured_at_ms)
+    for index, frame in enumerate(frames):
+        scan = frame[len(prefix) : -len(EOI)]
+        # the first delta counts from 0, so it is the number itself; only later frames have a delta of the capture time
+        body += varint(1) + varint(0) if index else varint(first_sequence)
+        body += varint(len(scan)) + scan
+    return body
+
+
+def varint(value: int) -> bytes:
+    """An unsigned LEB128 number: seven bits a byte, the lowest first, the high bit set in all but the last."""
+    low, high = value & 0x7F, value >> 7
+    return bytes([low | 0x80]) + varint(high) if high else bytes([low])
+
+
+def scan_start(jpeg: bytes) -> int:
+    """Where the entropy-coded bytes begin: behind the header of SOS."""
+    at = len(SOI)
+    while at + 4 <= len(jpeg) and jpeg[at] == 0xFF:
+        marker, at = jpeg[at + 1], at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+        if marker == SOS:
+            return at
+    raise ValueError("this is no JPEG with a scan")
+
+
+def with_tables(frame: bytes, tables: bytes) -> bytes:
+    """An abbreviated frame with its tables put back (T.81 B.5): SOI, DQT and DHT, and the frame without its APP10."""
+    segments = tables[len(SOI + b"\xff\xea\x00\x05DW") + 1 : -len(EOI)]
+    return SOI + segments + frame[len(SOI + ABBREVIATED_APP10) + 8 :]
+
+
+def main() -> None:
+    """Run one command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--state", type=Path, default=Path("device.json"), help="what this device must remember")
+    commands = parser.add_subparsers(dest="command", required=True)
+    enrol = commands.add_parser("enrol", help="turn a claim code into an identity")
+    enrol.add_argument("--server", required=True, help="the device plane, such as http://127.0.0.1:8000")
+    enrol.add_argument("--claim", required=True, help="what `dctwire claim FAMILY` printed")
+    commands.add_parser("tables", help="fetch the assigned tables").add_argument("out", type=Path)
+    for name in ("post", "batch"):
+        commands.add_parser(name, help="send JPEG files").add_argument("pictures", type=Path, nargs="+")
+    given = parser.parse_args()
+    if given.command == "enrol":
+        print(Device.enrol(given.state, given.server, given.claim))
+    elif given.command == "tables":
+        given.out.write_bytes(Device.load(given.state).fetch_tables())
+    else:
+        device, frames = Device.load(given.state), [path.read_bytes() for path in given.pictures]
+        for answer in map(device.post, frames) if given.command == "post" else device.post_batch(frames):
+            print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ProblemError, OSError, ValueError, http.client.HTTPException) as error:
+        sys.exit(f"client.py: {error}")
