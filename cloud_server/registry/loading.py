@@ -1,10 +1,8 @@
 """From a published description and its blobs to a model in memory; everything is checked, nothing is believed."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated
 
 import structlog
-from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from cloud_server.errors import ClassifierError
 from cloud_server.inference import golden as golden_frames
@@ -16,12 +14,10 @@ from cloud_server.inference.routing import Model, Published
 from cloud_server.inference.warm_up import BatchLimits
 from cloud_server.registry.onnx_file import check_onnx
 from cloud_server.storage.blobs import Blobs
-from shared.bundle import Bundle, ClassifierRef, Golden
+from shared.bundle import Bundle, ClassifierRef, Golden, LabelsError, labels_from_bytes
 from shared.jpeg import Decoder
 
 _log = structlog.get_logger()
-LABELS_MAX_BYTES = 1 << 20
-_Labels = TypeAdapter(list[Annotated[str, StringConstraints(min_length=1, max_length=128)]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +129,7 @@ def _file(ref: ClassifierRef, precision: Precision) -> str:
 
 
 def _labels(data: bytes) -> tuple[str, ...]:
-    if len(data) > LABELS_MAX_BYTES:
-        raise ClassifierError(f"labels.json has at most {LABELS_MAX_BYTES} bytes, not {len(data)}")
     try:
-        labels = _Labels.validate_json(data)
-    except ValidationError as error:
-        raise ClassifierError(f"labels.json must be a JSON list of strings: {error.errors()[0]['msg']}") from error
-    if not labels or len(set(labels)) != len(labels):
-        raise ClassifierError("labels.json must list at least one label, each once")
-    return tuple(labels)
+        return labels_from_bytes(data)
+    except LabelsError as error:
+        raise ClassifierError(f"labels.json: {error}") from error

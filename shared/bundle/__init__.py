@@ -19,6 +19,7 @@ from shared.bundle.bundle import (
 from shared.bundle.encoding import EncoderSettings, Encoding
 from shared.bundle.fallback import ExpectedOfTables, Fallback
 from shared.bundle.golden import GOLDEN_FRAMES_MAX, GOLDEN_LIMIT_BYTES, GOLDEN_LOGITS_MAX, Golden
+from shared.bundle.labels import Label, LabelsError, check_labels, labels_from_bytes, labels_to_bytes
 from shared.bundle.selftest import selftest_sha256
 
 __all__ = [
@@ -42,7 +43,12 @@ __all__ = [
     "Fallback",
     "Golden",
     "InputGeometry",
+    "Label",
+    "LabelsError",
     "Selftest",
     "SelftestError",
+    "check_labels",
+    "labels_from_bytes",
+    "labels_to_bytes",
     "selftest_sha256",
 ]

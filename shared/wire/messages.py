@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from shared.bundle import Label
 from shared.wire.problems import Problem
 
 
@@ -78,5 +79,5 @@ class LabelReport(_Message):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    label: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
+    label: Label
     source: LabelSource
