@@ -26,6 +26,11 @@ class ExchangeQueue:
         return len(self._unanswered)
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the request that is arriving is understood as one already."""
+        return self.arriving is not None and self.arriving in self._unanswered
+
+    @property
     def has_earlier(self) -> bool:
         """Whether a request from before the one that is arriving still waits for its answer."""
         return any(exchange is not self.arriving for exchange in self._unanswered)
@@ -37,9 +42,10 @@ class ExchangeQueue:
         return self.arriving
 
     def begin_request(self) -> Exchange:
-        """The first bytes of a request are understood as one."""
+        """The first bytes of a request are understood as one; those of a request that has begun change nothing."""
         exchange = self.open()
-        self._unanswered.append(exchange)
+        if not self.has_begun:
+            self._unanswered.append(exchange)
         return exchange
 
     def end_request(self) -> None:

@@ -1,9 +1,14 @@
-"""HTTP/1.1 on one connection: uvicorn's protocol with counting and limits. The one door to `uvicorn.protocols`.
+"""HTTP/1.1 on one connection: uvicorn's protocol with counting and limits. The one door to it and to its parser.
 
 uvicorn's protocol is the only place that sees header bytes, chunk framing and the bytes of answers that uvicorn
 writes itself, so it is subclassed here. It also enforces what an ASGI application cannot: how long a request's head
 may take and how long it may be, what may follow a body, how many requests may wait for one answer, and that a body
 which nobody will read does not cut off the answer. docs/adr/0016-one-door-to-uvicorns-protocol.md says why.
+
+HTTP is all that is spoken here. The parser (llhttp) takes a request that offers to speak something else (`Upgrade`)
+for the end of HTTP: it gives out no body, and whoever goes on with it takes the body for the next request. So the
+head of such a request is parsed again without the offer, and then whatever came behind it (RFC 9110 7.8: a server may
+ignore the offer).
 """
 
 import asyncio
@@ -12,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import structlog
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cloud_server.api.http.deadline import Deadline
@@ -84,7 +90,8 @@ class MeteredProtocol(HttpToolsProtocol):
         if self._is_refused or self.transport.is_closing():
             return
         self._head_bytes += len(data)  # a trailer's, too: the parser keeps one that does not end
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         if self._exchanges.arriving is not None:
             self._limit_head()
 
@@ -101,7 +108,7 @@ class MeteredProtocol(HttpToolsProtocol):
     # What the parser calls.
 
     def on_message_begin(self) -> None:
-        if len(self._exchanges) >= PIPELINED_MAX:
+        if len(self._exchanges) >= PIPELINED_MAX and not self._exchanges.has_begun:
             raise ValueError("too many requests at once")  # the parser gives up, and the line ends after the answers
         self._header_bytes = 0
         exchange = self._exchanges.begin_request()
@@ -110,14 +117,21 @@ class MeteredProtocol(HttpToolsProtocol):
         self.scope["state"]["exchange"] = exchange
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header. What comes behind a chunked body is a trailer: nobody asked for those, so they are dropped."""
+        """Take a header, without the space and tabs behind its value, which are no part of it (RFC 9110 5.5).
+
+        What comes behind a chunked body is a trailer: nobody asked for those, so they are dropped.
+        """
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > HEAD_MAX_BYTES:
             raise ValueError("too many headers")
         if not self._is_in_body:
-            super().on_header(name, value)
+            super().on_header(name, value.rstrip(b" \t"))
+            if self.headers[-1][0] == b"transfer-encoding":
+                self._require_plain_chunks(value)
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return  # the parser stops behind this head; `_decline` goes on
         self._is_in_body = True
         self._head_bytes = 0
         self._head_deadline.stop()
@@ -130,6 +144,8 @@ class MeteredProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         super().on_message_complete()
         self._is_in_body = False
         self._head_bytes = 0
@@ -152,12 +168,6 @@ class MeteredProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False  # the requests before it get their answers first, then the line ends
             return
         self._refuse("request-refused", ProblemCode.BAD_REQUEST, msg)
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """A request asked to change the protocol (`Upgrade`), and is answered in HTTP/1.1 as if it had not.
-
-        The parser stops at such a request: what came behind its head in the same segment is not read as HTTP.
-        """
 
     # What the listener and the transport call.
 
@@ -189,6 +199,39 @@ class MeteredProtocol(HttpToolsProtocol):
     def _close_if_unused(self) -> None:
         if self._is_unused:
             self.transport.close()
+
+    def _require_plain_chunks(self, codings: bytes) -> None:
+        """Refuse a body of any transfer coding but `chunked`, once: nobody here would undo it (RFC 9112 6.1).
+
+        The parser minds a tab behind the coding, and only after the request was given to the application.
+        """
+        times = sum(name == b"transfer-encoding" for name, _ in self.headers)
+        if times > 1 or codings.rstrip(b" ").lower() != b"chunked":
+            raise ValueError("a transfer coding that is not chunked alone")
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade as stop:
+            self._decline(data[stop.args[0] :])
+        except HttpParserError:
+            self.send_400_response("this is no HTTP/1.1 request, or one whose length parsers may disagree on")
+
+    def _decline(self, rest: bytes) -> None:
+        """Go on with a request whose head offered another protocol; `rest` came behind that head.
+
+        CONNECT is refused: what follows its head is a tunnel's, by whatever rules, and this is no proxy.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self.send_400_response("this is no proxy: it opens no tunnels")
+            return
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (method, self.url, version)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = HttpRequestParser(self)  # the other one may take the connection for ended
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn sets it
+        self._parse(b"\r\n".join([*lines, b"", rest]))
 
     def _turn_away(self) -> None:
         """Refuse a connection that is one too many before anything of it is read."""
