@@ -20,6 +20,7 @@ _NEXT_STEPS = {
     "not-found": "See what is published with: dctwire bundles",
     "untrusted": "Sign with the keys this server was set up with (--keys), or set up a new one: dctwire trust init",
     "invalid-bundle": "Export the folder again with: dctwire-trainer export",
+    "unsupported-bundle": "Update dctwire here, on the server and on the devices, then publish again",
     "selftest-failed": "Trainer and server must run the same dctwire version; install it and export again",
 }
 

@@ -14,7 +14,7 @@ from cloud_server.inference.routing import Model, Published
 from cloud_server.inference.warm_up import BatchLimits
 from cloud_server.registry.onnx_file import check_onnx
 from cloud_server.storage.blobs import Blobs
-from shared.bundle import Bundle, ClassifierRef, Golden, LabelsError, labels_from_bytes
+from shared.bundle import LABELS_LIMIT_BYTES, Bundle, ClassifierRef, Golden, LabelsError, Reference, labels_from_bytes
 from shared.jpeg import Decoder
 
 _log = structlog.get_logger()
@@ -50,17 +50,20 @@ class Loading:
             BlobMissingError, BlobDigestError: the blob is not what `ref` names.
             ClassifierError: it is no list of labels.
         """
-        return _labels(self._blobs.path(ref.labels_sha256).read_bytes())
+        return _labels(self._content(ref.labels_sha256, LABELS_LIMIT_BYTES))
 
     def model(self, published: Published) -> Model:
         """Verify the blobs, try what they hold on the golden frames, and warm up the classifier that is to serve.
 
         Raises:
+            UnsupportedBundleError: a bundle's frames cannot be read by this version.
             BlobMissingError, BlobDigestError: the blobs are not what `published` names.
-            BundleError: the golden frames are none.
+            BundleError: the golden frames or the reference are none.
             ClassifierError: the classifier does not fit its description or its labels, or says something else of
                 the golden frames than its trainer.
         """
+        if isinstance(published, Bundle):
+            published.require_supported()
         labels = self.labels(published.classifier)
         found = self._found.get(published.name)
         if found is not None:
@@ -76,7 +79,9 @@ class Loading:
         return replace(model, cost_bytes=cost_bytes)
 
     def _first(self, published: Published, labels: tuple[str, ...]) -> Model:
-        golden = Golden.from_bytes(self._blobs.path(published.classifier.golden_sha256).read_bytes())
+        golden = Golden.from_bytes(self._content(published.classifier.golden_sha256, Golden.LIMIT_BYTES))
+        if published.classifier.reference_sha256 is not None:
+            Reference.from_bytes(self._content(published.classifier.reference_sha256, Reference.LIMIT_BYTES))
         decoder = Decoder(published.tables) if isinstance(published, Bundle) else Decoder()
         fp32 = self._classifier(published, labels, Precision.FP32)
         golden_frames.check_logits(fp32, decoder, published.input, golden)
@@ -100,6 +105,11 @@ class Loading:
         classifier.warm_up_to(found.batch_max)
         classifier.seconds = found.seconds
         return Model(published, labels, classifier, found.precision, found.cost_bytes)
+
+    def _content(self, sha256: str, limit_bytes: int) -> bytes:
+        """A blob's bytes, of one that is too long just enough to see that."""
+        with self._blobs.path(sha256).open("rb") as file:
+            return file.read(limit_bytes + 1)
 
     def _classifier(self, published: Published, labels: tuple[str, ...], precision: Precision) -> Classifier:
         path = self._blobs.path(_file(published.classifier, precision))

@@ -66,10 +66,11 @@ class Publishing:
             targets: the current targets metadata with it added, signed by the targets key.
 
         Raises:
+            UnsupportedBundleError: a bundle asks for what this version cannot do.
             SelftestError: this encoder does not make the bytes that a bundle's self-test promises.
             TrustError: the metadata does not verify, or lists something else.
-            BlobMissingError, BlobDigestError, BundleError, ClassifierError: the classifier, its labels or its golden
-                frames are not what was promised.
+            BlobMissingError, BlobDigestError, BundleError, ClassifierError: the classifier, its labels, its golden
+                frames or its reference are not what was promised.
             ConflictError: another bundle has this counter or a higher one, or others have published meanwhile.
         """
         async with self._catalogue.changing:

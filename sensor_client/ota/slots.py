@@ -66,9 +66,11 @@ class Slots:
 
     def _load(self, slot: str) -> Bundle | None:
         try:
-            return Bundle.from_bytes((self._directory / slot).read_bytes())
+            bundle = Bundle.from_bytes((self._directory / slot).read_bytes())
+            bundle.require_supported()  # a later version of the program may have put it there
         except FileNotFoundError:
             return None
         except (OSError, BundleError) as error:
             _log.error("slot-damaged", slot=slot, reason=str(error))
             return None
+        return bundle

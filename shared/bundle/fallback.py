@@ -1,19 +1,13 @@
 """The fallback of a family: a classifier for frames whose tables no bundle of the family has."""
 
 import hashlib
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
-from shared.bundle.bundle import (
-    BundleError,
-    ClassifierRef,
-    Expected,
-    Family,
-    InputGeometry,
-    canonical_json,
-    first_fault,
-)
+from shared.bundle.description import Description, Expected
+
+FALLBACK_LIMIT_BYTES = 64 * 1024
 
 
 class ExpectedOfTables(Expected):
@@ -22,7 +16,7 @@ class ExpectedOfTables(Expected):
     tables: Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
-class Fallback(BaseModel):
+class Fallback(Description):
     """What a server must know of a fallback. No device gets it, and it has no versions: it reads frames of any tables.
 
     Args:
@@ -30,14 +24,10 @@ class Fallback(BaseModel):
         expected: measurements for several tables, ordinary and random ones.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=True)
+    KIND: ClassVar[str] = "fallback"
+    LIMIT_BYTES: ClassVar[int] = FALLBACK_LIMIT_BYTES
 
-    schema_version: Literal[1] = Field(default=1, alias="schema")
-    family: Family
-    created_at: AwareDatetime
-    input: InputGeometry
     inputs: Literal["coefficients"] = "coefficients"
-    classifier: ClassifierRef
     expected: Annotated[tuple[ExpectedOfTables, ...], Field(min_length=1)]
 
     @property
@@ -53,23 +43,4 @@ class Fallback(BaseModel):
     @property
     def target_custom(self) -> dict[str, str | int | None]:
         """What its signed entry says beside its hash, like the entry of a bundle."""
-        return {"family": self.family, "kind": "fallback", **self.classifier.signed_digests}
-
-    def to_bytes(self) -> bytes:
-        """Canonical JSON: sorted keys, no spaces, ASCII."""
-        return canonical_json(self.model_dump(mode="json", by_alias=True))
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """Parse canonical bytes.
-
-        Raises:
-            BundleError: not canonical, or a field is missing, unknown or out of range; says which.
-        """
-        try:
-            fallback = cls.model_validate_json(data)
-        except ValidationError as error:
-            raise BundleError(first_fault(error)) from error
-        if fallback.to_bytes() != data:
-            raise BundleError("the fallback is not in canonical form (sorted keys, no spaces)")
-        return fallback
+        return {"family": self.family, "kind": "fallback", **self.signed_digests}

@@ -2,20 +2,11 @@
 
 import base64
 import binascii
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    PlainSerializer,
-    PlainValidator,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, FiniteFloat, PlainSerializer, PlainValidator, model_validator
 
-from shared.bundle.bundle import BundleError, canonical_json, first_fault
+from shared.bundle.canonical import Canonical
 
 GOLDEN_LIMIT_BYTES = 8 * 2**20
 GOLDEN_FRAMES_MAX = 512
@@ -42,7 +33,7 @@ StreamField = Annotated[bytes, PlainValidator(_stream_from_json), PlainSerialize
 LogitsField = Annotated[tuple[FiniteFloat, ...], Field(min_length=1, max_length=CLASSES_MAX)]
 
 
-class Golden(BaseModel):
+class Golden(Canonical):
     """Frames, their labels, and the answers that a classifier must give.
 
     Args:
@@ -51,7 +42,8 @@ class Golden(BaseModel):
         logits: one row for each of the first frames, as the float32 model gives them in ONNX Runtime.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    KIND: ClassVar[str] = "list of golden frames"
+    LIMIT_BYTES: ClassVar[int] = GOLDEN_LIMIT_BYTES
 
     frames: Annotated[tuple[StreamField, ...], Field(min_length=1, max_length=GOLDEN_FRAMES_MAX)]
     truth: Annotated[tuple[Annotated[int, Field(ge=0, lt=CLASSES_MAX)], ...], Field(max_length=GOLDEN_FRAMES_MAX)]
@@ -67,34 +59,3 @@ class Golden(BaseModel):
         if len(classes) != 1 or max(self.truth) >= min(classes):
             raise ValueError(f"rows of {sorted(classes)} logits do not fit labels up to {max(self.truth)}")
         return self
-
-    def to_bytes(self) -> bytes:
-        """Canonical JSON: sorted keys, no spaces, ASCII.
-
-        Raises:
-            BundleError: it would be longer than `GOLDEN_LIMIT_BYTES`.
-        """
-        data = canonical_json(self.model_dump(mode="json"))
-        _check_length(data)
-        return data
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """Parse canonical bytes of at most `GOLDEN_LIMIT_BYTES`.
-
-        Raises:
-            BundleError: too long, not canonical, or a field is missing, unknown or out of range; says which.
-        """
-        _check_length(data)
-        try:
-            golden = cls.model_validate_json(data)
-        except ValidationError as error:
-            raise BundleError(f"golden frames: {first_fault(error)}") from error
-        if golden.to_bytes() != data:
-            raise BundleError("the golden frames are not in canonical form (sorted keys, no spaces)")
-        return golden
-
-
-def _check_length(data: bytes) -> None:
-    if len(data) > GOLDEN_LIMIT_BYTES:
-        raise BundleError(f"golden frames have at most {GOLDEN_LIMIT_BYTES} bytes, not {len(data)}")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
-from shared.bundle.bundle import BundleError
+from shared.bundle.canonical import BundleError
 
 LABELS_LIMIT_BYTES = 1 << 20  # of labels.json
 LABEL_LIMIT_CHARACTERS = 128

@@ -37,6 +37,7 @@ class ProblemCode(StrEnum):
     INVALID_TABLES = "invalid-tables"
     INVALID_BATCH = "invalid-batch"
     INVALID_BUNDLE = "invalid-bundle"
+    UNSUPPORTED_BUNDLE = "unsupported-bundle"
     SELFTEST_FAILED = "selftest-failed"
     UNTRUSTED = "untrusted"
     QUOTA_EXCEEDED = "quota-exceeded"
@@ -83,6 +84,7 @@ _SPECS: dict[ProblemCode, tuple[int, str, Retry]] = {
     ProblemCode.INVALID_TABLES: (422, "The JPEG's tables are not valid", Retry.NO),
     ProblemCode.INVALID_BATCH: (422, "The batch is not well formed", Retry.NO),
     ProblemCode.INVALID_BUNDLE: (422, "The bundle is not valid", Retry.NO),
+    ProblemCode.UNSUPPORTED_BUNDLE: (422, "The bundle asks for what this version cannot do", Retry.NO),
     ProblemCode.SELFTEST_FAILED: (422, "The bundle's self-test fails", Retry.NO),
     ProblemCode.UNTRUSTED: (422, "The signed metadata does not verify", Retry.NO),
     ProblemCode.QUOTA_EXCEEDED: (429, "The device posts more than it may", Retry.LATER),

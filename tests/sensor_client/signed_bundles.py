@@ -42,10 +42,12 @@ def make_bundle(
     side: int = 32,
     settings: EncoderSettings = EncoderSettings(),  # noqa: B008 (frozen)
     selftest: str | None = None,
+    **fields: Any,
 ) -> Bundle:
-    """A bundle with standard tables; `selftest` replaces the true digest."""
+    """A bundle with standard tables; `selftest` replaces the true digest, `fields` are further ones."""
     encoding = Encoding(TableSet.standard(quality), settings)
     return Bundle(
+        **fields,
         family=family,
         counter=counter,
         min_counter=min_counter,

@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+from shared.jpeg import Fit
+
 SMALLEST_AREA = 0.08  # share of the picture that a random crop shows at least: usual for ImageNet (Szegedy et al. 2014)
 WIDEST = 4 / 3  # width over height of a random crop, or its inverse
 
@@ -24,13 +26,12 @@ class Box(NamedTuple):
 Crop = Callable[[int, int], Box]  # of a picture of this width and height
 
 
-def centre(share: float) -> Crop:
-    """A square in the middle, with this share of the shorter side."""
+def fitted(fit: Fit) -> Crop:
+    """What a square frame shows by `fit`, as cameras and servers compute it."""
 
     def crop(width: int, height: int) -> Box:
-        side = share * min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
-        return Box(left, top, left + side, top + side)
+        part = fit.box(width, height, 1, 1)
+        return Box(part.x, part.y, part.x + part.width, part.y + part.height)
 
     return crop
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.bundle import CENTRE
+from shared.jpeg import Fit
 from trainer.data.augment import augmented
 from trainer.data.picture_files import PictureFiles
 from trainer.errors import DatasetError
@@ -90,6 +92,7 @@ class Dataset:
         name: as it must appear in every metric, report, plot and bundle.
         classes: one name a label.
         augmentation: how its training pictures may vary and still show their class.
+        fit: which part of a picture in a file is shown, measured on and classified.
     """
 
     name: str
@@ -98,12 +101,13 @@ class Dataset:
     validation: Split
     test: Split
     augmentation: Augmentation = Augmentation()
+    fit: Fit = CENTRE
 
     @classmethod
-    def of(cls, name: str, classes: tuple[str, ...], splits: Splits) -> "Dataset":
+    def of(cls, name: str, classes: tuple[str, ...], splits: Splits, fit: Fit = CENTRE) -> "Dataset":
         """The data set of all three splits."""
         train, validation, test = (splits[which] for which in SplitName)
-        return cls(name, classes, train, validation, test)
+        return cls(name, classes, train, validation, test, fit=fit)
 
     def split(self, name: SplitName) -> Split:
         """The split of that name."""

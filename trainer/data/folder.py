@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
+from shared.jpeg import Fit
 from trainer.data.cache import ArrayCache
 from trainer.data.dataset import Dataset, Progress, Rows, Split, SplitName, Splits, set_aside
 from trainer.data.decoded import decoded_once
@@ -84,6 +85,11 @@ class FolderConfig:
     validation: int | None = None
     crops: bool = False
 
+    @property
+    def fit(self) -> Fit:
+        """What held-out pictures show, and cameras are to show: the middle."""
+        return Fit(share=CENTRE_SHARE if self.crops else 1.0)
+
 
 @dataclass(frozen=True)
 class _Files:
@@ -111,7 +117,7 @@ def load(config: FolderConfig, cache: ArrayCache, progress: Progress = lambda *_
         key = _digest([f"{config.size}", *identity, *_stamps(config.root, found.values())])
         splits = decoded_once(cache, f"folder-{key}", lambda: splits, progress)
     name = f"{config.name[:NAME_LIMIT]}-{config.size}/{_digest(identity)[:12]}"
-    return Dataset.of(name, _labels(config.root, classes), splits)
+    return Dataset.of(name, _labels(config.root, classes), splits, config.fit)
 
 
 def _classes(train: Path) -> tuple[str, ...]:
@@ -172,9 +178,8 @@ def _pictures(root: Path, folder: str) -> list[str]:
 
 def _splits(config: FolderConfig, found: dict[SplitName, _Files]) -> Splits:
     """Train, validation and test split, none of them decoded yet."""
-    share = CENTRE_SHARE if config.crops else 1.0
     splits = {
-        name: Split(PictureFiles(config.root, files.names, config.size, share), files.labels)
+        name: Split(PictureFiles(config.root, files.names, config.size, config.fit), files.labels)
         for name, files in found.items()
     }
     if SplitName.VALIDATION not in splits:

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from shared.bundle import CENTRE
+from shared.jpeg import Fit
 from trainer.data import crops
 from trainer.data.augment import uniform
 from trainer.data.crops import Crop
@@ -25,18 +27,18 @@ SPARE = 2  # a JPEG decoder's own scaling, by 2, 4 or 8, leaves at least this ma
 
 
 class PictureFiles:
-    """Indexed like an array uint8 (n, size, size, 3) of RGB pictures: crops of the middle.
+    """Indexed like an array uint8 (n, size, size, 3) of RGB pictures.
 
     Args:
         folder: where the names start.
         names: one file each.
-        centre_share: how much of the shorter side such a crop shows.
+        fit: which part of a picture is shown then.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str], size: int, centre_share: float = 1.0) -> None:
+    def __init__(self, folder: Path, names: Sequence[str], size: int, fit: Fit = CENTRE) -> None:
         self._folder = folder
         self._names = names
-        self._centre_share = centre_share
+        self._fit = fit
         self.shape = (len(names), size, size, 3)
 
     def __getitem__(self, rows: slice | NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -45,13 +47,13 @@ class PictureFiles:
         Raises:
             DatasetError: a file is missing, damaged or of an unknown kind; names it.
         """
-        middle = crops.centre(self._centre_share)
-        return self._decoded(np.arange(len(self._names))[rows], lambda _: middle)
+        fitted = crops.fitted(self._fit)
+        return self._decoded(np.arange(len(self._names))[rows], lambda _: fitted)
 
     def only(self, rows: NDArray[np.int64]) -> "PictureFiles":
         """Restrict the collection to some of its files."""
         names = [self._names[row] for row in rows]
-        return PictureFiles(self._folder, names, self.shape[1], self._centre_share)
+        return PictureFiles(self._folder, names, self.shape[1], self._fit)
 
     def random_crops(self, rows: NDArray[np.int64], *, seed: int, epoch: int, flip: bool) -> NDArray[np.uint8]:
         """Some pictures, each showing a crop that depends on (seed, epoch, row) alone; mirrored or not, if they may be.

@@ -10,8 +10,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shared.bundle import BUNDLE_NAME, Bundle, Expected, Golden, InputGeometry, Selftest, selftest_sha256
-from shared.jpeg import Stream
+from shared.bundle import (
+    BUNDLE_NAME,
+    CENTRE,
+    Bundle,
+    Expected,
+    Golden,
+    InputGeometry,
+    Reference,
+    Selftest,
+    selftest_sha256,
+)
+from shared.jpeg import Fit, Stream
 from trainer.data import Dataset, Split, SplitName
 from trainer.encoding import streams
 from trainer.encoding.encodings import dequantised, steps_of
@@ -41,6 +51,7 @@ class Exportable:
         model: the classifier as ONNX.
         labels: the names of its classes.
         height, width: of the frames that it reads, in pixels.
+        fit: which part of a picture such a frame shows.
     """
 
     encoding: Encoding
@@ -48,6 +59,7 @@ class Exportable:
     labels: tuple[str, ...]
     height: int
     width: int
+    fit: Fit = CENTRE
 
     @classmethod
     def of(cls, bundle: Bundle, files: ModelFiles) -> Self:
@@ -58,6 +70,7 @@ class Exportable:
             labels=files.labels,
             height=bundle.input.height,
             width=bundle.input.width,
+            fit=bundle.fit,
         )
 
 
@@ -76,7 +89,9 @@ def exportable(run: Finished, dataset: Dataset) -> Exportable:
     with torch.no_grad():
         expected = net(dequantised(levels.planes(slice(None)), steps)).numpy()
     check_parity(expected, OnnxClassifier(model).logits(levels), PARITY_TOLERANCE)
-    return Exportable(encoding=run.encoding, model=model, labels=dataset.classes, height=height, width=width)
+    return Exportable(
+        encoding=run.encoding, model=model, labels=dataset.classes, height=height, width=width, fit=dataset.fit
+    )
 
 
 def served_net(run: Finished, dataset: Dataset) -> DctNet:
@@ -151,13 +166,17 @@ def write_bundle(
     min_counter: int,
     created_at: datetime,
     selftest_seed: int,
+    reference: Reference | None = None,
 ) -> Bundle:
     """Write the folder; the eight-bit twin only where it holds.
+
+    Args:
+        reference: what was measured for the server alone, if anything.
 
     Raises:
         RecipeError: family or counter is none a bundle can have.
     """
-    files = ModelFiles(content.model, content.labels, golden_frames, twin.model if twin.holds else None)
+    files = ModelFiles(content.model, content.labels, golden_frames, twin.model if twin.holds else None, reference)
     bundle = described(
         lambda: Bundle(
             family=family,
@@ -165,6 +184,7 @@ def write_bundle(
             min_counter=min_counter,
             created_at=created_at,
             input=InputGeometry(width=content.width, height=content.height),
+            fit=content.fit,
             tables=content.encoding.tables,
             settings=content.encoding.settings,
             classifier=files.ref,
@@ -185,6 +205,8 @@ def read_bundle(folder: Path) -> tuple[Bundle, ModelFiles]:
 
     Raises:
         RunError: a file is missing or is not the one the bundle names.
+        UnsupportedBundleError: the bundle asks for what this version cannot do.
     """
     bundle = read_description(folder / BUNDLE_NAME, Bundle.from_bytes, "is no bundle folder")
+    bundle.require_supported()
     return bundle, ModelFiles.read(folder, bundle.classifier)

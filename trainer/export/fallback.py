@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from shared.bundle import FALLBACK_NAME, ExpectedOfTables, Fallback, Golden, InputGeometry
-from shared.jpeg import Decoder, Stream
+from shared.bundle import CENTRE, FALLBACK_NAME, ExpectedOfTables, Fallback, Golden, InputGeometry
+from shared.jpeg import Decoder, Fit, Stream
 from trainer.data import Dataset, Split, SplitName
 from trainer.diff_jpeg import Planes, coefficients
 from trainer.encoding.encodings import dequantised, of_standard, of_steps, steps_of
@@ -44,12 +44,14 @@ class FallbackClassifier:
         model: the classifier as ONNX.
         labels: the names of its classes.
         height, width: of the frames that it reads, in pixels.
+        fit: which part of a picture such a frame shows.
     """
 
     model: bytes
     labels: tuple[str, ...]
     height: int
     width: int
+    fit: Fit = CENTRE
 
 
 class FallbackEvaluation(BaseModel):
@@ -79,7 +81,7 @@ def exportable(run: Finished, dataset: Dataset) -> FallbackClassifier:
     with torch.no_grad():
         expected = net(planes).numpy()
     check_parity(expected, OnnxClassifier(model).logits(planes), PARITY_TOLERANCE)
-    return FallbackClassifier(model=model, labels=dataset.classes, height=height, width=width)
+    return FallbackClassifier(model=model, labels=dataset.classes, height=height, width=width, fit=dataset.fit)
 
 
 def measure(content: FallbackClassifier, dataset: Dataset, split: SplitName) -> FallbackEvaluation:
@@ -165,6 +167,7 @@ def write_fallback(
             family=family,
             created_at=created_at,
             input=InputGeometry(width=content.width, height=content.height),
+            fit=content.fit,
             classifier=files.ref,
             expected=tuple(ExpectedOfTables(tables=of.tables, **dict(promise(of))) for of in measured.of_tables),
         ),

@@ -16,8 +16,10 @@ from shared.bundle import (
     INT8_NAME,
     LABELS_NAME,
     MODEL_NAME,
+    REFERENCE_NAME,
     ClassifierRef,
     Golden,
+    Reference,
 )
 from shared.errors import PeerError
 from trainer.errors import RecipeError, RunError
@@ -35,20 +37,26 @@ class ModelFiles:
         labels: in the order of its logits.
         golden: frames and what it must say of them.
         int8: the same classifier in eight bits, where that holds its accuracy.
+        reference: what was measured for the server alone, if anything.
     """
 
     model: bytes
     labels: tuple[str, ...]
     golden: Golden
     int8: bytes | None = None
+    reference: Reference | None = None
 
     @property
     def ref(self) -> ClassifierRef:
         """The digests of all files."""
-        content = self._content()
-        int8 = _sha256(content[INT8_NAME]) if INT8_NAME in content else None
-        model, labels, golden = (_sha256(content[name]) for name in (MODEL_NAME, LABELS_NAME, GOLDEN_NAME))
-        return ClassifierRef(sha256=model, labels_sha256=labels, golden_sha256=golden, int8_sha256=int8)
+        digests = {name: _sha256(content) for name, content in self._content().items()}
+        return ClassifierRef(
+            sha256=digests[MODEL_NAME],
+            labels_sha256=digests[LABELS_NAME],
+            golden_sha256=digests[GOLDEN_NAME],
+            int8_sha256=digests.get(INT8_NAME),
+            reference_sha256=digests.get(REFERENCE_NAME),
+        )
 
     def write(self, folder: Path, name: str, description: bytes) -> None:
         """Write a folder; its description goes first and comes last, so a folder that has one is whole.
@@ -57,7 +65,7 @@ class ModelFiles:
             name: of the description.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        for old in (BUNDLE_NAME, FALLBACK_NAME, INT8_NAME):
+        for old in (BUNDLE_NAME, FALLBACK_NAME, INT8_NAME, REFERENCE_NAME):
             (folder / old).unlink(missing_ok=True)
         for file, content in (self._content() | {name: description}).items():
             _write(folder / file, content)
@@ -70,16 +78,22 @@ class ModelFiles:
             RunError: one is missing or is not the file that the digests name.
         """
         content = {name: _checked(folder / name, digest) for name, digest in ref.files.items()}
+        labels = tuple(json.loads(content[LABELS_NAME]))
         try:
             golden = Golden.from_bytes(content[GOLDEN_NAME])
+            reference = Reference.from_bytes(content[REFERENCE_NAME]) if REFERENCE_NAME in content else None
         except PeerError as error:
-            raise RunError(f"{folder / GOLDEN_NAME}: {error}") from error
-        return cls(content[MODEL_NAME], tuple(json.loads(content[LABELS_NAME])), golden, content.get(INT8_NAME))
+            raise RunError(f"{folder}: {error}") from error
+        return cls(content[MODEL_NAME], labels, golden, content.get(INT8_NAME), reference)
 
     def _content(self) -> dict[str, bytes]:
         labels = json.dumps(list(self.labels)).encode()
         files = {MODEL_NAME: self.model, LABELS_NAME: labels, GOLDEN_NAME: self.golden.to_bytes()}
-        return files if self.int8 is None else files | {INT8_NAME: self.int8}
+        if self.int8 is not None:
+            files[INT8_NAME] = self.int8
+        if self.reference is not None:
+            files[REFERENCE_NAME] = self.reference.to_bytes()
+        return files
 
 
 def described(make: Callable[[], _Description], kind: str) -> _Description:

@@ -28,6 +28,7 @@ _PUBLISH_PROBLEMS = (
     ProblemCode.CONFLICT,
     ProblemCode.INVALID_BUNDLE,
     ProblemCode.INVALID_TABLES,
+    ProblemCode.UNSUPPORTED_BUNDLE,
     ProblemCode.SELFTEST_FAILED,
     ProblemCode.UNTRUSTED,
 )

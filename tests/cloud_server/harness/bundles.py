@@ -15,6 +15,7 @@ from shared.bundle import (
     INT8_NAME,
     LABELS_NAME,
     MODEL_NAME,
+    REFERENCE_NAME,
     Bundle,
     ClassifierRef,
     EncoderSettings,
@@ -22,10 +23,11 @@ from shared.bundle import (
     Expected,
     Golden,
     InputGeometry,
+    Reference,
     Selftest,
     selftest_sha256,
 )
-from shared.jpeg import Stream, TableSet
+from shared.jpeg import Fit, Stream, TableSet
 from tests.cloud_server.harness.classifiers import LABELS, write_classifier
 from tests.cloud_server.harness.frames import SIDE, picture
 
@@ -41,18 +43,23 @@ def write_bundle(
     side: int = SIDE,
     min_counter: int = 1,
     copies: int = 1,
+    fit: Fit = Fit(),  # noqa: B008 (frozen)
+    reference: Reference | None = None,
 ) -> Bundle:
     """A bundle folder as the trainer exports it; `copies` makes its classifier slow."""
     folder.mkdir(parents=True)
     write_classifier(folder / "classifier.onnx", seed=seed, side=side, copies=copies)
     (folder / "labels.json").write_text(json.dumps(LABELS))
     write_golden(folder, Encoding(tables, settings), side)
+    if reference is not None:
+        (folder / REFERENCE_NAME).write_bytes(reference.to_bytes())
     bundle = Bundle(
         family=family,
         counter=counter,
         min_counter=min_counter,
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
         input=InputGeometry(width=side, height=side),
+        fit=fit,
         tables=tables,
         settings=settings,
         classifier=classifier_ref(folder),
@@ -80,11 +87,21 @@ def write_golden(folder: Path, encoding: Encoding, side: int = SIDE, frames: int
 
 def classifier_ref(folder: Path) -> ClassifierRef:
     """The digests of a folder's files as they are now."""
-    names = (MODEL_NAME, LABELS_NAME, GOLDEN_NAME, INT8_NAME)
-    model, labels, golden, int8 = (_digest(folder / name) for name in names)
-    return ClassifierRef.model_validate(
-        {"sha256": model, "labels_sha256": labels, "golden_sha256": golden, "int8_sha256": int8}
-    )
+    names = {
+        "sha256": MODEL_NAME,
+        "labels_sha256": LABELS_NAME,
+        "golden_sha256": GOLDEN_NAME,
+        "int8_sha256": INT8_NAME,
+        "reference_sha256": REFERENCE_NAME,
+    }
+    return ClassifierRef.model_validate({field: _digest(folder / name) for field, name in names.items()})
+
+
+def as_schema_1(bundle: Bundle) -> bytes:
+    """The bytes of a bundle as trainers wrote it before schema 2."""
+    fields = json.loads(bundle.to_bytes()) | {"schema": 1}
+    del fields["fit"], fields["lapping"], fields["classifier"]["reference_sha256"]
+    return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _digest(path: Path) -> str | None:

@@ -15,7 +15,18 @@ from cloud_server.inference.routing import Published
 from cloud_server.inference.warm_up import BatchLimits
 from cloud_server.registry.loading import Loading
 from cloud_server.storage.directory_blobs import DirectoryBlobs
-from shared.bundle import GOLDEN_NAME, INT8_NAME, MODEL_NAME, Bundle, BundleError, Golden
+from shared.bundle import (
+    GOLDEN_NAME,
+    INT8_NAME,
+    MODEL_NAME,
+    REFERENCE_LIMIT_BYTES,
+    REFERENCE_NAME,
+    Bundle,
+    BundleError,
+    Golden,
+    Reference,
+    UnsupportedBundleError,
+)
 from tests.cloud_server.harness.bundles import named_anew, write_bundle, write_golden
 from tests.cloud_server.harness.classifiers import LABELS, burden, write_classifier
 from tests.cloud_server.harness.fallbacks import write_fallback
@@ -98,6 +109,27 @@ def test_golden_frames_of_other_tables_are_refused(folder: Path, load: Load) -> 
     write_golden(folder, other.encoding)
     bundle = named_anew(folder, bundle)
     with pytest.raises(ClassifierError, match="golden frame 0"):
+        load(bundle).model(bundle)
+
+
+def test_a_bundle_with_a_reference_loads(folder: Path, load: Load) -> None:
+    bundle = write_bundle(folder, "a", 1, tables(50), reference=Reference(temperature=1.5))
+    assert REFERENCE_NAME in bundle.classifier.files
+    assert load(bundle).model(bundle).labels == LABELS
+
+
+@pytest.mark.parametrize("content", [b"{}", b"", b"x" * (2 * REFERENCE_LIMIT_BYTES)])
+def test_a_reference_that_is_none_is_refused(folder: Path, load: Load, content: bytes) -> None:
+    bundle = write_bundle(folder, "a", 1, tables(50))
+    (folder / REFERENCE_NAME).write_bytes(content)
+    bundle = named_anew(folder, bundle)
+    with pytest.raises(BundleError, match="reference"):
+        load(bundle).model(bundle)
+
+
+def test_a_bundle_of_a_later_version_does_not_serve(folder: Path, load: Load) -> None:
+    bundle = write_bundle(folder, "a", 1, tables(50)).model_copy(update={"lapping": {"taps": [1]}})
+    with pytest.raises(UnsupportedBundleError, match="a/1 asks for lapping"):
         load(bundle).model(bundle)
 
 

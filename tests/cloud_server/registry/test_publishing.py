@@ -18,11 +18,12 @@ from sqlalchemy import update
 from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.publishing import ModelFolder, Outcome, initialise_trust, publish_folder
 from cloud_server.storage.schema import tuf_files
-from shared.bundle import Bundle
+from shared.bundle import Bundle, Reference
 from shared.errors import RefusedError
+from shared.jpeg import Fit
 from shared.trust import TIMESTAMP_FILE, Role, TrustClient, TrustError, add_target, load_key, parse_targets
 from shared.wire import ProblemCode
-from tests.cloud_server.harness.bundles import classifier_ref, write_bundle
+from tests.cloud_server.harness.bundles import as_schema_1, classifier_ref, write_bundle
 from tests.cloud_server.harness.classifiers import LABELS, write_classifier
 from tests.cloud_server.harness.frames import frame, tables
 from tests.cloud_server.harness.problems import assert_problem
@@ -128,6 +129,21 @@ def test_a_bundle_whose_selftest_fails_here_is_refused(empty: ServerHarness, tmp
     assert_problem(answer, 422, ProblemCode.SELFTEST_FAILED)
 
 
+@pytest.mark.parametrize("change", [{"lapping": {"taps": [0.5]}}, {"schema": 3}])
+def test_a_bundle_that_asks_for_what_this_server_cannot_do_is_refused(
+    empty: ServerHarness, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
+    upload_blobs(empty, tmp_path / "b")
+    fields = json.loads(bundle.to_bytes()) | change
+    data = json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
+    signer = load_key(empty.keys, Role.TARGETS)
+    targets = add_target(
+        current_targets(empty), bundle.target_path, data, bundle.target_custom, signer, datetime.now(UTC)
+    )
+    assert_problem(post_bundle(empty, data, targets), 422, ProblemCode.UNSUPPORTED_BUNDLE)
+
+
 def test_targets_that_nobody_trusted_signed_are_refused(empty: ServerHarness, tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
     upload_blobs(empty, tmp_path / "b")
@@ -179,6 +195,21 @@ def test_an_entry_that_names_another_classifier_is_refused(empty: ServerHarness,
     assert_problem(post_bundle(empty, bundle.to_bytes(), targets), 422, ProblemCode.UNTRUSTED)
 
 
+def test_an_entry_that_names_another_reference_is_refused(empty: ServerHarness, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50), reference=Reference(temperature=2.0))
+    upload_blobs(empty, tmp_path / "b")
+    for other in (None, "0" * 64):
+        targets = signed(empty, bundle, reference_sha256=other)
+        assert_problem(post_bundle(empty, bundle.to_bytes(), targets), 422, ProblemCode.UNTRUSTED)
+
+
+def test_a_bundle_whose_reference_was_not_uploaded_is_refused(empty: ServerHarness, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50), reference=Reference(temperature=2.5))
+    (tmp_path / "b" / "reference.json").unlink()
+    upload_blobs(empty, tmp_path / "b")
+    assert_problem(post_bundle(empty, bundle.to_bytes(), signed(empty, bundle)), 422, ProblemCode.INVALID_BUNDLE)
+
+
 def test_an_entry_for_other_bytes_is_refused(empty: ServerHarness, tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "b", "digits", 1, tables(50))
     other = write_bundle(tmp_path / "c", "digits", 1, tables(49))
@@ -227,6 +258,24 @@ def test_publishing_again_changes_nothing(fresh: ServerHarness, tmp_path: Path) 
     assert fresh.client("device").get("/tuf/metadata/timestamp.json").content == timestamp
     fresh.publish(tmp_path / "b")
     assert len(fresh.client("operator").get("/v1/bundles").json()["bundles"]) == 1
+
+
+def test_bundles_of_both_schemas_are_published_and_served(fresh: ServerHarness, tmp_path: Path) -> None:
+    reference = Reference(temperature=1.5)
+    write_bundle(tmp_path / "v2", "digits", 2, tables(40), fit=Fit(share=0.875), reference=reference)
+    older = write_bundle(tmp_path / "v1", "digits", 1, tables(50))
+    (tmp_path / "v1" / "bundle.json").write_bytes(as_schema_1(older))
+    for name in ("v1", "v2"):
+        fresh.publish(tmp_path / name)
+    listed = parse_targets(current_targets(fresh)).signed.targets
+    assert "reference_sha256" not in listed["digits/1.json"].unrecognized_fields["custom"]
+    assert listed["digits/2.json"].unrecognized_fields["custom"]["reference_sha256"] is not None
+    serving = fresh.client("operator").get("/v1/bundles").json()["bundles"]
+    assert [bundle["counter"] for bundle in serving] == [1, 2]
+    device = fresh.enrol("digits")
+    for quality, counter in ((50, 1), (40, 2)):
+        fresh.assign("digits", counter)
+        assert device.post(frame(tables(quality))).json()["model"] == f"digits/{counter}"
 
 
 def test_what_is_published_already_may_be_signed_anew(fresh: ServerHarness, tmp_path: Path) -> None:

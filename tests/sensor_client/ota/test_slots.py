@@ -39,6 +39,14 @@ def test_a_damaged_slot_gives_way_to_the_other(folder: Path) -> None:
     assert slots.active() == ONE
 
 
+def test_a_bundle_that_a_later_version_of_the_program_left_gives_way_to_the_other(folder: Path) -> None:
+    slots = Slots(folder)
+    slots.install(ONE)
+    slots.install(make_bundle(2, lapping={"taps": [0.5]}))
+
+    assert (slots.active(), slots.previous()) == (ONE, ONE)
+
+
 def test_a_power_cut_before_the_switch_leaves_the_old_bundle_active(folder: Path) -> None:
     slots = Slots(folder)
     slots.install(ONE)

@@ -1,6 +1,8 @@
 """Updates over a real TUF repository: what is believed, what is refused, and that the active bundle stays."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -177,6 +179,44 @@ def test_a_bundle_whose_self_test_fails_here_is_refused(
 
     assert on_v1.runs == "signs/1"
     assert on_v1.last_refused.code == "selftest-failed"
+
+
+@pytest.mark.parametrize("change", [{"lapping": {"taps": [0.5]}}, {"lapping": False}, {"schema": 3, "more": 1}])
+def test_a_bundle_that_asks_for_what_this_device_cannot_do_is_refused_as_unsupported(
+    on_v1: Device, plane: DevicePlane, publisher: Publisher, change: dict[str, Any]
+) -> None:
+    fields = json.loads(V2.to_bytes()) | change
+    publisher.publish(V2, data=json.dumps(fields, sort_keys=True, separators=(",", ":")).encode())
+    plane.assign(2, "signs", 2)
+
+    on_v1.work()
+    on_v1.restart()
+
+    assert on_v1.runs == "signs/1"
+    assert on_v1.last_refused.code == "unsupported-bundle"
+
+
+def test_a_bundle_of_schema_1_is_run(on_v1: Device, plane: DevicePlane, publisher: Publisher) -> None:
+    older = make_bundle(2, schema_version=1)
+    assert "reference_sha256" not in older.target_custom
+    publisher.publish(older)
+    plane.assign(2, "signs", 2)
+
+    on_v1.work()
+
+    assert on_v1.runs == "signs/2"
+
+
+def test_an_entry_that_names_another_reference_than_the_bundle_is_refused(
+    on_v1: Device, plane: DevicePlane, publisher: Publisher
+) -> None:
+    publisher.publish(V2, custom={"reference_sha256": "f" * 64})
+    plane.assign(2, "signs", 2)
+
+    on_v1.work()
+
+    assert on_v1.runs == "signs/1"
+    assert on_v1.last_refused.code == "offer-refused"
 
 
 @pytest.mark.parametrize("data", [b"{}", b"not json", V2.to_bytes() + b"\n", bytes(5000)])

@@ -20,14 +20,21 @@ from shared.bundle import (
     InputGeometry,
     Selftest,
     SelftestError,
+    UnsupportedBundleError,
     selftest_sha256,
 )
-from shared.jpeg import Sampling, SymbolCounts, TableSet
+from shared.jpeg import Fit, FitMode, Sampling, SymbolCounts, TableSet
 from tests.vectors.bundle_vectors import FOLDER, bundles
 
 TABLES = TableSet.standard(50)
 STEPS = np.array([list(table) for table in TABLES.quant], float)
-CLASSIFIER = ClassifierRef(sha256="a" * 64, labels_sha256="b" * 64, golden_sha256="c" * 64, int8_sha256="d" * 64)
+CLASSIFIER = ClassifierRef(
+    sha256="a" * 64,
+    labels_sha256="b" * 64,
+    golden_sha256="c" * 64,
+    int8_sha256="d" * 64,
+    reference_sha256="e" * 64,
+)
 SETTINGS = EncoderSettings.nearest(rounding=0.4, mask=np.arange(64) > 55, weights=1 / (0.15 * STEPS**2))
 
 
@@ -89,6 +96,7 @@ def test_the_largest_bundle_fits() -> None:
             bytes_p50=long_float, bytes_p95=long_float, accuracy=1.2345678901234567e-300, n=most, data="\U0001f4f7" * 64
         ),
         selftest=Selftest(seed=2**63 - 1, sha256="c" * 64),
+        fit=Fit(share=1.2345678901234567e-300),
     )
     assert Bundle.from_bytes(bundle.to_bytes()) == bundle
     assert all(bundle.classifier.model_dump().values())
@@ -100,12 +108,61 @@ def test_the_signed_entry_names_every_file_that_lies_beside_a_bundle() -> None:
         "labels.json": "b" * 64,
         "golden.json": "c" * 64,
         "classifier-int8.onnx": "d" * 64,
+        "reference.json": "e" * 64,
     }
     assert set(make().classifier.files.values()) <= set(make().target_custom.values())
     plain = make(classifier=CLASSIFIER.model_copy(update={"int8_sha256": None}))
     assert "classifier-int8.onnx" not in plain.classifier.files
     assert plain.target_custom["int8_sha256"] is None
     assert Bundle.from_bytes(plain.to_bytes()) == plain
+
+
+def test_a_bundle_of_schema_1_means_the_middle_of_the_picture_and_signs_no_reference() -> None:
+    golden = (FOLDER / "learned.json").read_bytes()
+    bundle = Bundle.from_bytes(golden)
+    assert (bundle.schema_version, bundle.fit, bundle.lapping) == (1, Fit(), None)
+    assert bundle.classifier.reference_sha256 is None
+    assert "reference_sha256" not in bundle.target_custom
+    assert bundle.to_bytes() == golden
+
+
+@pytest.mark.parametrize("fit", [Fit(), Fit(share=0.875), Fit(share=1e-9), Fit(FitMode.STRETCH)])
+def test_a_bundle_says_which_part_of_a_picture_a_frame_shows(fit: Fit) -> None:
+    data = make(fit=fit).to_bytes()
+    assert json.loads(data)["fit"] == {"mode": fit.mode, "share": fit.share}
+    assert Bundle.from_bytes(data).fit == fit
+
+
+@pytest.mark.parametrize("lapping", [False, 0, "", [], {}, {"taps": [0.25, -1], "gains": "AAAA", "deep": [[[{}]]]}])
+def test_a_bundle_that_asks_for_lapping_is_read_and_not_run(lapping: Any) -> None:
+    bundle = Bundle.from_bytes(edited(lapping=lapping))
+    assert bundle.lapping == lapping
+    for attempt in (bundle.require_supported, bundle.check_selftest, lambda: bundle.encoding):
+        with pytest.raises(UnsupportedBundleError, match="doorbell/2 asks for lapping") as refusal:
+            attempt()
+        assert refusal.value.code == "unsupported-bundle"
+
+
+def test_a_bundle_of_a_later_schema_is_unsupported_and_not_invalid() -> None:
+    with pytest.raises(UnsupportedBundleError, match="schema 3 of a bundle is newer"):
+        Bundle.from_bytes(edited(schema=3, more=None))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1e400", "-1e400", "NaN", "Infinity", "-0", '"\\ud800"', "[" * 900 + "]" * 900, '{"a":1,"a":1}'],
+)
+@pytest.mark.parametrize("place", ['"lapping":null', '"bytes_p95":120.0', '"share":1.0'])
+def test_a_value_that_has_no_canonical_form_is_refused(place: str, text: str) -> None:
+    odd = make().to_bytes().replace(place.encode(), f"{place.split(':', maxsplit=1)[0]}:{text}".encode())
+    assert odd != make().to_bytes()
+    with pytest.raises(BundleError):
+        Bundle.from_bytes(odd)
+
+
+def test_what_is_too_long_for_a_bundle_is_not_written() -> None:
+    with pytest.raises(BundleError, match="at most 4096"):
+        make(lapping="A" * BUNDLE_LIMIT_BYTES).to_bytes()
 
 
 @pytest.mark.parametrize("component", range(3))
@@ -137,7 +194,23 @@ def test_a_self_test_that_this_encoder_fails_is_refused() -> None:
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"schema": 2}, "schema"),
+        ({"schema": 0}, "schema"),
+        ({"schema": "2"}, "schema"),
+        ({"schema": True}, "schema"),
+        ({"schema": 1}, "schema 1 has no classifier.reference_sha256, fit, lapping"),
+        ({"fit": None}, "fit"),
+        ({"fit": {}}, "fit|canonical"),
+        ({"fit": {"mode": "crop"}}, "fit|canonical"),
+        ({"fit": {"mode": "zoom", "share": 1.0}}, "fit.mode"),
+        ({"fit": {"mode": "crop", "share": 0.0}}, "fit"),
+        ({"fit": {"mode": "crop", "share": -0.5}}, "fit"),
+        ({"fit": {"mode": "crop", "share": 1.5}}, "fit"),
+        ({"fit": {"mode": "crop", "share": "1"}}, "fit.share"),
+        ({"fit": {"mode": "crop", "share": True}}, "fit.share"),
+        ({"fit": {"mode": "crop", "share": 1}}, "canonical"),
+        ({"fit": {"mode": "stretch", "share": 0.5}}, "fit"),
+        ({"fit": {"mode": "crop", "share": 1.0, "more": 1}}, "fit|canonical"),
+        ({"lapping": "A" * 4000}, "at most 4096"),
         ({"extra": 1}, "extra"),
         ({"family": "Door bell"}, "family"),
         ({"counter": 0}, "counter"),
@@ -162,6 +235,11 @@ def test_a_self_test_that_this_encoder_fails_is_refused() -> None:
         ({"classifier": CLASSIFIER.model_dump() | {"golden_sha256": None}}, "classifier.golden_sha256"),
         ({"classifier": CLASSIFIER.model_dump(exclude={"golden_sha256"})}, "classifier.golden_sha256"),
         ({"classifier": CLASSIFIER.model_dump(exclude={"int8_sha256"})}, "canonical"),
+        ({"classifier": CLASSIFIER.model_dump() | {"reference_sha256": "E" * 64}}, "classifier.reference_sha256"),
+        (
+            {"classifier": CLASSIFIER.model_copy(update={"reference_sha256": None}).model_dump(exclude_none=True)},
+            "canonical",
+        ),
     ],
 )
 def test_a_field_that_is_wrong_is_refused_by_name(changes: dict[str, Any], field: str) -> None:

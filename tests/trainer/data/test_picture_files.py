@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from shared.jpeg import Fit, FitMode
 from tests.trainer.data.picture_trees import picture
 from trainer.data import crops
 from trainer.data.crops import Box
@@ -46,8 +47,9 @@ def test_the_middle_of_the_longer_side_is_shown(tmp_path: Path) -> None:
     assert np.array_equal(PictureFiles(tmp_path, ["wide.png"], SIZE)[:][0], np.asarray(picture(1, SIZE, SIZE)))
 
 
-def test_a_share_of_the_shorter_side_may_be_shown() -> None:
-    assert crops.centre(0.5)(80, 40) == Box(30, 10, 50, 30)
+def test_what_is_shown_may_be_fitted_otherwise() -> None:
+    assert crops.fitted(Fit(share=0.5))(80, 40) == Box(30, 10, 50, 30)
+    assert crops.fitted(Fit(FitMode.STRETCH))(80, 40) == Box(0, 0, 80, 40)
 
 
 def test_large_jpeg_files_are_scaled_by_their_decoder_and_look_the_same(tmp_path: Path) -> None:

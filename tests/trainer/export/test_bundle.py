@@ -1,13 +1,15 @@
 """Bundle folders: cameras get the tables and settings that the classifier was measured with."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from shared.bundle import Bundle
-from shared.jpeg import Decoder, Stream, TableSet
+from shared.bundle import Bundle, Disagreement, Golden, Reference, UnsupportedBundleError
+from shared.jpeg import Decoder, Fit, Stream, TableSet
 from trainer.data import Dataset, SplitName, noise, synthetic
 from trainer.encoding.files import EncoderSettings, Encoding
 from trainer.errors import RunError
@@ -36,18 +38,29 @@ def dataset() -> Dataset:
     return Dataset.of("synthetic-32/test", synthetic.CLASSES, splits)
 
 
+def finished(dataset: Dataset) -> Finished:
+    asked = Asked(recipe=RECIPE, goal=StandardGoal(quality=30), data=dataset.name)
+    return Finished(asked, SUMMARY, THRIFTY, new_net(RECIPE, dataset).state_dict())
+
+
 @pytest.fixture(scope="module")
 def content(dataset: Dataset) -> Exportable:
-    asked = Asked(recipe=RECIPE, goal=StandardGoal(quality=30), data=dataset.name)
-    return exporting.exportable(Finished(asked, SUMMARY, THRIFTY, new_net(RECIPE, dataset).state_dict()), dataset)
+    return exporting.exportable(finished(dataset), dataset)
 
 
 @pytest.fixture(scope="module")
 def folder(content: Exportable, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("bundle")
-    exporting.write_bundle(
+    written(content, exporting.golden_of(content, GoldenPictures.HELD_OUT, dataset), dataset, out)
+    return out
+
+
+def written(
+    content: Exportable, golden: Golden, dataset: Dataset, out: Path, reference: Reference | None = None
+) -> Bundle:
+    return exporting.write_bundle(
         content,
-        exporting.golden_of(content, GoldenPictures.HELD_OUT, dataset),
+        golden,
         exporting.twin_of(content, dataset),
         exporting.measure(content, dataset, SplitName.VALIDATION, "thrifty").evaluation,
         out,
@@ -56,8 +69,8 @@ def folder(content: Exportable, dataset: Dataset, tmp_path_factory: pytest.TempP
         min_counter=1,
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
         selftest_seed=1,
+        reference=reference,
     )
-    return out
 
 
 def test_a_bundle_folder_comes_back_as_it_was_exported(content: Exportable, folder: Path) -> None:
@@ -65,6 +78,41 @@ def test_a_bundle_folder_comes_back_as_it_was_exported(content: Exportable, fold
     assert Exportable.of(bundle, files) == content
     assert bundle.encoding == THRIFTY
     bundle.check_selftest()
+
+
+def test_a_bundle_says_which_part_of_a_picture_its_classifier_was_measured_on(
+    content: Exportable, dataset: Dataset, folder: Path, tmp_path: Path
+) -> None:
+    closer = Fit(share=0.875)
+    assert exporting.read_bundle(folder)[0].fit == Fit()
+    assert exporting.exportable(finished(dataset), replace(dataset, fit=closer)).fit == closer
+    files = exporting.read_bundle(folder)[1]
+    written(replace(content, fit=closer), files.golden, dataset, tmp_path)
+    bundle, files = exporting.read_bundle(tmp_path)
+    assert bundle.fit == Exportable.of(bundle, files).fit == closer
+
+
+def test_a_reference_lies_beside_the_bundle_that_names_it_and_goes_with_it(
+    content: Exportable, dataset: Dataset, folder: Path, tmp_path: Path
+) -> None:
+    golden = exporting.read_bundle(folder)[1].golden
+    reference = Reference(temperature=1.5, disagreement=Disagreement(counter=2, share=0.25, n=64))
+    bundle = written(content, golden, dataset, tmp_path, reference=reference)
+    assert bundle.target_custom["reference_sha256"] == sha256((tmp_path / "reference.json").read_bytes()).hexdigest()
+    assert exporting.read_bundle(tmp_path)[1].reference == reference
+    (tmp_path / "reference.json").write_bytes(Reference(temperature=1.25).to_bytes())
+    with pytest.raises(RunError, match=r"reference\.json is not the file"):
+        exporting.read_bundle(tmp_path)
+    written(content, golden, dataset, tmp_path)
+    assert not (tmp_path / "reference.json").exists()
+    assert exporting.read_bundle(tmp_path)[1].reference is None
+
+
+def test_a_bundle_that_asks_for_what_this_version_cannot_do_is_not_read_back(folder: Path, tmp_path: Path) -> None:
+    bundle = exporting.read_bundle(folder)[0].model_copy(update={"lapping": {"taps": [0.5]}})
+    (tmp_path / "bundle.json").write_bytes(bundle.to_bytes())
+    with pytest.raises(UnsupportedBundleError, match="gate/3 asks for lapping"):
+        exporting.read_bundle(tmp_path)
 
 
 def test_what_a_bundle_promises_is_what_its_own_encoder_takes(dataset: Dataset, folder: Path) -> None:
