@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from shared.jpeg import Fit
 from tests.trainer.data.picture_trees import picture, write_tree
 from trainer.data import Dataset, SplitName, folder
 from trainer.data.cache import ArrayCache
@@ -32,6 +33,7 @@ def test_a_tree_with_three_splits_is_taken_as_it_is(tmp_path: Path, crops: bool)
     assert dataset.classes == ("cat", "dog")
     assert sizes(dataset) == [20, 6, 8]
     assert dataset.size == (32, 32)
+    assert dataset.fit == Fit(share=224 / 256 if crops else 1)
     assert dataset.test.labels.tolist() == [0] * 4 + [1] * 4
     third = Image.open(tmp_path / "tree" / "test" / "dog" / "002.png")
     side = 40 * (224 / 256 if crops else 1)
