@@ -21,7 +21,8 @@ class DatasetError(TrainerError):
     """
 
     def __init__(self, path: Path, detail: str) -> None:
-        super().__init__(f"{path}: {detail}")
+        shown = str(path) if str(path).isprintable() else ascii(str(path))  # what came from a disk may be anything
+        super().__init__(f"{shown}: {detail}")
         self.path = path
 
 

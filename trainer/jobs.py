@@ -62,14 +62,17 @@ class Machine:
     reporter: Reporter
 
     def dataset(self, recipe: AnyRecipe) -> Dataset:
-        """The data set that a recipe names.
+        """The data set that a recipe names; what a person should know of its pictures is told.
 
         Raises:
             RecipeError: it needs a data folder, and there is none.
             DatasetError: it is missing or damaged.
         """
         with self.reporter.bar(f"data set {recipe.data.name}") as progress:
-            return Catalogue(self.data_dir, ArrayCache(self.cache_dir), progress).load(recipe.data)
+            dataset = Catalogue(self.data_dir, ArrayCache(self.cache_dir), progress).load(recipe.data)
+        for note in dataset.notes:
+            self.reporter.warn("note", note)
+        return dataset
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,6 +93,7 @@ class Dataset:
         classes: one name a label.
         augmentation: how its training pictures may vary and still show their class.
         fit: which part of a picture in a file is shown, measured on and classified.
+        notes: what a person should know of its pictures before trusting figures, a sentence each.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Dataset:
     test: Split
     augmentation: Augmentation = Augmentation()
     fit: Fit = CENTRE
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, name: str, classes: tuple[str, ...], splits: Splits, fit: Fit = CENTRE) -> "Dataset":

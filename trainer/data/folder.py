@@ -7,27 +7,31 @@ of each.
 """
 
 import hashlib
-import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter, ValidationError
 
+from shared.bundle import LabelsError, check_labels
 from shared.jpeg import Fit
+from trainer.data import notes
 from trainer.data.cache import ArrayCache
-from trainer.data.dataset import Dataset, Progress, Rows, Split, SplitName, Splits, set_aside
-from trainer.data.decoded import decoded_once
-from trainer.data.picture_files import SUFFIXES, PictureFiles
+from trainer.data.dataset import Dataset, Progress, Rows, Split, SplitName
+from trainer.data.draw import drawn
+from trainer.data.picture_files import PictureFiles
+from trainer.data.picture_tree import Tree, read_tree
 from trainer.data.section import Pad, Seed
+from trainer.data.survey import Survey, survey
 from trainer.errors import DatasetError
 from trainer.section import Count, Section
 
 CLASSES_NAME = "classes.json"
-VALIDATION_NAMES = ("validation", "val")
-DRAWN = (SplitName.TRAIN, SplitName.VALIDATION)
+TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1  # of train, where the tree has no such split: test first, then validation
 NAME_LIMIT = 40  # of the 64 characters that a bundle has for a data set's name
 MEMORY_LIMIT_BYTES = 8 << 30
 CENTRE_SHARE = 224 / 256  # of the shorter side: what classifiers of ImageNet are usually measured on
@@ -91,104 +95,124 @@ class FolderConfig:
         return Fit(share=CENTRE_SHARE if self.crops else 1.0)
 
 
-@dataclass(frozen=True)
-class _Files:
-    """One split's files, by their names below the root."""
-
-    names: list[str]
-    labels: Rows
-
-
 def load(config: FolderConfig, cache: ArrayCache, progress: Progress = lambda *_: None) -> Dataset:
-    """Find every picture; decode them too, at most once a cache, unless they stay in their files.
+    """Find every picture and decode each, at most once a cache; with `crops` they then stay in their files.
 
-    Where there is only one of validation and test, it is the test split, and validation is drawn from train.
+    A few that cannot be read are left out. Where there is only one of validation and test, it is the test split. What
+    the tree lacks is drawn from train: a fifth for test, a tenth of the rest for validation. What a person should know
+    of the pictures is in the data set's notes.
 
     Raises:
-        DatasetError: a folder, a class or its pictures are missing, a picture is damaged, or memory is too small.
+        DatasetError: a folder, a class or its pictures are missing, a class's name can be no label, many pictures
+            cannot be read, or memory is too small.
     """
-    classes = _classes(config.root / "train")
-    found = _found(config.root, classes)
-    splits = _splits(config, found)
-    drawn = f"{config.seed} {len(splits[SplitName.VALIDATION])}"  # another draw would mix train and validation
-    identity = [drawn, *(f"{split}/{name}" for split, files in found.items() for name in files.names)]
-    if not config.crops:
-        _check_memory(config, sum(map(len, splits.values())))
-        key = _digest([f"{config.size}", *identity, *_stamps(config.root, found.values())])
-        splits = decoded_once(cache, f"folder-{key}", lambda: splits, progress)
-    name = f"{config.name[:NAME_LIMIT]}-{config.size}/{_digest(identity)[:12]}"
-    return Dataset.of(name, _labels(config.root, classes), splits, config.fit)
-
-
-def _classes(train: Path) -> tuple[str, ...]:
-    classes = _folders(train)
-    if len(classes) < 2:
-        raise DatasetError(train, "needs a folder of pictures for each of at least two classes")
-    return tuple(classes)
+    tree = read_tree(config.root)
+    labels = _labels(config.root, tree.classes)
+    found = _survey(config, tree, cache, progress)
+    splits = _split_rows(config, tree, found)
+    name = _name(config, tree, splits)
+    pictures = {split: _split(config, tree, found, rows) for split, rows in splits.items()}
+    told = (
+        *notes.of_unreadable(tree, found),
+        *notes.of_drawn(tree, splits),
+        *notes.of_twins(tree, splits, found.twins),
+        *notes.of_labels(labels),
+    )
+    return replace(Dataset.of(name, labels, pictures, config.fit), notes=told)
 
 
 def _labels(root: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """The classes' labels: not every label can be a folder's name."""
+    """The classes' labels: not every label can be a folder's name, nor every folder's name a label."""
     path = root / CLASSES_NAME
-    if not path.exists():
-        return classes
+    labels, where = classes, root
+    if path.exists():
+        labels, where = _listed(path, classes), path
+    try:
+        check_labels(labels)
+    except LabelsError as error:
+        advice = f"rename the class's folder, or name its label in {CLASSES_NAME}" if where == root else "mend it there"
+        raise DatasetError(where, f"{error}: {advice}") from error
+    return labels
+
+
+def _listed(path: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
     try:
         names = TypeAdapter(dict[str, str]).validate_json(path.read_bytes())
     except (ValidationError, OSError) as error:
         raise DatasetError(path, "should hold a JSON object: the label of each class's folder") from error
     labels = tuple(names.get(name, name) for name in classes)
-    if len(set(labels)) != len(labels):
-        raise DatasetError(path, "gives two folders the same label")
+    twice = [label for label, count in Counter(labels).items() if count > 1]
+    if twice:
+        raise DatasetError(path, f"gives two folders the same label, {twice[0]!r}")
     return labels
 
 
-def _found(root: Path, classes: tuple[str, ...]) -> dict[SplitName, _Files]:
-    """The splits that the tree has; test at least, besides train."""
-    validation = next((name for name in VALIDATION_NAMES if (root / name).is_dir()), None)
-    folders = {SplitName.TRAIN: "train", SplitName.VALIDATION: validation, SplitName.TEST: "test"}
-    if not (root / "test").is_dir():
-        folders |= {SplitName.VALIDATION: None, SplitName.TEST: validation}
-    if folders[SplitName.TEST] is None:
-        raise DatasetError(root, "has no folder test (nor val): set pictures aside that training never sees")
-    return {name: _files(root, folder, classes) for name, folder in folders.items() if folder is not None}
+def _survey(config: FolderConfig, tree: Tree, cache: ArrayCache, progress: Progress) -> Survey:
+    """What each picture is; decoded anew only where files, their sizes or their times have changed."""
+    if not config.crops:
+        _check_memory(config, len(tree.names))
+    pictures = _files(config, tree.names)
+    kind = f"{config.size} {'crops' if config.crops else 'whole'}"
+    key = _digest([kind, *_stamps(config.root, tree.names)])
+
+    def make() -> Mapping[str, NDArray[np.generic]]:
+        return survey(config.root, pictures, keeps_pixels=not config.crops, progress=progress)
+
+    return Survey.of(cache.get(f"folder-{key}", make))
 
 
-def _files(root: Path, split: str, classes: tuple[str, ...]) -> _Files:
-    unknown = sorted(set(_folders(root / split)) - set(classes))
-    if unknown:
-        raise DatasetError(root / split / unknown[0], "is no class of train: add it there or remove it here")
-    pictures = [_pictures(root, f"{split}/{name}") for name in classes]
-    labels = np.repeat(np.arange(len(classes)), [len(names) for names in pictures])
-    return _Files([name for names in pictures for name in names], labels)
-
-
-def _pictures(root: Path, folder: str) -> list[str]:
-    """Names below the root, sorted, of the pictures in a folder and the folders within."""
-    found = [
-        f"{place}/{file}"
-        for place, _, files in os.walk(root / folder)
-        for file in files
-        if not file.startswith(".") and Path(file).suffix.lower() in SUFFIXES
-    ]
-    if not found:
-        kinds = ", ".join(sorted(SUFFIXES))
-        raise DatasetError(root / folder, f"holds no picture ({kinds}): every class of train needs some in every split")
-    return sorted(name.removeprefix(f"{root}/") for name in found)
-
-
-def _splits(config: FolderConfig, found: dict[SplitName, _Files]) -> Splits:
-    """Train, validation and test split, none of them decoded yet."""
-    splits = {
-        name: Split(PictureFiles(config.root, files.names, config.size, config.fit), files.labels)
-        for name, files in found.items()
-    }
-    if SplitName.VALIDATION not in splits:
-        train = splits[SplitName.TRAIN]
-        count = config.validation or len(train) // 10
-        splits |= zip(DRAWN, set_aside(train, count, config.seed, config.root / "train"), strict=True)
-    elif config.validation is not None:
+def _split_rows(config: FolderConfig, tree: Tree, found: Survey) -> dict[SplitName, Rows]:
+    """Rows of all three splits, of pictures that can be read; those of train and validation in a drawn order."""
+    splits = {name: rows[found.readable[rows]] for name, rows in tree.splits.items()}
+    _check_classes(config.root, tree, splits)
+    if SplitName.VALIDATION in splits and config.validation is not None:
         raise DatasetError(config.root, "has a validation split of its own: leave out [data] validation")
-    return splits
+    if SplitName.TEST not in splits:
+        count = round(TEST_SHARE * len(splits[SplitName.TRAIN]))
+        splits |= _set_aside(config, tree, found, splits[SplitName.TRAIN], SplitName.TEST, count)
+    if SplitName.VALIDATION not in splits:
+        count = config.validation or int(VALIDATION_SHARE * len(splits[SplitName.TRAIN]))
+        splits |= _set_aside(config, tree, found, splits[SplitName.TRAIN], SplitName.VALIDATION, count)
+    mix = np.random.default_rng(config.seed)  # the first pictures of a split stand for all of them in many places
+    return splits | {name: mix.permutation(splits[name]) for name in (SplitName.TRAIN, SplitName.VALIDATION)}
+
+
+def _set_aside(
+    config: FolderConfig, tree: Tree, found: Survey, train: Rows, which: SplitName, count: int
+) -> dict[SplitName, Rows]:
+    """Train, and another split drawn from it, each of them with pictures of every class."""
+    aside = drawn(tree.labels[train], found.twins[train], count, config.seed)
+    lacking = set(tree.labels[train]) - set(tree.labels[train[~aside]])
+    if lacking:
+        name = tree.classes[min(lacking)]
+        few = f"class {name!r} would have none left: it needs at least two different pictures more than are set aside"
+        raise DatasetError(config.root, f"cannot set {count} of {len(train)} pictures aside for {which}: {few}")
+    return {SplitName.TRAIN: train[~aside], which: train[aside]}
+
+
+def _check_classes(root: Path, tree: Tree, splits: Mapping[SplitName, Rows]) -> None:
+    for split, rows in splits.items():
+        lacking = [name for label, name in enumerate(tree.classes) if label not in tree.labels[rows]]
+        if lacking:
+            raise DatasetError(root, f"no picture of class {lacking[0]!r} in {split} can be read")
+
+
+def _name(config: FolderConfig, tree: Tree, splits: Mapping[SplitName, Rows]) -> str:
+    """It tells which pictures, and which draw: another one would mix train with what is measured on."""
+    of_split = {tree.names[row]: split for split, rows in splits.items() for row in rows.tolist()}
+    identity = [f"{config.seed}", *(f"{of_split[name]}/{name}" for name in tree.names if name in of_split)]
+    plain = "".join(character if character.isprintable() else "?" for character in config.name)[:NAME_LIMIT]
+    return f"{plain}-{config.size}/{_digest(identity)[:12]}"
+
+
+def _split(config: FolderConfig, tree: Tree, found: Survey, rows: Rows) -> Split:
+    if found.pixels is None:
+        return Split(_files(config, [tree.names[row] for row in rows.tolist()]), tree.labels[rows])
+    return Split(found.pixels[rows], tree.labels[rows])
+
+
+def _files(config: FolderConfig, names: Sequence[str]) -> PictureFiles:
+    return PictureFiles(config.root, names, config.size, config.fit)
 
 
 def _check_memory(config: FolderConfig, count: int) -> None:
@@ -201,19 +225,15 @@ def _check_memory(config: FolderConfig, count: int) -> None:
         )
 
 
-def _folders(parent: Path) -> list[str]:
-    try:
-        return sorted(entry.name for entry in parent.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    except OSError as error:
-        raise DatasetError(parent, f"cannot be read ({error.strerror}): expected here: one folder a class") from error
-
-
-def _stamps(root: Path, splits: Iterable[_Files]) -> Iterator[str]:
+def _stamps(root: Path, names: Iterable[str]) -> Iterator[str]:
     """Size and modification time of each file, which change when a picture changes."""
-    for files in splits:
-        for name in files.names:
+    for name in names:
+        try:
             stat = (root / name).stat()
-            yield f"{name} {stat.st_size} {stat.st_mtime_ns}"
+        except OSError as error:
+            yield f"{name} {error.strerror}"
+            continue
+        yield f"{name} {stat.st_size} {stat.st_mtime_ns}"
 
 
 def _digest(lines: Iterable[str]) -> str:

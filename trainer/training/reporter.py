@@ -13,6 +13,9 @@ class Reporter(Protocol):
     def say(self, text: str) -> None:
         """Show one line of plain text."""
 
+    def warn(self, word: str, text: str) -> None:
+        """Show a line that a person should not miss; it begins with a word in a colour."""
+
     def epoch(self, epoch: Epoch, epochs: int) -> None:
         """Show the figures of an epoch that ended.
 
@@ -28,6 +31,9 @@ class Silent:
     """Tells nobody."""
 
     def say(self, text: str) -> None:
+        """Do nothing."""
+
+    def warn(self, word: str, text: str) -> None:
         """Do nothing."""
 
     def epoch(self, epoch: Epoch, epochs: int) -> None:
