@@ -84,9 +84,11 @@ def test_items_are_made_while_earlier_ones_are_in_use() -> None:
 
 def test_a_fault_comes_out_at_its_batch_and_stops_the_thread(tmp_path: Path) -> None:
     dataset = in_files(tmp_path)
-    (tmp_path / "tree" / "train" / "cat" / "000.png").unlink()
-    stream = training_batches(dataset, [np.array([7]), np.array([0])], len, seed=1, epoch=1)
+    for path in (tmp_path / "tree" / "train" / "cat").iterdir():
+        path.unlink()
+    cat, dog = (np.flatnonzero(dataset.train.labels == label)[:1] for label in (0, 1))
+    stream = training_batches(dataset, [dog, cat], len, seed=1, epoch=1)
     assert next(stream) == 1
-    with pytest.raises(DatasetError, match=r"000\.png"):
+    with pytest.raises(DatasetError, match=r"train/cat/00.\.png"):
         next(stream)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
