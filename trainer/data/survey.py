@@ -45,7 +45,7 @@ class Survey:
     @property
     def readable(self) -> NDArray[np.bool_]:
         """bool (n,), whether a picture can be read."""
-        return self.faults == ""
+        return np.asarray(self.faults == "")
 
 
 def survey(root: Path, pictures: PictureFiles, *, keeps_pixels: bool, progress: Progress) -> Arrays:
