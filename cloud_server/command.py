@@ -21,13 +21,17 @@ from cloud_server.open_storage import engine_of, keys_of
 from cloud_server.settings import ServerSettings, described
 from cloud_server.storage.data_lock import DataInUseError, DataLock
 from cloud_server.storage.migrating import migrate
+from shared.command_line import EXIT_USAGE, CommandLine, program_options
 from shared.trust import TrustError
 
 OPEN_FILES = 1024  # beside the connections of the device and operator planes
-EXIT_USAGE = 2
 _log = structlog.get_logger()
 cli = typer.Typer(
-    help="dctwire's server: classifies frames, publishes table versions.", no_args_is_help=True, add_completion=False
+    cls=CommandLine,
+    callback=program_options,
+    help="dctwire's server: classifies frames, publishes table versions.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 
 

@@ -33,6 +33,7 @@ from sensor_client.state_directory import StateDirectory, StateError
 from sensor_client.status import read_status
 from sensor_client.uploader import Uploader, UploadSettings
 from shared.bundle import Bundle, BundleError
+from shared.command_line import CommandLine, program_options
 from shared.errors import ChannelError, DctwireError, RefusedError
 from shared.jpeg import Stream
 from shared.trust import TrustClient, TrustError
@@ -71,6 +72,8 @@ Exit codes:
 """
 
 app = typer.Typer(
+    cls=CommandLine,
+    callback=program_options,
     help=HELP,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

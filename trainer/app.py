@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import typer
 
+from shared.command_line import CommandLine, Version
 from shared.errors import DctwireError
 from trainer.cli import data, evaluate, export, frames, ladder, plot, recipes, run_orders, sweep, train, zoo
 from trainer.cli.program import Program
@@ -14,6 +15,7 @@ from trainer.cli.terminal import Terminal
 from trainer.training.compute import Compute
 
 app = typer.Typer(
+    cls=CommandLine,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -34,7 +36,7 @@ app.command("run-orders", hidden=True)(run_orders.run_orders)
 
 
 @app.callback()
-def compose(context: typer.Context) -> None:
+def compose(context: typer.Context, _version: Version = False) -> None:
     """Learn JPEG tables together with the classifier that will read them, measure both, export bundles."""
     terminal = Terminal.on_standard_error()
     context.obj = Program(

@@ -13,6 +13,7 @@ from cloud_server.cli.output import explained_errors, show_json, show_table
 from cloud_server.cli.publishing import ModelFolder, Outcome, initialise_trust, publish_folder
 from cloud_server.cli.samples import samples
 from shared.bundle import Bundle, Fallback
+from shared.command_line import CommandLine, program_options
 from shared.errors import PeerError
 from shared.trust import TrustError
 
@@ -25,6 +26,8 @@ _SAID = {
 }
 
 app = typer.Typer(
+    cls=CommandLine,
+    callback=program_options,
     help="Operate a dctwire server: publish table versions, assign them, enrol devices.\n\n"
     "A first session: dctwire trust init, dctwire-server run, dctwire publish, dctwire assign, dctwire claim.",
     no_args_is_help=True,

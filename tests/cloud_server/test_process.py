@@ -12,7 +12,8 @@ import pytest
 
 from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.publishing import ModelFolder, publish_folder
-from cloud_server.command import EXIT_USAGE, cli
+from cloud_server.command import cli
+from shared.command_line import EXIT_USAGE
 from shared.errors import ChannelError
 from shared.trust import parse_targets
 from tests.cloud_server.harness.devices import Device

@@ -1,0 +1,97 @@
+"""The four programs as they are typed: version, help, and the variables that they read."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cloud_server.cli.app import app as operator
+from cloud_server.command import cli as server
+from cloud_server.settings import ServerSettings, described
+from sensor_client.app import app as sensor
+from shared.environment import KNOWN, OPERATOR, SENSOR, SERVER, TRAINER, WORKSHOP
+from trainer.app import app as trainer
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = {"dctwire": operator, "dctwire-server": server, "dctwire-sensor": sensor, "dctwire-trainer": trainer}
+MISTYPED = {"DCTWIRE_SERVER_DEVICE_PROT": "8000"}
+
+
+def commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """A command and those within it, each with the words that name it."""
+    yield words, command
+    for name, one in getattr(command, "commands", {}).items():
+        yield from commands(one, (*words, name))
+
+
+def every_command() -> list[tuple[str, ...]]:
+    return [
+        (program, *words) for program, app in PROGRAMS.items() for words, _ in commands(typer.main.get_command(app))
+    ]
+
+
+def run(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """A program of the environment that runs this test, as a process of its own."""
+    path = Path(sys.executable).with_name(words[0])
+    return subprocess.run(
+        [path, *words[1:]], capture_output=True, text=True, check=False, timeout=120, env=os.environ | variables
+    )
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_mistyped_variable_is_named_and_refused_by_every_program(program: str) -> None:
+    command = next(words for words, _ in commands(typer.main.get_command(PROGRAMS[program])) if words)
+    refused = run(program, *command, **MISTYPED)
+    assert refused.returncode == 2
+    assert "DCTWIRE_SERVER_DEVICE_PROT" in refused.stderr
+    assert "did you mean DCTWIRE_SERVER_DEVICE_PORT?" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert run(program, *command, "--help", **MISTYPED).returncode == 0
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_program_tells_its_version(program: str) -> None:
+    assert run(program, "--version").stdout == f"{program} {version('dctwire')}\n"
+    assert "--version" in run(program, "-h").stdout
+
+
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_every_command_has_the_short_help_and_the_version(words: tuple[str, ...]) -> None:
+    program, *rest = words
+    for option, said in (("-h", "Usage:"), ("--help", "Usage:"), ("--version", f" {version('dctwire')}\n")):
+        result = CliRunner().invoke(PROGRAMS[program], [*rest, option])
+        assert (result.exit_code, said in result.stdout) == (0, True), result.output
+
+
+def test_the_list_of_variables_holds_what_the_programs_read_and_nothing_else() -> None:
+    assert set(SERVER) == {described(name).variable for name in ServerSettings.model_fields}
+    read = {
+        variable
+        for app in PROGRAMS.values()
+        for _, command in commands(typer.main.get_command(app))
+        for parameter in command.params
+        for variable in _variables(parameter)
+    }
+    assert {name for name in read if name.startswith("DCTWIRE_")} == {*SENSOR, *OPERATOR, *TRAINER}
+
+
+def test_every_variable_of_tests_and_benchmarks_is_known() -> None:
+    files = [ROOT / "Makefile", ROOT / ".ci" / "run"]
+    files += [path for folder in ("tests", "benchmarks", "deploy") for path in (ROOT / folder).rglob("*.py")]
+    texts = [path.read_text() for path in files if path.name not in ("test_environment.py", "test_programs.py")]
+    used = {name for text in texts for name in re.findall(r"DCTWIRE_[A-Z0-9_]*[A-Z0-9]\b", text)}
+    assert used <= KNOWN
+    assert set(WORKSHOP) <= used
+
+
+def _variables(parameter: Any) -> list[str]:
+    names = getattr(parameter, "envvar", None) or []
+    return [names] if isinstance(names, str) else list(names)
