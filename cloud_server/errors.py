@@ -37,6 +37,18 @@ class ConflictError(PeerError):
     code: ClassVar[str] = ProblemCode.CONFLICT
 
 
+class SequenceTakenError(PeerError):
+    """The number of a frame is that of another frame of its device; the device counts anew above `highest_sequence`."""
+
+    code: ClassVar[str] = ProblemCode.SEQUENCE_TAKEN
+
+    def __init__(self, sequence: int, highest_sequence: int) -> None:
+        super().__init__(
+            f"another frame of this device was answered under the number {sequence}; go on above {highest_sequence}"
+        )
+        self.highest_sequence = highest_sequence
+
+
 class BodyTooLargeError(PeerError):
     """The body is longer than this resource takes."""
 

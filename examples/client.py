@@ -39,6 +39,7 @@ class ProblemError(Exception):
     def __init__(self, problem: dict[str, Any], retry_after: str) -> None:
         super().__init__(f"{problem['code']}: {problem['detail']}")
         self.retry: str = problem["retry"]
+        self.highest_sequence: int = problem.get("highest_sequence", 0)
         asked_seconds = float(retry_after) if retry_after.isdecimal() else 0.0
         self.wait_seconds = min(max(asked_seconds, WAIT_MIN_SECONDS), WAIT_MAX_SECONDS)
 
@@ -143,6 +144,9 @@ class Device:
         except ProblemError as error:
             if error.retry == "with-tables" and jpeg.startswith(SOI + ABBREVIATED_APP10) and self._memory["tables"]:
                 return self._send(with_tables(jpeg, base64.b64decode(self._memory["tables"])), sequence)
+            if error.retry == "renumber" and error.highest_sequence >= sequence:
+                self._memory["next_sequence"] = max(self._memory["next_sequence"], error.highest_sequence + 1)
+                return self._send(jpeg, self._take_numbers(1))
             raise
         return result
 

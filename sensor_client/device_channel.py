@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sensor_client.clock import Clock
-from sensor_client.errors import TablesWantedError, UnauthorisedError
+from sensor_client.errors import NumberTakenError, TablesWantedError, UnauthorisedError
 from sensor_client.http_line import HttpLine, Reply
 from shared.errors import ChannelError, RefusedError
 from shared.trust import NotPublishedError
@@ -58,6 +58,7 @@ class DeviceChannel:
             no dctwire server gives (a captive portal, a proxy's error page): such a reply takes no frame away.
         UnauthorisedError: the token is not valid.
         TablesWantedError: the server takes this frame once its tables are put back.
+        NumberTakenError: the server takes this frame under a number that no frame of the device has.
         RefusedError: the server will not take this, now or later.
     """
 
@@ -228,7 +229,9 @@ def _fault(problem: Problem, wait_seconds: float | None = None) -> RefusedError 
             return RefusedError(problem.status, problem.code, problem.detail)
         case Retry.WITH_TABLES:
             return TablesWantedError(problem.status, problem.code, problem.detail)
-        case Retry.LATER:
+        case Retry.RENUMBER if problem.highest_sequence is not None:
+            return NumberTakenError(problem.status, problem.code, problem.detail, problem.highest_sequence)
+        case Retry.LATER | Retry.RENUMBER:
             return ChannelError(f"{problem.status} {problem.code}: {problem.detail}", wait_seconds)
 
 

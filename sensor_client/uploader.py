@@ -9,10 +9,10 @@ import structlog
 from sensor_client.backoff import delay_seconds
 from sensor_client.clock import Clock
 from sensor_client.device_channel import BatchReply
-from sensor_client.errors import TablesWantedError, UnauthorisedError
+from sensor_client.errors import NumberTakenError, TablesWantedError, UnauthorisedError
 from sensor_client.interchange import to_interchange
 from sensor_client.signals import Signals
-from sensor_client.spool import PendingLabel, Spool, SpooledFrame
+from sensor_client.spool import NumbersExhaustedError, PendingLabel, Spool, SpooledFrame
 from shared.errors import ChannelError, PeerError, RefusedError
 from shared.jpeg import EOI, inspect
 from shared.wire import Batch, BatchItem, FrameResult
@@ -70,6 +70,7 @@ class Uploader:
         self._settings = settings
         self._waiting_first = -1
         self._waiting_since_seconds = 0.0
+        self._has_renumbered = False
 
     def run(self) -> None:
         """Upload until a stop is asked for or, where the settings say so, until everything is delivered.
@@ -104,10 +105,13 @@ class Uploader:
         """
         has_sent = self._send_labels()
         frames = self._due_frames()
-        if len(frames) == 1:
-            self._send_frame(frames[0])
-        elif frames:
-            self._send_batch(frames)
+        try:
+            if len(frames) == 1:
+                self._send_frame(frames[0])
+            elif frames:
+                self._send_batch(frames)
+        except NumberTakenError as error:
+            self._renumber(error)
         return has_sent or bool(frames)
 
     def _rest(self, source_had_ended: bool) -> bool:
@@ -168,7 +172,7 @@ class Uploader:
     def _send_frame(self, frame: SpooledFrame) -> None:
         try:
             result = self._channel.send_frame(frame.sequence, frame.body)
-        except UnauthorisedError:
+        except (UnauthorisedError, NumberTakenError):
             raise
         except RefusedError as error:
             self._settle_refusal(frame, error)
@@ -178,19 +182,23 @@ class Uploader:
     def _send_batch(self, frames: Sequence[SpooledFrame]) -> None:
         try:
             reply = self._channel.send_batch(_batch_of(frames))
-        except UnauthorisedError:
+        except (UnauthorisedError, NumberTakenError):
             raise
         except RefusedError as error:
             self._take_apart(frames, error)
             return
         self._settle_answers([frame.sequence for frame in frames if frame.sequence not in reply.faults], reply.results)
-        retries = 0
+        retries, taken = 0, None
         for frame in frames:
             fault = reply.faults.get(frame.sequence)
-            if isinstance(fault, RefusedError):
+            if isinstance(fault, NumberTakenError):
+                taken = fault
+            elif isinstance(fault, RefusedError):
                 self._settle_refusal(frame, fault)
             elif fault is not None:
                 retries += 1
+        if taken is not None:
+            raise taken
         if retries:
             raise ChannelError(f"{retries} of {len(frames)} frames of a batch are to be sent again")
 
@@ -205,6 +213,7 @@ class Uploader:
 
     def _settle_answers(self, sequences: Sequence[int], results: Mapping[int, FrameResult]) -> None:
         self._spool.acknowledge(sequences)
+        self._has_renumbered = self._has_renumbered and not sequences
         for sequence, result in results.items():
             _log.info("frame-classified", sequence=sequence, **result.model_dump(mode="json", exclude={"id"}))
         _log.debug("frames-acknowledged", first=sequences[:1], frames=len(sequences))
@@ -214,6 +223,22 @@ class Uploader:
             return
         self._spool.refuse(frame.sequence, status=error.status, code=error.code, detail=str(error))
         _log.warning("frame-refused", sequence=frame.sequence, status=error.status, code=error.code, reason=str(error))
+
+    def _renumber(self, error: NumberTakenError) -> None:
+        """Number what waits anew: this device counts from a number that it has passed before.
+
+        Raises:
+            ChannelError: that was done and nothing was taken since, or no device goes on from the number that is named.
+        """
+        try:
+            frames = self._spool.renumber(error.highest_sequence)
+        except NumbersExhaustedError as exhausted:
+            raise ChannelError(f"{error}; but {exhausted}") from exhausted
+        self._waiting_first = -1
+        _log.warning("frames-renumbered", above=error.highest_sequence, frames=frames, reason=str(error))
+        if self._has_renumbered:
+            raise ChannelError(f"the new numbers are taken, too: {error}")
+        self._has_renumbered = True
 
     def _put_tables_back(self, frame: SpooledFrame) -> bool:
         """Make the frame an interchange stream, to be sent under the same number; whether that worked."""

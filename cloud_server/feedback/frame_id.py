@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from cloud_server.errors import NotFoundError
+from shared.wire import SEQUENCE_MAX
 
-SEQUENCE_MAX = 2**63 - 1
 _FRAME_ID = re.compile(r"([a-z0-9]{1,16})\.(0|[1-9][0-9]{0,18})", re.ASCII)
 
 

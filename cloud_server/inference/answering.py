@@ -41,6 +41,7 @@ class Answering:
             self._match.value,
             self._tables,
             self._received_at_ns,
+            waiting.scan_digest,
         )
         return Offer(waiting, row, prediction, result)
 

@@ -13,7 +13,7 @@ from cloud_server.fleet.devices import Device
 from cloud_server.inference.answering import Answering, Offer, answered_frames
 from cloud_server.inference.batcher import Batcher, QueueLimits
 from cloud_server.inference.classify import Classified, Prediction, classify
-from cloud_server.inference.frames import Frame, inspect_all, scan_bytes
+from cloud_server.inference.frames import Frame, inspect_all, scan_bytes, scan_digest
 from cloud_server.inference.lanes import Lanes
 from cloud_server.inference.pending import Pending
 from cloud_server.inference.routing import Lane
@@ -22,7 +22,8 @@ from cloud_server.inference.waiting import Answer, WaitingFrame, WaitingFrames
 from cloud_server.inference.workers import Workers
 from cloud_server.metrics import Metrics
 from cloud_server.storage.rows.results import StoredResult
-from shared.errors import DctwireError
+from shared.errors import DctwireError, PeerError
+from shared.jpeg import FrameInfo
 from shared.wire import FrameResult
 
 
@@ -92,9 +93,10 @@ class Ingest:
         """
         until = perf_counter() + wait_seconds
         await self._lanes.require(device.family)
-        earlier = await self._answers.earlier(device, [frame.sequence for frame in frames])
         infos = inspect_all(frames)
         scans = list(map(scan_bytes, frames, infos))
+        digests = list(map(scan_digest, frames, scans))
+        earlier = await self._answers.earlier(device, _readable(frames, infos, digests))
         lanes = await self._lanes.of(device.family, infos, until)
         pending: Pending[Answer] = Pending(len(frames))
         waiting = []
@@ -103,8 +105,10 @@ class Ingest:
                 pending.settle(index, known)
             elif isinstance(lane, DctwireError):
                 pending.settle(index, lane)
-            elif (one := self._waiting.ask(device, lane, frame, scans[index], (pending, index))) is not None:
-                waiting.append(one)
+            else:
+                asker = pending, index
+                one = self._waiting.ask(device, lane, frame, scans[index], digests[index], asker)
+                waiting += () if one is None else (one,)
         self._batcher.start()
         try:
             outcomes = await pending.outcomes(until - perf_counter())
@@ -163,6 +167,17 @@ class Ingest:
             self._observers.tell(answered_frames(lane, first, statistics))
         for offer, outcome in zip(offers, stored, strict=True):
             self._waiting.settle(offer.waiting, outcome)
+
+
+def _readable(
+    frames: Sequence[Frame], infos: Sequence[FrameInfo | PeerError], digests: Sequence[int]
+) -> dict[int, int]:
+    """The digests of frames that have a number, by that; what is no JPEG is refused for that, whatever its number."""
+    return {
+        frame.sequence: digest
+        for frame, info, digest in zip(frames, infos, digests, strict=True)
+        if frame.sequence is not None and not isinstance(info, PeerError)
+    }
 
 
 def _batch_max(lane: Lane) -> int:

@@ -1,10 +1,10 @@
 """Answers are stored before they are given, and looked up when a frame is sent again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from time import perf_counter
 
-from cloud_server.errors import StorageError
+from cloud_server.errors import SequenceTakenError, StorageError
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.answering import Offer
 from cloud_server.metrics import Metrics, Stage
@@ -20,27 +20,37 @@ class AnswerStore:
         self._database = database
         self._metrics = metrics
 
-    async def earlier(self, device: Device, sequences: Sequence[int | None]) -> dict[int | None, StoredResult]:
-        """The answers that the device's frames have already, by sequence.
+    async def earlier(
+        self, device: Device, digests: Mapping[int, int]
+    ) -> Mapping[int | None, StoredResult | SequenceTakenError]:
+        """The answers that the device's frames have already, by sequence; an error where another frame has the number.
 
         Sequences above the device's highest answered one need no look-up.
+
+        Args:
+            digests: the `scan_digest` of each frame by its sequence.
 
         Raises:
             StorageError: the database does not answer.
         """
         last = await self._last_sequence(device)
-        keys = [(device.row_id, sequence) for sequence in sequences if sequence is not None and sequence <= last]
+        keys = [(device.row_id, sequence) for sequence in digests if sequence <= last]
         if not keys:
             return {}
         found = await self._database.read(partial(results.find, keys=keys))
-        for _ in found:
+        same = {sequence: result for (_, sequence), result in found.items() if result.is_of(digests[sequence])}
+        for _ in same:
             self._metrics.count_replay(device.family)
-        return {sequence: result for (_, sequence), result in found.items()}
+        if len(same) == len(found):
+            return {**same}
+        highest = await self._database.read(partial(results.last_sequence, device_id=device.row_id))
+        return {sequence: same.get(sequence) or SequenceTakenError(sequence, highest) for _, sequence in found}
 
-    async def store(self, offers: Sequence[Offer]) -> Sequence[StoredResult | StorageError]:
+    async def store(self, offers: Sequence[Offer]) -> Sequence[StoredResult | StorageError | SequenceTakenError]:
         """Store answers; returns what is to be answered to each frame.
 
-        That is the offered result itself, an earlier one that another server stored meanwhile, or why neither is there.
+        That is the offered result itself, an earlier one that another server stored meanwhile, or why neither is there:
+        the database, or another frame that has the number meanwhile.
         """
         started = perf_counter()
         offered = [offer.result for offer in offers]
@@ -55,7 +65,7 @@ class AnswerStore:
             if outcome == offer.result:
                 device = offer.waiting.device
                 device.last_sequence = max(offer.result.sequence, device.last_sequence or 0)
-        return stored
+        return [_of_same_frame(offer, outcome) for offer, outcome in zip(offers, stored, strict=True)]
 
     async def _last_sequence(self, device: Device) -> int:
         if device.last_sequence is None:
@@ -63,3 +73,11 @@ class AnswerStore:
             # Another request of the device may have stored an answer meanwhile.
             device.last_sequence = max(highest, -1 if device.last_sequence is None else device.last_sequence)
         return device.last_sequence
+
+
+def _of_same_frame(
+    offer: Offer, outcome: StoredResult | StorageError
+) -> StoredResult | StorageError | SequenceTakenError:
+    if isinstance(outcome, StorageError) or outcome.is_of(offer.waiting.scan_digest):
+        return outcome
+    return SequenceTakenError(outcome.sequence, max(outcome.sequence, offer.waiting.device.last_sequence or 0))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-from cloud_server.errors import QueueFullError
+from cloud_server.errors import QueueFullError, SequenceTakenError
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.batcher import Batcher
 from cloud_server.inference.frames import Frame
@@ -31,6 +31,7 @@ class WaitingFrame:
     lane: Lane
     frame: Frame
     scan_bytes: int
+    scan_digest: int
     askers: list[tuple[Pending[Answer], int]]
     since: float
     is_settled: bool = False
@@ -44,17 +45,22 @@ class WaitingFrames:
         self._in_flight: dict[tuple[int, int], WaitingFrame] = {}
 
     def ask(
-        self, device: Device, lane: Lane, frame: Frame, scan_bytes: int, asker: tuple[Pending[Answer], int]
+        self,
+        device: Device,
+        lane: Lane,
+        frame: Frame,
+        scan_bytes: int,
+        scan_digest: int,
+        asker: tuple[Pending[Answer], int],
     ) -> WaitingFrame | None:
         """Queue a frame, or wait for the same frame of an earlier request.
 
-        Returns None when the queue is full; the asker has that outcome already.
+        Returns None where the asker has its outcome already: the queue is full, or another frame has this number.
         """
         key = _key(device, frame)
         if key is not None and (earlier := self._in_flight.get(key)) is not None:
-            earlier.askers.append(asker)
-            return earlier
-        waiting = WaitingFrame(device, lane, frame, scan_bytes, [asker], perf_counter())
+            return self._join(earlier, key[1], scan_digest, asker)
+        waiting = WaitingFrame(device, lane, frame, scan_bytes, scan_digest, [asker], perf_counter())
         try:
             self._batcher.put(lane, device.row_id, waiting)
         except QueueFullError as error:
@@ -64,6 +70,17 @@ class WaitingFrames:
         if key is not None:
             self._in_flight[key] = waiting
         return waiting
+
+    def _join(
+        self, earlier: WaitingFrame, sequence: int, scan_digest: int, asker: tuple[Pending[Answer], int]
+    ) -> WaitingFrame | None:
+        if earlier.scan_digest != scan_digest:
+            pending, index = asker
+            highest = max(sequence, earlier.device.last_sequence or 0)
+            pending.settle(index, SequenceTakenError(sequence, highest))
+            return None
+        earlier.askers.append(asker)
+        return earlier
 
     def leave(self, frames: Sequence[WaitingFrame], pending: Pending[Answer]) -> None:
         """A request ends: what it has no outcome for leaves the queue.

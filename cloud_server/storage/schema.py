@@ -97,6 +97,7 @@ results = Table(
     Column("match", String(8), nullable=False),
     Column("tables", String(16), nullable=False),
     Column("received_at_ns", BigInteger, nullable=False, index=True),
+    Column("scan_digest", BigInteger),
     sqlite_with_rowid=False,
 )
 

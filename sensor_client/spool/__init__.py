@@ -1,6 +1,6 @@
 """The spool: frames on disk, between camera and server."""
 
-from sensor_client.spool.database import SpoolError
+from sensor_client.spool.database import NumbersExhaustedError, SpoolError
 from sensor_client.spool.records import (
     Counters,
     DeadLetter,
@@ -15,6 +15,7 @@ __all__ = [
     "Counters",
     "DeadLetter",
     "Depth",
+    "NumbersExhaustedError",
     "PendingLabel",
     "Spool",
     "SpoolError",

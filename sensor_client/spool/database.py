@@ -41,6 +41,13 @@ class SpoolError(DctwireError):
     """The spool's file cannot be used: disk full, damaged, locked, or of another version."""
 
 
+class NumbersExhaustedError(DctwireError):
+    """A frame's number cannot be above this one."""
+
+    def __init__(self, above: int) -> None:
+        super().__init__(f"no device goes on counting above {above}")
+
+
 class Database:
     """One connection that threads take turns on; foreign errors leave it as SpoolError."""
 

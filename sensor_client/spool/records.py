@@ -66,7 +66,8 @@ class Counters:
     """What happened since the state directory was made; survives restarts.
 
     Always: captured = encoded + unreadable, and encoded = acknowledged + refused + dropped + frames waiting.
-    A frame dropped while its upload was under way counts as dropped, although the server may have it.
+    A frame dropped while its upload was under way counts as dropped, although the server may have it. A frame counts as
+    renumbered each time that it gets another number.
     """
 
     captured: int = 0
@@ -77,6 +78,7 @@ class Counters:
     acknowledged_bytes: int = 0
     refused: int = 0
     dropped: int = 0
+    renumbered: int = 0
     labels_sent: int = 0
     labels_refused: int = 0
 

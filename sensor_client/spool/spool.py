@@ -6,7 +6,7 @@ from pathlib import Path
 
 import structlog
 
-from sensor_client.spool.database import Connection, Database
+from sensor_client.spool.database import Connection, Database, NumbersExhaustedError
 from sensor_client.spool.records import (
     Counters,
     DeadLetter,
@@ -18,6 +18,8 @@ from sensor_client.spool.records import (
 
 DETAIL_LIMIT_CHARACTERS = 500
 FAR_SEQUENCE = 2**40
+RENUMBERED_ABOVE_MAX = 2**62
+"""No number near the end of all numbers is gone on from: a server that says so is wrong, or wishes the device ill."""
 
 _log = structlog.get_logger(__name__)
 
@@ -133,6 +135,30 @@ class Spool:
                 " (SELECT sequence FROM dead_letters ORDER BY sequence DESC LIMIT ?)",
                 (self._limits.dead_letters,),
             )
+
+    def renumber(self, above: int) -> int:
+        """Give every frame here, and every one to come, a number above `above` and above all that were given here.
+
+        Their order stays, and the gaps between them. Returns how many frames are here.
+
+        Raises:
+            NumbersExhaustedError: there are no such numbers left to go on counting with; nothing was changed.
+        """
+        if above > RENUMBERED_ABOVE_MAX:
+            raise NumbersExhaustedError(above)
+        with self._database.transaction() as connection:
+            given: int = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'frames'").fetchone()[0]
+            base = max(above, given) + 1
+            first: int | None = connection.execute("SELECT min(sequence) FROM frames").fetchone()[0]
+            # All new numbers are above all old ones, so no frame meets another's number on the way.
+            frames = connection.execute("UPDATE frames SET sequence = sequence + ?", (base - (first or 0),)).rowcount
+            connection.execute(
+                "UPDATE sqlite_sequence SET seq = max(?, (SELECT coalesce(max(sequence), 0) FROM frames))"
+                " WHERE name = 'frames'",
+                (base - 1,),
+            )
+            _count(connection, renumbered=frames)
+        return frames
 
     def replace_body(self, sequence: int, body: bytes) -> None:
         """Replace a frame by the interchange stream `body`. The quota is not checked."""

@@ -19,13 +19,14 @@ from shared.wire.messages import (
     LabelSource,
     Match,
 )
-from shared.wire.problems import PROBLEM_MEDIA_TYPE, Problem, ProblemCode, Retry
+from shared.wire.problems import PROBLEM_MEDIA_TYPE, SEQUENCE_MAX, Problem, ProblemCode, Retry
 
 __all__ = [
     "BATCH_MAX_FRAMES",
     "BATCH_MAX_PREFIX_BYTES",
     "BATCH_MEDIA_TYPE",
     "PROBLEM_MEDIA_TYPE",
+    "SEQUENCE_MAX",
     "Assignment",
     "Batch",
     "BatchError",

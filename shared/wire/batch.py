@@ -21,11 +21,11 @@ from typing import ClassVar, NamedTuple, Self
 
 from shared.errors import PeerError
 from shared.jpeg import EOI
+from shared.wire.problems import SEQUENCE_MAX
 
 BATCH_MEDIA_TYPE = "application/vnd.dctwire.batch"
 BATCH_MAX_FRAMES = 256
 BATCH_MAX_PREFIX_BYTES = 16 << 10  # every frame repeats it once rebuilt: this bounds what a small body can unfold to
-BATCH_MAX_SEQUENCE = 2**63 - 1
 _MAGIC = b"DWB1"
 _VARINT_MAX_BYTES = 10
 
@@ -59,7 +59,7 @@ class Batch:
         sequences = [item.sequence for item in self.items]
         if any(later <= earlier for earlier, later in pairwise(sequences)):
             raise BatchError("sequence numbers must grow within a batch")
-        if sequences[0] < 0 or sequences[-1] > BATCH_MAX_SEQUENCE:
+        if sequences[0] < 0 or sequences[-1] > SEQUENCE_MAX:
             raise BatchError("a sequence number is out of range")
 
     def frames(self) -> Iterator[bytes]:

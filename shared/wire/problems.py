@@ -1,11 +1,13 @@
 """Problem codes (RFC 9457): the closed list of what can be wrong, its HTTP status, and what a device does next."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+SEQUENCE_MAX = 2**63 - 1
+"""The highest number that a frame can have."""
 
 
 class Retry(StrEnum):
@@ -14,6 +16,7 @@ class Retry(StrEnum):
     NO = "no"  # drop it: the same request would be refused again
     LATER = "later"  # keep it, and send it again unchanged
     WITH_TABLES = "with-tables"  # send the frame again under the same number, as a JPEG with its tables inside
+    RENUMBER = "renumber"  # number this frame and all that wait anew, above `highest_sequence`, and send them
 
 
 class ProblemCode(StrEnum):
@@ -26,6 +29,7 @@ class ProblemCode(StrEnum):
     NO_ASSIGNMENT = "no-assignment"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     CONFLICT = "conflict"
+    SEQUENCE_TAKEN = "sequence-taken"
     TOO_LARGE = "too-large"
     NOT_A_JPEG = "not-a-jpeg"
     UNSUPPORTED_JPEG = "unsupported-jpeg"
@@ -69,6 +73,7 @@ _SPECS: dict[ProblemCode, tuple[int, str, Retry]] = {
     ProblemCode.NO_ASSIGNMENT: (404, "No tables are assigned to this device yet", Retry.LATER),
     ProblemCode.METHOD_NOT_ALLOWED: (405, "This resource does not take that method", Retry.NO),
     ProblemCode.CONFLICT: (409, "The request contradicts what is stored", Retry.NO),
+    ProblemCode.SEQUENCE_TAKEN: (409, "Another frame of this device has this number", Retry.RENUMBER),
     ProblemCode.TOO_LARGE: (413, "The body is larger than the limit", Retry.NO),
     ProblemCode.NOT_A_JPEG: (415, "The body is not a JPEG", Retry.NO),
     ProblemCode.UNSUPPORTED_JPEG: (415, "This kind of JPEG is not supported", Retry.NO),
@@ -97,7 +102,8 @@ _SPECS: dict[ProblemCode, tuple[int, str, Retry]] = {
 class Problem(BaseModel):
     """A problem document. `retry` tells a device what to do with the frame, `instance` names the request.
 
-    A problem inside an answer (a batch's bad frame) names no instance, and then has no such member.
+    A problem inside an answer (a batch's bad frame) names no instance, and then has no such member. `highest_sequence`
+    comes with `retry` "renumber" alone: the highest number that a frame of the device has.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -109,12 +115,21 @@ class Problem(BaseModel):
     code: str
     retry: Retry
     instance: str | None = None
+    highest_sequence: Annotated[int, Field(ge=0, le=SEQUENCE_MAX)] | None = None
 
     @classmethod
-    def of(cls, code: ProblemCode, detail: str, instance: str | None = None) -> "Problem":
+    def of(
+        cls, code: ProblemCode, detail: str, instance: str | None = None, highest_sequence: int | None = None
+    ) -> "Problem":
         """The problem document of one occurrence."""
         return cls(
-            title=code.summary, status=code.status, detail=detail, code=code, retry=code.retry, instance=instance
+            title=code.summary,
+            status=code.status,
+            detail=detail,
+            code=code,
+            retry=code.retry,
+            instance=instance,
+            highest_sequence=highest_sequence,
         )
 
     @model_serializer(mode="wrap")

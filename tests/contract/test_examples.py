@@ -164,6 +164,16 @@ def test_a_frame_of_unknown_tables_is_sent_again_with_them_under_its_number(
     assert [one["match"] for one in client.type("batch", tmp_path / "frame.jpg")] == ["fallback"]
 
 
+def test_a_client_that_lost_count_goes_on_above_what_it_had_sent(client: Client, tmp_path: Path) -> None:
+    pictures = jpegs(tmp_path, 8)
+    client.type("post", *pictures[:3])
+    client.state.write_text(json.dumps(client.memory | {"next_sequence": 1}))
+    answers = client.type("post", *pictures[3:5])
+    client.state.write_text(json.dumps(client.memory | {"next_sequence": 2}))
+    answers += client.type("batch", *pictures[5:])
+    assert [answer["id"].split(".")[1] for answer in answers] == ["4", "5", "6", "7", "8"]
+
+
 def test_what_is_over_the_quota_is_sent_later(client: Client, tmp_path: Path) -> None:
     pictures = jpegs(tmp_path, 1) * 200
     first, second = client.run("batch", *pictures), client.run("batch", *pictures)

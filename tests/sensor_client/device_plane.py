@@ -36,8 +36,8 @@ class Answer:
     body: bytes = b""
 
 
-def problem(code: ProblemCode, detail: str = "because", **headers: str) -> Answer:
-    body = Problem.of(code, detail).model_dump_json().encode()
+def problem(code: ProblemCode, detail: str = "because", highest_sequence: int | None = None, **headers: str) -> Answer:
+    body = Problem.of(code, detail, highest_sequence=highest_sequence).model_dump_json().encode()
     return Answer(
         code.status,
         {"Content-Type": "application/problem+json", **{name.replace("_", "-"): v for name, v in headers.items()}},
@@ -195,7 +195,7 @@ class DevicePlane:
         sequence = int(request.headers["dw-sequence"])
         fault = self._take(sequence, request.body)
         if fault is not None:
-            return problem(fault)
+            return problem(fault, highest_sequence=self._highest(fault))
         if request.headers.get("prefer") == "return=minimal":
             return Answer(204)
         return _json(_result(sequence))
@@ -207,12 +207,28 @@ class DevicePlane:
             item.sequence: self._take(item.sequence, body)
             for item, body in zip(batch.items, batch.frames(), strict=True)
         }
-        problems = {key: Problem.of(code, "because").model_dump() for key, code in faults.items() if code}
+        problems = {
+            key: Problem.of(code, "because", highest_sequence=self._highest(code)).model_dump()
+            for key, code in faults.items()
+            if code
+        }
         if request.headers.get("prefer") != "return=minimal":
             return _json(
                 {"results": [{"problem": problems[key]} if key in problems else _result(key) for key in faults]}
             )
         return _json({"problems": problems}) if problems else Answer(204)
+
+    def _highest(self, code: ProblemCode) -> int | None:
+        """What is named beside a number that is taken."""
+        return max(self.frames, default=0) if code is ProblemCode.SEQUENCE_TAKEN else None
+
+    def refuse_taken_numbers(self) -> None:
+        """From now on, do as a dctwire server does: another frame under a number that is taken is refused."""
+
+        def judge(sequence: int, body: bytes) -> ProblemCode | None:
+            return ProblemCode.SEQUENCE_TAKEN if self.frames.get(sequence, body) != body else None
+
+        self.judge = judge
 
     def _take(self, sequence: int, body: bytes) -> ProblemCode | None:
         fault = self.judge(sequence, body)

@@ -8,7 +8,7 @@ import pytest
 from sensor_client import device_channel
 from sensor_client.clock import SystemClock
 from sensor_client.device_channel import DeviceChannel, retry_after_seconds
-from sensor_client.errors import TablesWantedError, UnauthorisedError
+from sensor_client.errors import NumberTakenError, TablesWantedError, UnauthorisedError
 from sensor_client.http_line import HttpLine
 from shared.errors import ChannelError, RefusedError
 from shared.trust import NotPublishedError
@@ -164,6 +164,7 @@ ERROR_BY_RETRY: dict[Retry, type[Exception]] = {
     Retry.NO: RefusedError,
     Retry.LATER: ChannelError,
     Retry.WITH_TABLES: TablesWantedError,
+    Retry.RENUMBER: NumberTakenError,
 }
 
 
@@ -180,6 +181,15 @@ def test_what_a_problem_says_of_retrying_decides_alone_and_in_a_batch(
     assert {type(fault) for fault in faults} == {ERROR_BY_RETRY[code.retry]}
     refusals = [fault for fault in faults if isinstance(fault, RefusedError)]
     assert {(fault.status, fault.code) for fault in refusals} <= {(code.status, code)}
+
+
+def test_a_number_that_is_taken_without_the_highest_one_is_tried_again_later(
+    plane: DevicePlane, channel: DeviceChannel
+) -> None:
+    plane.scripted.append(("/v1/frames", problem(ProblemCode.SEQUENCE_TAKEN)))
+
+    with pytest.raises(ChannelError):
+        channel.send_frame(1, b"jpeg")
 
 
 def test_a_token_that_is_not_valid_stops_the_device(line: HttpLine, seen: list[int]) -> None:

@@ -129,6 +129,70 @@ def test_an_incomplete_batch_waits_for_more_frames_but_not_for_ever(
     assert len(plane.frames) == 3
 
 
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_device_that_counts_from_the_start_again_goes_on_above_what_it_had_sent(
+    spool: Spool, plane: DevicePlane, drained: Drained, batch: int
+) -> None:
+    old = dict.fromkeys(range(1, 41), b"of an earlier life")
+    plane.frames.update(old)
+    plane.refuse_taken_numbers()
+    fill(spool, 10, label="A")
+
+    drained(batch=batch)
+
+    assert plane.frames == old | {sequence: jpeg(sequence - 41) for sequence in range(41, 51)}
+    assert set(plane.labels) == set(range(41, 51))
+    assert spool.counters().renumbered == 10
+    assert spool.counters().acknowledged == 10
+    assert len(plane.asked("/v1/frames")) + len(plane.asked("/v1/frames:batch")) <= 11
+
+
+def test_frames_of_a_batch_that_were_taken_keep_their_number_and_the_others_get_new_ones(
+    spool: Spool, plane: DevicePlane, drained: Drained
+) -> None:
+    plane.frames.update({2: b"of an earlier life", 9: b"another"})
+    plane.refuse_taken_numbers()
+    fill(spool, 4)
+
+    drained(batch=4)
+
+    assert {number: body for number, body in plane.frames.items() if number not in (2, 9)} == {
+        1: jpeg(0),
+        3: jpeg(2),
+        4: jpeg(3),
+        10: jpeg(1),
+    }
+
+
+def test_a_server_that_takes_no_number_is_asked_again_ever_more_slowly_and_no_frame_is_lost(
+    spool: Spool, plane: DevicePlane, make: MakeUploader
+) -> None:
+    plane.frames[100] = b"of an earlier life"
+    plane.judge = lambda _sequence, _body: ProblemCode.SEQUENCE_TAKEN
+    fill(spool, 3)
+    uploader = make(batch=3)
+
+    uploader.step()
+    for _ in range(3):
+        with pytest.raises(ChannelError, match="taken, too"):
+            uploader.step()
+
+    assert [frame.body for frame in spool.oldest(9)] == [jpeg(0), jpeg(1), jpeg(2)]
+
+
+def test_a_server_that_names_the_end_of_all_numbers_is_not_followed(
+    spool: Spool, plane: DevicePlane, make: MakeUploader
+) -> None:
+    plane.frames[2**63 - 2] = b"of an earlier life"
+    plane.judge = lambda _sequence, _body: ProblemCode.SEQUENCE_TAKEN
+    fill(spool, 2)
+
+    with pytest.raises(ChannelError, match="goes on counting"):
+        make().step()
+
+    assert [frame.sequence for frame in spool.oldest(9)] == [1, 2]
+
+
 def test_a_complete_batch_waits_for_nothing(spool: Spool, plane: DevicePlane, make: MakeUploader) -> None:
     uploader = make(batch=4, linger_seconds=5.0)
     fill(spool, 3)

@@ -28,7 +28,7 @@ from cloud_server.api.http.reply import Reply
 from cloud_server.feedback.payload import payload_of
 from cloud_server.inference.frames import Frame
 from cloud_server.storage.rows.results import StoredResult
-from shared.wire import FrameResult
+from shared.wire import FrameResult, ProblemCode
 
 _MEDIA_TYPES = ("image/jpeg", "application/octet-stream")
 
@@ -43,7 +43,7 @@ class FrameUpload:
         self.operation = _operation(intake.limits)
 
     async def answer(self, request: Request, exchange: Exchange) -> Reply:
-        """Classify one JPEG. `DW-Sequence` is the device's number for it; the same number gets the same answer."""
+        """Classify one JPEG. `DW-Sequence` is the device's number for it; sent again, it gets the same answer."""
         exchange.route = "frames"
         intake = self._intake
         device = await intake.auth(request)
@@ -73,6 +73,6 @@ def _operation(limits: BodyLimits) -> Schema:
         "responses": {
             "200": answer("Classified.", {JSON: FrameResult}, ASSIGNMENT),
             "204": answer("Classified; nothing more was asked for.", headers=ASSIGNMENT),
-            **problems(*TOKEN_PROBLEMS, *UPLOAD_PROBLEMS, *FRAME_PROBLEMS),
+            **problems(*TOKEN_PROBLEMS, *UPLOAD_PROBLEMS, *FRAME_PROBLEMS, ProblemCode.SEQUENCE_TAKEN),
         },
     }

@@ -4,13 +4,13 @@ from starlette.requests import Request
 
 from cloud_server.api.http.bodies import header
 from cloud_server.api.http.openapi import header_parameter
-from cloud_server.feedback.frame_id import SEQUENCE_MAX
 from shared.errors import PeerError
+from shared.wire import SEQUENCE_MAX
 
 _TIMEOUT_MAX_DIGITS = 9
 SEQUENCE = header_parameter(
     "DW-Sequence",
-    "the device's number for the frame; the same number gets the same answer",
+    "the device's number for the frame; sent again, it gets the same answer",
     {"type": "integer", "minimum": 0, "maximum": SEQUENCE_MAX},
     is_required=True,
 )

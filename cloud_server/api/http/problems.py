@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from cloud_server.api.http.exchange import SlowBodyError, exchange_of
 from cloud_server.api.http.request_id import instance_of, request_id_of
-from cloud_server.errors import BodyTooLargeError, UnavailableError
+from cloud_server.errors import BodyTooLargeError, SequenceTakenError, UnavailableError
 from cloud_server.logs import ANSWERED_FAULT
 from shared.errors import PeerError
 from shared.wire import PROBLEM_MEDIA_TYPE, Problem, ProblemCode, Retry
@@ -98,7 +98,8 @@ class Problems:
 
 def problem_of(error: PeerError | UnavailableError) -> Problem:
     """The problem document of an error of ours."""
-    return Problem.of(ProblemCode(error.code), str(error))
+    highest_sequence = error.highest_sequence if isinstance(error, SequenceTakenError) else None
+    return Problem.of(ProblemCode(error.code), str(error), highest_sequence=highest_sequence)
 
 
 def _problem(scope: Scope, error: Exception) -> Problem:

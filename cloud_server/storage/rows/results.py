@@ -13,7 +13,12 @@ _is_sampled = exists().where(samples.c.device_id == results.c.device_id, samples
 
 
 class StoredResult(NamedTuple):
-    """One answer, its fields the table's columns. `received_at_ns` (since 1970) tells two offers for a frame apart."""
+    """One answer, its fields the table's columns.
+
+    Args:
+        received_at_ns: since 1970; it tells two offers for a frame apart.
+        scan_digest: as `inference.frames` makes it; None: of a frame that was answered before there were digests.
+    """
 
     device_id: int
     sequence: int
@@ -23,6 +28,11 @@ class StoredResult(NamedTuple):
     match: str
     tables: str
     received_at_ns: int
+    scan_digest: int | None
+
+    def is_of(self, scan_digest: int) -> bool:
+        """Whether it answers a frame with this scan, as far as is known."""
+        return self.scan_digest is None or self.scan_digest == scan_digest
 
 
 def store(connection: Connection, offered: Sequence[StoredResult]) -> list[StoredResult]:

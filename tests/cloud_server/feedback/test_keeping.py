@@ -123,7 +123,7 @@ class Stand:
     async def answers(self, sequences: Iterable[int]) -> None:
         """Store answers."""
         at = int(self.now * 1e9)
-        offers = [StoredResult(1, sequence, "one", 0.5, "digits/1", "exact", "v1", at) for sequence in sequences]
+        offers = [StoredResult(1, sequence, "one", 0.5, "digits/1", "exact", "v1", at, None) for sequence in sequences]
         await self.database.database.write(lambda connection: results_store.store(connection, offers))
 
     async def answer(self, sequence: int, seed: int) -> RecentFrame:

@@ -1,5 +1,7 @@
 """Pictures, tables, and the frames and batches that devices make of them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -31,7 +33,7 @@ def tables(quality: float) -> TableSet:
     return TableSet.standard(quality, Sampling.YUV420)
 
 
-def batch_with_scans(quality: float, seeds: range, first_sequence: int = 0) -> Batch:
+def batch_with_scans(quality: float, seeds: Sequence[int], first_sequence: int = 0) -> Batch:
     """A batch of abbreviated frames of the pictures with these seeds."""
     scans = [frame(tables(quality), seed, Stream.SCAN) for seed in seeds]
     first = frame(tables(quality), seeds[0])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloud_server.inference.frames import Frame, inspect_all, scan_bytes
+from cloud_server.inference.frames import DIGESTED_AT_EACH_END_BYTES, Frame, inspect_all, scan_bytes, scan_digest
 from shared.errors import PeerError
 from shared.jpeg import EOI, Stream, inspect
 from tests.cloud_server.harness.frames import batch_with_scans, frame, tables
@@ -34,6 +34,26 @@ def test_a_frame_that_came_alone_has_its_own_scan(stream: Stream) -> None:
     data = frame(tables(50), 3, stream)
     (info,) = inspect_all([Frame(0, data)])
     assert scan_bytes(Frame(0, data), info) == inspect(data).scan_bytes == len(frame(tables(50), 3, Stream.SCAN))
+
+
+def test_the_digest_of_a_scan_is_the_same_in_every_form_of_the_frame() -> None:
+    batch = batch_with_scans(50, [3])
+    (in_batch,) = (Frame(0, data, batch.prefix) for data in batch.frames())
+    alone = [Frame(0, frame(tables(50), 3, stream)) for stream in (Stream.ABBREVIATED, Stream.INTERCHANGE)]
+    digests = {scan_digest(one, len(batch.items[0].scan)) for one in (in_batch, *alone)}
+    assert len(digests) == 1
+    other = frame(tables(50), 4)
+    assert digests != {scan_digest(Frame(0, other), inspect(other).scan_bytes)}
+
+
+@pytest.mark.parametrize("at", [0, DIGESTED_AT_EACH_END_BYTES - 1, -1])
+def test_the_digest_of_a_long_scan_is_of_its_ends_and_its_length(at: int) -> None:
+    scan = bytearray(5 * DIGESTED_AT_EACH_END_BYTES)
+    first = scan_digest(Frame(0, b"head" + bytes(scan) + EOI), len(scan))
+    assert scan_digest(Frame(0, b"other head" + bytes(scan) + EOI), len(scan)) == first
+    assert scan_digest(Frame(0, b"head" + bytes(scan) + b"x" + EOI), len(scan) + 1) != first
+    scan[at] = 1
+    assert scan_digest(Frame(0, b"head" + bytes(scan) + EOI), len(scan)) != first
 
 
 def test_a_frame_that_cannot_be_read_says_why_and_has_no_scan() -> None:

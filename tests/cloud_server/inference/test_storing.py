@@ -29,5 +29,5 @@ def test_an_answer_that_was_stored_during_the_look_up_is_not_forgotten() -> None
         device.last_sequence = 8
 
     store = AnswerStore(SlowDatabase(meanwhile), Metrics())  # type: ignore[arg-type]
-    assert asyncio.run(store.earlier(device, [9, None])) == {}
+    assert asyncio.run(store.earlier(device, {9: 0})) == {}
     assert device.last_sequence == 8

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from cloud_server.errors import QueueFullError
+from cloud_server.errors import QueueFullError, SequenceTakenError
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.batcher import Batcher, QueueLimits
 from cloud_server.inference.classifier import Classifier
@@ -33,9 +33,11 @@ class Room:
         classifier = Classifier(None, InputGeometry(width=32, height=32))
         self.lane = Lane(Model(None, (), classifier), Decoder(), "v1", Match.EXACT)  # type: ignore[arg-type]
 
-    def ask(self, pending: Pending[Answer], sequence: int | None, index: int = 0) -> WaitingFrame | None:
+    def ask(
+        self, pending: Pending[Answer], sequence: int | None, index: int = 0, digest: int = 0
+    ) -> WaitingFrame | None:
         """Ask for a frame, as the request's first one unless said otherwise."""
-        return self.frames.ask(self.device, self.lane, Frame(sequence, b"jpeg"), 2, (pending, index))
+        return self.frames.ask(self.device, self.lane, Frame(sequence, b"jpeg"), 2, digest, (pending, index))
 
 
 def in_loop(scenario: Callable[[Room], Awaitable[None]]) -> None:
@@ -61,6 +63,20 @@ def test_the_same_frame_of_two_requests_waits_once_and_both_get_its_outcome() ->
         assert room.batcher.depth == 1
         room.frames.settle(waiting, OUTCOME)
         assert await one.outcomes(1) == await other.outcomes(1) == [OUTCOME]
+
+    in_loop(scenario)
+
+
+def test_another_frame_under_the_number_of_one_that_waits_is_refused_at_once() -> None:
+    async def scenario(room: Room) -> None:
+        one, other = request(), request()
+        room.device.last_sequence = 9
+        assert room.ask(one, 5) is not None
+        assert room.ask(other, 5, digest=1) is None
+        (outcome,) = await other.outcomes(1)
+        assert isinstance(outcome, SequenceTakenError)
+        assert outcome.highest_sequence == 9
+        assert room.batcher.depth == 1
 
     in_loop(scenario)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sensor_client.spool import Depth, PendingLabel, Spool, SpoolError, SpoolLimits
+from sensor_client.spool import Depth, NumbersExhaustedError, PendingLabel, Spool, SpoolError, SpoolLimits
 
 
 @pytest.fixture
@@ -155,6 +155,42 @@ def test_a_body_can_be_replaced_under_its_number(spool: Spool) -> None:
     [frame] = spool.oldest(1)
     assert (frame.sequence, frame.body, frame.tables_id, frame.label) == (sequence, b"with its tables", None, "A")
     assert spool.depth().frame_bytes == len(b"with its tables")
+
+
+def test_frames_that_wait_and_frames_to_come_get_numbers_above_another_in_their_order(path: Path) -> None:
+    spool = Spool(path, SpoolLimits())
+    for body in (b"one", b"two", b"three"):
+        spool.append(body, 7, label=body.decode())
+    spool.acknowledge([2])
+    assert spool.renumber(above=40) == 2
+    spool.close()
+    again = Spool(path, SpoolLimits())
+    assert [(frame.sequence, frame.body, frame.label) for frame in again.oldest(9)] == [
+        (41, b"one", "one"),
+        (43, b"three", "three"),
+    ]
+    assert again.append(b"four", 8) == 44
+    assert again.counters().renumbered == 2
+    assert [label.sequence for label in again.pending_labels(9)] == [2], "what the server has keeps its number"
+    again.close()
+
+
+def test_a_number_that_was_given_here_is_not_given_again_by_numbering_anew(spool: Spool) -> None:
+    for _ in range(5):
+        spool.append(b"frame", 7)
+    spool.acknowledge([4, 5])
+    spool.renumber(above=2)
+    assert [frame.sequence for frame in spool.oldest(9)] == [6, 7, 8]
+    spool.acknowledge([6, 7, 8])
+    assert spool.renumber(above=3) == 0
+    assert spool.append(b"frame", 7) == 9
+
+
+def test_no_frame_is_numbered_to_the_end_of_all_numbers(spool: Spool) -> None:
+    spool.append(b"frame", 7)
+    with pytest.raises(NumbersExhaustedError):
+        spool.renumber(above=2**63 - 2)
+    assert [frame.sequence for frame in spool.oldest(9)] == [1]
 
 
 def test_every_commit_is_synced_to_disk_in_a_write_ahead_log(spool: Spool, path: Path) -> None:

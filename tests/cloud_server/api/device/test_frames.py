@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
+from cloud_server.inference.frames import Frame, scan_digest
 from cloud_server.storage.schema import devices, results
-from shared.jpeg import Encoder, Sampling, Stream, TableSet
+from shared.jpeg import Encoder, Sampling, Stream, TableSet, inspect
 from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem, Retry
 from tests.cloud_server.harness.classifiers import expected_label
 from tests.cloud_server.harness.devices import Device
@@ -139,25 +140,94 @@ def test_a_grey_jpeg_is_answered_like_the_picture_without_its_colours(device: De
 
 def test_the_same_sequence_gets_the_same_answer_and_counts_once(harness: ServerHarness, device: Device) -> None:
     before = harness.scrape()
-    first = device.post(frame(tables(50), 1), sequence=7)
-    again = device.post(frame(tables(50), 1), sequence=7)
-    other = device.post(frame(tables(25), 2), sequence=7)
-    assert first.json() == again.json() == other.json()
+    forms = [frame(tables(50), 1, stream) for stream in (Stream.ABBREVIATED, Stream.INTERCHANGE, Stream.ABBREVIATED)]
+    answers = [device.post(data, sequence=7).json() for data in forms]
+    batch = batch_with_scans(50, [1], first_sequence=7)
+    document = post_batch(device, batch)
+    assert isinstance(document, dict)
+    assert answers == [answers[0]] * 3
+    assert document["results"] == answers[:1]
     assert gained(harness, before, "dctwire_frames_total") == 1
     assert gained(harness, before, "dctwire_predictions_total") == 1
-    assert gained(harness, before, "dctwire_replayed_frames_total") == 2
+    assert gained(harness, before, "dctwire_replayed_frames_total") == 3
+
+
+@pytest.mark.parametrize("stream", [Stream.ABBREVIATED, Stream.INTERCHANGE])
+def test_another_frame_under_a_number_that_is_taken_is_told_to_count_on_from_the_highest(
+    harness: ServerHarness, device: Device, stream: Stream
+) -> None:
+    first = device.post(frame(tables(50), 1), sequence=7)
+    device.post(frame(tables(50), 2), sequence=41)
+    before = harness.scrape()
+    refused = device.post(frame(tables(50), 3, stream), sequence=7)
+    problem = refused.json()
+    assert (refused.status_code, problem["code"], problem["retry"]) == (409, "sequence-taken", "renumber")
+    assert problem["highest_sequence"] == 41
+    assert gained(harness, before, "dctwire_rejected_frames_total", reason="sequence-taken") == 1
+    assert gained(harness, before, "dctwire_replayed_frames_total") == 0
+    assert device.post(frame(tables(50), 3, stream), sequence=42).status_code == 200
+    assert device.post(frame(tables(50), 1), sequence=7).json() == first.json()
+
+
+@pytest.mark.parametrize("prefer", [{"prefer": "return=minimal"}, {}], ids=["minimal", "whole"])
+def test_a_batch_of_a_device_that_counts_from_0_again_says_so_frame_by_frame(
+    device: Device, prefer: dict[str, str]
+) -> None:
+    first = post_batch(device, batch_with_scans(50, range(4)))
+    assert isinstance(first, dict)
+    again = batch_with_scans(50, [0, 11, 12, 3, 14, 15])
+    document = post_batch(device, again, **prefer)
+    assert isinstance(document, dict)
+    if not prefer:
+        problems = {number: found["problem"] for number, found in enumerate(document["results"]) if "problem" in found}
+        assert [found for found in document["results"] if "problem" not in found][:2] == [
+            first["results"][0],
+            first["results"][3],
+        ]
+    else:
+        problems = {int(number): problem for number, problem in document["problems"].items()}
+    assert {number: problem["highest_sequence"] for number, problem in problems.items()} == {1: 3, 2: 3}
+    assert {problem["retry"] for problem in problems.values()} == {"renumber"}
+
+
+def test_what_is_no_jpeg_is_refused_for_that_whatever_its_number(device: Device) -> None:
+    device.post(frame(tables(50), 1), sequence=7)
+    assert device.post(b"no JPEG", sequence=7).json()["code"] == "not-a-jpeg"
+
+
+def test_an_answer_from_before_there_were_digests_is_given_again_unseen(harness: ServerHarness, device: Device) -> None:
+    first = device.post(frame(tables(50), 1), sequence=7)
+    with harness.database() as database:
+        database.execute(update(results).values(scan_digest=None))
+    assert device.post(frame(tables(50), 2), sequence=7).json() == first.json()
+
+
+def test_two_frames_under_one_number_at_once_get_one_answer_and_one_refusal(device: Device) -> None:
+    frames = [frame(tables(50), seed % 2) for seed in range(16)]
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda data: device.post(data, sequence=3), frames))
+    by_frame = [{answer.text for answer in answers[seed::2] if answer.status_code == 200} for seed in range(2)]
+    assert sorted(map(len, by_frame)) == [0, 1]
+    assert {answer.json()["highest_sequence"] for answer in answers if answer.status_code == 409} == {3}
 
 
 def test_an_answer_that_was_stored_meanwhile_is_the_answer(harness: ServerHarness, device: Device) -> None:
     """Another process on the same database was faster: its answer stands, and it has counted the frame."""
     device.post(frame(tables(50), 1), sequence=0)
+    data = frame(tables(25), 2)
     answered = {"label": "four", "confidence": 0.25, "model": "digits/1", "match": "exact", "tables": "v1"}
     with harness.database() as database:
         row_id = database.execute(select(devices.c.id).where(devices.c.public_id == device.device_id)).scalar_one()
         database.execute(insert(results), answered | {"device_id": row_id, "sequence": 5, "received_at_ns": 1})
+        digest = scan_digest(Frame(6, data), inspect(data).scan_bytes)
+        row = answered | {"device_id": row_id, "sequence": 6, "received_at_ns": 1, "scan_digest": digest}
+        database.execute(insert(results), row)
+        database.execute(insert(results), row | {"sequence": 7, "scan_digest": digest ^ 1})
     before = harness.scrape()
-    answer = device.post(frame(tables(25), 2), sequence=5).json()
-    assert (answer["label"], answer["confidence"]) == ("four", 0.25)
+    for sequence in (5, 6):
+        answer = device.post(data, sequence=sequence).json()
+        assert (answer["label"], answer["confidence"]) == ("four", 0.25)
+    assert device.post(data, sequence=7).json()["highest_sequence"] == 7
     assert gained(harness, before, "dctwire_frames_total") == 0
 
 

@@ -6,8 +6,8 @@ import pytest
 from starlette.requests import Request
 
 from cloud_server.api.device.upload_headers import is_minimal, sequence_of, timeout_seconds
-from cloud_server.feedback.frame_id import SEQUENCE_MAX
 from shared.errors import PeerError
+from shared.wire import SEQUENCE_MAX
 
 
 def with_header(name: str, value: str) -> Request:

@@ -26,7 +26,7 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
 
 
 def answer(sequence: int, label: str) -> StoredResult:
-    return StoredResult(1, sequence, label, 0.5, "digits/1", "exact", "v1", received_at_ns=7)
+    return StoredResult(1, sequence, label, 0.5, "digits/1", "exact", "v1", received_at_ns=7, scan_digest=None)
 
 
 def test_the_first_answer_stays(connection: Connection) -> None:

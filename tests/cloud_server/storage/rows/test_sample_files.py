@@ -24,7 +24,9 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
     with engine.begin() as connection:
         device = {"public_id": "one", "family": "digits", "token_sha256": bytes(32), "enrolled_at": 0.0}
         connection.execute(insert(devices), device)
-        store(connection, [StoredResult(1, 5, "zero", 0.5, "digits/1", "exact", "v1", received_at_ns=7)])
+        store(
+            connection, [StoredResult(1, 5, "zero", 0.5, "digits/1", "exact", "v1", received_at_ns=7, scan_digest=None)]
+        )
         yield connection
     engine.dispose()
 
