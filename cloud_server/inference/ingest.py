@@ -99,7 +99,7 @@ class Ingest:
         earlier = await self._answers.earlier(device, _readable(frames, infos, digests))
         lanes = await self._lanes.of(device.family, infos, until)
         pending: Pending[Answer] = Pending(len(frames))
-        waiting = []
+        waiting: list[WaitingFrame] = []
         for index, (frame, lane) in enumerate(zip(frames, lanes, strict=True)):
             if (known := earlier.get(frame.sequence)) is not None:
                 pending.settle(index, known)

@@ -41,10 +41,12 @@ class AnswerStore:
         same = {sequence: result for (_, sequence), result in found.items() if result.is_of(digests[sequence])}
         for _ in same:
             self._metrics.count_replay(device.family)
-        if len(same) == len(found):
-            return {**same}
-        highest = await self._database.read(partial(results.last_sequence, device_id=device.row_id))
-        return {sequence: same.get(sequence) or SequenceTakenError(sequence, highest) for _, sequence in found}
+        answers: dict[int | None, StoredResult | SequenceTakenError] = dict(same.items())
+        if len(same) < len(found):
+            highest = await self._database.read(partial(results.last_sequence, device_id=device.row_id))
+            taken = (sequence for _, sequence in found if sequence not in same)
+            answers.update((sequence, SequenceTakenError(sequence, highest)) for sequence in taken)
+        return answers
 
     async def store(self, offers: Sequence[Offer]) -> Sequence[StoredResult | StorageError | SequenceTakenError]:
         """Store answers; returns what is to be answered to each frame.

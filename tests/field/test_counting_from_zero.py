@@ -58,8 +58,9 @@ def test_a_camera_restored_from_an_image_of_its_disk_has_every_new_picture_class
     spool.close()
     assert (counters.encoded, counters.acknowledged, counters.refused) == (20, 20, 0)
     assert counters.renumbered >= 1
-    device = StateDirectory(state).identity().enrolment.device_id
+    identity = StateDirectory(state).identity()
+    assert identity is not None
     with server.database() as database:
         of_device = select(results).join(devices, devices.c.id == results.c.device_id)
-        rows = database.execute(of_device.where(devices.c.public_id == device)).all()
+        rows = database.execute(of_device.where(devices.c.public_id == identity.enrolment.device_id)).all()
     assert len({row.scan_digest for row in rows}) == len(rows) == 32
