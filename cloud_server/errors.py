@@ -65,6 +65,15 @@ class MediaTypeError(PeerError):
     code: ClassVar[str] = ProblemCode.UNSUPPORTED_MEDIA_TYPE
 
 
+class CodingError(PeerError):
+    """The body was compressed for its way here, or the like: nobody undoes that."""
+
+    code: ClassVar[str] = ProblemCode.UNSUPPORTED_CODING
+
+    def __init__(self, coding: str) -> None:
+        super().__init__(f"send the body as it is: Content-Encoding identity, or none, not {coding[:32]!r}")
+
+
 class WrongSizeError(PeerError):
     """A decodable frame whose geometry is not the classifier's."""
 

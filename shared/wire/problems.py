@@ -34,6 +34,7 @@ class ProblemCode(StrEnum):
     NOT_A_JPEG = "not-a-jpeg"
     UNSUPPORTED_JPEG = "unsupported-jpeg"
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
+    UNSUPPORTED_CODING = "unsupported-coding"
     CORRUPT_JPEG = "corrupt-jpeg"
     OVER_LIMIT = "over-limit"
     WRONG_SIZE = "wrong-size"
@@ -78,6 +79,7 @@ _SPECS: dict[ProblemCode, tuple[int, str, Retry]] = {
     ProblemCode.NOT_A_JPEG: (415, "The body is not a JPEG", Retry.NO),
     ProblemCode.UNSUPPORTED_JPEG: (415, "This kind of JPEG is not supported", Retry.NO),
     ProblemCode.UNSUPPORTED_MEDIA_TYPE: (415, "This media type is not taken here", Retry.NO),
+    ProblemCode.UNSUPPORTED_CODING: (415, "This content coding is not taken here", Retry.NO),
     ProblemCode.CORRUPT_JPEG: (422, "The JPEG is damaged", Retry.NO),
     ProblemCode.OVER_LIMIT: (422, "The JPEG is over a limit", Retry.NO),
     ProblemCode.WRONG_SIZE: (422, "The frame does not have the classifier's size", Retry.NO),

@@ -47,7 +47,7 @@ from cloud_server.api.http.openapi import (
     problems,
     raw_body,
 )
-from cloud_server.errors import ConflictError, MediaTypeError, NotFoundError
+from cloud_server.errors import ConflictError, NotFoundError
 from cloud_server.fleet.devices import Device
 from cloud_server.health import Health
 from cloud_server.metrics import Stage
@@ -99,8 +99,6 @@ class OpenInference:
         self.versions(device, name, version)
         intake = self._intake
         require_media_type(request, JSON, BINARY)
-        if coding := header(request, b"content-encoding"):
-            raise MediaTypeError(f"send the body as it is, not as {coding[:32]!r}")
         json_bytes = _header_length(request)
         wait_seconds = intake.admission.admit(device, timeout_seconds(request))
         body = await read_body(request, intake.limits.batch_max_bytes, intake.limits.max_seconds)

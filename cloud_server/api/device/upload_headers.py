@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from cloud_server.api.http.bodies import header
+from cloud_server.api.http.bodies import header, header_list
 from cloud_server.api.http.openapi import header_parameter
 from shared.errors import PeerError
 from shared.wire import SEQUENCE_MAX
@@ -50,4 +50,8 @@ def timeout_seconds(request: Request) -> float | None:
 
 def is_minimal(request: Request) -> bool:
     """Whether Prefer (RFC 7240) says that an answer without results is enough."""
-    return "return=minimal" in header(request, b"prefer").replace(" ", "").lower()
+    for preference in header_list(request, b"prefer"):
+        name, _, value = preference.partition(";")[0].partition("=")
+        if name.strip().lower() == "return":  # the first one counts
+            return value.strip().strip('"').lower() == "minimal"
+    return False

@@ -31,6 +31,7 @@ from shared.wire import Problem, ProblemCode
 UPLOAD_PROBLEMS = (
     ProblemCode.TOO_LARGE,
     ProblemCode.UNSUPPORTED_MEDIA_TYPE,
+    ProblemCode.UNSUPPORTED_CODING,
     ProblemCode.QUOTA_EXCEEDED,
     ProblemCode.NOT_READY,
     ProblemCode.QUEUE_FULL,

@@ -1,31 +1,52 @@
 """Request bodies as bytes: with a limit on their length, on their time and on the memory of all of them together."""
 
 import asyncio
+import re
 from typing import Any
 
 from starlette.requests import Request
 
 from cloud_server.api.http.exchange import Exchange, exchange_of
-from cloud_server.errors import BodyTooLargeError, MediaTypeError
+from cloud_server.errors import BodyTooLargeError, CodingError, MediaTypeError
+from shared.errors import PeerError
+
+_LIST_ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
+"""Commas in quotes divide nothing (RFC 9110 5.6.4)."""
 
 
 def header(request: Request, name: bytes) -> str:
-    """A header by its name in small letters; empty where there is none. Starlette's mapping takes ten times as long."""
+    """A header by its name in small letters; empty where there is none. Starlette's mapping takes ten times as long.
+
+    Raises:
+        PeerError: it is there twice, with different values: whoever reads on the way may believe the other one.
+    """
+    found: bytes | None = None
     for key, value in request.scope["headers"]:
         if key == name:
-            return str(value, "latin-1")
-    return ""
+            if found is not None and found != value:
+                raise PeerError(f"{name.decode()} is there twice, with different values")
+            found = value
+    return "" if found is None else str(found, "latin-1")
+
+
+def header_list(request: Request, name: bytes) -> list[str]:
+    """The elements of a header that is a list, of all lines together (RFC 9110 5.6.1); none where there is none."""
+    values = [value for key, value in request.scope["headers"] if key == name]
+    elements = [element.strip(" \t") for element in _LIST_ELEMENT.findall(str(b",".join(values), "latin-1"))]
+    return [element for element in elements if element]
 
 
 async def read_body(request: Request, max_bytes: int, max_seconds: float) -> bytes:
     """The whole body, counted while it arrives, whatever Content-Length says or does not say.
 
     Raises:
+        CodingError: it is not sent as it is.
         BodyTooLargeError: more than `max_bytes`, known from Content-Length before anything is read if it can be.
         QueueFullError: the bodies of all requests together are as large as they may be; known beforehand likewise.
         SlowBodyError: more than `max_seconds` since the head.
         ClientDisconnect: the client has gone.
     """
+    require_identity(request)
     exchange = exchange_of(request.scope)
     declared = header(request, b"content-length")
     if declared.isdecimal():
@@ -73,6 +94,17 @@ def _within(size: int, max_bytes: int) -> None:
 def media_type_of(content_type: str) -> str:
     """The media type of a Content-Type, in small letters, without its parameters."""
     return content_type.partition(";")[0].strip().lower()
+
+
+def require_identity(request: Request) -> None:
+    """Refuse a body with a content coding: nobody here undoes any.
+
+    Raises:
+        CodingError: Content-Encoding names one.
+    """
+    for coding in header_list(request, b"content-encoding"):
+        if coding.lower() != "identity":
+            raise CodingError(coding)
 
 
 def require_media_type(request: Request, *accepted: str) -> None:

@@ -18,8 +18,8 @@ M = TypeVar("M", bound=BaseModel)
 COMMAND_MAX_BYTES = 2 << 20
 COMMAND_MAX_SECONDS = 60.0
 JSON_MAX_BYTES = 16 << 10
-BODY_PROBLEMS = (ProblemCode.TOO_LARGE, ProblemCode.QUEUE_FULL)
-"""How reading any body can fail: it is too long, or all bodies together are."""
+BODY_PROBLEMS = (ProblemCode.TOO_LARGE, ProblemCode.UNSUPPORTED_CODING, ProblemCode.QUEUE_FULL)
+"""How reading any body can fail: it is coded, it is too long, or all bodies together are."""
 
 
 class JsonBody(Generic[M]):
@@ -39,7 +39,7 @@ class JsonBody(Generic[M]):
         Raises:
             MediaTypeError: Content-Type must be JSON, and is not.
             PeerError: it is not this model's JSON; names the first field that is wrong.
-            BodyTooLargeError, QueueFullError, SlowBodyError, ClientDisconnect: as `read_body`.
+            CodingError, BodyTooLargeError, QueueFullError, SlowBodyError, ClientDisconnect: as `read_body`.
         """
         if self._must_be_declared and media_type_of(header(request, b"content-type")) != JSON:
             raise MediaTypeError(f"send {JSON}")

@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from cloud_server.api.http.exchange import SlowBodyError, exchange_of
 from cloud_server.api.http.request_id import instance_of, request_id_of
-from cloud_server.errors import BodyTooLargeError, SequenceTakenError, UnavailableError
+from cloud_server.errors import BodyTooLargeError, CodingError, SequenceTakenError, UnavailableError
 from cloud_server.logs import ANSWERED_FAULT
 from shared.errors import PeerError
 from shared.wire import PROBLEM_MEDIA_TYPE, Problem, ProblemCode, Retry
@@ -118,6 +118,8 @@ def _problem(scope: Scope, error: Exception) -> Problem:
 def _headers(error: Exception) -> Mapping[str, str]:
     if isinstance(error, BodyTooLargeError):
         return {"connection": "close"}  # or the rest of a body that nobody wants would still be read
+    if isinstance(error, CodingError):
+        return {"accept-encoding": "identity"}  # RFC 9110 12.5.3
     if isinstance(error, UnavailableError):
         return {"retry-after": str(error.retry_after_seconds)}
     if isinstance(error, HTTPException):

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cloud_server.api.http.bodies import header, next_message
+from cloud_server.api.http.bodies import header, next_message, require_identity
 from cloud_server.api.http.endpoint import endpoints
 from cloud_server.api.http.exchange import exchange_of
 from cloud_server.api.http.openapi import answer, binary, problems, raw_body
@@ -19,7 +19,13 @@ from shared.wire import ProblemCode
 
 WRITE_BYTES = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_PROBLEMS = (ProblemCode.TOO_LARGE, ProblemCode.CONFLICT, ProblemCode.NOT_FOUND, ProblemCode.NOT_READY)
+_PROBLEMS = (
+    ProblemCode.TOO_LARGE,
+    ProblemCode.UNSUPPORTED_CODING,
+    ProblemCode.CONFLICT,
+    ProblemCode.NOT_FOUND,
+    ProblemCode.NOT_READY,
+)
 
 
 def blobs_router(blobs: Blobs, max_bytes: int, idle_max_seconds: float) -> APIRouter:
@@ -40,6 +46,7 @@ def blobs_router(blobs: Blobs, max_bytes: int, idle_max_seconds: float) -> APIRo
         """Upload a file under its SHA-256; one that is there already stays."""
         if _SHA256.fullmatch(sha256) is None:
             raise PeerError("a blob's name is its SHA-256, 64 lower-case hex digits")
+        require_identity(request)
         declared = header(request, b"content-length")
         if declared.isdecimal() and int(declared) > max_bytes:
             raise BodyTooLargeError(max_bytes)

@@ -24,6 +24,16 @@ def test_without_a_timeout_there_is_none() -> None:
     assert timeout_seconds(with_header("dw-sequence", "1")) is None
 
 
+def test_zeros_in_front_change_no_number() -> None:
+    assert sequence_of(with_header("dw-sequence", "007")) == 7
+    assert timeout_seconds(with_header("dw-timeout", "0001500")) == 1.5
+
+
+def test_preferences_may_have_lines_of_their_own() -> None:
+    lines = [(b"prefer", b"respond-async"), (b"prefer", b"return=minimal")]
+    assert is_minimal(Request({"type": "http", "headers": lines}))
+
+
 @pytest.mark.parametrize("sequence", [0, 7, SEQUENCE_MAX])
 def test_a_sequence_is_a_number_below_the_limit(sequence: int) -> None:
     assert sequence_of(with_header("dw-sequence", str(sequence))) == sequence
@@ -37,6 +47,9 @@ def test_a_sequence_is_a_number_below_the_limit(sequence: int) -> None:
         (timeout_seconds, "dw-timeout", "²"),
         (sequence_of, "dw-sequence", str(SEQUENCE_MAX + 1)),
         (sequence_of, "dw-sequence", "-1"),
+        (sequence_of, "dw-sequence", "+1"),
+        (sequence_of, "dw-sequence", "1 2"),
+        (timeout_seconds, "dw-timeout", "+5"),
         (sequence_of, "dw-sequence", ""),
         (sequence_of, "dw-sequence", "²"),
         (sequence_of, "dw-sequence", "1" * 5000),
@@ -52,6 +65,12 @@ def test_what_is_no_such_number_is_refused(read: Callable[[Request], object], na
     [
         ("return=minimal", True),
         ("respond-async, Return = Minimal", True),
+        ('return="minimal"; x=y , wait=5', True),
+        ("wait=5;return=minimal", False),
+        ("xreturn=minimal", False),
+        ("return=minimalist", False),
+        ('x="a, return=minimal"', False),
+        ("return=representation, return=minimal", False),
         ("return=representation", False),
         ("", False),
     ],
