@@ -23,12 +23,16 @@ from shared.jpeg import (
     Coefficients,
     Decoder,
     Encoder,
+    Fit,
+    FitMode,
     Quantisation,
     RateDistortion,
+    Resize,
     Sampling,
     Stream,
     TableSet,
     Transcoder,
+    exif_orientation,
     inspect,
 )
 from shared.jpeg.errors import ContainedFaultError
@@ -101,6 +105,9 @@ class Readers:
             "inspect": inspect,
             "tables": TableSet.from_stream,
             "transcode": Transcoder(COARSE, quantisation=THRIFTY, source=TABLES).transcode,
+            "resize": Transcoder(COARSE, quantisation=THRIFTY, source=TABLES, resize=Resize(32, 48)).transcode,
+            "levels": Transcoder(COARSE, source=TABLES, resize=Resize(32, 32, Fit(FitMode.STRETCH))).levels,
+            "exif": exif_orientation,
         }
 
     def inputs(self, group: int) -> list[bytes]:
@@ -168,6 +175,10 @@ class Readers:
         if info is None or (info.height, info.width, info.sampling) != (levels.height, levels.width, levels.sampling):
             yield "decode and inspect disagree"
         yield from self._disagreements_of_transcoded(levels, found["transcode"])
+        if found["resize"] is None or found["levels"] is None:
+            yield "resizing refuses what decode reads"
+        elif self.coarse.decode(found["resize"]).planes[0].shape != (64, 4, 6):
+            yield "resized, it has another size"
         is_a_row = (levels.height, levels.width, levels.sampling) == (32, 32, Sampling.YUV420)
         if is_a_row and levels.quant == TABLES.quant and found["into"] is None:
             yield "into refuses what decode reads"

@@ -14,7 +14,7 @@ from shared.jpeg.errors import (
     UnknownTablesError,
     UnsupportedJpegError,
 )
-from shared.jpeg.fit import Box, Fit, FitMode
+from shared.jpeg.fit import Box, Fit, FitMode, Resize
 from shared.jpeg.frames import EOI, Coefficients, FrameInfo, Limits, Stream, inspect
 from shared.jpeg.orientation import exif_orientation
 from shared.jpeg.quantisation import Quantisation, RateDistortion
@@ -45,6 +45,7 @@ __all__ = [
     "NotAJpegError",
     "Quantisation",
     "RateDistortion",
+    "Resize",
     "Sampling",
     "Simd",
     "Stream",

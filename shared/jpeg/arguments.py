@@ -52,6 +52,19 @@ class Quantisation:
 
 
 @dataclass(frozen=True)
+class Resize:
+    """A size that a frame is brought to, and of its upright picture the part that becomes it, as plain values.
+
+    Args:
+        size: (height, width).
+        part: (x, y, width, height) in pixels.
+    """
+
+    size: tuple[int, int]
+    part: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
 class Info:
     """What markers say, as plain values."""
 

@@ -1,8 +1,10 @@
-"""How a picture of another shape is brought to a bundle's: which part of it is scaled."""
+"""How a picture of another shape is brought to a bundle's: to which size, and which part of it is scaled."""
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+MOST_SIDE: Final = 4096
 
 
 class FitMode(StrEnum):
@@ -55,3 +57,23 @@ class Fit:
         across = min(width, height * to_width / to_height) * self.share
         down = min(height, width * to_height / to_width) * self.share
         return Box((width - across) / 2, (height - down) / 2, across, down)
+
+
+@dataclass(frozen=True)
+class Resize:
+    """A size that upright pictures are brought to, and the part of them that becomes it.
+
+    Args:
+        height, width: in pixels, 1 to 4096.
+
+    Raises:
+        ValueError: a side is outside its range.
+    """
+
+    height: int
+    width: int
+    fit: Fit = Fit()
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.height <= MOST_SIDE and 1 <= self.width <= MOST_SIDE):
+            raise ValueError(f"pictures are brought to sides of 1 to {MOST_SIDE}, not {self.height} x {self.width}")

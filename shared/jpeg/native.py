@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.jpeg import _codec
-from shared.jpeg.arguments import Info, Levels, Quantisation, Tables
+from shared.jpeg.arguments import Info, Levels, Quantisation, Resize, Tables
 from shared.jpeg.errors import (
     ContainedFaultError,
     CorruptJpegError,
@@ -74,7 +74,7 @@ def annex_k_huffman() -> list[tuple[bytes, bytes]]:
 def inspect(data: bytes, limits: Sequence[int]) -> Info:
     """Read the markers of a frame; raises JpegError."""
     failure, info, frame = ffi.new("Failure *"), ffi.new("Info *"), _unchanging(data)
-    _require(lib.dctwire_inspect(frame, len(frame), _c_limits(limits), info, failure), failure)
+    _require(lib.dctwire_inspect(frame, len(frame), ffi.new("StreamLimits *", limits), info, failure), failure)
     return Info(
         height=info.height,
         width=info.width,
@@ -91,14 +91,12 @@ def exif_orientation(block: bytes) -> int:
     """The orientation, 1 to 8, that an Exif block tells."""
     failure, orientation, data = ffi.new("Failure *"), ffi.new("uint8_t *"), _unchanging(block)
     _require(lib.dctwire_exif_orientation(data, len(data), orientation, failure), failure)
-    found: int = orientation[0]
-    return found
+    return int(orientation[0])
 
 
 def instruction_sets() -> int:
     """The instruction sets of `Simd` that this processor has: bit n for the n-th."""
-    found: int = lib.dctwire_instruction_sets()
-    return found
+    return int(lib.dctwire_instruction_sets())
 
 
 class NativeEncoder:
@@ -143,25 +141,20 @@ class NativeEncoder:
         """Quantise n images (n, h, w, channels) into planes of levels."""
         failure = ffi.new("Failure *")
         images, _keep = _c_images(pixels, threads)
-        c_pointer, c_size = (ffi.NULL, 0) if c is None else (_pointer("int16_t[]", c), c.size)
-        y_pointer = _pointer("int16_t[]", y)
-        status = lib.dctwire_quantise(self.handle, images, y_pointer, y.size, c_pointer, c_size, failure)
-        _require(status, failure)
+        _require(lib.dctwire_quantise(self.handle, images, *_levels(y), *_levels(c), failure), failure)
 
     def encode_levels(self, size: tuple[int, int], planes: Sequence[NDArray[np.int16]], stream: int) -> bytes:
         """Entropy-code C-contiguous planes (64, rows, columns)."""
         failure, output = ffi.new("Failure *"), ffi.new("Output *")
         pointers = [ffi.from_buffer("int16_t[]", plane) for plane in planes]
-        c_planes, lengths = ffi.new("int16_t *[]", pointers), ffi.new("uintptr_t[]", [p.size for p in planes])
-        status = lib.dctwire_encode_levels(self.handle, *size, c_planes, lengths, stream, output, failure)
-        _require(status, failure)
+        source = *size, ffi.new("int16_t *[]", pointers), ffi.new("uintptr_t[]", [plane.size for plane in planes])
+        _require(lib.dctwire_encode_levels(self.handle, *source, stream, output, failure), failure)
         return _take(output)[0]
 
     def scan_bits(self, levels: Levels) -> NDArray[np.uint64]:
         """The entropy-coded bits of each frame, (n,)."""
         failure, bits = ffi.new("Failure *"), np.empty(len(levels.planes[0]), np.uint64)
-        pointer = _pointer("uint64_t[]", bits)
-        _require(lib.dctwire_scan_bits(self.handle, _c_levels(levels), pointer, failure), failure)
+        _require(lib.dctwire_scan_bits(self.handle, _c_levels(levels), _pointer("uint64_t[]", bits), failure), failure)
         return bits
 
 
@@ -171,24 +164,33 @@ class NativeDecoder:
     def __init__(self, tables: tuple[Tables, str] | None, limits: Sequence[int]) -> None:
         failure = ffi.new("Failure *")
         c_tables = ffi.NULL if tables is None else _c_tables(*tables)
-        handle = lib.dctwire_decoder_new(c_tables, _c_limits(limits), failure)
+        handle = lib.dctwire_decoder_new(c_tables, ffi.new("StreamLimits *", limits), failure)
         _require(failure.kind, failure)
         self.handle = _owned(self, handle, lib.dctwire_decoder_free)
 
+    def upright_size(self, data: bytes) -> tuple[int, int]:
+        """(height, width) of a frame's picture when it stands upright; raises JpegError."""
+        info = self._probe(_unchanging(data))
+        is_lying = info.orientation >= 5  # rows and columns change places
+        return (info.width, info.height) if is_lying else (info.height, info.width)
+
     def decode(self, data: bytes) -> tuple[tuple[int, int, int], tuple[NDArray[np.int16], ...], tuple[bytes, ...]]:
         """(height, width, sampling's number) of a frame; of each component levels (64, rows, columns) and steps."""
-        failure, info, frame = ffi.new("Failure *"), ffi.new("Info *"), _unchanging(data)
-        _require(lib.dctwire_probe(self.handle, frame, len(frame), info, failure), failure)
+        failure, frame = ffi.new("Failure *"), _unchanging(data)
+        info = self._probe(frame)
         rows, columns = info.block_rows, info.block_columns
         shapes = [(64, rows[index], columns[index]) for index in range(_components(info))]
         ends = list(accumulate(64 * rows * columns for _, rows, columns in shapes))
         levels = np.zeros(ends[-1], np.int16)
-        status = lib.dctwire_decode(self.handle, frame, len(frame), _pointer("int16_t[]", levels), info, failure)
-        _require(status, failure)
-        planes = tuple(
-            levels[start:end].reshape(shape) for start, end, shape in zip([0, *ends], ends, shapes, strict=False)
-        )
-        return (info.height, info.width, info.sampling), planes, _quant(info)
+        target = _pointer("int16_t[]", levels), info, failure
+        _require(lib.dctwire_decode(self.handle, frame, len(frame), *target), failure)
+        planes = (plane.reshape(shape) for plane, shape in zip(np.split(levels, ends[:-1]), shapes, strict=True))
+        return (info.height, info.width, info.sampling), tuple(planes), _quant(info)
+
+    def _probe(self, frame: bytes) -> CData:
+        failure, info = ffi.new("Failure *"), ffi.new("Info *")
+        _require(lib.dctwire_probe(self.handle, frame, len(frame), info, failure), failure)
+        return info
 
     def bind(self, size: tuple[int, int, int], y: NDArray[Any], c: NDArray[Any]) -> "NativeBoundDecoder":
         """Bind planes for `size` (count, height, width): int16 for levels, or float32 for dequantised coefficients."""
@@ -245,20 +247,33 @@ class NativeBoundDecoder:
         failure, failed = ffi.new("Failure *"), ffi.new("uintptr_t *")
         failures = _uncleared("FrameFailure[]", self._count)
         c_lengths = ffi.new("uintptr_t[]", lengths)
-        status = lib.dctwire_bound_decode_batch(self._handle, joined, c_lengths, threads, failures, failed, failure)
-        _require(status, failure)
+        outcome = failures, failed, failure
+        _require(lib.dctwire_bound_decode_batch(self._handle, joined, c_lengths, threads, *outcome), failure)
         errors: list[JpegError | None] = [None] * self._count
         for one in failures[0 : failed[0]]:
             errors[one.index] = _error(one.failure)
         return errors
 
 
-def transcode(decoder: NativeDecoder, encoder: NativeEncoder, data: bytes, stream: int) -> bytes:
-    """Decode a frame and code its coefficients with the encoder's tables; raises JpegError."""
+def transcode(coders: tuple[NativeDecoder, NativeEncoder], data: bytes, resize: Resize | None, stream: int) -> bytes:
+    """Decode a frame and code it with the encoder's tables, upright and resized if asked; raises JpegError."""
     failure, output, frame = ffi.new("Failure *"), ffi.new("Output *"), _unchanging(data)
-    handles = decoder.handle, encoder.handle
-    _require(lib.dctwire_transcode(*handles, frame, len(frame), stream, output, failure), failure)
+    source = coders[0].handle, coders[1].handle, frame, len(frame), _c_resize(resize)
+    _require(lib.dctwire_transcode(*source, stream, output, failure), failure)
     return _take(output)[0]
+
+
+def transcode_levels(
+    coders: tuple[NativeDecoder, NativeEncoder],
+    data: bytes,
+    resize: Resize,
+    y: NDArray[np.int16],
+    c: NDArray[np.int16] | None,
+) -> None:
+    """Decode a frame into planes of the levels that `transcode` would code; raises JpegError."""
+    failure, frame = ffi.new("Failure *"), _unchanging(data)
+    source = coders[0].handle, coders[1].handle, frame, len(frame), _c_resize(resize)
+    _require(lib.dctwire_transcode_levels(*source, *_levels(y), *_levels(c), failure), failure)
 
 
 def count_symbols(levels: Levels, counts: NDArray[np.uint64]) -> None:
@@ -302,45 +317,31 @@ def _error(failure: CData) -> Any:
 
 
 def _c_tables(tables: Tables, tables_id: str = "") -> CData:
-    out = ffi.new("Tables *")
-    out.sampling = tables.sampling
-    out.id = bytes.fromhex(tables_id).ljust(8, b"\0")
-    for index, steps in enumerate(tables.quant):
-        out.quant[index] = steps
     for index, (counts, symbols) in enumerate(tables.huffman):
         if len(counts) != 16 or len(symbols) > 256 or sum(counts) != len(symbols):
             raise InvalidTablesError(f"Huffman table {index}: {sum(counts)} codes for {len(symbols)} symbols")
-        out.huffman[index].counts = counts
-        out.huffman[index].symbols = symbols.ljust(256, b"\0")
-    return out
+    return ffi.new("Tables *", (tables.sampling, bytes.fromhex(tables_id), tables.quant, tables.huffman))
 
 
 def _c_quantisation(quantisation: Quantisation) -> CData:
-    out = ffi.new("Quantisation *")
-    for index in range(len(quantisation.rounding)):
-        out.rounding[index] = quantisation.rounding[index].tolist()
-        out.mask[index] = quantisation.mask[index].astype(np.uint8).tobytes()
+    fields: dict[str, object] = {
+        "rounding": quantisation.rounding.tolist(),
+        "mask": quantisation.mask.astype(int).tolist(),
+    }
     if quantisation.tradeoff is not None:
-        out.has_tradeoff = True
-        out.multiplier, weights = quantisation.tradeoff
-        for index, row in enumerate(weights):
-            out.weights[index] = row.tolist()
-    return out
+        multiplier, weights = quantisation.tradeoff
+        fields |= {"has_tradeoff": True, "multiplier": multiplier, "weights": weights.tolist()}
+    return ffi.new("Quantisation *", fields)
 
 
-def _c_limits(limits: Sequence[int]) -> CData:
-    out = ffi.new("StreamLimits *")
-    out.bytes, out.pixels, out.side, out.scans, out.markers, out.restarts = limits
-    return out
+def _c_resize(resize: Resize | None) -> CData:
+    return ffi.NULL if resize is None else ffi.new("Resize *", (*resize.size, *resize.part))
 
 
 def _c_images(pixels: NDArray[np.uint8], threads: int) -> tuple[CData, CData]:
     """The structure, and the buffer that must live as long as it."""
-    images, buffer = ffi.new("Images *"), ffi.from_buffer("uint8_t[]", pixels)
-    images.pixels = buffer
-    images.count, images.height, images.width, images.channels = pixels.shape
-    images.threads = min(max(threads, 1), max(len(pixels), 1))
-    return images, buffer
+    buffer = ffi.from_buffer("uint8_t[]", pixels)
+    return ffi.new("Images *", (buffer, *pixels.shape, min(max(threads, 1), max(len(pixels), 1)))), buffer
 
 
 def _c_levels(levels: Levels) -> CData:
@@ -363,6 +364,10 @@ def _unchanging(data: bytes | bytearray | memoryview) -> bytes:
 
 def _pointer(kind: str, array: NDArray[Any]) -> CData:
     return ffi.from_buffer(kind, array, require_writable=True)
+
+
+def _levels(planes: NDArray[np.int16] | None) -> tuple[CData, int]:
+    return (ffi.NULL, 0) if planes is None else (_pointer("int16_t[]", planes), planes.size)
 
 
 def _components(info: CData) -> int:

@@ -21,6 +21,7 @@ STORIES = {
         "shared/jpeg/test_native_fences.py",
         "shared/jpeg/test_native_lock.py",
         "shared/jpeg/test_native_stub.py",
+        "shared/jpeg/test_transcoder_resize.py",
         "shared/jpeg/test_vectors.py",
     },
     "both sides of a package at once": {

@@ -7,7 +7,7 @@ from typing import Final
 Pieces = list[bytes]
 Random01 = Callable[[], float]
 
-SOF0, DHT, SOI, EOI, SOS, DQT, DRI, APP10 = 0xC0, 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xDD, 0xEA
+SOF0, DHT, SOI, EOI, SOS, DQT, DRI, APP1, APP10 = 0xC0, 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xDD, 0xE1, 0xEA
 # What decides something somewhere: empty, one, powers of two and their neighbours, markers' first bytes.
 TELLING_BYTES: Final = (0, 1, 2, 3, 4, 0x0F, 0x10, 0x11, 0x12, 0x21, 0x22, 0x3F, 0x40, 0x7F, 0x80, 0xD0, 0xFE, 0xFF)
 TELLING_WORDS: Final = (0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 32, 255, 256, 4095, 16384, 32767, 32768, 65499, 65500, 65535)
@@ -41,7 +41,7 @@ class Corpus:
 FAULTS: Final = (1, 1, 1, 1, 1, 1, 2, 2, 3, 8)
 SCAN: Final = -1
 # How often each kind of piece is hit; SOI and EOI, one in all.
-WEIGHTS: Final = {SCAN: 12, DHT: 3, SOS: 3, SOF0: 4, SOF0 + 1: 4, SOF0 + 2: 2, DQT: 2, DRI: 3, APP10: 3}
+WEIGHTS: Final = {SCAN: 12, DHT: 3, SOS: 3, SOF0: 4, SOF0 + 1: 4, SOF0 + 2: 2, DQT: 2, DRI: 3, APP1: 2, APP10: 3}
 
 
 def pieces_of(stream: bytes) -> Pieces:
@@ -236,6 +236,7 @@ MUTATIONS: Final[dict[int, Sequence[Mutation]]] = {
     DQT: SEGMENT,
     SOS: (*SEGMENT, *(set_body,) * 6),
     DRI: (*SEGMENT, *(set_interval,) * 6),
+    APP1: (*SEGMENT, *(set_body,) * 3),
     APP10: (*SEGMENT, *(set_body,) * 3),
     **dict.fromkeys((SOF0, SOF0 + 1, SOF0 + 2), (*SEGMENT, *(set_size, set_component) * 4)),
 }

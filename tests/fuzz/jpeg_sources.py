@@ -10,7 +10,7 @@ from PIL import Image
 
 from shared.jpeg import Decoder, Encoder, Sampling, Stream, TableSet
 from tests.field import oddities
-from tests.shared.jpeg import pictures, progressive_encoder, streams
+from tests.shared.jpeg import exif, pictures, progressive_encoder, streams
 
 TABLES = TableSet.standard(75)
 
@@ -25,6 +25,7 @@ def sources() -> list[bytes]:
         by_libjpeg(picture),
         *progressive_streams(picture, row),
         *odd_streams(picture, row),
+        *turned_streams(picture, row),
         *refused(picture),
     ]
 
@@ -90,6 +91,15 @@ def odd_streams(picture: pictures.Pixels, row: pictures.Pixels) -> list[bytes]:
         oddities.restart_marker_behind_the_last_interval(restarted),
         oddities.unset_span(restarted),
         whole,
+    ]
+
+
+def turned_streams(picture: pictures.Pixels, row: pictures.Pixels) -> list[bytes]:
+    """Streams whose Exif says that they lie on their side or stand on their head."""
+    return [
+        exif.with_exif(Encoder(TABLES).encode(row, Stream.INTERCHANGE), exif.block(6, order=">")),
+        exif.with_exif(pictures.pillow_jpeg(picture, quality=80, progressive=True), exif.block(7)),
+        exif.with_exif(pictures.pillow_jpeg(row, quality=75, subsampling=1), exif.block(3, kind=exif.LONG, offset=20)),
     ]
 
 

@@ -10,7 +10,17 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.jpeg import Coefficients, Decoder, InvalidTablesError, JpegError, Sampling, TableSet, Transcoder, inspect
+from shared.jpeg import (
+    Coefficients,
+    Decoder,
+    InvalidTablesError,
+    JpegError,
+    Resize,
+    Sampling,
+    TableSet,
+    Transcoder,
+    inspect,
+)
 from shared.jpeg.errors import ContainedFaultError
 from tests.fuzz.jpeg_mutations import Corpus
 from tests.fuzz.jpeg_sources import TABLES, sources
@@ -21,6 +31,7 @@ from tests.shared.jpeg import streams
 DECODER = Decoder(TABLES)
 COARSE = TableSet.standard(20)
 TRANSCODER = Transcoder(COARSE, source=TABLES)
+RESIZERS = [Transcoder(COARSE, source=TABLES, resize=Resize(*size)) for size in ((16, 32), (32, 32))]
 Value = TypeVar("Value")
 
 
@@ -36,6 +47,7 @@ def check(data: bytes) -> bool:
     check_batch(data, found)
     check_dequantised(data, found)
     check_transcoded(data, found)
+    check_resized(data, found)
     if found is None:
         return False
     assert info is not None
@@ -113,6 +125,17 @@ def check_transcoded(data: bytes, found: Coefficients | None) -> None:
     if transcoded is not None and found is not None:
         again = Decoder(COARSE).decode(transcoded)
         assert (again.height, again.width, again.quant) == (found.height, found.width, COARSE.quant)
+
+
+def check_resized(data: bytes, found: Coefficients | None) -> None:
+    """Assert that resizing reads what decoding reads, and that its levels are those of its stream."""
+    for resizer in RESIZERS:
+        levels, transcoded = read(resizer.levels, data), read(resizer.transcode, data)
+        assert (levels is None) == (transcoded is None) == (found is None)
+        if levels is not None and transcoded is not None:
+            planes = Decoder(COARSE).decode(transcoded).planes
+            np.testing.assert_array_equal(levels[0], planes[0])
+            np.testing.assert_array_equal(levels[1], np.concatenate(planes[1:]))
 
 
 def read(reader: Callable[[bytes], Value], data: bytes) -> Value | None:

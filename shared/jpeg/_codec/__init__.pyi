@@ -63,8 +63,22 @@ class _Lib:
         encoder: CData,
         data: CData,
         length: int,
+        size: CData,
         stream: int,
         output: CData,
+        failure: CData,
+    ) -> int: ...
+    def dctwire_transcode_levels(
+        self,
+        decoder: CData,
+        encoder: CData,
+        data: CData,
+        length: int,
+        size: CData,
+        y: CData,
+        y_length: int,
+        c: CData,
+        c_length: int,
         failure: CData,
     ) -> int: ...
     def dctwire_decoder_new(self, tables: CData, limits: CData, failure: CData) -> CData: ...

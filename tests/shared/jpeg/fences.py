@@ -13,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.jpeg import Decoder, Encoder, Sampling, Simd, Stream, TableSet, native
-from tests.shared.jpeg import pictures
+from tests.shared.jpeg import exif, pictures
 
 Number = TypeVar("Number", bound=np.generic)
 
 LIMITS = (1 << 20, 1 << 20, 65500, 64, 1000, 1 << 16)
+ENCODER = native.NativeEncoder(
+    TableSet.standard(90).native_tables, TableSet.standard(90).tables_id, None, Simd.PORTABLE.native_code
+)
 SIZES = ((1, 1), (8, 8), (16, 16), (17, 33), (31, 5), (32, 48), (40, 65), (64, 64))
 
 
@@ -86,8 +89,19 @@ def read(frame: bytes, *, at_end: bool, more: int = 0) -> None:
             target = native.ffi.from_buffer("int16_t[]", levels)
             native.lib.dctwire_decode(decoder, pointer, length + more, target, info, failure)
         native.lib.dctwire_bound_decode(bound, native.ffi.cast("char *", pointer), length + more, failure)
+        resize(decoder, (pointer, length + more), info, at_end=at_end)
     native.lib.dctwire_bound_free(bound)
     native.lib.dctwire_decoder_free(decoder)
+
+
+def resize(decoder: native.CData, stream: tuple[native.CData, int], info: native.CData, *, at_end: bool) -> None:
+    """Bring a stream that was probed to the levels of another size, which stand behind a fence."""
+    failure, size = native.ffi.new("Failure *"), native.ffi.new("Resize *", {"height": 32, "width": 16})
+    is_lying = info.orientation >= 5
+    size.part_height, size.part_width = (info.width, info.height) if is_lying else (info.height, info.width)
+    y, c = (fenced(np.zeros(count, np.int16), at_end=at_end) for count in (64 * 8, 128 * 2))
+    planes = [(native.ffi.from_buffer("int16_t[]", plane), plane.size) for plane in (y, c)]
+    native.lib.dctwire_transcode_levels(decoder, ENCODER.handle, *stream, size, *planes[0], *planes[1], failure)
 
 
 def main() -> None:
@@ -97,6 +111,9 @@ def main() -> None:
     frames.append(pictures.pillow_jpeg(picture, quality=90, subsampling=2, restart_marker_blocks=1))
     frames.append(pictures.pillow_jpeg(picture, quality=90, progressive=True, restart_marker_blocks=2))
     frames.append(Encoder(TableSet.standard(90)).encode(pictures.extremes(32, 32, 2), Stream.INTERCHANGE))
+    frames += [
+        exif.with_exif(frame, exif.block(orientation)) for frame, orientation in zip(frames, range(2, 9), strict=False)
+    ]
     for at_end in (True, False):
         for sampling in Sampling:
             for size in SIZES:

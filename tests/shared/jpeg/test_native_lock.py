@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from shared.jpeg import Decoder, Encoder, Stream, SymbolCounts, TableSet, Transcoder
+from shared.jpeg import Decoder, Encoder, Resize, Stream, SymbolCounts, TableSet, Transcoder
 from tests.shared.jpeg import pictures
 
 TABLES = TableSet.standard(95)
@@ -31,6 +31,7 @@ CALLS: dict[str, Callable[[], object]] = {
     "scan_bits_batch": lambda: ENCODER.scan_bits_batch(Y, C),
     "count symbols": lambda: SymbolCounts().add(Y, C),
     "transcode": lambda: Transcoder(TABLES).transcode(FRAME),
+    "transcode to levels": lambda: Transcoder(TABLES, resize=Resize(512, 512)).levels(FRAME),
 }
 
 

@@ -46,7 +46,7 @@ impl Decoder {
         workspace: &mut Workspace,
         resample: Resample<T>,
     ) -> Result<()> {
-        let layout = self.probe(data)?;
+        let layout = self.probe(data)?.layout;
         size.require_size(&layout)?;
         let areas = layout.components()[1..].iter().map(ComponentLayout::area);
         let mut chroma: Vec<Vec<T>> = areas.map(|area| vec![T::default(); BLOCK_AREA * area]).collect();

@@ -30,6 +30,14 @@ pub struct Decoder {
     recent: RecentTables,
 }
 
+/// What a frame says before its first scan.
+pub struct Probed {
+    /// What the planes for `Decoder::decode` are allocated by.
+    pub layout: Layout,
+    /// How the picture must be turned to stand upright: 1 to 8, as in Exif.
+    pub orientation: u8,
+}
+
 /// What decoding a frame leaves for the next one: memory, and the prefix that the next one will probably have too.
 #[derive(Default)]
 pub struct Workspace {
@@ -46,13 +54,16 @@ impl Decoder {
         }
     }
 
-    /// The layout of a frame, read up to its first scan: what the planes for `decode` are allocated by.
-    pub fn probe(&self, data: &[u8]) -> Result<Layout> {
+    /// What a frame says up to its first scan.
+    pub fn probe(&self, data: &[u8]) -> Result<Probed> {
         let mut stream = Stream::new(data, self.limits)?;
         let stop = stream.next_stop()?;
         let frame = stream.require_frame(data.len())?;
         match stop {
-            Stop::Scan(_) => Ok(frame.layout),
+            Stop::Scan(_) => Ok(Probed {
+                layout: frame.layout,
+                orientation: stream.orientation(),
+            }),
             // Without a scan there are no bytes that the size could be held against.
             Stop::End => Err(Error::corrupt(data.len(), "a component has no scan")),
         }

@@ -6,6 +6,7 @@ use crate::encoding::coefficients::{CoefficientSource, LevelSource};
 use crate::encoding::headers::{write_abbreviated_start, write_headers, write_interchange_start};
 use crate::encoding::image::Image;
 use crate::encoding::pixels::{PixelSource, Strips};
+use crate::encoding::planes::write_planes;
 use crate::encoding::quantisation::{Quantisation, Refinement};
 use crate::encoding::rdo::{Optimiser, Tradeoff};
 use crate::encoding::scan::{encode_scan, BlockSource, Codes, Group};
@@ -192,11 +193,25 @@ impl Encoder {
             |((image, y), c), ()| {
                 let (cb, cr) = c.split_at_mut(c_length / 2);
                 self.with_workspace(layout, |workspace| {
-                    PixelSource::new(layout, image, self.quantisation(), &mut workspace.strips)
-                        .quantise_into(&mut [y, cb, cr]);
+                    let strips = &mut workspace.strips;
+                    let mut source = PixelSource::new(layout, image, self.quantisation(), strips);
+                    write_planes(&layout, &mut source, &mut [y, cb, cr]);
                 });
             },
         );
+        Ok(())
+    }
+
+    /// Quantise coefficients times 8 into planes of levels. Both have one slice for each component: 64 planes in natural
+    /// order.
+    pub fn quantise_coefficients(
+        &self,
+        layout: &Layout,
+        planes: &[&[i16]],
+        levels: &mut [&mut [i16]],
+    ) -> Result<()> {
+        let mut source = CoefficientSource::new(*layout, planes, self.quantisation())?;
+        write_planes(layout, &mut source, levels);
         Ok(())
     }
 

@@ -5,6 +5,7 @@ pub mod encoder;
 pub mod headers;
 pub mod image;
 pub mod pixels;
+pub mod planes;
 pub mod quantisation;
 pub mod rdo;
 pub mod scan;

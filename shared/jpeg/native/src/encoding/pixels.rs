@@ -12,8 +12,6 @@ use crate::transform::levels::Levels;
 
 /// The width of a strip is a multiple of this, so that vectors of two blocks never leave it.
 const STRIDE_UNIT: usize = 2 * BLOCK_SIDE;
-/// How many blocks `quantise_into` quantises before it copies them to the planes.
-const RUN_BLOCKS: usize = 16;
 
 /// The rows of one component in one MCU row, as wide as its MCUs or a little wider.
 struct Strip {
@@ -166,38 +164,6 @@ impl<'a> PixelSource<'a> {
                 (_, 2, 2) => (kernels.halve_both)(full.row(0), full.row(lines - 1), chroma.row_mut(row)),
                 _ => take_means(&[full.row(0), full.row(lines - 1)][..v], h, chroma.row_mut(row)),
             }
-        }
-    }
-
-    /// Quantise the whole image. `planes` has one slice for each component: 64 planes in natural order.
-    pub fn quantise_into(&mut self, planes: &mut [&mut [i16]]) {
-        let layout = self.layout;
-        let mut blocks = [Levels::ZERO; RUN_BLOCKS];
-        for plane in planes.iter_mut() {
-            plane.fill(0);
-        }
-        for mcu_row in 0..layout.mcu_rows {
-            self.start_row(mcu_row);
-            for (index, component) in layout.components().iter().enumerate() {
-                let end = ((mcu_row + 1) * component.vertical).min(component.block_rows);
-                for row in mcu_row * component.vertical..end {
-                    for column in (0..component.block_columns).step_by(RUN_BLOCKS) {
-                        let count = RUN_BLOCKS.min(component.block_columns - column);
-                        self.read(index, row, column, &mut blocks[..count]);
-                        let offset = row * component.block_columns + column;
-                        scatter(&blocks[..count], &mut planes[index][offset..], component.area());
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Write the levels of neighbouring blocks to planes of zeros that are `area` items apart.
-fn scatter(blocks: &[Levels], planes: &mut [i16], area: usize) {
-    for (column, levels) in blocks.iter().enumerate() {
-        for (index, level) in levels.nonzero_natural() {
-            planes[index * area + column] = level;
         }
     }
 }

@@ -116,7 +116,7 @@ pub unsafe extern "C" fn dctwire_decoder_free(decoder: *mut Decoder) {
     debug_assert!(freed.is_ok());
 }
 
-/// Tell the size and sampling of a frame, read up to its first scan.
+/// Tell the size, sampling and orientation of a frame, read up to its first scan.
 #[no_mangle]
 pub unsafe extern "C" fn dctwire_probe(
     decoder: *const Decoder,
@@ -128,8 +128,9 @@ pub unsafe extern "C" fn dctwire_probe(
     // SAFETY: module contract.
     unsafe {
         guard(failure, || {
-            let layout = (*decoder).probe(bytes(data, length))?;
-            write_layout(&layout, &mut *info);
+            let probed = (*decoder).probe(bytes(data, length))?;
+            write_layout(&probed.layout, &mut *info);
+            (*info).orientation = probed.orientation;
             Ok(())
         })
     }

@@ -1,6 +1,5 @@
 //! Encoding across the border.
 
-use crate::decoding::decoder::Decoder;
 use crate::encoding::encoder::{Encoder, StreamKind};
 use crate::encoding::image::Image;
 use crate::encoding::rdo::Tradeoff;
@@ -11,7 +10,6 @@ use crate::ffi::failure::{guard, Failure};
 use crate::ffi::tables::{table_set, Tables};
 use crate::simd::instructions::InstructionSet;
 use crate::simd::kernels::Kernels;
-use crate::transcode::transcode;
 use crate::transform::quantiser::Rounding;
 
 /// Images of one size: `count` x `height` x `width` x `channels` bytes.
@@ -228,28 +226,6 @@ pub unsafe extern "C" fn dctwire_encode_levels(
     }
 }
 
-/// Decode a frame and code its coefficients with the encoder's tables.
-#[no_mangle]
-pub unsafe extern "C" fn dctwire_transcode(
-    decoder: *const Decoder,
-    encoder: *const Encoder,
-    data: *const u8,
-    length: usize,
-    stream: u8,
-    output: *mut Output,
-    failure: *mut Failure,
-) -> i32 {
-    // SAFETY: module contract.
-    unsafe {
-        guard(failure, || {
-            let out = transcode(&*decoder, &*encoder, bytes(data, length), stream_kind(stream)?)?;
-            let ends = vec![out.len()];
-            hand_over(out, ends, &mut *output);
-            Ok(())
-        })
-    }
-}
-
-fn stream_kind(code: u8) -> Result<StreamKind> {
+pub fn stream_kind(code: u8) -> Result<StreamKind> {
     StreamKind::from_code(code).ok_or_else(|| Error::invalid_argument(format!("unknown stream kind {code}")))
 }

@@ -15,3 +15,4 @@ mod encode;
 mod failure;
 mod statistics;
 mod tables;
+mod transcode;

@@ -2,4 +2,5 @@
 
 pub mod block;
 pub mod layout;
+pub mod orientation;
 pub mod sampling;

@@ -48,6 +48,16 @@ impl Sampling {
         }
     }
 
+    /// The sampling of a frame whose rows and columns have changed places; `None` where none is read.
+    pub fn transposed(self) -> Option<Self> {
+        match self {
+            Self::Grey | Self::Yuv444 | Self::Yuv420 => Some(self),
+            Self::Yuv422 => Some(Self::Yuv440),
+            Self::Yuv440 => Some(Self::Yuv422),
+            Self::Yuv411 => None,
+        }
+    }
+
     /// The sampling factors (horizontal, vertical) of the first component; those of the others are (1, 1).
     pub fn luma_factors(self) -> (usize, usize) {
         match self {

@@ -35,7 +35,7 @@ fn decode(decoder: &Decoder, stream: &[u8]) -> Result<Vec<Vec<i16>>> {
 }
 
 fn decode_with(decoder: &Decoder, stream: &[u8], workspace: &mut Workspace) -> Result<Vec<Vec<i16>>> {
-    let layout = decoder.probe(stream)?;
+    let layout = decoder.probe(stream)?.layout;
     let mut data: Vec<Vec<i16>> = layout
         .components()
         .iter()

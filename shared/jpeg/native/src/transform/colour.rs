@@ -59,6 +59,21 @@ fn convert(pixel: [u8; 3]) -> (u8, u8, u8) {
     )
 }
 
+/// One pixel of RGB from Y and, both less 128, Cb and Cr (JFIF), rounded and clamped.
+pub fn to_rgb(y: f32, cb: f32, cr: f32) -> [u8; 3] {
+    let colours = [
+        y + 1.402 * cr,
+        y - 0.344_136_3 * cb - 0.714_136_3 * cr,
+        y + 1.772 * cb,
+    ];
+    colours.map(to_byte)
+}
+
+/// The nearest of the values that a byte has.
+pub fn to_byte(value: f32) -> u8 {
+    (value + 0.5) as u8
+}
+
 /// The means of 2 x 2 values. Halves are rounded down and up in turn, so that no bias builds up.
 pub fn halve_both(upper: &[u8], lower: &[u8], out: &mut [u8]) {
     let pairs = upper.chunks_exact(2).zip(lower.chunks_exact(2));

@@ -1,68 +1,48 @@
-//! From stream to stream in the coefficient domain: to other tables, other steps or coarser sampling, without pixels.
+//! A decoded frame on its way to other tables, still in coefficients.
 
 use crate::decoding::coefficient::Plane;
-use crate::decoding::decoder::{Decoder, Workspace};
-use crate::encoding::encoder::{Encoder, StreamKind};
+use crate::decoding::decoder::{Decoder, Probed, Workspace};
 use crate::error::{Error, Result};
 use crate::geometry::block::BLOCK_AREA;
 use crate::geometry::layout::{ComponentLayout, Layout};
+use crate::geometry::orientation::Orientation;
 use crate::geometry::sampling::Sampling;
 use crate::tables::quantisation::QuantTable;
 use crate::transform::quantiser::MOST_TIMES_8;
 use crate::transform::resample::chroma_to_420;
 
-/// Decode a frame and code its coefficients with the encoder's tables.
-///
-/// The levels stay where steps and sampling are equal and the encoder neither masks nor optimises. Otherwise each
-/// coefficient is quantised again as if it came from pixels.
-pub fn transcode(decoder: &Decoder, encoder: &Encoder, data: &[u8], kind: StreamKind) -> Result<Vec<u8>> {
-    let source = Source::read(decoder, data)?;
-    let layout = encoder.layout(source.layout.height, source.layout.width)?;
-    let is_same_sampling = layout.sampling == source.layout.sampling;
-    if is_same_sampling && encoder.keeps_levels_of(&source.quant) {
-        let mut levels = source.levels;
-        levels.iter_mut().zip(layout.components()).for_each(keep_codable);
-        return encoder.encode_levels(layout, &slices(&levels), kind);
-    }
-    let coefficients = source.coefficients(layout.sampling)?;
-    encoder.encode_coefficients(layout, &slices(&coefficients), kind)
-}
-
-fn slices(planes: &[Vec<i16>]) -> Vec<&[i16]> {
-    planes.iter().map(Vec::as_slice).collect()
-}
-
-/// Clamp DC levels to those that have codes. Only a damaged stream has others.
-fn keep_codable((levels, component): (&mut Vec<i16>, &ComponentLayout)) {
-    for level in &mut levels[..component.area()] {
-        *level = (*level).clamp(-1024, 1023);
-    }
-}
-
 /// A decoded frame.
-struct Source {
-    layout: Layout,
+pub struct Source {
+    pub layout: Layout,
+    pub orientation: Orientation,
     /// One slice for each component: 64 planes in natural order.
-    levels: Vec<Vec<i16>>,
-    quant: Vec<QuantTable>,
+    pub levels: Vec<Vec<i16>>,
+    pub quant: Vec<QuantTable>,
 }
 
 impl Source {
-    fn read(decoder: &Decoder, data: &[u8]) -> Result<Self> {
-        let layout = decoder.probe(data)?;
+    pub fn read(decoder: &Decoder, data: &[u8]) -> Result<Self> {
+        let Probed { layout, orientation } = decoder.probe(data)?;
+        let orientation = Orientation::from_exif(orientation);
         let areas = layout.components().iter().map(ComponentLayout::area);
         let mut levels: Vec<Vec<i16>> = areas.map(|area| vec![0; BLOCK_AREA * area]).collect();
         let mut planes: Vec<Plane<'_, i16>> = levels.iter_mut().map(|data| Plane { data }).collect();
         let found = decoder.decode(data, &mut planes, &mut Workspace::default(), |_| Ok(()))?;
         Ok(Self {
             layout,
+            orientation,
             levels,
             quant: found.quant().to_vec(),
         })
     }
 
+    /// (height, width) of the picture when it stands upright.
+    pub fn upright_size(&self) -> (usize, usize) {
+        self.orientation.turned((self.layout.height, self.layout.width))
+    }
+
     /// The coefficients times 8 of each component, brought to `sampling`.
-    fn coefficients(&self, sampling: Sampling) -> Result<Vec<Vec<i16>>> {
+    pub fn coefficients(&self, sampling: Sampling) -> Result<Vec<Vec<i16>>> {
         let own = self.layout.sampling;
         let same = (0..self.levels.len()).map(|component| self.times_8(component));
         match sampling {
