@@ -25,6 +25,10 @@ class NotFoundError(PeerError):
     code: ClassVar[str] = ProblemCode.NOT_FOUND
 
 
+class NoNewerRootError(NotFoundError):
+    """The root has no such version: how TUF's clients find out that they have the newest one."""
+
+
 class NoAssignmentError(PeerError):
     """The device's family has no assignment yet."""
 

@@ -32,6 +32,7 @@ from sensor_client.spool import Spool, SpoolError, SpoolLimits, first_sequence_o
 from sensor_client.state_directory import StateDirectory, StateError
 from sensor_client.status import read_status
 from sensor_client.uploader import Uploader, UploadSettings
+from sensor_client.wrong_address import WrongAddressError, explained
 from shared.bundle import Bundle, BundleError
 from shared.command_line import CommandLine, program_options
 from shared.errors import ChannelError, DctwireError, RefusedError
@@ -40,6 +41,7 @@ from shared.trust import TrustClient, TrustError
 from shared.wire import Enrolment
 
 EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
+    (WrongAddressError, 2),
     (UnauthorisedError, 4),
     (RefusedError, 4),
     (ChannelError, 5),
@@ -56,16 +58,19 @@ HELP = """The camera's side of dctwire.
 It encodes pictures with the tables it was sent, keeps them on disk until the server has them, and renews its
 tables over the air without stopping. A first session:
 
-    dctwire-sensor enrol --server http://127.0.0.1:8000 --claim CODE --state device --root root.json
+\b
+    dctwire-sensor enrol --server http://127.0.0.1:8000 --claim CODE \\
+        --state device --root root.json
     dctwire-sensor run --state device --source pictures --rate 5
     dctwire-sensor status --state device
 
 Exit codes:
 
-- 0: done, or stopped by SIGTERM or SIGINT with everything safe on disk
+\b
+- 0: done, or stopped by SIGTERM or SIGINT, with everything safe on disk
 - 1: a fault of this program
-- 2: wrong usage
-- 3: the state directory cannot be used: not enrolled, damaged, in use, disk full
+- 2: wrong usage, or no device plane at --server
+- 3: --state cannot be used: not enrolled, damaged, in use, or the disk full
 - 4: the server refused this device or its claim code
 - 5: the server could not be reached
 - 6: the pictures or the bundle given cannot be used
@@ -78,7 +83,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,  # plain text: no frame to squeeze the names of environment variables into
 )
 
 
@@ -90,7 +95,7 @@ def main() -> None:
         _exit(error)
 
 
-@app.command()
+@app.command(short_help="Give this device an identity, once.")
 def enrol(server: options.Server, claim: options.Claim, state: options.State, root: options.Root) -> None:
     """Give this device an identity: its claim code becomes a device id and a secret token, kept in --state.
 
@@ -100,8 +105,13 @@ def enrol(server: options.Server, claim: options.Claim, state: options.State, ro
     with _line(server, clock) as line:
 
         def ask_server() -> Enrolment:
-            _check_root(line, trusted)
-            return device_channel.enrol(line, claim, clock.now())
+            try:
+                _check_root(line, trusted)
+                return device_channel.enrol(line, claim, clock.now())
+            except UnauthorisedError:
+                raise
+            except (RefusedError, ChannelError, typer.BadParameter) as error:
+                raise explained(error, line, partial(HttpLine, clock=clock)) from error
 
         outcome = enrol_device(directory, server.rstrip("/"), trusted, ask_server)
     enrolment = outcome.identity.enrolment
@@ -111,7 +121,7 @@ def enrol(server: options.Server, claim: options.Claim, state: options.State, ro
         typer.echo(f"The claim code was not used; to enrol anew, first remove {directory.identity_file}", err=True)
 
 
-@app.command()
+@app.command(short_help="Take pictures, encode, keep and send them.")
 def run(
     state: options.State,
     source: options.Source,
@@ -156,7 +166,7 @@ def run(
             sensor.run(watch)
 
 
-@app.command()
+@app.command(short_help="Encode pictures here, and print what they cost.")
 def encode(
     images: options.Images,
     bundle: options.BundleFile = None,
@@ -181,7 +191,7 @@ def encode(
     Console().print(report.encoded_table(rows, settings.encoding.tables, Stream(stream)))
 
 
-@app.command()
+@app.command(short_help="Print the state of the device.")
 def status(state: options.State, json: options.AsJson = False) -> None:
     """Print the state of the device: identity, tables, what waits, what was sent. Works beside `run`."""
     answer = read_status(StateDirectory(state))

@@ -67,7 +67,7 @@ class HttpLine:
             with self._client.stream(method, url, headers=headers, content=body) as response:
                 return Reply(response.status_code, response.headers, self._read(response, deadline))
         except httpx.HTTPError as error:
-            raise ChannelError(f"{method} {url}: {error or type(error).__name__}") from error
+            raise ChannelError(f"{method} {url}: {_said(error)}") from error
 
     def close(self) -> None:
         """Close the connections."""
@@ -88,6 +88,13 @@ class HttpLine:
             if self._clock.monotonic_seconds() > deadline:
                 raise ChannelError(f"{response.url}: no whole reply within {DEADLINE_SECONDS:.0f} s")
         return bytes(body)
+
+
+def _said(error: httpx.HTTPError) -> str:
+    said = str(error) or type(error).__name__
+    if isinstance(error, httpx.RemoteProtocolError):
+        return f"no HTTP answer ({said})"
+    return f"no TLS connection ({said})" if said.startswith("[SSL") else said
 
 
 def _parse(server_url: str) -> httpx.URL:

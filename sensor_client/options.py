@@ -28,17 +28,26 @@ class LogLevel(StrEnum):
 
 State = Annotated[
     Path,
-    typer.Option("--state", envvar="DCTWIRE_SENSOR_STATE", help="The device's own directory: identity, spool, tables."),
+    typer.Option(
+        "--state",
+        metavar="DIR",
+        envvar="DCTWIRE_SENSOR_STATE",
+        help="The device's own directory: identity, spool, tables.",
+    ),
 ]
 Server = Annotated[
-    str, typer.Option(envvar="DCTWIRE_SENSOR_SERVER", help="The device plane, such as http://host:8000.")
+    str, typer.Option(metavar="URL", envvar="DCTWIRE_SENSOR_SERVER", help="The device plane, such as http://host:8000.")
 ]
 Claim = Annotated[
-    str, typer.Option(envvar="DCTWIRE_SENSOR_CLAIM", help="One-time code that the operator made (`dctwire claim`).")
+    str,
+    typer.Option(
+        metavar="CODE", envvar="DCTWIRE_SENSOR_CLAIM", help="One-time code that the operator made (`dctwire claim`)."
+    ),
 ]
 Root = Annotated[
     Path,
     typer.Option(
+        metavar="FILE",
         envvar="DCTWIRE_SENSOR_ROOT",
         exists=True,
         dir_okay=False,
@@ -48,6 +57,7 @@ Root = Annotated[
 Source = Annotated[
     str,
     typer.Option(
+        metavar="DIR",
         envvar="DCTWIRE_SENSOR_SOURCE",
         help="A folder of pictures, taken in the order of the numbers in their names (LABEL/INDEX.png).",
     ),
@@ -55,15 +65,19 @@ Source = Annotated[
 Rate = Annotated[
     float | None,
     typer.Option(
-        envvar="DCTWIRE_SENSOR_RATE", min=0.001, help="Pictures a second; without it, as many as can be encoded."
+        metavar="NUMBER",
+        envvar="DCTWIRE_SENSOR_RATE",
+        min=0.001,
+        help="Pictures a second; without it, as many as can be encoded.",
     ),
 ]
 Loop = Annotated[bool, typer.Option("--loop/--once", help="Begin again after the last picture, or end after it.")]
-Count = Annotated[int | None, typer.Option(min=1, help="Take this many pictures, then no more.")]
+Count = Annotated[int | None, typer.Option(metavar="NUMBER", min=1, help="Take this many pictures, then no more.")]
 BatchSize = Annotated[
     int,
     typer.Option(
         "--batch",
+        metavar="NUMBER",
         envvar="DCTWIRE_SENSOR_BATCH",
         min=1,
         max=BATCH_MAX_FRAMES,
@@ -72,12 +86,18 @@ BatchSize = Annotated[
 ]
 Linger = Annotated[
     float,
-    typer.Option(envvar="DCTWIRE_SENSOR_LINGER", min=0.0, help="Seconds that an incomplete batch waits for frames."),
+    typer.Option(
+        metavar="SECONDS",
+        envvar="DCTWIRE_SENSOR_LINGER",
+        min=0.0,
+        help="Seconds that an incomplete batch waits for frames.",
+    ),
 ]
 StreamKind = Annotated[
     SentStream,
     typer.Option(
         "--stream",
+        metavar="KIND",
         envvar="DCTWIRE_SENSOR_STREAM",
         help="abbreviated: the tables stay here, the frame names them; interchange: ordinary JPEG files.",
     ),
@@ -99,6 +119,7 @@ ExitWhenDrained = Annotated[
 Poll = Annotated[
     float,
     typer.Option(
+        metavar="SECONDS",
         envvar="DCTWIRE_SENSOR_POLL",
         min=1.0,
         help="Seconds between two questions for new tables; the reply to a frame tells of them at once.",
@@ -107,22 +128,40 @@ Poll = Annotated[
 SpoolBytes = Annotated[
     int,
     typer.Option(
+        metavar="BYTES",
         envvar="DCTWIRE_SENSOR_SPOOL_BYTES",
         min=1,
         help="Quota of the spool in bytes; over it, the oldest frames are dropped, counted and logged.",
     ),
 ]
 SpoolFrames = Annotated[
-    int, typer.Option(envvar="DCTWIRE_SENSOR_SPOOL_FRAMES", min=1, help="Quota of the spool as a number of frames.")
+    int,
+    typer.Option(
+        metavar="NUMBER", envvar="DCTWIRE_SENSOR_SPOOL_FRAMES", min=1, help="Quota of the spool as a number of frames."
+    ),
 ]
-Level = Annotated[LogLevel, typer.Option("--log-level", envvar="DCTWIRE_SENSOR_LOG_LEVEL", help="Logs go to stderr.")]
-Images = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Pictures: PNG, JPEG, BMP, PPM, WebP.")]
+Level = Annotated[
+    LogLevel,
+    typer.Option(
+        "--log-level",
+        metavar="LEVEL",
+        envvar="DCTWIRE_SENSOR_LOG_LEVEL",
+        help="The least that is logged, to stderr: debug, info, warning or error.",
+    ),
+]
+Images = Annotated[
+    list[Path],
+    typer.Argument(metavar="PICTURE...", exists=True, dir_okay=False, help="Pictures: PNG, JPEG, BMP, PPM, WebP."),
+]
 BundleFile = Annotated[
     Path | None,
-    typer.Option("--bundle", exists=True, dir_okay=False, help="Use the tables and the size of this bundle.json."),
+    typer.Option(
+        "--bundle", metavar="FILE", exists=True, dir_okay=False, help="Use the tables and the size of this bundle.json."
+    ),
 ]
 Quality = Annotated[
-    float | None, typer.Option(min=1, max=100, help="Use the standard tables at this quality; sizes stay.")
+    float | None,
+    typer.Option(metavar="NUMBER", min=1, max=100, help="Use the standard tables at this quality; sizes stay."),
 ]
-Out = Annotated[Path | None, typer.Option(file_okay=False, help="Write the streams into this folder.")]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", file_okay=False, help="Write the streams into this folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]

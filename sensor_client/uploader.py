@@ -92,6 +92,8 @@ class Uploader:
                 _log.warning("upload-failed", reason=str(error), attempt=attempt, retry_in_seconds=round(wait, 3))
                 self._clock.wait(self._signals.stop, wait)
                 continue
+            if has_sent and attempt:
+                _log.info("upload-works-again", failed_attempts=attempt)
             attempt = 0
             if not has_sent and not self._rest(source_had_ended):
                 return

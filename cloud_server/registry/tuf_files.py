@@ -3,7 +3,7 @@
 import re
 from functools import partial
 
-from cloud_server.errors import NotFoundError
+from cloud_server.errors import NoNewerRootError, NotFoundError
 from cloud_server.storage.database import Database
 from cloud_server.storage.rows.tuf_files import read_file
 
@@ -24,12 +24,14 @@ class TufFiles:
         """One file.
 
         Raises:
-            NotFoundError: there is none of this name.
+            NotFoundError: there is none of this name; NoNewerRootError for a version of the root.
             StorageError: the database does not answer.
         """
         if _NAMES.fullmatch(name) is None:
             raise NotFoundError(f"{name[:100]} is no TUF file")
         data = await self._database.read(partial(read_file, name=name))
+        if data is None and name.endswith(".root.json"):
+            raise NoNewerRootError(f"{name} is not published")
         if data is None:
             raise NotFoundError(f"{name} is not published")
         return data

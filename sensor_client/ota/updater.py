@@ -98,6 +98,7 @@ class Updater:
         self._random = random
         self._signals = signals
         self._settings = settings
+        self._has_told_of_none = False
         self._state = State(kept=state_file.load(), active=_facts(active.bundle), other=_facts(slots.previous()))
 
     def run(self) -> None:
@@ -111,6 +112,7 @@ class Updater:
         if self._active.bundle is not None:  # the reply to the first frame says whether there is news
             self._clock.wait(self._signals.assignment_news, self._settings.poll_seconds)
         attempt = 0
+        is_failing = False
         while True:
             self._signals.assignment_news.clear()  # before looking at `stop`, whose request sets this one after it
             if self._signals.stop.is_set():
@@ -122,8 +124,12 @@ class Updater:
                 raise
             except (ChannelError, RefusedError, OSError) as error:
                 _log.warning("update-postponed", reason=str(error))
-                is_settled = False
+                is_settled, is_failing = False, True
                 retry_after_seconds = error.retry_after_seconds if isinstance(error, ChannelError) else None
+            else:
+                if is_failing:
+                    _log.info("updates-work-again")
+                is_failing = False
             if is_settled:
                 attempt = 0
                 self._clock.wait(self._signals.assignment_news, self._settings.poll_seconds)
@@ -142,8 +148,21 @@ class Updater:
             OSError: the disk would not take the bundle.
         """
         reply = self._channel.assignment(known_etag(self._state))
+        self._tell_whether_assigned(reply)
         is_settled = reply.assignment is None or self._apply(Assigned(reply.assignment, reply.etag))
         return is_settled and self._active.bundle is not None
+
+    def _tell_whether_assigned(self, reply: AssignmentReply) -> None:
+        is_unassigned = reply.assignment is None and self._active.bundle is None
+        if is_unassigned and not self._has_told_of_none:
+            family = self._settings.family
+            _log.warning(
+                "no-tables-assigned",
+                family=family,
+                reason="no picture is taken before the family has tables; this device goes on asking",
+                operator_types=f"dctwire publish BUNDLE --keys KEYS --assign, or dctwire assign {family} COUNTER",
+            )
+        self._has_told_of_none = is_unassigned
 
     def _apply(self, event: Event, offered: Bundle | None = None) -> bool:
         """Carry out what the rules say to `event`; false where the same is to be tried again soon.

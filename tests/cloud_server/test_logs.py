@@ -64,6 +64,14 @@ def test_a_refusal_is_logged_under_the_id_that_its_problem_names(server: ServerP
     assert (line["client"], line["detail"]) == ("127.0.0.1", problem["detail"])
 
 
+def test_what_each_device_meets_when_all_is_well_is_no_warning(server: ServerProcess) -> None:
+    device = server.harness.enrol("unpublished")
+    assert device.http.get("/tuf/metadata/2.root.json").status_code == 404
+    assert device.http.get("/v1/assignment").status_code == 404
+    assert device.http.get("/tuf/metadata/9.targets.json").status_code == 404
+    assert [line["level"] for line in refusals(log_of(server))] == ["info", "info", "warning"]
+
+
 def test_a_client_may_name_its_request_if_the_name_is_harmless(server: ServerProcess) -> None:
     device = server.harness.enrol("digits")
     named = device.post(b"no jpeg", headers={"x-request-id": "camera-7.42_a"}).json()["instance"]

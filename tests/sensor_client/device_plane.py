@@ -169,6 +169,8 @@ class DevicePlane:
     def _answer(self, request: Request) -> Answer:
         if request.path == "/v1/devices":
             return self._enrol(request)
+        if request.path == "/openapi.json":
+            return _json({"info": {"title": "dctwire device plane"}})
         if request.path.startswith("/tuf/"):
             return self._file(request)
         if request.headers.get("authorization") != f"Bearer {TOKEN}":

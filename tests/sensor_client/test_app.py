@@ -4,11 +4,15 @@ import io
 import json
 import signal
 import stat
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from PIL import Image
 
+from sensor_client.app import app
 from sensor_client.enrolment import enrol
 from sensor_client.picture_files import fitted, load_pixels
 from sensor_client.spool.spool import FAR_SEQUENCE
@@ -133,6 +137,21 @@ def test_wrong_usage_ends_with_exit_code_2_and_teaches(arguments: tuple[str, ...
 
     assert told.returncode == 2
     assert "Usage: dctwire-sensor" in told.stderr and "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize("command", ["enrol", "run", "encode", "status"])
+def test_help_shows_the_environments_names_whole_on_a_narrow_terminal(command: str) -> None:
+    told = sensor(command, "--help", COLUMNS="80")
+
+    names = {variable for parameter in parameters(command) if (variable := parameter.envvar) is not None}
+    assert names and not {name for name in names if name not in told.stdout}
+    assert max(map(len, sensor("--help", COLUMNS="80").stdout.splitlines())) <= 80
+
+
+def parameters(command: str) -> Sequence[Any]:
+    commands: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
+    parameters: Sequence[Any] = commands[command].params
+    return parameters
 
 
 def test_a_device_that_is_not_enrolled_is_told_so(tmp_path: Path, source: Path) -> None:

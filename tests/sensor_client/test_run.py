@@ -10,7 +10,7 @@ from sensor_client.spool import Spool, SpoolLimits
 from sensor_client.state_directory import StateDirectory
 from shared.jpeg import inspect
 from shared.wire import Enrolment, ProblemCode
-from tests.sensor_client.device_plane import DEVICE_ID, TOKEN, DevicePlane
+from tests.sensor_client.device_plane import DEVICE_ID, TOKEN, DevicePlane, problem
 from tests.sensor_client.pictures import write_pictures
 from tests.sensor_client.program import await_event, events, sensor, start_sensor, status
 from tests.sensor_client.signed_bundles import Publisher, make_bundle
@@ -101,6 +101,36 @@ def test_an_outage_in_the_middle_of_a_run_loses_no_frame(
 
     assert process.returncode == 0, log
     assert sorted(plane.frames) == list(range(1, 61)) and plane.conflicts == []
+    assert [event["event"] for event in events(log)].count("upload-works-again") == 1
+
+
+def test_a_device_without_tables_says_so_once_and_what_the_operator_types(
+    plane: DevicePlane, state: StateDirectory, source: Path
+) -> None:
+    plane.assignment = None
+    process = start_sensor("run", "--state", state.path, "--source", source)
+    plane.until(lambda: len(plane.asked("/v1/assignment")) >= 4)
+    plane.assign(1, "signs", 1)
+    plane.until(lambda: len(plane.frames) >= 1)
+    process.terminate()
+    _, log = process.communicate(timeout=30)
+
+    (told,) = [event for event in events(log) if event["event"] == "no-tables-assigned"]
+    assert told["family"] == "signs"
+    assert "dctwire assign signs COUNTER" in told["operator_types"]
+
+
+def test_a_server_that_could_not_be_asked_for_tables_and_can_again_is_told_once(
+    plane: DevicePlane, state: StateDirectory, source: Path
+) -> None:
+    plane.scripted += [("/v1/assignment", problem(ProblemCode.NOT_READY))] * 2
+    process = start_sensor("run", "--state", state.path, "--source", source)
+    plane.until(lambda: len(plane.frames) >= 1)
+    process.terminate()
+    _, log = process.communicate(timeout=30)
+
+    names = [event["event"] for event in events(log)]
+    assert (names.count("update-postponed"), names.count("updates-work-again")) == (2, 1)
 
 
 def test_tables_are_renewed_while_running_and_uploads_go_on(

@@ -12,7 +12,14 @@ from starlette.types import Scope
 
 from cloud_server.api.http.exchange import SlowBodyError, exchange_of
 from cloud_server.api.http.request_id import instance_of, request_id_of
-from cloud_server.errors import BodyTooLargeError, CodingError, SequenceTakenError, UnavailableError
+from cloud_server.errors import (
+    BodyTooLargeError,
+    CodingError,
+    NoAssignmentError,
+    NoNewerRootError,
+    SequenceTakenError,
+    UnavailableError,
+)
 from cloud_server.logs import ANSWERED_FAULT
 from shared.errors import PeerError
 from shared.wire import PROBLEM_MEDIA_TYPE, Problem, ProblemCode, Retry
@@ -32,6 +39,8 @@ _INTERNAL = Problem(
 _QUOTES_THE_PATH = {ProblemCode.NOT_FOUND, ProblemCode.METHOD_NOT_ALLOWED}
 """What a client puts into a path may be anybody's secret; these problems' details do not go to the log."""
 _ANSWERED = (PeerError, UnavailableError, RequestValidationError, HTTPException, ClientDisconnect, Exception)
+_ORDINARY = (NoNewerRootError, NoAssignmentError)
+"""Refusals that each device meets when all is well: no warning."""
 _log = structlog.get_logger()
 
 OnRefusal = Callable[[Scope, str], Mapping[str, str]]
@@ -72,9 +81,8 @@ class Problems:
             error.add_note(f"{ANSWERED_FAULT}{problem.instance}")
         else:
             detail = problem.detail[:DETAIL_LOGGED_MAX] if problem.code not in _QUOTES_THE_PATH else ""
-            _log.warning(
-                "request-refused", status=problem.status, code=problem.code, detail=detail, **self._which(scope)
-            )
+            log = _log.info if isinstance(error, _ORDINARY) else _log.warning
+            log("request-refused", status=problem.status, code=problem.code, detail=detail, **self._which(scope))
         headers = {**self._on_refusal(scope, problem.code), **_headers(error)}
         body = self._form(scope, problem).model_dump_json()
         return Response(body, problem.status, headers, PROBLEM_MEDIA_TYPE)
