@@ -40,6 +40,7 @@ class ProblemError(Exception):
         super().__init__(f"{problem['code']}: {problem['detail']}")
         self.retry: str = problem["retry"]
         self.highest_sequence: int = problem.get("highest_sequence", 0)
+        self.highest_sequence: int = problem.get("highest_sequence", 0)
         asked_seconds = float(retry_after) if retry_after.isdecimal() else 0.0
         self.wait_seconds = min(max(asked_seconds, WAIT_MIN_SECONDS), WAIT_MAX_SECONDS)
 
@@ -137,16 +138,16 @@ class Device:
         self._save()
         return base64.b64decode(self._memory["tables"])
 
-    def _send(self, jpeg: bytes, sequence: int) -> dict[str, Any]:
+    def _send(self, jpeg: bytes, sequence: int, *, may_renumber: bool = True) -> dict[str, Any]:
         headers = {"Content-Type": "image/jpeg", "DW-Sequence": str(sequence)}
         try:
             result: dict[str, Any] = json.loads(self._ask("POST", "/v1/frames", headers, jpeg))
         except ProblemError as error:
             if error.retry == "with-tables" and jpeg.startswith(SOI + ABBREVIATED_APP10) and self._memory["tables"]:
                 return self._send(with_tables(jpeg, base64.b64decode(self._memory["tables"])), sequence)
-            if error.retry == "renumber" and error.highest_sequence >= sequence:
-                self._memory["next_sequence"] = max(self._memory["next_sequence"], error.highest_sequence + 1)
-                return self._send(jpeg, self._take_numbers(1))
+            if error.retry == "renumber" and may_renumber:  # what this device remembered was lost, or is a copy
+                self._count_from(max(self._memory["next_sequence"], error.highest_sequence + 1))
+                return self._send(jpeg, self._take_numbers(1), may_renumber=False)
             raise
         return result
 
@@ -172,9 +173,12 @@ class Device:
     def _take_numbers(self, count: int) -> int:
         """The first of `count` numbers, which no frame had before: that they are taken is on disk first."""
         first: int = self._memory["next_sequence"]
-        self._memory["next_sequence"] = first + count
-        self._save()
+        self._count_from(first + count)
         return first
+
+    def _count_from(self, sequence: int) -> None:
+        self._memory["next_sequence"] = sequence
+        self._save()
 
     def _save(self) -> None:
         new = self._file.with_suffix(".new")

@@ -174,6 +174,17 @@ def test_a_client_that_lost_count_goes_on_above_what_it_had_sent(client: Client,
     assert [answer["id"].split(".")[1] for answer in answers] == ["4", "5", "6", "7", "8"]
 
 
+@pytest.mark.parametrize("command", ["post", "batch"])
+def test_a_device_that_forgot_its_numbers_goes_on_above_the_highest(
+    client: Client, tmp_path: Path, command: str
+) -> None:
+    pictures = jpegs(tmp_path, 4)
+    client.type("post", *pictures[:2])
+    client.state.write_text(json.dumps(client.memory | {"next_sequence": 1}))
+    again = client.type(command, *pictures[2:])
+    assert [int(answer["id"].split(".")[1]) for answer in again] == [3, 4]
+
+
 def test_what_is_over_the_quota_is_sent_later(client: Client, tmp_path: Path) -> None:
     pictures = jpegs(tmp_path, 1) * 200
     first, second = client.run("batch", *pictures), client.run("batch", *pictures)
