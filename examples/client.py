@@ -40,7 +40,6 @@ class ProblemError(Exception):
         super().__init__(f"{problem['code']}: {problem['detail']}")
         self.retry: str = problem["retry"]
         self.highest_sequence: int = problem.get("highest_sequence", 0)
-        self.highest_sequence: int = problem.get("highest_sequence", 0)
         asked_seconds = float(retry_after) if retry_after.isdecimal() else 0.0
         self.wait_seconds = min(max(asked_seconds, WAIT_MIN_SECONDS), WAIT_MAX_SECONDS)
 
