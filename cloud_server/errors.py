@@ -90,11 +90,21 @@ class ClassifierError(PeerError):
     code: ClassVar[str] = ProblemCode.INVALID_BUNDLE
 
 
+class ClassifierFaultError(DctwireError):
+    """A classifier gave a frame no answer that could be one: a fault of ours, which the same frame would meet again."""
+
+    code: ClassVar[str] = ProblemCode.CLASSIFIER_FAULT
+
+
 class UnavailableError(DctwireError):
     """We cannot do it now; the same request may succeed after `retry_after_seconds`."""
 
     code: ClassVar[ProblemCode] = ProblemCode.NOT_READY
     retry_after_seconds: int = 2
+
+
+Refusal = PeerError | UnavailableError | ClassifierFaultError
+"""Every error that has a problem code."""
 
 
 class NotReadyError(UnavailableError):

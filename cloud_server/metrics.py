@@ -138,6 +138,12 @@ class Metrics:
         self._loads = Counter(
             "dctwire_classifier_loads", "Classifiers loaded, or found not to load.", ["outcome"], registry=registry
         )
+        self._classifier_faults = Counter(
+            "dctwire_classifier_faults",
+            "Frames that a classifier gave no usable answer.",
+            ["model"],
+            registry=registry,
+        )
         self._evictions = Counter(
             "dctwire_classifier_evictions",
             "Classifiers that made room for others.",
@@ -229,6 +235,10 @@ class Metrics:
         """Count a classifier that was loaded, or could not be."""
         self._loads.labels("loaded" if is_loaded else "failed").inc()
 
+    def count_classifier_fault(self, model: str) -> None:
+        """Count a frame that a classifier gave no usable answer."""
+        self._labelled(self._classifier_faults, model).inc()
+
     def count_eviction(self) -> None:
         """Count a classifier that made room for another."""
         self._evictions.inc()
@@ -240,6 +250,7 @@ class Metrics:
         for model, precision, cost_bytes, batch_max in loaded:
             self._classifier_bytes.labels(model, precision).set(cost_bytes)
             self._classifier_batch_max.labels(model).set(batch_max)
+            self._labelled(self._classifier_faults, model)  # 0 until the first one, whose growth is seen then
 
     def set_fleet(self, by_tables: Count[tuple[str, str]], seq_by_family: Mapping[str, int]) -> None:
         """Set the gauges that describe the fleet; called before each scrape."""

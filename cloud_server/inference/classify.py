@@ -10,6 +10,7 @@ import numpy.typing as npt
 import structlog
 
 from cloud_server.answered import CoefficientStatistics
+from cloud_server.errors import ClassifierFaultError
 from cloud_server.inference.classifier import Plane
 from cloud_server.inference.coefficients import coefficient_statistics
 from cloud_server.inference.routing import Lane
@@ -37,19 +38,19 @@ class Classified:
     `statistics` has a row a frame; that of a frame that could not be decoded means nothing.
     """
 
-    outcomes: tuple[Prediction | PeerError, ...]
+    outcomes: tuple[Prediction | PeerError | ClassifierFaultError, ...]
     decode_seconds: float
     infer_seconds: float
     statistics: CoefficientStatistics | None = None
 
 
 def classify(lane: Lane, frames: Sequence[bytes], *, with_statistics: bool = False) -> Classified:
-    """Decode and classify; a frame that cannot be decoded gets its error and harms no other."""
+    """Decode and classify; a frame without an answer has its error and harms no other."""
     started = perf_counter()
     y, c, errors = _planes(lane, frames)
     decoded = perf_counter()
     logits = lane.model.classifier.run(y, c)
-    predictions = _predictions(logits)
+    predictions = _predictions(logits, len(frames), len(lane.model.labels))
     for error in errors:
         if isinstance(error, ContainedFaultError):  # a fault of ours, answered like a damaged frame
             _log.error("codec-fault", reason=str(error))
@@ -88,10 +89,25 @@ def _as_levels(coefficients: npt.NDArray[np.float32], steps: npt.NDArray[np.floa
     return levels.clip(_LEVEL.min, _LEVEL.max).astype(np.int16)
 
 
-def _predictions(logits: npt.NDArray[np.float32]) -> list[Prediction]:
-    if not np.isfinite(logits).all():
-        logits = np.nan_to_num(logits)
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))  # the likeliest label's are 1
+def _predictions(
+    logits: npt.NDArray[np.float32], frames: int, labels: int
+) -> Sequence[Prediction | ClassifierFaultError]:
+    """One outcome a frame; what should be finite and one number a label, and is not, is no prediction."""
+    if logits.shape != (frames, labels):
+        return [ClassifierFaultError(f"the logits are {logits.shape}, not ({frames}, {labels})")] * frames
+    finite = np.isfinite(logits)
+    if not finite.all():
+        return _finite_predictions(logits, finite.all(axis=1))
+    with np.errstate(over="ignore"):  # of logits as far apart as numbers can be; the unlikelier label's odds are 0
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))  # the likeliest label's are 1
     confidence = 1 / odds.sum(axis=1)
     pairs = zip(logits.argmax(axis=1).tolist(), confidence.tolist(), strict=True)
     return [Prediction(label, certainty) for label, certainty in pairs]
+
+
+def _finite_predictions(
+    logits: npt.NDArray[np.float32], is_finite: npt.NDArray[np.bool_]
+) -> Sequence[Prediction | ClassifierFaultError]:
+    rows = iter(_predictions(logits[is_finite], int(is_finite.sum()), logits.shape[1]))
+    fault = ClassifierFaultError("the classifier's logits for this frame are not finite")
+    return [next(rows) if one else fault for one in is_finite]

@@ -51,4 +51,7 @@ def _logits(classifier: Classifier, decoder: Decoder, geometry: InputGeometry, f
     for number, error in enumerate(errors):
         if error is not None:
             raise ClassifierError(f"golden frame {number} cannot be decoded: {error}")
-    return classifier.try_run(y, c)
+    logits = classifier.try_run(y, c)
+    if not np.isfinite(logits).all():
+        raise ClassifierError("the classifier's logits are not finite on its golden frames")
+    return logits

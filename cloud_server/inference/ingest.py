@@ -8,7 +8,7 @@ from functools import partial
 from time import perf_counter
 
 from cloud_server.answered import CoefficientStatistics, Observers
-from cloud_server.errors import QueueFullError
+from cloud_server.errors import ClassifierFaultError, QueueFullError
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.answering import Answering, Offer, answered_frames
 from cloud_server.inference.batcher import Batcher, QueueLimits
@@ -145,6 +145,8 @@ class Ingest:
         offers = []
         for row, (waiting, outcome) in enumerate(zip(batch, classified.outcomes, strict=True)):
             if not isinstance(outcome, Prediction):
+                if isinstance(outcome, ClassifierFaultError):
+                    self._metrics.count_classifier_fault(lane.model.name)
                 self._waiting.settle(waiting, outcome)
             elif waiting.frame.sequence is None:
                 self._waiting.settle(waiting, answering.unstored(outcome))

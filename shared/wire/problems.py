@@ -46,6 +46,7 @@ class ProblemCode(StrEnum):
     SELFTEST_FAILED = "selftest-failed"
     UNTRUSTED = "untrusted"
     QUOTA_EXCEEDED = "quota-exceeded"
+    CLASSIFIER_FAULT = "classifier-fault"
     NOT_READY = "not-ready"
     QUEUE_FULL = "queue-full"
     TIMED_OUT = "timed-out"
@@ -95,6 +96,7 @@ _SPECS: dict[ProblemCode, tuple[int, str, Retry]] = {
     ProblemCode.SELFTEST_FAILED: (422, "The bundle's self-test fails", Retry.NO),
     ProblemCode.UNTRUSTED: (422, "The signed metadata does not verify", Retry.NO),
     ProblemCode.QUOTA_EXCEEDED: (429, "The device posts more than it may", Retry.LATER),
+    ProblemCode.CLASSIFIER_FAULT: (500, "The classifier gave this frame no usable answer", Retry.NO),
     ProblemCode.NOT_READY: (503, "The server is not ready", Retry.LATER),
     ProblemCode.QUEUE_FULL: (503, "The server has too much to do", Retry.LATER),
     ProblemCode.TIMED_OUT: (504, "The frame waited too long", Retry.LATER),

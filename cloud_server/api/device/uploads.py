@@ -18,14 +18,14 @@ from cloud_server.api.http.exchange import Exchange, exchange_of
 from cloud_server.api.http.openapi import JSON, Schema
 from cloud_server.api.http.problems import DISCONNECTED, SLOW_BODY, Problems
 from cloud_server.api.http.reply import Reply
-from cloud_server.errors import UnavailableError
+from cloud_server.errors import Refusal
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.admission import Admission
 from cloud_server.inference.ingest import Ingest
 from cloud_server.inference.waiting import Answer
 from cloud_server.metrics import Metrics, Stage
 from cloud_server.storage.rows.results import StoredResult
-from shared.errors import DctwireError, PeerError
+from shared.errors import DctwireError
 from shared.wire import Problem, ProblemCode
 
 UPLOAD_PROBLEMS = (
@@ -45,6 +45,7 @@ FRAME_PROBLEMS = (
     ProblemCode.WRONG_SIZE,
     ProblemCode.UNKNOWN_TABLES,
     ProblemCode.INVALID_TABLES,
+    ProblemCode.CLASSIFIER_FAULT,
 )
 UPLOAD_ROUTES = ("frames", "batch", "infer")
 _JSON_HEADER = (b"content-type", JSON.encode())
@@ -134,9 +135,9 @@ def empty_reply(assignment: tuple[bytes, bytes]) -> Reply:
     return Reply(204, [assignment])
 
 
-def refusal_of(outcome: Answer | DctwireError) -> PeerError | UnavailableError:
+def refusal_of(outcome: Answer | DctwireError) -> Refusal:
     """The error that a frame was answered with."""
-    assert isinstance(outcome, PeerError | UnavailableError)
+    assert isinstance(outcome, Refusal)
     return outcome
 
 

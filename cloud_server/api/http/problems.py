@@ -14,9 +14,11 @@ from cloud_server.api.http.exchange import SlowBodyError, exchange_of
 from cloud_server.api.http.request_id import instance_of, request_id_of
 from cloud_server.errors import (
     BodyTooLargeError,
+    ClassifierFaultError,
     CodingError,
     NoAssignmentError,
     NoNewerRootError,
+    Refusal,
     SequenceTakenError,
     UnavailableError,
 )
@@ -38,9 +40,17 @@ _INTERNAL = Problem(
 )
 _QUOTES_THE_PATH = {ProblemCode.NOT_FOUND, ProblemCode.METHOD_NOT_ALLOWED}
 """What a client puts into a path may be anybody's secret; these problems' details do not go to the log."""
-_ANSWERED = (PeerError, UnavailableError, RequestValidationError, HTTPException, ClientDisconnect, Exception)
 _ORDINARY = (NoNewerRootError, NoAssignmentError)
 """Refusals that each device meets when all is well: no warning."""
+_ANSWERED = (
+    PeerError,
+    UnavailableError,
+    ClassifierFaultError,
+    RequestValidationError,
+    HTTPException,
+    ClientDisconnect,
+    Exception,
+)
 _log = structlog.get_logger()
 
 OnRefusal = Callable[[Scope, str], Mapping[str, str]]
@@ -104,14 +114,14 @@ class Problems:
         }
 
 
-def problem_of(error: PeerError | UnavailableError) -> Problem:
+def problem_of(error: Refusal) -> Problem:
     """The problem document of an error of ours."""
     highest_sequence = error.highest_sequence if isinstance(error, SequenceTakenError) else None
     return Problem.of(ProblemCode(error.code), str(error), highest_sequence=highest_sequence)
 
 
 def _problem(scope: Scope, error: Exception) -> Problem:
-    if isinstance(error, PeerError | UnavailableError):
+    if isinstance(error, Refusal):
         return problem_of(error)
     if isinstance(error, RequestValidationError):
         fault = error.errors()[0]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,10 +46,12 @@ def write_bundle(
     copies: int = 1,
     fit: Fit = Fit(),  # noqa: B008 (frozen)
     reference: Reference | None = None,
+    change: Callable[[Path], None] = lambda _path: None,
 ) -> Bundle:
-    """A bundle folder as the trainer exports it; `copies` makes its classifier slow."""
+    """A bundle folder as the trainer exports it; `copies` makes its classifier slow, `change` something else."""
     folder.mkdir(parents=True)
     write_classifier(folder / "classifier.onnx", seed=seed, side=side, copies=copies)
+    change(folder / "classifier.onnx")
     (folder / "labels.json").write_text(json.dumps(LABELS))
     write_golden(folder, Encoding(tables, settings), side)
     if reference is not None:

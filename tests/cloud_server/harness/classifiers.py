@@ -76,3 +76,17 @@ def burden(path: Path, width: int = 10_000) -> None:
     model.graph.node.append(helper.make_node("MatMul", ["wide", "nothing"], ["silence"]))
     model.graph.node.append(helper.make_node("Add", ["said", "silence"], ["logits"]))
     onnx.save(model, path)
+
+
+def poison(path: Path, value: float, above: float) -> None:
+    """Have every logit be `value` for frames whose mean DC of Y is over `above`: bright ones."""
+    model = onnx.load(path)
+    model.graph.node[-1].output[0] = "said"
+    for name, number in (("threshold", above), ("value", value)):
+        model.graph.initializer.append(numpy_helper.from_array(np.array([[number]], np.float32), name))
+    for name, index in (("from", 0), ("to", 1), ("axis", 1)):
+        model.graph.initializer.append(numpy_helper.from_array(np.array([index]), name))
+    model.graph.node.append(helper.make_node("Slice", ["ym", "from", "to", "axis"], ["brightness"]))
+    model.graph.node.append(helper.make_node("Greater", ["brightness", "threshold"], ["is_bright"]))
+    model.graph.node.append(helper.make_node("Where", ["is_bright", "value", "said"], ["logits"]))
+    onnx.save(model, path)

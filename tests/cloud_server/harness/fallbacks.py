@@ -1,6 +1,7 @@
 """Fallback folders as the trainer exports them: classifiers of coefficients under any tables."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,7 +33,13 @@ QUALITIES = (20, 50, 80)
 
 
 def write_fallback(
-    folder: Path, family: str, *, seed: int = 0, side: int = SIDE, created_at: datetime = CREATED
+    folder: Path,
+    family: str,
+    *,
+    seed: int = 0,
+    side: int = SIDE,
+    created_at: datetime = CREATED,
+    change: Callable[[Path], None] = lambda _path: None,
 ) -> Fallback:
     """A fallback folder: `write_classifier(seed=seed)` on dequantised coefficients."""
     folder.mkdir(parents=True)
@@ -41,6 +48,7 @@ def write_fallback(
     for node in model.graph.input:
         node.type.tensor_type.elem_type = TensorProto.FLOAT
     onnx.save(model, folder / MODEL_NAME)
+    change(folder / MODEL_NAME)
     (folder / LABELS_NAME).write_text(json.dumps(LABELS))
     write_fallback_golden(folder, side)
     expected = {"bytes_p50": 200.0, "bytes_p95": 300.0, "accuracy": 0.5, "n": 10, "data": "noise"}
