@@ -95,9 +95,9 @@ def _predictions(
     """One outcome a frame; what should be finite and one number a label, and is not, is no prediction."""
     if logits.shape != (frames, labels):
         return [ClassifierFaultError(f"the logits are {logits.shape}, not ({frames}, {labels})")] * frames
-    finite = np.isfinite(logits)
-    if not finite.all():
-        return _finite_predictions(logits, finite.all(axis=1))
+    is_finite = np.isfinite(logits)
+    if not is_finite.all():
+        return _finite_predictions(logits, [bool(row.all()) for row in is_finite])
     with np.errstate(over="ignore"):  # of logits as far apart as numbers can be; the unlikelier label's odds are 0
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))  # the likeliest label's are 1
     confidence = 1 / odds.sum(axis=1)
@@ -106,8 +106,8 @@ def _predictions(
 
 
 def _finite_predictions(
-    logits: npt.NDArray[np.float32], is_finite: npt.NDArray[np.bool_]
+    logits: npt.NDArray[np.float32], is_finite: Sequence[bool]
 ) -> Sequence[Prediction | ClassifierFaultError]:
-    rows = iter(_predictions(logits[is_finite], int(is_finite.sum()), logits.shape[1]))
+    rows = iter(_predictions(logits[np.array(is_finite)], sum(is_finite), logits.shape[1]))
     fault = ClassifierFaultError("the classifier's logits for this frame are not finite")
     return [next(rows) if one else fault for one in is_finite]
