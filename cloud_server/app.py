@@ -22,7 +22,7 @@ from cloud_server.api.http.protocol import TURNED_AWAY
 from cloud_server.api.operator.plane import OperatorLimits, operator_plane
 from cloud_server.api.ops.plane import ops_plane
 from cloud_server.background import Background
-from cloud_server.errors import StorageError
+from cloud_server.errors import ListenError, StorageError
 from cloud_server.feedback.labels import Labels
 from cloud_server.feedback.reasons import SampleCaps, SampleRules
 from cloud_server.feedback.retention import Lifetimes, Retention
@@ -197,7 +197,9 @@ class System:
             versions=self._catalogue.counters,
             health=self.health,
         )
-        return Listener(plane, self._at(settings.device_host, settings.device_port), self._meter)
+        return _listening(
+            "device", self._at(settings.device_host, settings.device_port), partial(Listener, plane, meter=self._meter)
+        )
 
     def _operator_listener(self, tuf_files: TufFiles) -> Listener:
         settings = self._settings
@@ -219,7 +221,11 @@ class System:
                 host_names=settings.operator_hosts,
             ),
         )
-        return Listener(plane, self._at(settings.operator_host, settings.operator_port), _no_meter)
+        return _listening(
+            "operator",
+            self._at(settings.operator_host, settings.operator_port),
+            partial(Listener, plane, meter=_no_meter),
+        )
 
     def _ops_listener(self) -> Listener:
         plane = ops_plane(
@@ -228,7 +234,9 @@ class System:
             before_scrape=self._set_gauges,
             require_life=self._require_life,
         )
-        return Listener(plane, self._at(self._settings.ops_host, self._settings.ops_port), _no_meter)
+        return _listening(
+            "ops", self._at(self._settings.ops_host, self._settings.ops_port), partial(Listener, plane, meter=_no_meter)
+        )
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -335,6 +343,13 @@ class System:
         self._loader.shutdown()
         self._database.close()
         self._lock.release()
+
+
+def _listening(plane: str, at: ListenerSettings, listen: Callable[[ListenerSettings], Listener]) -> Listener:
+    try:
+        return listen(at)
+    except OSError as error:
+        raise ListenError(plane, at.host, at.port, error.strerror or str(error)) from error
 
 
 def _no_meter(_exchange: Exchange) -> None:

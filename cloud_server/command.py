@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from cloud_server.app import System, serve
-from cloud_server.errors import DatabaseUrlError, SchemaError, StorageError
+from cloud_server.errors import DatabaseUrlError, ListenError, SchemaError, StorageError
 from cloud_server.listeners import allow_open_files
 from cloud_server.logs import logging_to
 from cloud_server.open_storage import engine_of, keys_of
@@ -85,7 +85,7 @@ def run(
             uvloop.run(serve(settings, _announce))
     except TrustError as error:
         _give_up(f"{error}\n{_trust_advice(settings)}")
-    except (OSError, StorageError, SchemaError, DatabaseUrlError, DataInUseError) as error:
+    except (OSError, ListenError, StorageError, SchemaError, DatabaseUrlError, DataInUseError) as error:
         _give_up(f"cannot start: {error}")
 
 

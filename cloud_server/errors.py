@@ -166,3 +166,22 @@ class DatabaseUrlError(DctwireError):
 
     def __init__(self) -> None:
         super().__init__("DCTWIRE_SERVER_DATABASE_URL must look like postgresql://USER:PASSWORD@HOST:5432/DATABASE")
+
+
+class ListenError(DctwireError):
+    """A plane cannot listen where its settings say.
+
+    Args:
+        plane: as its settings are named: device, operator, ops.
+        cause: the system's words.
+    """
+
+    def __init__(self, plane: str, host: str, port: int, cause: str) -> None:
+        options = ", ".join(
+            f"--{plane}-{part} (DCTWIRE_SERVER_{plane.upper()}_{part.upper()})" for part in ("port", "host")
+        )
+        super().__init__(f"the {plane} plane cannot listen on {host}, port {port}: {cause}. Change it with {options}")
+        self.plane, self.host, self.port, self.cause = plane, host, port, cause
+
+    def __reduce__(self) -> tuple[type["ListenError"], tuple[str, str, int, str]]:
+        return type(self), (self.plane, self.host, self.port, self.cause)

@@ -34,7 +34,8 @@ class Listener:
     """One bound socket and the application behind it."""
 
     def __init__(self, app: ASGIApp, settings: ListenerSettings, meter: Callable[[Exchange], None]) -> None:
-        self._socket = socket.create_server((settings.host, settings.port), backlog=2048)
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        self._socket = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
         _give_up_on_deaf_peers(self._socket, settings.http.write_max_seconds)
         self._server = _Server(
             uvicorn.Config(
@@ -56,9 +57,10 @@ class Listener:
 
     @property
     def address(self) -> str:
-        """Where it really listens, as a URL."""
+        """Where it listens, as a URL that this machine can open: loopback, where it listens on every address."""
         host, port = self._socket.getsockname()[:2]
-        return f"http://{host}:{port}"
+        opened = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not listened on, but replaced
+        return f"http://[{opened}]:{port}" if ":" in opened else f"http://{opened}:{port}"
 
     async def start(self) -> None:
         """Accept connections from now on."""

@@ -1,5 +1,6 @@
 """`dctwire-sensor`: the command line, and the one place where the sensor's parts are put together."""
 
+import os
 import random
 import signal
 import tempfile
@@ -37,6 +38,7 @@ from shared.bundle import Bundle, BundleError
 from shared.command_line import CommandLine, program_options
 from shared.errors import ChannelError, DctwireError, RefusedError
 from shared.jpeg import Stream
+from shared.proxies import ProxyError
 from shared.trust import TrustClient, TrustError
 from shared.wire import Enrolment
 
@@ -111,7 +113,7 @@ def enrol(server: options.Server, claim: options.Claim, state: options.State, ro
             except UnauthorisedError:
                 raise
             except (RefusedError, ChannelError, typer.BadParameter) as error:
-                raise explained(error, line, partial(HttpLine, clock=clock)) from error
+                raise explained(error, line, partial(HttpLine, clock=clock, environment=os.environ)) from error
 
         outcome = enrol_device(directory, server.rstrip("/"), trusted, ask_server)
     enrolment = outcome.identity.enrolment
@@ -317,9 +319,11 @@ def _camera(address: str, *, is_looping: bool) -> Camera:
 
 def _line(server_url: str, clock: SystemClock) -> HttpLine:
     try:
-        return HttpLine(server_url, clock)
+        return HttpLine(server_url, clock, os.environ)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--server") from error
+    except ProxyError as error:
+        raise typer.BadParameter(str(error), param_hint=error.variable) from error
 
 
 def _exit(error: Exception) -> NoReturn:

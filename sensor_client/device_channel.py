@@ -106,7 +106,7 @@ class DeviceChannel:
         path = f"/v1/frames/{self._device_id}.{sequence}/label"
         reply = self._ask("PUT", path, {"Content-Type": "application/json"}, report.model_dump_json().encode())
         if reply.status != 204:
-            raise ChannelError(f"{reply.status} to a label: not a dctwire server's answer")
+            raise ChannelError(f"{reply.status} to a label: not a dctwire server's answer{reply.via}")
 
     def assignment(self, etag: str | None = None) -> AssignmentReply:
         """Ask which bundle this device is to run."""
@@ -183,7 +183,8 @@ def refusal(reply: Reply, now: float) -> RefusedError | ChannelError:
     if problem is None and reply.status == 413:  # a proxy's body limit speaks no problem+json, but means it
         return RefusedError(413, ProblemCode.TOO_LARGE, "a proxy refused the body's size")
     if problem is None:
-        return ChannelError(f"{reply.status} without a problem document: not a dctwire server's answer", wait)
+        fault = f"{reply.status} without a problem document: not a dctwire server's answer{reply.via}"
+        return ChannelError(fault, wait)
     if reply.status == 401:
         return UnauthorisedError(401, problem.code, problem.detail)
     return _fault(problem, wait)
@@ -249,4 +250,4 @@ def _parsed(model: type[_M], reply: Reply) -> _M:
         return model.model_validate_json(reply.body)
     except ValidationError as error:
         fault = error.errors()[0]["msg"]
-        raise ChannelError(f"{reply.status}: not a dctwire server's answer ({fault})") from error
+        raise ChannelError(f"{reply.status}: not a dctwire server's answer ({fault}){reply.via}") from error

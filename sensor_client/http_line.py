@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Self
 
 import httpx
 
 from sensor_client.clock import Clock
 from shared.errors import ChannelError
+from shared.proxies import proxy_for
 
 REPLY_LIMIT_BYTES = 2 * 1024 * 1024
 CONNECT_SECONDS = 5.0
@@ -23,6 +25,8 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    via: str = ""
+    """The proxy that it came through, as the end of a sentence; empty without one."""
 
 
 class HttpLine:
@@ -31,20 +35,27 @@ class HttpLine:
     Every wait has an end: connecting, silence, and the reply as a whole, which also has a size limit.
     """
 
-    def __init__(self, server_url: str, clock: Clock) -> None:
+    def __init__(self, server_url: str, clock: Clock, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         """Prepare; nothing is sent yet.
+
+        Args:
+            environment: where `shared.proxies` looks for a proxy.
 
         Raises:
             ValueError: `server_url` is not an http or https URL.
+            ProxyError: it is to be reached through a proxy that cannot be used.
         """
         self._clock = clock
         self._base = server_url.rstrip("/")
         url = _parse(self._base)
+        proxy = proxy_for(self._base, environment)
+        self._via = f" (through {proxy})" if proxy else ""
         self._client = httpx.Client(
             timeout=httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=4, max_keepalive_connections=4, keepalive_expiry=KEEP_ALIVE_SECONDS),
             verify=url.scheme == "https",  # for http it would load a certificate store that nothing uses
-            trust_env=False,
+            proxy=proxy.url if proxy else None,
+            trust_env=False,  # httpx's own reading of the environment fails on values that are quite usual
         )
         self._client.headers.clear()  # httpx's four default headers cost 104 bytes a frame
 
@@ -65,9 +76,9 @@ class HttpLine:
         url = self._base + path
         try:
             with self._client.stream(method, url, headers=headers, content=body) as response:
-                return Reply(response.status_code, response.headers, self._read(response, deadline))
+                return Reply(response.status_code, response.headers, self._read(response, deadline), self._via)
         except httpx.HTTPError as error:
-            raise ChannelError(f"{method} {url}: {_said(error)}") from error
+            raise ChannelError(f"{method} {url}: {_said(error)}{self._via}") from error
 
     def close(self) -> None:
         """Close the connections."""

@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 from sensor_client.http_line import HttpLine, Reply
 from shared.errors import ChannelError, DctwireError
+from shared.proxies import ProxyError
+from shared.wire import DOCUMENT_PATH, Plane, plane_of
 
-DESCRIPTION_PATH = "/openapi.json"  # each plane describes itself there, its name in `info.title`; a proxy may hide it
 TIMESTAMP_PATH = "/tuf/metadata/timestamp.json"
-DEVICE_PLANE = "dctwire device plane"
-OTHER_PLANES = ("dctwire operator plane", "dctwire ops plane")
 
 OpenLine = Callable[[str], HttpLine]
 """Opens a line to another address."""
@@ -29,19 +28,19 @@ def explained(error: Exception, line: HttpLine, open_line: OpenLine) -> Exceptio
         ChannelError: the line broke meanwhile.
     """
     try:
-        reply = line.exchange("GET", DESCRIPTION_PATH)
+        reply = line.exchange("GET", DOCUMENT_PATH)
     except ChannelError as silence:
         return (None if _is_about_a_certificate(silence) else _of_scheme(line.url, open_line)) or error
-    plane = _plane(reply)
-    if plane in OTHER_PLANES:
+    plane = plane_of(reply.body)  # a gateway may hide what describes it
+    if plane not in (None, Plane.DEVICE):
         return WrongAddressError(
             f"{line.url} is the {plane} of a server, and devices enrol at its device plane: give --server the address "
             "that dctwire-server prints as `device`, port 8000 unless it was set otherwise"
         )
-    if plane == DEVICE_PLANE or "signed" in _object(line.exchange("GET", TIMESTAMP_PATH)):
+    if plane is Plane.DEVICE or "signed" in _object(line.exchange("GET", TIMESTAMP_PATH)):
         return error
     return ChannelError(
-        f"{line.url} is answered by something else than a dctwire server ({reply.status} to GET {DESCRIPTION_PATH}); "
+        f"{line.url} is answered by something else than a dctwire server ({reply.status} to GET {DOCUMENT_PATH}); "
         f"give --server the address of a device plane, such as http://host:8000. Enrolling there ended with: {error}"
     )
 
@@ -53,17 +52,11 @@ def _of_scheme(url: str, open_line: OpenLine) -> WrongAddressError | None:
     other_url = f"{other}://{rest}"
     try:
         with open_line(other_url) as line:
-            line.exchange("GET", DESCRIPTION_PATH)
-    except ChannelError as error:
+            line.exchange("GET", DOCUMENT_PATH)
+    except (ChannelError, ProxyError) as error:
         if not _is_about_a_certificate(error):
             return None
     return WrongAddressError(f"what answers at {url} speaks {spoken}: give --server {other_url}")
-
-
-def _plane(reply: Reply) -> object:
-    """The name that what answers gives itself; None where it gives none."""
-    info = _object(reply).get("info")
-    return info.get("title") if isinstance(info, dict) else None
 
 
 def _object(reply: Reply) -> dict[str, object]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from cloud_server.cli.families import warn_of_unknown
 from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.options import DEFAULT_SERVER, AsJson, Family, Server, connected
 from cloud_server.cli.output import explained_errors, show_json, show_table
@@ -14,7 +15,7 @@ from cloud_server.cli.publishing import ModelFolder, Outcome, initialise_trust, 
 from cloud_server.cli.samples import samples
 from shared.bundle import Bundle, Fallback
 from shared.command_line import CommandLine, program_options
-from shared.errors import PeerError
+from shared.errors import PeerError, RefusedError
 from shared.trust import TrustError
 
 Keys = Annotated[Path, typer.Option("--keys", help="The folder that dctwire trust init made.", metavar="DIR")]
@@ -23,6 +24,11 @@ _SAID = {
     Outcome.PUBLISHED: "is published.",
     Outcome.UNCHANGED: "was published already; nothing has changed.",
     Outcome.RENEWED: "was published already; the list of signed targets, of which half the life was over, is renewed.",
+}
+
+PUBLISH_HINTS = {
+    "conflict": "If its number is taken, export it under a higher one, with dctwire-trainer export --counter N; "
+    "see: dctwire bundles. If others publish at the same time, repeat the command"
 }
 
 app = typer.Typer(
@@ -50,7 +56,8 @@ def trust_init(
 
     Example: dctwire trust init --keys keys --data server-data
     """
-    with explained_errors(as_json=as_json):
+    hints = {"untrusted": "Go on with the keys that are there, or name other folders", "disk": "Name other folders"}
+    with explained_errors(as_json=as_json, hints=hints):
         try:
             initialise_trust(keys, data, datetime.now(UTC))
         except FileExistsError as error:
@@ -70,6 +77,7 @@ def claim(family: Family, server: Server = DEFAULT_SERVER, as_json: AsJson = Fal
     """
     with connected(server, as_json=as_json) as client:
         made = client.post("/v1/claims", {"family": family})
+        warn_of_unknown(client, family)
         show_json(made) if as_json else typer.echo(made["claim_code"])
 
 
@@ -90,8 +98,7 @@ def publish(
 
     Example: dctwire publish bundles/v2 --keys keys --assign
     """
-    hints = {"conflict": "Export it under a new number: dctwire-trainer export --counter N; see: dctwire bundles"}
-    with connected(server, as_json=as_json, hints=hints) as client:
+    with connected(server, as_json=as_json, hints=PUBLISH_HINTS) as client:
         console = Console(stderr=True, quiet=as_json)
         with console.status("checking") as status:
             checked = ModelFolder.read(folder)
@@ -138,7 +145,9 @@ def assign(
 def bundles(server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
     """List what is published: bundles, fallbacks, and where their classifiers are.
 
-    A classifier is loaded, cold (loaded when a frame needs it) or failed; `computes` is what the loaded one uses.
+    `bytes` and `accuracy` are what the trainer measured: the entropy-coded bytes of the median frame, and the share of
+    right answers. A classifier is loaded, cold (loaded when a frame needs it) or failed; `computes` is what the loaded
+    one uses.
     """
     with connected(server, as_json=as_json) as client:
         document = client.get("/v1/bundles") | client.get("/v1/fallbacks")
@@ -146,18 +155,19 @@ def bundles(server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
             show_json(document)
             return
         columns = {
-            "family": "family",
-            "counter": "counter",
+            "name": "bundle",
             "tables_id": "tables",
             "registered_at": "published",
+            "bytes": "bytes",
+            "accuracy": "accuracy",
             "state": "classifier",
             "precision": "computes",
             "is_assigned": "assigned",
         }
         empty = "Nothing is published yet. Next: dctwire publish FOLDER --keys KEYS"
-        show_table("Bundles", document["bundles"], columns, empty)
+        show_table("Bundles", [_expecting(row) for row in document["bundles"]], columns, empty)
         if document["fallbacks"]:
-            columns = {"name": "name"} | {key: columns[key] for key in ("registered_at", "state", "precision")}
+            columns = {"name": "fallback"} | {key: columns[key] for key in ("registered_at", "state", "precision")}
             show_table("Fallbacks", document["fallbacks"], columns, "")
 
 
@@ -218,8 +228,18 @@ def family_rows(listed: list[dict[str, Any]], enrolled: list[dict[str, Any]]) ->
     return rows
 
 
+def _expecting(row: dict[str, Any]) -> dict[str, Any]:
+    """A bundle's row, with what the trainer measured as people read it."""
+    expected = row["expected"]
+    return row | {"bytes": f"{expected['bytes_p50']:g}", "accuracy": f"{expected['accuracy']:.1%}"}
+
+
 def _assign(client: OperatorClient, family: str, counter: int) -> Any:
-    return client.post("/v1/assignments", {"family": family, "counter": counter})
+    try:
+        return client.post("/v1/assignments", {"family": family, "counter": counter})
+    except RefusedError:
+        warn_of_unknown(client, family)
+        raise
 
 
 def main() -> None:

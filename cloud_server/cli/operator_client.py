@@ -2,25 +2,85 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import httpx
 
-from shared.errors import ChannelError, RefusedError
+from shared.errors import ChannelError, DctwireError, RefusedError
+from shared.proxies import proxy_for
 from shared.trust import NotPublishedError
+from shared.wire import DOCUMENT_PATH, Plane, plane_of
 
 TIMEOUT_SECONDS = 120.0
+_SHOWN_CHARACTERS = 200
+
+
+class AddressError(DctwireError):
+    """This is no server's address."""
+
+    code: ClassVar[str] = "address"
+
+
+class UnreachableError(ChannelError):
+    """Nothing answers, or not in time."""
+
+    code: ClassVar[str] = "unreachable"
+
+
+class NotOperatorPlaneError(DctwireError):
+    """Something else answers there."""
+
+    code: ClassVar[str] = "wrong-plane"
+
+
+class ServerFaultError(ChannelError):
+    """The server cannot do it now.
+
+    Args:
+        code: its problem code.
+    """
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status, self.code, self.detail = status, code, detail
+
+    def __reduce__(self) -> tuple[type["ServerFaultError"], tuple[int, str, str]]:
+        return type(self), (self.status, self.code, self.detail)
 
 
 class OperatorClient:
     """Talks to one server's operator plane.
 
-    Every method raises RefusedError when the server says no, ChannelError when it cannot be asked.
+    Every method raises RefusedError when the server says no, UnreachableError or ServerFaultError when it cannot be
+    asked or cannot do it now, and NotOperatorPlaneError when something else answers.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._http = httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS)
+    def __init__(self, url: str, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Prepare; nothing is sent yet.
+
+        Args:
+            environment: where `shared.proxies` looks for a proxy.
+
+        Raises:
+            AddressError: `url` is not an http or https URL.
+            ProxyError: it is to be reached through a proxy that cannot be used.
+        """
+        address = _parsed(url)
+        try:
+            proxy = proxy_for(url, environment)
+        except ValueError as error:
+            raise AddressError(f"{url} is no address: {error}") from error
+        self._url = str(address.copy_with(userinfo=b"")).rstrip("/")
+        self._via = f" (through {proxy})" if proxy else ""
+        self._is_operator_plane = False
+        self._http = httpx.Client(
+            base_url=address,
+            timeout=TIMEOUT_SECONDS,
+            verify=httpx.create_ssl_context() if address.scheme == "https" else False,
+            proxy=proxy.url if proxy else None,
+            trust_env=False,  # httpx's own reading of the environment fails on values that are quite usual
+        )
 
     def close(self) -> None:
         """Close the connection."""
@@ -28,7 +88,7 @@ class OperatorClient:
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         """A JSON document."""
-        return self._ask("GET", path, params=query).json()
+        return self._json("GET", path, params=query)
 
     def get_bytes(self, path: str) -> bytes:
         """A file."""
@@ -36,11 +96,11 @@ class OperatorClient:
 
     def put(self, path: str, body: dict[str, Any]) -> Any:
         """Send JSON, get JSON."""
-        return self._ask("PUT", path, json=body).json()
+        return self._json("PUT", path, json=body)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Send JSON, get JSON."""
-        return self._ask("POST", path, json=body).json()
+        return self._json("POST", path, json=body)
 
     def put_file(self, path: str, file: Path) -> None:
         """Upload a file as a raw body."""
@@ -60,17 +120,56 @@ class OperatorClient:
                 raise NotPublishedError(name) from error
             raise
 
-    def _ask(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+    def _json(self, method: str, path: str, **arguments: Any) -> Any:
+        response = self._ask(method, path, **arguments)
         try:
-            response = self._http.request(method, path, **arguments)
-        except httpx.HTTPError as error:
-            raise ChannelError(f"{self._url}: {error}") from error
+            return response.json()
+        except ValueError:
+            raise self._no_plane(response) from None
+
+    def _ask(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        response = self._exchange(method, path, **arguments)
         if response.is_success:
             return response
+        self._require_operator_plane(response)
         code, detail = _problem(response)
         if response.is_server_error:
-            raise ChannelError(f"{response.status_code} {code}: {detail}")
+            raise ServerFaultError(response.status_code, code, f"{detail}{self._via}")
         raise RefusedError(response.status_code, code, detail)
+
+    def _exchange(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **arguments)
+        except httpx.HTTPError as error:
+            raise UnreachableError(f"{self._url}: {error or type(error).__name__}{self._via}") from error
+
+    def _require_operator_plane(self, refusal: httpx.Response) -> None:
+        """Whether it was an operator plane that refused; asked once, for it says so itself."""
+        if self._is_operator_plane:
+            return
+        answer = self._exchange("GET", DOCUMENT_PATH)
+        plane = plane_of(answer.content) if answer.is_success else None
+        if plane is None:
+            raise self._no_plane(refusal)
+        if plane is not Plane.OPERATOR:
+            raise NotOperatorPlaneError(f"{self._url} is the {plane}, not the {Plane.OPERATOR}{self._via}")
+        self._is_operator_plane = True
+
+    def _no_plane(self, response: httpx.Response) -> NotOperatorPlaneError:
+        kind = response.headers.get("content-type", "nothing").partition(";")[0]
+        return NotOperatorPlaneError(
+            f"{self._url} answers {response.status_code} with {kind[:50]}, as no {Plane.OPERATOR} does{self._via}"
+        )
+
+
+def _parsed(url: str) -> httpx.URL:
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise AddressError(f"{url} is no address: {error}") from error
+    if address.scheme not in ("http", "https") or not address.host:
+        raise AddressError(f"{url} is no address: it begins with http:// or https://, then comes the host")
+    return address
 
 
 def _problem(response: httpx.Response) -> tuple[str, str]:
@@ -78,4 +177,4 @@ def _problem(response: httpx.Response) -> tuple[str, str]:
         problem = response.json()
         return str(problem["code"]), str(problem["detail"])
     except (ValueError, KeyError, TypeError):
-        return "", response.text[:200]
+        return "", response.text[:_SHOWN_CHARACTERS]

@@ -1,5 +1,6 @@
 """Options that several commands share, and the connection to the server that they name."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated
@@ -22,7 +23,7 @@ Family = Annotated[str, typer.Argument(help="The task: one label set, one line o
 def connected(server: str, *, as_json: bool, hints: Mapping[str, str] | None = None) -> Iterator[OperatorClient]:
     """A client of the operator plane; errors are explained, with `hints` (by code) as the next step."""
     with explained_errors(as_json=as_json, hints=hints):
-        client = OperatorClient(server)
+        client = OperatorClient(server, os.environ)
         try:
             yield client
         finally:

@@ -9,20 +9,40 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from shared.errors import ChannelError, DctwireError, RefusedError
+from shared.errors import DctwireError
+from shared.text_table import output_columns, text_table
 
 EXIT_FAILED = 1
 
-_NEXT_STEPS = {
-    "conflict": "See what is there with: dctwire bundles",
-    "not-found": "See what is published with: dctwire bundles",
-    "untrusted": "Sign with the keys this server was set up with (--keys), or set up a new one: dctwire trust init",
+_WAIT = "Try again in a moment; the server's log tells more"
+_OTHER_VERSION = (
+    "Do this program and the server have the same version? Compare: dctwire --version, dctwire-server --version"
+)
+NEXT_STEPS = {
+    "address": "Name the operator plane as http://HOST:PORT, with --server or DCTWIRE_OPERATOR_URL",
+    "bad-request": "Correct what the error names; the command's --help says what it takes",
+    "conflict": "See each bundle's number, floor and state with: dctwire bundles",
+    "disk": "Check the path: does it exist, is it the right kind, may you use it?",
+    "internal": "This is a fault of the server's: its log has the cause, in the event request-failed",
     "invalid-bundle": "Export the folder again with: dctwire-trainer export",
-    "unsupported-bundle": "Update dctwire here, on the server and on the devices, then publish again",
+    "invalid-tables": "Export the folder again with: dctwire-trainer export",
+    "not-found": "See what is published with: dctwire bundles",
+    "not-ready": _WAIT,
+    "proxy": "Correct the variable, or unset it",
+    "queue-full": _WAIT,
+    "quota-exceeded": _WAIT,
     "selftest-failed": "Trainer and server must run the same dctwire version; install it and export again",
+    "timed-out": _WAIT,
+    "too-large": "Make it smaller, or have the server take more: DCTWIRE_SERVER_BLOB_MAX_BYTES",
+    "unknown-family": "Name one of these families; see also: dctwire status",
+    "unreachable": "Is the server running, and is --server its operator plane? Start it: dctwire-server run",
+    "untrusted": "Sign with the keys that dctwire trust init made for this server (--keys). If they are these, compare "
+    "the clocks of both machines",
+    "wrong-plane": "Name the operator plane with --server or DCTWIRE_OPERATOR_URL: dctwire-server prints its address "
+    "as `operator` when it starts, and keeps it in DATA/addresses.json",
 }
+"""What to do next, by the code of the error; commands know better for some."""
 
 
 def show_json(document: Any) -> None:
@@ -35,12 +55,14 @@ def show_table(title: str, rows: Sequence[dict[str, Any]], columns: dict[str, st
     if not rows:
         typer.echo(empty)
         return
-    table = Table(title=title, title_justify="left")
-    for index, heading in enumerate(columns.values()):
-        table.add_column(heading, no_wrap=index == 0, overflow="fold")  # the first one names the row: it is typed again
-    for row in rows:
-        table.add_row(*(escape(_cell(name, row.get(name))) for name in columns))
-    Console().print(table)
+    cells = [[_cell(name, row.get(name)) for name in columns] for row in rows]
+    typer.echo(f"{title}\n\n{text_table([*columns.values()], cells, output_columns())}\n")
+
+
+def warn(text: str) -> None:
+    """A line on stderr; what was asked for is done all the same."""
+    errors = Console(stderr=True, soft_wrap=True)
+    errors.print(f"[bold yellow]Warning:[/] {escape(text)}", highlight=False)
 
 
 def _cell(name: str, value: Any) -> str:
@@ -50,7 +72,7 @@ def _cell(name: str, value: Any) -> str:
         return "yes" if value else "no"
     if name.endswith("_at"):
         return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S}Z"
-    return str(value)
+    return " ".join(str(value).split())
 
 
 @contextmanager
@@ -62,22 +84,13 @@ def explained_errors(*, as_json: bool, hints: Mapping[str, str] | None = None) -
     try:
         yield
     except (DctwireError, OSError) as error:
-        code, next_step = _explanation(error)
-        next_step = (hints or {}).get(code, next_step)
+        code = "disk" if isinstance(error, OSError) else str(getattr(error, "code", ""))
+        next_step = (NEXT_STEPS | dict(hints or {})).get(code, _OTHER_VERSION if code else "")
         if as_json:
             show_json({"error": {"code": code, "detail": str(error), "next": next_step}})
         else:
             errors = Console(stderr=True, soft_wrap=True)
             errors.print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False)
             if next_step:
-                errors.print(f"[bold]Next:[/] {next_step}", highlight=False)
+                errors.print(f"[bold]Next:[/] {escape(next_step)}", highlight=False)
         raise typer.Exit(EXIT_FAILED) from error
-
-
-def _explanation(error: DctwireError | OSError) -> tuple[str, str]:
-    if isinstance(error, OSError):
-        return "disk", "Check the path: does it exist, is it the right kind, may you use it?"
-    if isinstance(error, ChannelError):
-        return "unreachable", "Is the server running, and is --server its operator plane? Start it: dctwire-server run"
-    code = error.code if isinstance(error, RefusedError) else getattr(error, "code", "")
-    return code, _NEXT_STEPS.get(code, "")

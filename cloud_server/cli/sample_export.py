@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -33,6 +33,8 @@ Report = Callable[[int, int], None]
 
 class ExportError(DctwireError):
     """The folder is not one that this family's frames may go to."""
+
+    code: ClassVar[str] = "export-folder"
 
 
 class Entry(BaseModel):

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cloud_server.cli.families import require_known, warn_of_unknown
 from cloud_server.cli.options import DEFAULT_SERVER, AsJson, Family, Server, connected
 from cloud_server.cli.output import show_json, show_table
 from cloud_server.cli.sample_export import Exporter, Usable
@@ -15,7 +16,10 @@ from cloud_server.feedback.frame_id import FrameId
 from cloud_server.feedback.reasons import Reason
 from shared.wire import LabelSource
 
-HINTS = {"not-found": "See which frames were kept with: dctwire samples list"}
+HINTS = {
+    "not-found": "See which frames were kept with: dctwire samples list",
+    "export-folder": "Name a new folder, or an earlier export of the same family",
+}
 COLUMNS = {
     "frame_id": "frame",
     "family": "family",
@@ -67,6 +71,8 @@ def list_samples(
         if as_json:
             show_json(page)
             return
+        if family is not None and not page["samples"]:
+            warn_of_unknown(client, family)
         show_table("Samples", page["samples"], COLUMNS, "No frame that fits was kept.")
         if page["next"]:
             typer.echo(f"For older samples, repeat the command with --before {page['next']}.")
@@ -144,6 +150,7 @@ def export_samples(
     Example: dctwire samples export digits field/digits
     """
     with connected(server, as_json=as_json, hints=HINTS) as client:
+        require_known(client, family)
         exporter = Exporter(client, family, directory, Usable(fallback=with_fallback, foreign=with_foreign), test_share)
         with _progress(quiet=as_json) as progress:
             task = progress.add_task(family, total=None)

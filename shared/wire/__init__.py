@@ -19,12 +19,14 @@ from shared.wire.messages import (
     LabelSource,
     Match,
 )
+from shared.wire.planes import DOCUMENT_PATH, Plane, plane_of
 from shared.wire.problems import PROBLEM_MEDIA_TYPE, SEQUENCE_MAX, Problem, ProblemCode, Retry
 
 __all__ = [
     "BATCH_MAX_FRAMES",
     "BATCH_MAX_PREFIX_BYTES",
     "BATCH_MEDIA_TYPE",
+    "DOCUMENT_PATH",
     "PROBLEM_MEDIA_TYPE",
     "SEQUENCE_MAX",
     "Assignment",
@@ -39,7 +41,9 @@ __all__ = [
     "LabelReport",
     "LabelSource",
     "Match",
+    "Plane",
     "Problem",
     "ProblemCode",
     "Retry",
+    "plane_of",
 ]

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+import socket
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -168,6 +169,30 @@ def test_a_server_whose_data_are_damaged_names_the_file_and_the_way_out(
     with pytest.raises(AssertionError, match=said) as failure:
         ServerProcess(tmp_path)
     assert "Traceback" not in str(failure.value)
+
+
+@pytest.mark.parametrize("plane", ["device", "operator", "ops"])
+def test_a_port_that_is_taken_is_told_with_the_option_that_changes_it(tmp_path: Path, plane: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(AssertionError) as told:
+        port = taken.getsockname()[1]
+        ServerProcess(tmp_path, **{f"{plane}_port": port})
+    assert f"the {plane} plane cannot listen on 127.0.0.1, port {port}" in str(told.value)
+    assert f"--{plane}-port (DCTWIRE_SERVER_{plane.upper()}_PORT)" in str(told.value)
+    assert "Traceback" not in str(told.value)
+
+
+def test_a_host_that_is_not_of_this_machine_is_told_with_its_option(tmp_path: Path) -> None:
+    for host in ("203.0.113.7", "no-such-host.invalid", "2001:db8::1"):
+        with pytest.raises(AssertionError, match=r"--device-host \(DCTWIRE_SERVER_DEVICE_HOST\)"):
+            ServerProcess(tmp_path, device_host=host)
+
+
+@pytest.mark.parametrize(("host", "opened"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]")])
+def test_the_addresses_that_are_printed_can_be_opened(tmp_path: Path, host: str, opened: str) -> None:
+    server = ServerProcess(tmp_path, device_host=host)
+    assert server.harness.addresses["device"].startswith(f"http://{opened}:")
+    assert server.harness.client("device").get("/openapi.json").status_code == 200
+    assert server.terminate() == 0
 
 
 def test_a_wrong_setting_is_named_as_it_is_typed(capfd: pytest.CaptureFixture[str]) -> None:

@@ -64,6 +64,20 @@ def test_a_device_enrols_once(plane: DevicePlane, tmp_path: Path, root_file: Pat
     assert files["identity.json"] == 0o600
 
 
+def test_proxies_of_the_environment_do_not_come_between_a_device_and_its_own_machine(
+    plane: DevicePlane, tmp_path: Path, root_file: Path
+) -> None:
+    arguments = ("--claim", CLAIM, "--state", tmp_path / "d", "--root", root_file)
+    environment = {"ALL_PROXY": "socks5://proxy.example:1080", "HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "[::1]"}
+
+    enrolled = sensor("enrol", "--server", plane.url, *arguments, **environment)
+    elsewhere = sensor("enrol", "--server", "https://cameras.example", *arguments, **environment)
+
+    assert enrolled.returncode == 0, enrolled.stderr
+    assert elsewhere.returncode == 2
+    assert "ALL_PROXY names a SOCKS proxy" in " ".join(elsewhere.stderr.split())
+
+
 def test_a_wrong_claim_code_ends_with_exit_code_4(plane: DevicePlane, tmp_path: Path, root_file: Path) -> None:
     told = sensor("enrol", "--server", plane.url, "--claim", "no", "--state", tmp_path / "d", "--root", root_file)
 

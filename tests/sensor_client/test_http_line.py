@@ -8,8 +8,11 @@ import pytest
 
 from sensor_client import http_line
 from sensor_client.clock import SystemClock
+from sensor_client.device_channel import refusal
 from sensor_client.http_line import HttpLine
 from shared.errors import ChannelError
+from shared.proxies import ProxyError
+from tests.http_proxy import HttpProxy
 from tests.sensor_client.device_plane import Answer, DevicePlane
 from tests.sensor_client.fakes import FakeClock
 
@@ -85,6 +88,35 @@ def test_redirects_are_not_followed(plane: DevicePlane) -> None:
 def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
     with pytest.raises(ValueError, match=r"address|port|URL"):
         HttpLine(url, SystemClock())
+
+
+def test_another_host_is_reached_through_the_proxy_and_loopback_never(plane: DevicePlane) -> None:
+    port = plane.url.rpartition(":")[2]
+    with HttpProxy() as proxy:
+        environment = {"HTTP_PROXY": proxy.url}
+        for url in (f"http://cameras.example:{port}", plane.url):
+            with HttpLine(url, SystemClock(), environment) as line:
+                line.exchange("POST", "/v1/frames", {"DW-Sequence": "7"}, b"body")
+        assert proxy.asked == [f"POST http://cameras.example:{port}/v1/frames"]
+    assert [request.body for request in plane.requests] == [b"body", b"body"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_what_fails_behind_a_proxy_names_the_proxy(scheme: str) -> None:
+    with HttpProxy(refusal=502) as proxy:
+        url, environment = f"{scheme}://cameras.example", {"ALL_PROXY": proxy.url}
+        with HttpLine(url, SystemClock(), environment) as line, pytest.raises(ChannelError, match="through the proxy"):
+            raise refusal(line.exchange("GET", "/v1/assignment"), 0.0)
+    with HttpLine(url, SystemClock(), environment) as line, pytest.raises(ChannelError, match="that ALL_PROXY names"):
+        line.exchange("GET", "/v1/assignment")
+
+
+def test_a_proxy_that_cannot_be_used_is_told_at_once_where_it_is_needed(plane: DevicePlane) -> None:
+    environment = {"ALL_PROXY": "socks5://proxy.example:1080", "NO_PROXY": "[::1]"}
+    with pytest.raises(ProxyError, match="ALL_PROXY names a SOCKS proxy"):
+        HttpLine("http://cameras.example", SystemClock(), environment)
+    with HttpLine(plane.url, SystemClock(), environment) as line:
+        assert line.exchange("GET", "/v1/assignment").status
 
 
 class _server_that_says:  # noqa: N801 - reads as a sentence

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
+from shared.text_table import text_table
 from trainer.data.dataset import Progress as Done
 from trainer.training.epochs import Epoch
 
@@ -41,8 +43,11 @@ class Terminal:
         self._console.print(text, markup=False)
 
     def show(self, table: Table) -> None:
-        """Show a table."""
-        self._console.print(table)
+        """Show a table; a row that does not fit becomes a block of lines, and nothing is cut."""
+        headings = [_plain(column.header) for column in table.columns]
+        rows = [[_plain(cell) for cell in row] for row in zip(*(column.cells for column in table.columns), strict=True)]
+        parts = (table.title, text_table(headings, rows, self._console.width), table.caption)
+        self.say("\n\n".join(_plain(part) for part in parts if part) + "\n")
 
     def epoch(self, epoch: Epoch, epochs: int) -> None:
         """Show the figures of an epoch that ended, in a line."""
@@ -81,6 +86,10 @@ class Counter:
     def count(self, name: str, total: int) -> None:
         """One more is done: `name`, of `total`."""
         self._bars.update(self._number, advance=1, total=total, description=name)
+
+
+def _plain(text: RenderableType) -> str:
+    return Text.from_markup(text).plain if isinstance(text, str) else str(text)
 
 
 def epoch_line(epoch: Epoch, epochs: int) -> str:

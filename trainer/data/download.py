@@ -1,13 +1,15 @@
 """The trainer's one door to httpx: a published file comes whole and as published, or a DatasetError says why not."""
 
 import hashlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import httpx
 
+from shared.proxies import Proxy, proxy_for
 from trainer.errors import DatasetError
 
 
@@ -39,6 +41,7 @@ def download(
     clock: Callable[[], float],
     progress: Callable[[int, int], None] = lambda *_: None,
     patience: Patience = PATIENT,
+    environment: Mapping[str, str] = os.environ,
 ) -> None:
     """Put the file at `path`, where it appears whole.
 
@@ -47,12 +50,15 @@ def download(
     Args:
         clock: seconds, monotonic.
         progress: called with bytes that are here and bytes in all.
+        environment: where `shared.proxies` looks for a proxy.
 
     Raises:
+        ProxyError: it is to come through a proxy that cannot be used.
         DatasetError: it did not come, not whole, not in time, or is another file than the published one.
     """
     part = path.with_name(f"{path.name}.part")
-    _Transfer(published, part, clock, progress, patience).run()
+    proxy = proxy_for(published.url, environment)
+    _Transfer(published, part, clock, progress, patience, proxy).run()
     _check(published, part)
     part.replace(path)
 
@@ -72,6 +78,7 @@ class _Transfer:
     clock: Callable[[], float]
     progress: Callable[[int, int], None]
     patience: Patience
+    proxy: Proxy | None
 
     def run(self) -> None:
         """Ask for what is missing, and write it down as it comes."""
@@ -81,12 +88,19 @@ class _Transfer:
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={here}-"} if here else {})
         timeout = httpx.Timeout(self.patience.silence_seconds, connect=self.patience.connect_seconds)
         try:
-            with httpx.stream(
-                "GET", self.published.url, headers=headers, timeout=timeout, follow_redirects=True
-            ) as response:
+            with self._client(timeout) as client, client.stream("GET", self.published.url, headers=headers) as response:
                 self._receive(response, here)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise self._fault(f"{error or type(error).__name__}") from error
+
+    def _client(self, timeout: httpx.Timeout) -> httpx.Client:
+        return httpx.Client(
+            timeout=timeout,
+            follow_redirects=True,
+            proxy=self.proxy.url if self.proxy else None,
+            trust_env=False,  # httpx's own reading of the environment fails on values that are quite usual
+            verify=httpx.create_ssl_context(),
+        )
 
     def _receive(self, response: httpx.Response, here: int) -> None:
         goes_on = response.status_code == httpx.codes.PARTIAL_CONTENT
@@ -112,8 +126,8 @@ class _Transfer:
 
     def _fault(self, detail: str) -> DatasetError:
         advice = "the same command goes on from there, or put the file there by other means"
-        path = self.part.with_suffix("")
-        return DatasetError(path, f"cannot be fetched from {self.published.url}: {detail}; {advice}")
+        path, via = self.part.with_suffix(""), f" through {self.proxy}" if self.proxy else ""
+        return DatasetError(path, f"cannot be fetched from {self.published.url}{via}: {detail}; {advice}")
 
 
 def _check(published: Published, part: Path) -> None:

@@ -28,8 +28,9 @@ from cloud_server.inference.admission import Admission
 from cloud_server.inference.ingest import Ingest
 from cloud_server.metrics import Metrics
 from cloud_server.registry.tuf_files import TufFiles
+from shared.wire import Plane
 
-TITLE = "dctwire device plane"
+TITLE = Plane.DEVICE.value
 
 
 def device_plane(

@@ -13,8 +13,7 @@ from starlette.responses import Response
 from cloud_server.api.http.exchange import exchange_of
 from cloud_server.api.http.json_body import JsonBody
 from cloud_server.api.http.openapi import JSON, Models, Schema, answer, document_of, problems, with_references
-
-DOCUMENT_PATH = "/openapi.json"
+from shared.wire import DOCUMENT_PATH
 
 
 def endpoints(prefix: str = "") -> APIRouter:

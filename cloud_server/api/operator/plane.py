@@ -27,8 +27,9 @@ from cloud_server.registry.publishing import Publishing
 from cloud_server.registry.signed_files import SignedFiles
 from cloud_server.registry.tuf_files import TufFiles
 from cloud_server.storage.blobs import Blobs
+from shared.wire import Plane
 
-TITLE = "dctwire operator plane"
+TITLE = Plane.OPERATOR.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

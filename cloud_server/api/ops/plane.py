@@ -11,9 +11,9 @@ from cloud_server.api.http.openapi import TEXT, answer, problems
 from cloud_server.api.http.problems import Problems
 from cloud_server.health import Health
 from cloud_server.metrics import Metrics
-from shared.wire import ProblemCode
+from shared.wire import Plane, ProblemCode
 
-TITLE = "dctwire ops plane"
+TITLE = Plane.OPS.value
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from typer.testing import CliRunner, Result
 from cloud_server.cli.app import app
 from tests.cloud_server.harness.bundles import write_bundle
 from tests.cloud_server.harness.fallbacks import write_fallback
+from tests.cloud_server.harness.feedback import KEEP_ALL, kept
 from tests.cloud_server.harness.frames import frame, tables
 from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 
@@ -18,9 +20,9 @@ from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 class Operator:
     """Types commands."""
 
-    def __init__(self, harness: ServerHarness) -> None:
+    def __init__(self, harness: ServerHarness, **variables: str) -> None:
         self.harness = harness
-        self._env = {"DCTWIRE_OPERATOR_URL": harness.addresses["operator"], "COLUMNS": "160"}
+        self._env = {"DCTWIRE_OPERATOR_URL": harness.addresses["operator"], "COLUMNS": "160"} | variables
 
     def type(self, *words: str | Path) -> Result:
         """Run `dctwire WORDS`."""
@@ -207,6 +209,74 @@ def test_a_file_in_a_bundle_folders_place_is_explained(operator: Operator, tmp_p
     assert "Not a directory" in result.stderr
     told = operator.type("publish", tmp_path / "v1" / "bundle.json", "--keys", operator.harness.keys, "--json")
     assert json.loads(told.stdout)["error"]["code"] == "disk"
+
+
+def test_a_family_that_nothing_is_published_for_is_warned_of_with_the_nearest_that_is(
+    operator: Operator, tmp_path: Path
+) -> None:
+    assert "nothing is published for family doorbel yet" in operator.type("claim", "doorbel").stderr
+    write_bundle(tmp_path / "v1", "doorbell", 1, tables(50))
+    operator.ask("publish", tmp_path / "v1", "--keys", operator.harness.keys)
+    claimed = operator.type("claim", "doorbel")
+    assert claimed.exit_code == 0
+    assert len(claimed.stdout.split()) == 1  # the code alone
+    listed = operator.type("samples", "list", "--family", "doorbel")
+    refused = operator.type("assign", "doorbel", "1")
+    for result in (claimed, listed, refused):
+        assert "Did you mean doorbell?" in result.stderr
+    assert (listed.exit_code, refused.exit_code) == (0, 1)
+    assert "Warning" not in operator.type("claim", "doorbell").stderr
+
+
+def test_an_export_of_an_unknown_family_names_the_known_ones_and_makes_no_folder(
+    operator: Operator, tmp_path: Path
+) -> None:
+    for family in ("doorbell", "till"):
+        write_bundle(tmp_path / family, family, 1, tables(50))
+        operator.ask("publish", tmp_path / family, "--keys", operator.harness.keys)
+    refused = operator.type("samples", "export", "dorbell", tmp_path / "field", "--json")
+    assert refused.exit_code == 1
+    error = json.loads(refused.stdout)["error"]
+    assert error["code"] == "unknown-family"
+    assert "Did you mean doorbell? There are: doorbell, till" in error["detail"]
+    assert not (tmp_path / "field").exists()
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "200"])
+def test_every_list_shows_ids_names_and_dates_whole_at_any_width(tmp_path: Path, columns: str) -> None:
+    family = "a-family-whose-name-is-as-long-as-the-name-of-a-family-may-be-6"
+    with server_in_thread(tmp_path / "server", **KEEP_ALL) as harness:
+        write_bundle(tmp_path / "v1", family, 1234567890, tables(50))
+        fallback = write_fallback(tmp_path / "any", family)
+        for folder in ("v1", "any"):
+            harness.publish(tmp_path / folder)
+        harness.assign(family, 1234567890)
+        device = harness.enrol(family)
+        sample = kept(harness, str(device.post(frame(tables(50)), sequence=2**62).json()["id"]))
+        operator = Operator(harness, COLUMNS=columns)
+        shown = {words: operator.type(*words.split()).stdout for words in ("bundles", "devices", "status")}
+        shown["samples list"] = operator.type("samples", "list").stdout
+        shown["samples get"] = operator.type("samples", "get", sample["frame_id"], "--out", tmp_path / "x.jpg").stdout
+        bundle = operator.ask("bundles")["bundles"][0]
+    published = f"{datetime.fromtimestamp(bundle['registered_at'], UTC):%Y-%m-%d %H:%M:%S}Z"
+    stored = f"{datetime.fromtimestamp(sample['stored_at'], UTC):%Y-%m-%d %H:%M:%S}Z"
+    names = {
+        "bundles": [
+            bundle["name"],
+            bundle["tables_id"],
+            published,
+            fallback.name,
+            f"{bundle['expected']['accuracy']:.1%}",
+        ],
+        "devices": [device.device_id, family],
+        "status": [family, "v1234567890"],
+        "samples list": [sample["frame_id"], family, sample["answer"], stored],
+        "samples get": [sample["frame_id"], family, sample["answer"], stored],
+    }
+    for words, whole in names.items():
+        lines = shown[words].splitlines()
+        assert not [name for name in whole if not any(name in line for line in lines)]
+        assert "…" not in shown[words]
 
 
 def test_every_command_explains_itself() -> None:

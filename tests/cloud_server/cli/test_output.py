@@ -1,11 +1,34 @@
-"""Tables of the operator's commands."""
+"""Tables of the operator's commands, and what comes next after each error."""
+
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
+from typer.testing import CliRunner
 
-from cloud_server.cli.output import show_table
+from cloud_server.cli.app import app
+from cloud_server.cli.output import NEXT_STEPS, show_table
+from shared.wire import PROBLEM_MEDIA_TYPE, Plane, Problem, ProblemCode
+
+OF_OPERATORS = {
+    "bad-request": "--help",
+    "conflict": "dctwire bundles",
+    "invalid-bundle": "dctwire-trainer export",
+    "invalid-tables": "dctwire-trainer export",
+    "not-found": "dctwire bundles",
+    "not-ready": "Try again",
+    "queue-full": "Try again",
+    "quota-exceeded": "Try again",
+    "selftest-failed": "same dctwire version",
+    "timed-out": "Try again",
+    "too-large": "DCTWIRE_SERVER_BLOB_MAX_BYTES",
+    "untrusted": "--keys",
+}
+"""What the next step speaks of; any other code is of another version's server."""
 
 
-def test_a_narrow_terminal_cuts_nothing_off_and_keeps_what_names_a_row_on_one_line(
+def test_a_narrow_terminal_cuts_nothing_off_and_breaks_nothing_in_two(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "40")
@@ -13,5 +36,49 @@ def test_a_narrow_terminal_cuts_nothing_off_and_keeps_what_names_a_row_on_one_li
     row = {"frame": "k3v9w2xa.17", "family": "cifar100", "reason": "near_threshold", "answer": "caterpillar"}
     show_table("Samples", [row], columns, empty="none")
     printed = capsys.readouterr().out
-    assert "k3v9w2xa.17" in printed
+    assert all(value in printed for value in row.values())
     assert "…" not in printed
+
+
+@pytest.mark.parametrize("code", [*ProblemCode, "internal", "code-of-a-newer-server"])
+def test_every_refusal_has_the_next_step_that_fits_its_code(code: str) -> None:
+    error = what_is_said_of(code)
+    assert error["code"] == code
+    expected = OF_OPERATORS.get(code, "the server's: its log" if code == "internal" else "dctwire --version")
+    assert expected in error["next"]
+    assert ("keys" in error["next"]) == (code == "untrusted")
+
+
+def test_every_next_step_is_for_a_code_that_there_is() -> None:
+    local = {"address", "disk", "internal", "proxy", "unknown-family", "unreachable", "wrong-plane"}
+    assert set(NEXT_STEPS) <= {*ProblemCode, *local}
+
+
+def what_is_said_of(code: str) -> dict[str, str]:
+    """What `dctwire bundles --json` says when an operator plane refuses with this code."""
+    status = ProblemCode(code).status if code in set(ProblemCode) else 500
+    problem = Problem.of(ProblemCode.BAD_REQUEST, "it is so").model_dump() | {"code": code, "status": status}
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            is_document = self.path == "/openapi.json"
+            body = json.dumps({"info": {"title": Plane.OPERATOR}} if is_document else problem).encode()
+            self.send_response(200 if is_document else status)
+            self.send_header("content-type", PROBLEM_MEDIA_TYPE)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        thread = Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        result = CliRunner().invoke(app, ["bundles", "--json", "--server", url])
+        server.shutdown()
+        thread.join()
+    assert result.exit_code == 1
+    error: dict[str, str] = json.loads(result.stdout)["error"]
+    return error

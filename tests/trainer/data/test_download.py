@@ -2,11 +2,13 @@
 
 import hashlib
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.http_proxy import HttpProxy
 from tests.trainer.data.file_server import FileServer, serving
 from trainer.data.download import Patience, Published, download, is_published
 from trainer.errors import DatasetError
@@ -31,6 +33,17 @@ def test_a_file_comes_whole_and_progress_counts_its_bytes(tmp_path: Path) -> Non
     assert (tmp_path / "a").read_bytes() == CONTENT
     assert seen[-1] == (len(CONTENT), len(CONTENT))
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_file_comes_through_the_proxy_that_the_environment_names(tmp_path: Path) -> None:
+    with serving(FileServer(CONTENT)) as server, HttpProxy() as proxy:
+        far = replace(published(server), url=server.url.replace("127.0.0.1", "data.example"))
+        fetch(server, tmp_path / "near", environment={"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "[::1]"})
+        download(far, tmp_path / "far", time.monotonic, patience=SHORT, environment={"HTTP_PROXY": proxy.url})
+        assert proxy.asked == [f"GET {far.url}"]
+    assert (tmp_path / "far").read_bytes() == CONTENT
+    with pytest.raises(DatasetError, match="through the proxy"):
+        download(far, tmp_path / "gone", time.monotonic, patience=SHORT, environment={"HTTP_PROXY": proxy.url})
 
 
 def test_what_was_cut_off_goes_on_from_where_it_stopped(tmp_path: Path) -> None:
