@@ -25,7 +25,6 @@ from sensor_client.errors import UnauthorisedError
 from sensor_client.http_line import HttpLine
 from sensor_client.offline import OfflineSettings, encode_pictures
 from sensor_client.ota import Slots, Updater, UpdateSettings, UpdateStateFile
-from sensor_client.picture_files import PictureError
 from sensor_client.sensor import Sensor
 from sensor_client.signals import Signals
 from sensor_client.sources import Camera, SourceError, UnknownSourceError, open_source
@@ -38,6 +37,7 @@ from shared.bundle import Bundle, BundleError
 from shared.command_line import CommandLine, program_options
 from shared.errors import ChannelError, DctwireError, RefusedError
 from shared.jpeg import Stream
+from shared.pictures import PictureError
 from shared.proxies import ProxyError
 from shared.trust import TrustClient, TrustError
 from shared.wire import Enrolment

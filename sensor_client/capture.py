@@ -9,14 +9,15 @@ import structlog
 from sensor_client.active_bundle import ActiveBundle
 from sensor_client.backoff import delay_seconds
 from sensor_client.clock import Clock
-from sensor_client.picture_files import PictureError, fitted
 from sensor_client.signals import Signals
 from sensor_client.sources import Camera, Shot
 from sensor_client.spool import Spool, SpoolError
 from shared.bundle import Bundle
 from shared.jpeg import Encoder, Stream
+from shared.pictures import PictureError, fitted
 
 BUNDLE_CHECK_SECONDS = 1.0
+REMEMBERED_NAMES = 10_000  # of unreadable pictures
 
 _log = structlog.get_logger(__name__)
 
@@ -60,7 +61,8 @@ class Capture:
         self._settings = settings
         self._bundle: Bundle | None = None
         self._encoder: Encoder | None = None
-        self._unreadable_in_a_row = 0
+        self._unreadable: set[str] = set()
+        self._unreadable_again_in_a_row = 0
         self._due_seconds = 0.0
 
     def run(self) -> None:
@@ -95,11 +97,12 @@ class Capture:
         bundle, encoder = self._bundle_of_the_moment()
         captured_at_ms = _milliseconds(self._clock.now() if shot.captured_at is None else shot.captured_at)
         try:
-            pixels = fitted(shot.pixels(), bundle.tables.sampling, (bundle.input.width, bundle.input.height))
+            size = (bundle.input.width, bundle.input.height)
+            pixels = fitted(shot.pixels(), bundle.tables.sampling, size, bundle.fit)
         except PictureError as error:
-            self._skip(error)
+            self._set_aside(error, captured_at_ms)
             return
-        self._unreadable_in_a_row = 0
+        self._unreadable_again_in_a_row = 0
         body = encoder.encode(pixels, self._settings.stream)
         tables_id = bundle.tables.tables_id if self._settings.stream is Stream.ABBREVIATED else None
         label = shot.label if self._settings.keeps_labels else None
@@ -115,12 +118,16 @@ class Capture:
             _log.info("encoder-changed", bundle=bundle.name, tables=bundle.tables.tables_id)
         return bundle, self._encoder
 
-    def _skip(self, error: PictureError) -> None:
-        _log.warning("picture-unreadable", reason=str(error))
-        self._store(self._spool.count_unreadable)
-        # A looping folder of unreadable files alone must not keep a processor busy.
-        self._clock.wait(self._signals.stop, delay_seconds(self._unreadable_in_a_row, None, self._random))
-        self._unreadable_in_a_row += 1
+    def _set_aside(self, error: PictureError, at_ms: int) -> None:
+        _log.warning("picture-unreadable", name=error.name, reason=error.reason)
+        self._store(lambda: self._spool.set_aside(error.name, error.reason, at_ms))
+        # A picture met for the first time holds nobody up; a folder that loops over unreadable ones alone, or a
+        # broken camera, must not keep a processor busy.
+        if error.name not in self._unreadable and len(self._unreadable) < REMEMBERED_NAMES:
+            self._unreadable.add(error.name)
+            return
+        self._clock.wait(self._signals.stop, delay_seconds(self._unreadable_again_in_a_row, None, self._random))
+        self._unreadable_again_in_a_row += 1
 
     def _store(self, store: Callable[[], object]) -> None:
         """Write to the spool, again and again while the disk is full: uploading makes room. A stop gives up."""

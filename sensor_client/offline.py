@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensor_client.picture_files import fitted, load_pixels
-from shared.bundle import Bundle, Encoding
-from shared.jpeg import Stream, TableSet, inspect
+from shared.bundle import CENTRE, Bundle, Encoding
+from shared.jpeg import Fit, Stream, TableSet, inspect
+from shared.pictures import fitted, load_pixels
 
 SUFFIX_BY_STREAM = {Stream.INTERCHANGE: ".jpg", Stream.ABBREVIATED: ".dwj"}
 TABLES_SUFFIX = ".tables.jpg"
@@ -26,15 +26,20 @@ class EncodedPicture:
 
 @dataclass(frozen=True, kw_only=True)
 class OfflineSettings:
-    """How to encode, and the (width, height) to bring pictures to; None keeps each picture's own."""
+    """How to encode, and the (width, height) to bring the part `fit` of pictures to; None keeps each picture's own."""
 
     encoding: Encoding
     size: tuple[int, int] | None
+    fit: Fit = CENTRE
 
     @classmethod
     def of_bundle(cls, bundle: Bundle) -> "OfflineSettings":
-        """The encoding and the size that `bundle` prescribes."""
-        return cls(encoding=bundle.encoding, size=(bundle.input.width, bundle.input.height))
+        """The encoding, the size and the fit that `bundle` prescribes.
+
+        Raises:
+            UnsupportedBundleError: it asks for what this version cannot do.
+        """
+        return cls(encoding=bundle.encoding, size=(bundle.input.width, bundle.input.height), fit=bundle.fit)
 
     @classmethod
     def of_quality(cls, quality: float) -> "OfflineSettings":
@@ -57,7 +62,7 @@ def encode_pictures(
         if stream is not Stream.INTERCHANGE:
             (out / f"{encoder.tables.tables_id}{TABLES_SUFFIX}").write_bytes(encoder.tables.to_stream())
     for path in paths:
-        pixels = fitted(load_pixels(path), encoder.tables.sampling, settings.size)
+        pixels = fitted(load_pixels(path), encoder.tables.sampling, settings.size, settings.fit)
         body = encoder.encode(pixels, stream)
         if out is not None:
             (out / f"{path.stem}{SUFFIX_BY_STREAM[stream]}").write_bytes(body)

@@ -151,7 +151,9 @@ Level = Annotated[
 ]
 Images = Annotated[
     list[Path],
-    typer.Argument(metavar="PICTURE...", exists=True, dir_okay=False, help="Pictures: PNG, JPEG, BMP, PPM, WebP."),
+    typer.Argument(
+        metavar="PICTURE...", exists=True, dir_okay=False, help="Pictures: JPEG, PNG, WebP, TIFF, BMP, GIF, PPM."
+    ),
 ]
 BundleFile = Annotated[
     Path | None,

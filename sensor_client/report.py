@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+from rich.markup import escape
 from rich.table import Table
 
 from sensor_client.offline import EncodedPicture
 from sensor_client.status import Status
 from shared.jpeg import Stream, TableSet
+
+UNREADABLE_SHOWN = 10  # pictures named in the table
 
 
 def encoded_table(pictures: Sequence[EncodedPicture], tables: TableSet, stream: Stream) -> Table:
@@ -30,7 +33,9 @@ def status_table(status: Status) -> Table:
     table = Table(show_header=False)
     table.add_column()
     table.add_column(overflow="fold")
-    for name, value in status.model_dump(mode="json", exclude={"counters", "last_refused"}).items():
+    for name, value in status.model_dump(
+        mode="json", exclude={"counters", "last_refused", "unreadable_pictures"}
+    ).items():
         table.add_row(name.replace("_", " "), "-" if value is None else str(value))
     if status.last_refused is not None:
         refused = status.last_refused
@@ -38,6 +43,11 @@ def status_table(status: Status) -> Table:
     table.add_section()
     for name, count in status.counters.items():
         table.add_row(name.replace("_", " "), str(count))
+    for picture in status.unreadable_pictures[:UNREADABLE_SHOWN]:
+        table.add_row("unreadable picture", escape(f"{picture.name}: {picture.reason} (met {picture.times} times)"))
+    if len(status.unreadable_pictures) > UNREADABLE_SHOWN:
+        more = len(status.unreadable_pictures) - UNREADABLE_SHOWN
+        table.add_row("", f"and {more} more, see status --json")
     return table
 
 

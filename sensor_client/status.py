@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from sensor_client.ota import RefusedOffer, Slots, UpdateStateFile
-from sensor_client.spool import Counters, Depth, Spool, SpoolLimits
+from sensor_client.spool import Counters, Depth, Spool, SpoolLimits, UnreadablePicture
 from sensor_client.state_directory import StateDirectory, StateError
 from shared.bundle import Bundle
 
@@ -30,6 +30,7 @@ class Status(BaseModel):
     waiting_labels: int
     dead_letters: int
     counters: dict[str, int]
+    unreadable_pictures: tuple[UnreadablePicture, ...]
 
 
 def read_status(state: StateDirectory) -> Status:
@@ -44,7 +45,7 @@ def read_status(state: StateDirectory) -> Status:
     slots = Slots(state.slots)
     active, previous = slots.active(), slots.previous()
     updates = UpdateStateFile(state.update_state_file).load()
-    depth, counters = _look_into(state.spool_file)
+    depth, counters, unreadable = _look_into(state.spool_file)
     return Status(
         server_url=None if identity is None else identity.server_url,
         device_id=None if identity is None else identity.enrolment.device_id,
@@ -61,15 +62,16 @@ def read_status(state: StateDirectory) -> Status:
         waiting_labels=depth.labels,
         dead_letters=depth.dead_letters,
         counters=vars(counters),
+        unreadable_pictures=tuple(unreadable),
     )
 
 
-def _look_into(spool_file: Path) -> tuple[Depth, Counters]:
+def _look_into(spool_file: Path) -> tuple[Depth, Counters, list[UnreadablePicture]]:
     if not spool_file.exists() or spool_file.stat().st_size == 0:
-        return Depth(frames=0, frame_bytes=0, labels=0, dead_letters=0), Counters()
+        return Depth(frames=0, frame_bytes=0, labels=0, dead_letters=0), Counters(), []
     spool = Spool(spool_file, SpoolLimits())
     try:
-        return spool.depth(), spool.counters()
+        return spool.depth(), spool.counters(), spool.unreadable()
     finally:
         spool.close()
 

@@ -1,14 +1,19 @@
 """A folder of picture files as a simulated camera."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from sensor_client.picture_files import Pixels, load_pixels
-from sensor_client.sources.shot import SourceError
+import structlog
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".webp"})
+from sensor_client.sources.shot import SourceError
+from shared.bundle import LabelsError, check_labels
+from shared.pictures import SUFFIXES, Pixels, load_pixels, shown
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,19 +64,46 @@ def open_folder(address: str, *, is_looping: bool) -> FolderCamera | None:
 
 
 def list_shots(folder: Path) -> list[FolderShot]:
-    """Every picture file below `folder`, in shooting order.
+    """Whatever is named like a picture below `folder`, in shooting order; hidden files and folders are passed over.
+
+    What is none after all, such as a pipe or a link to nowhere, is found out when it is read.
 
     Raises:
         SourceError: there is none.
     """
-    paths = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
+    paths = [
+        Path(place, name)
+        for place, folders, names in _walk(folder)
+        for name in (*names, *(name for name in folders if Path(place, name).is_symlink()))
+        if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+    ]
     if not paths:
-        raise SourceError(f"{folder}: no pictures there ({', '.join(sorted(SUFFIXES))})")
-    return [FolderShot(path, _label(folder, path)) for path in sorted(paths, key=_shooting_order)]
+        raise SourceError(f"{shown(folder)}: no pictures there ({', '.join(sorted(SUFFIXES))})")
+    label_of = cache(_label)
+    return [
+        FolderShot(path, None if path.parent == folder else label_of(path.parent))
+        for path in sorted(paths, key=_shooting_order)
+    ]
 
 
-def _label(folder: Path, path: Path) -> str | None:
-    return path.parent.name if path.parent != folder else None
+def _walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    for place, folders, names in os.walk(folder, onerror=_tell_unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield place, folders, names
+
+
+def _tell_unreadable(error: OSError) -> None:
+    _log.warning("folder-unreadable", name=shown(Path(error.filename)), reason=error.strerror)
+
+
+def _label(folder: Path) -> str | None:
+    """The label that a folder's name gives its pictures; a name that no label can have gives none."""
+    try:
+        check_labels([folder.name])
+    except LabelsError as error:
+        _log.warning("label-unusable", name=shown(folder), reason=str(error))
+        return None
+    return folder.name
 
 
 def _shooting_order(path: Path) -> tuple[bool, int, str]:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from sensor_client.picture_files import Pixels
 from shared.errors import DctwireError
+from shared.pictures import Pixels
 
 
 class SourceError(DctwireError):

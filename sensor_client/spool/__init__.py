@@ -8,6 +8,7 @@ from sensor_client.spool.records import (
     PendingLabel,
     SpooledFrame,
     SpoolLimits,
+    UnreadablePicture,
 )
 from sensor_client.spool.spool import Spool, first_sequence_of
 
@@ -21,5 +22,6 @@ __all__ = [
     "SpoolError",
     "SpoolLimits",
     "SpooledFrame",
+    "UnreadablePicture",
     "first_sequence_of",
 ]

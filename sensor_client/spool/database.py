@@ -36,6 +36,16 @@ CREATE TABLE dead_letters (
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
+# Of a later date than the version: a file that has it not gets it, and a program that knows it not leaves it alone.
+ADDED = """
+CREATE TABLE IF NOT EXISTS unreadable (
+    name TEXT PRIMARY KEY,
+    reason TEXT NOT NULL,
+    times INTEGER NOT NULL,
+    last_at_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+
 
 class SpoolError(DctwireError):
     """The spool's file cannot be used: disk full, damaged, locked, or of another version."""
@@ -116,6 +126,8 @@ class Database:
                 connection.executescript(f"BEGIN; {SCHEMA} {start} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         if version not in (0, SCHEMA_VERSION):
             raise SpoolError(f"{self._path}: spool version {version}, this program writes {SCHEMA_VERSION}")
+        with self.reading() as connection:
+            connection.executescript(ADDED)
 
 
 def _connect(path: Path) -> Connection:

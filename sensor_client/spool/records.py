@@ -11,14 +11,16 @@ class SpoolLimits:
         frame_bytes: sum of the bodies of the frames waiting.
         frames: number of frames waiting.
         dead_letters: refused frames kept to be looked at; the oldest go first.
+        unreadable: names kept of pictures that could not be read; those met longest ago go first.
     """
 
     frame_bytes: int = 256 * 1024 * 1024
     frames: int = 1_000_000
     dead_letters: int = 200
+    unreadable: int = 200
 
     def __post_init__(self) -> None:
-        if min(self.frame_bytes, self.frames) < 1 or self.dead_letters < 0:
+        if min(self.frame_bytes, self.frames) < 1 or min(self.dead_letters, self.unreadable) < 0:
             raise ValueError("a spool holds at least one frame of one byte")
 
 
@@ -59,6 +61,16 @@ class DeadLetter:
     code: str
     detail: str
     body: bytes
+
+
+@dataclass(frozen=True)
+class UnreadablePicture:
+    """A picture that was set aside, and what is wrong with it; `times` counts how often it was met."""
+
+    name: str
+    reason: str
+    times: int
+    last_at_ms: int
 
 
 @dataclass(frozen=True, kw_only=True)

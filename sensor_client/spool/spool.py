@@ -14,6 +14,7 @@ from sensor_client.spool.records import (
     PendingLabel,
     SpooledFrame,
     SpoolLimits,
+    UnreadablePicture,
 )
 
 DETAIL_LIMIT_CHARACTERS = 500
@@ -71,9 +72,19 @@ class Spool:
         assert sequence is not None
         return sequence
 
-    def count_unreadable(self) -> None:
-        """Count a picture that could not be read."""
+    def set_aside(self, name: str, reason: str, at_ms: int) -> None:
+        """Count a picture that could not be read, and remember its name."""
         with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO unreadable VALUES (?, ?, 1, ?) ON CONFLICT (name) DO UPDATE"
+                " SET reason = excluded.reason, times = times + 1, last_at_ms = excluded.last_at_ms",
+                (name, reason[:DETAIL_LIMIT_CHARACTERS], at_ms),
+            )
+            connection.execute(
+                "DELETE FROM unreadable WHERE name NOT IN"
+                " (SELECT name FROM unreadable ORDER BY last_at_ms DESC, name LIMIT ?)",
+                (self._limits.unreadable,),
+            )
             _count(connection, captured=1, unreadable=1)
 
     def keep_tables(self, tables_id: str, stream: bytes) -> None:
@@ -209,6 +220,14 @@ class Spool:
                 "SELECT sequence, captured_at_ms, status, code, detail, body FROM dead_letters ORDER BY sequence"
             ).fetchall()
         return [DeadLetter(*row) for row in rows]
+
+    def unreadable(self) -> list[UnreadablePicture]:
+        """The pictures that were set aside, those met last first."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT name, reason, times, last_at_ms FROM unreadable ORDER BY last_at_ms DESC, name"
+            ).fetchall()
+        return [UnreadablePicture(*row) for row in rows]
 
     def _log_dropped(self, sequence: int) -> None:
         self._dropped_since_start += 1

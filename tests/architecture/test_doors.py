@@ -11,9 +11,8 @@ DOORS = {
     ("shared", "tuf"): {"shared.trust.client", "shared.trust.repository"},
     ("shared", "securesystemslib"): {"shared.trust.keys", "shared.trust.repository"},
     ("shared", "cryptography"): {"shared.trust.keys"},
+    ("shared", "PIL"): {"shared.pictures"},
     ("sensor_client", "httpx"): {"sensor_client.http_line"},
-    ("sensor_client", "PIL"): {"sensor_client.picture_files"},
-    ("sensor_client", "numpy"): {"sensor_client.picture_files"},
     ("sensor_client", "sqlite3"): {"sensor_client.spool.database"},
     ("sensor_client", "rich"): {"sensor_client.app", "sensor_client.report"},
     ("sensor_client", "typer"): {"sensor_client.app", "sensor_client.options"},
@@ -38,7 +37,7 @@ DOORS = {
     ("trainer", "matplotlib"): {"trainer.plot"},
     ("trainer", "scipy"): {"trainer.comparison.rate_curve"},
     ("trainer", "skimage"): {"trainer.evaluation.fidelity"},
-    ("trainer", "PIL"): {"trainer.data", "trainer.evaluation.fidelity", "trainer.zoo.trial"},
+    ("trainer", "PIL"): {"trainer.data", "trainer.evaluation.fidelity"},
     ("trainer", "typer"): {"trainer.cli", "trainer.app"},
 }
 

@@ -14,10 +14,10 @@ from PIL import Image
 
 from sensor_client.app import app
 from sensor_client.enrolment import enrol
-from sensor_client.picture_files import fitted, load_pixels
 from sensor_client.spool.spool import FAR_SEQUENCE
 from sensor_client.state_directory import StateDirectory
 from shared.jpeg import Decoder, Stream, TableSet, inspect
+from shared.pictures import fitted, load_pixels
 from shared.wire import Enrolment, ProblemCode
 from tests.sensor_client.device_plane import CLAIM, DEVICE_ID, TOKEN, DevicePlane, problem
 from tests.sensor_client.pictures import write_pictures

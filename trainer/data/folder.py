@@ -19,6 +19,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from shared.bundle import LabelsError, check_labels
 from shared.jpeg import Fit
+from shared.pictures import RULES
 from trainer.data import notes
 from trainer.data.cache import ArrayCache
 from trainer.data.dataset import Dataset, Progress, Rows, Split, SplitName
@@ -152,7 +153,7 @@ def _survey(config: FolderConfig, tree: Tree, cache: ArrayCache, progress: Progr
     if not config.crops:
         _check_memory(config, len(tree.names))
     pictures = _files(config, tree.names)
-    kind = f"{config.size} {'crops' if config.crops else 'whole'}"
+    kind = f"{config.size} {'crops' if config.crops else 'whole'} {RULES}"
     key = _digest([kind, *_stamps(config.root, tree.names)])
 
     def make() -> Mapping[str, NDArray[np.generic]]:

@@ -3,8 +3,6 @@
 Pillow lets go of the interpreter lock, so threads share the work.
 """
 
-import io
-import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,17 +11,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from shared.bundle import CENTRE
 from shared.jpeg import Fit
+from shared.pictures import Part, PictureError, Pixels, load_part
 from trainer.data import crops
 from trainer.data.augment import uniform
-from trainer.data.crops import Crop
 from trainer.errors import DatasetError
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm"})
-SPARE = 2  # a JPEG decoder's own scaling, by 2, 4 or 8, leaves at least this many times the pixels that are needed
 
 
 class PictureFiles:
@@ -69,12 +63,12 @@ class PictureFiles:
             pixels[mirrored] = pixels[mirrored, :, ::-1]
         return pixels
 
-    def _decoded(self, rows: NDArray[np.int64], crop_of: Callable[[int], Crop]) -> NDArray[np.uint8]:
+    def _decoded(self, rows: NDArray[np.int64], part_of: Callable[[int], Part]) -> NDArray[np.uint8]:
         pixels = np.empty((len(rows), *self.shape[1:]), np.uint8)
 
         def decode(index: int) -> None:
             path = self._folder / self._names[rows[index]]
-            pixels[index] = decoded(path, self.shape[1], crop_of(index))
+            pixels[index] = decoded(path, self.shape[1], part_of(index))
 
         for _ in self._threads.map(decode, range(len(rows))):
             pass
@@ -85,38 +79,13 @@ class PictureFiles:
         return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
 
 
-def decoded(path: Path, size: int, crop: Crop) -> NDArray[np.uint8]:
-    """A crop of one picture, scaled to uint8 (size, size, 3).
-
-    Grey and palette pictures become RGB, transparency is dropped; what Exif says about turning is not looked at.
+def decoded(path: Path, size: int, part: Part) -> Pixels:
+    """A part of one picture, scaled to uint8 (size, size, 3); read as cameras read it, see `shared.pictures`.
 
     Raises:
         DatasetError: the file is missing, damaged or of an unknown kind.
     """
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DatasetError(path, f"cannot be read: {error.strerror}") from error
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            return np.asarray(_scaled(image, size, crop))
-    except Exception as error:  # a damaged picture may fail in any way
-        raise DatasetError(path, f"cannot be decoded: {error}; mend, replace or remove it") from error
-
-
-def _scaled(image: Image.Image, size: int, crop: Crop) -> Image.Image:
-    width, height = image.size
-    box = crop(width, height)
-    shrink = min(box.right - box.left, box.bottom - box.top) / (SPARE * size)
-    if shrink > 1:
-        image.draft(None, (math.ceil(width / shrink), math.ceil(height / shrink)))
-    box = box.scaled(image.width / width, image.height / height)
-    return _rgb(image).resize((size, size), Image.Resampling.BILINEAR, box=box)
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith(("I", "F")):
-        raise ValueError("more than 8 bits a component value")  # Pillow would cut off, not scale
-    if "transparency" in image.info:
-        image = image.convert("RGBA")
-    return image if image.mode == "RGB" else image.convert("RGB")
+        return load_part(path, size, part)
+    except PictureError as error:
+        raise DatasetError(path, f"cannot be read: {error.reason}; mend, replace or remove it") from error

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from shared.pictures import SUFFIXES
 from trainer.data.dataset import Rows, SplitName
-from trainer.data.picture_files import SUFFIXES
 from trainer.errors import DatasetError
 
 TRAIN, TEST, VALIDATION_NAMES = "train", "test", ("validation", "val")

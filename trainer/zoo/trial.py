@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from shared.jpeg import Stream
+from shared.pictures import PictureError, Pixels, fitted, load_pixels
 from trainer.errors import DatasetError
 from trainer.export.bundle import Exportable, logits_of
 
@@ -37,7 +37,7 @@ def classify(content: Exportable, pictures: Sequence[Path]) -> list[Trial]:
     Raises:
         DatasetError: a file is no picture.
     """
-    pixels = np.stack([_pixels(picture, content.width, content.height) for picture in pictures])
+    pixels = np.stack([_pixels(picture, content) for picture in pictures])
     encoder = content.encoding.encoder()
     scans, frames, files = (
         encoder.encode_batch(pixels, stream) for stream in (Stream.SCAN, Stream.ABBREVIATED, Stream.INTERCHANGE)
@@ -49,14 +49,13 @@ def classify(content: Exportable, pictures: Sequence[Path]) -> list[Trial]:
     ]
 
 
-def _pixels(picture: Path, width: int, height: int) -> NDArray[np.uint8]:
-    """Upright, cut in the middle to the shape of the bundle's frames and scaled to them, as a camera does it."""
+def _pixels(picture: Path, content: Exportable) -> Pixels:
+    """As a camera with the bundle brings the picture to its frames."""
     try:
-        with Image.open(picture) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, Image.DecompressionBombError) as error:
-        raise DatasetError(picture, str(error)) from error
-    return np.asarray(ImageOps.fit(upright, (width, height), Image.Resampling.LANCZOS))
+        pixels = load_pixels(picture)
+    except PictureError as error:
+        raise DatasetError(picture, error.reason) from error
+    return fitted(pixels, content.encoding.tables.sampling, (content.width, content.height), content.fit)
 
 
 def _likeliest(odds: NDArray[np.float32], labels: tuple[str, ...]) -> tuple[tuple[str, float], ...]:

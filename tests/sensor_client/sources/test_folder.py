@@ -1,5 +1,6 @@
 """A folder of pictures as a simulated camera."""
 
+import os
 from itertools import islice
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from PIL import Image
 
 from sensor_client.sources import SourceError
 from sensor_client.sources.folder import FolderCamera, list_shots
+from shared.pictures import PictureError
 from tests.sensor_client.pictures import write_pictures
 
 
@@ -30,6 +32,30 @@ def test_a_folder_names_the_label_and_the_top_folder_names_none(tmp_path: Path) 
     save(tmp_path / "1.png")
 
     assert [shot.label for shot in list_shots(tmp_path)] == ["stop", None]
+
+
+def test_whatever_is_named_like_a_picture_is_a_shot_and_hidden_files_are_none(tmp_path: Path) -> None:
+    save(tmp_path / "holiday.png" / "0.png")
+    (tmp_path / "1.png").symlink_to(tmp_path)
+    (tmp_path / "2.png").symlink_to("2.png")
+    os.mkfifo(tmp_path / "3.JPG")
+    for hidden in (".4.png", "._5.jpg", ".thumbnails/6.png"):
+        save(tmp_path / hidden)
+
+    shots = list_shots(tmp_path)
+
+    assert [str(shot.path.relative_to(tmp_path)) for shot in shots] == ["holiday.png/0.png", "1.png", "2.png", "3.JPG"]
+    for shot in shots[1:]:
+        with pytest.raises(PictureError):
+            shot.pixels()
+
+
+@pytest.mark.parametrize("name", ["l" * 129, "two\nlines", os.fsdecode(b"caf\xe9")], ids=["long", "control", "bytes"])
+def test_a_folder_whose_name_no_label_can_have_gives_its_pictures_none(tmp_path: Path, name: str) -> None:
+    save(tmp_path / name / "0.png")
+    save(tmp_path / "stop" / "1.png")
+
+    assert [shot.label for shot in list_shots(tmp_path)] == [None, "stop"]
 
 
 def test_a_looping_camera_begins_again(tmp_path: Path) -> None:

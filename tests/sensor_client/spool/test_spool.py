@@ -235,3 +235,27 @@ def test_a_full_disk_refuses_the_frame_and_keeps_the_rest(spool: Spool) -> None:
 def test_a_quota_that_holds_nothing_is_refused(limits: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="at least one frame"):
         SpoolLimits(**limits)
+
+
+def test_unreadable_pictures_are_kept_by_name_with_the_last_reason_and_the_latest_stay(path: Path) -> None:
+    spool = Spool(path, SpoolLimits(unreadable=3))
+    for moment, name in enumerate(["a.png", "b.png", "c.png", "a.png", "d.png"]):
+        spool.set_aside(name, f"fault {moment}" + "!" * 999, moment)
+    spool.close()
+
+    spool = Spool(path, SpoolLimits(unreadable=3))
+    kept = [(picture.name, picture.reason[:7], picture.times, picture.last_at_ms) for picture in spool.unreadable()]
+    assert kept == [("d.png", "fault 4", 1, 4), ("a.png", "fault 3", 2, 3), ("c.png", "fault 2", 1, 2)]
+    assert (spool.counters().captured, spool.counters().unreadable) == (5, 5)
+    assert max(len(picture.reason) for picture in spool.unreadable()) == 500
+
+
+def test_a_spool_from_before_names_were_kept_gets_a_place_for_them(path: Path) -> None:
+    Spool(path, SpoolLimits()).close()
+    with sqlite3.connect(path) as other:
+        other.execute("DROP TABLE unreadable")
+    other.close()
+
+    spool = Spool(path, SpoolLimits())
+    spool.set_aside("a.png", "no picture", 7)
+    assert [picture.name for picture in spool.unreadable()] == ["a.png"]

@@ -41,7 +41,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule()
     def see_rubbish(self) -> None:
-        self.spool.count_unreadable()
+        self.spool.set_aside("0.png", "no picture", 0)
         self.fates["unreadable"] += 1
 
     @rule(sequence=consumes(sequences))

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared.jpeg import Fit, FitMode
+from shared.jpeg import Box, Fit, FitMode
 from tests.trainer.data.picture_trees import picture
 from trainer.data import crops
-from trainer.data.crops import Box
 from trainer.data.picture_files import PictureFiles
 from trainer.errors import DatasetError
 
@@ -48,7 +47,7 @@ def test_the_middle_of_the_longer_side_is_shown(tmp_path: Path) -> None:
 
 
 def test_what_is_shown_may_be_fitted_otherwise() -> None:
-    assert crops.fitted(Fit(share=0.5))(80, 40) == Box(30, 10, 50, 30)
+    assert crops.fitted(Fit(share=0.5))(80, 40) == Box(30, 10, 20, 20)
     assert crops.fitted(Fit(FitMode.STRETCH))(80, 40) == Box(0, 0, 80, 40)
 
 
@@ -102,12 +101,14 @@ def test_half_of_the_random_crops_are_mirrored_if_they_may_be(files: PictureFile
 def test_random_crops_have_the_usual_areas_and_shapes_and_lie_inside() -> None:
     draws = np.random.default_rng(1).random((500, 4)).tolist()
     boxes = [crops.anywhere(*draw)(640, 480) for draw in draws]
-    assert all(0 <= box.left < box.right <= 640.001 and 0 <= box.top < box.bottom <= 480.001 for box in boxes)
-    areas = [(box.right - box.left) * (box.bottom - box.top) / (640 * 480) for box in boxes]
+    assert all(
+        0 <= box.x < box.x + box.width <= 640.001 and 0 <= box.y < box.y + box.height <= 480.001 for box in boxes
+    )
+    areas = [box.width * box.height / (640 * 480) for box in boxes]
     assert min(areas) == pytest.approx(0.08, abs=0.02)
     assert max(areas) == pytest.approx(0.97, abs=0.03)
     uncut = [box for box, area in zip(boxes, areas, strict=True) if area < 0.5]
-    ratios = [(box.right - box.left) / (box.bottom - box.top) for box in uncut]
+    ratios = [box.width / box.height for box in uncut]
     assert (min(ratios), max(ratios)) == pytest.approx((3 / 4, 4 / 3), abs=0.01)
 
 
@@ -133,7 +134,7 @@ DAMAGED = {
 def test_a_damaged_picture_is_named(tmp_path: Path, content: bytes) -> None:
     picture(1).save(tmp_path / "good.png")
     (tmp_path / "bad.jpg").write_bytes(content)
-    with pytest.raises(DatasetError, match=r"bad\.jpg: cannot be decoded.*replace or remove it"):
+    with pytest.raises(DatasetError, match=r"bad\.jpg: cannot be read.*replace or remove it"):
         PictureFiles(tmp_path, ["good.png", "bad.jpg"], SIZE)[:]
 
 
@@ -142,13 +143,13 @@ def test_a_missing_picture_is_named(tmp_path: Path) -> None:
         PictureFiles(tmp_path, ["gone.png"], SIZE)[:]
 
 
-def test_sixteen_bits_a_sample_are_refused(tmp_path: Path) -> None:
-    Image.fromarray(np.zeros((32, 32), np.uint16)).save(tmp_path / "deep.png")
-    with pytest.raises(DatasetError, match="more than 8 bits a component value"):
-        PictureFiles(tmp_path, ["deep.png"], SIZE)[:]
+def test_sixteen_bits_a_sample_are_trained_on_as_a_camera_sends_them(tmp_path: Path) -> None:
+    grey = np.asarray(picture(3, SIZE, SIZE).convert("L"))
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    assert np.array_equal(PictureFiles(tmp_path, ["deep.png"], SIZE)[:][0], np.stack([grey] * 3, axis=2))
 
 
 def test_a_picture_that_would_fill_memory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bomb.ppm").write_bytes(b"P6 20000 20000 255\n")
-    with pytest.raises(DatasetError, match=r"bomb\.ppm: cannot be decoded: .*exceeds limit"):
+    with pytest.raises(DatasetError, match=r"bomb\.ppm: cannot be read: .*exceeds limit"):
         PictureFiles(tmp_path, ["bomb.ppm"], SIZE)[:]
