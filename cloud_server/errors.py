@@ -182,6 +182,3 @@ class ListenError(DctwireError):
         )
         super().__init__(f"the {plane} plane cannot listen on {host}, port {port}: {cause}. Change it with {options}")
         self.plane, self.host, self.port, self.cause = plane, host, port, cause
-
-    def __reduce__(self) -> tuple[type["ListenError"], tuple[str, str, int, str]]:
-        return type(self), (self.plane, self.host, self.port, self.cause)

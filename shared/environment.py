@@ -58,9 +58,6 @@ class UnknownVariableError(DctwireError):
         self.names = tuple(names)
         super().__init__(" ".join(map(_told, self.names)))
 
-    def __reduce__(self) -> tuple[type["UnknownVariableError"], tuple[tuple[str, ...]]]:
-        return type(self), (self.names,)
-
 
 def require_known(environment: Mapping[str, str]) -> None:
     """Whether every variable that looks like ours is one that a program of dctwire reads.

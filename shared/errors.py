@@ -1,10 +1,16 @@
 """The error tree that both ends of the wire share: what is wrong, and whether trying again can help."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 
 class DctwireError(Exception):
-    """Every error dctwire raises on purpose."""
+    """Every error dctwire raises on purpose. It survives pickle and copies, and with them pools of processes."""
+
+    def __reduce__(self) -> tuple[Callable[..., "DctwireError"], tuple[object, ...], dict[str, object]]:
+        # Exception's own calls the constructor with the message, which fails, or says it twice, where that one takes
+        # values and makes the message of them. A pool that cannot unpickle an error waits for ever.
+        return self.__class__.__new__, (self.__class__, *self.args), self.__dict__
 
 
 class PeerError(DctwireError):

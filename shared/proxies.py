@@ -36,9 +36,6 @@ class ProxyError(DctwireError):
         )
         self.variable, self.fault, self.host = variable, fault, host
 
-    def __reduce__(self) -> tuple[type["ProxyError"], tuple[str, str, str]]:
-        return type(self), (self.variable, self.fault, self.host)
-
 
 @dataclass(frozen=True, slots=True)
 class Proxy:

@@ -45,9 +45,6 @@ class ServerFaultError(ChannelError):
         super().__init__(f"{status} {code}: {detail}")
         self.status, self.code, self.detail = status, code, detail
 
-    def __reduce__(self) -> tuple[type["ServerFaultError"], tuple[int, str, str]]:
-        return type(self), (self.status, self.code, self.detail)
-
 
 class OperatorClient:
     """Talks to one server's operator plane.
