@@ -1,7 +1,10 @@
-"""What the command lines of all programs have in common: `-h`, `--version`, and variables that are checked first."""
+"""What the command lines of all programs have in common: how they start, `-h`, `--version`, variables checked first."""
 
 import os
+import sys
+from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +15,7 @@ from shared.environment import UnknownVariableError, require_known
 EXIT_USAGE = 2
 Version = Annotated[bool, typer.Option("--version", help="Print the version and end; every command takes it.")]
 _HELP = ("-h", "--help")
+_OUR_PACKAGES = ("shared", "sensor_client", "cloud_server", "trainer")
 
 
 class CommandLine(TyperGroup):
@@ -34,6 +38,23 @@ class CommandLine(TyperGroup):
         if args and not options & set(_HELP):
             _require_known_variables()
         return super().parse_args(ctx, args)
+
+
+def run_program(module: str, extra: str) -> None:
+    """Load a program and run its `main`; where a package is not installed, name the extra that brings it.
+
+    One distribution holds every program, so each can be typed wherever one of them was installed.
+    """
+    try:
+        program = import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in _OUR_PACKAGES:
+            raise
+        sys.exit(
+            f"{Path(sys.argv[0]).name}: the package {error.name} is not installed here.\n"
+            f"Next: {sys.executable} -m pip install 'dctwire[{extra}]'"
+        )
+    program.main()
 
 
 def program_options(_version: Version = False) -> None:

@@ -1,0 +1,8 @@
+"""Where `dctwire-server` starts: it may be typed where its packages were never installed."""
+
+from shared.command_line import run_program
+
+
+def main() -> None:
+    """Entry point."""
+    run_program("cloud_server.command", extra="cloud")
