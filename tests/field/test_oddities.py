@@ -1,8 +1,9 @@
 """Frames of real cameras mean on every way what their plain twins mean."""
 
+import numpy as np
 import pytest
 
-from shared.jpeg import CorruptJpegError, Decoder, Encoder, Stream, TableSet, UnknownTablesError, inspect
+from shared.jpeg import CorruptJpegError, Decoder, Encoder, Sampling, Stream, TableSet, UnknownTablesError, inspect
 from tests.field import oddities
 from tests.field.plain import EVERY, OTHERS, RESTARTED, STANDARD
 from tests.field.readings import is_refused, readings
@@ -73,6 +74,27 @@ def test_zeros_may_pad_entropy_coded_data_before_a_marker(plain: bytes, count: i
     before_eoi = oddities.zeros_before_markers(plain, count, before_restarts=False)
     assert len(before_eoi) == len(plain) + count
     assert readings(before_eoi) == readings(plain)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 400])
+@pytest.mark.parametrize("sampling", list(Sampling))
+def test_zeros_may_pad_a_frame_whose_own_last_byte_is_zero(sampling: Sampling, count: int) -> None:
+    # Without texture the codes of the last chroma blocks are 00 00 00 00; only aligned ones fill a byte.
+    flat = [Encoder(TableSet.standard(75, sampling)).encode(picture, Stream.INTERCHANGE) for picture in greys(sampling)]
+    ending_in_zero = [jpeg for jpeg in flat if jpeg[-3] == 0]
+    assert ending_in_zero or sampling is Sampling.GREY
+    for plain in ending_in_zero:
+        assert readings(oddities.zeros_before_markers(plain, count)) == readings(plain)
+
+
+def greys(sampling: Sampling) -> list[pictures.Pixels]:
+    """Flat pictures of many greys and sizes, so that their scans end everywhere in a byte."""
+    shape = (lambda *size: size) if sampling is Sampling.GREY else (lambda *size: (*size, 3))
+    return [
+        np.full(shape(16, 16 * columns), grey, np.uint8)
+        for columns in range(1, 5)
+        for grey in (0, 1, 60, 100, 128, 255)
+    ]
 
 
 @restarted

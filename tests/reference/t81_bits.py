@@ -25,12 +25,13 @@ class Bits:
         self.data = data
         self.position = position
         self.byte = 0
+        self.before = 0
         self.left = 0
 
     def bit(self) -> int:
         """NEXTBIT (figure F.18). A marker inside a block is an error here."""
         if self.left == 0:
-            self.byte = take(self.data, self.position, 1)[0]
+            self.before, self.byte = self.byte, take(self.data, self.position, 1)[0]
             self.position += 1
             if self.byte == 0xFF:
                 if take(self.data, self.position, 1) != b"\0":
@@ -66,13 +67,13 @@ class Bits:
     def end(self) -> int:
         """The position behind the segment.
 
-        The bits left in its last byte are padding. So are zero bytes behind it, unless the last byte is zero itself:
-        then nobody can say which of them the blocks were coded in.
+        The bits left in its last byte are padding. So are zero bytes behind it, unless the last byte is zero itself
+        and has bits left, or so has the byte before it: then nobody can say which of them the blocks were coded in.
         """
         end = self.position
         while self.data[end : end + 1] == b"\0":
             end += 1
-        if end > self.position and self.byte == 0:
+        if end > self.position and self.byte == 0 and (self.left or not self.before):
             raise ReferenceDecoderError("blocks were decoded from zeros that may be padding")
         return end
 

@@ -128,7 +128,7 @@ def test_a_byte_left_over_after_the_last_block_is_refused_in_each_of_two_frames(
     scan = int("001010" * 4 + "0000" * 2, 2).to_bytes(4) * 6
     frame = frames_of(TABLE_SETS["usual"])[0]
     prefix = frame[: streams.segments(frame)[-1][2]]
-    whole, longer = prefix + scan + EOI, prefix + scan + b"\0" + EOI
+    whole, longer = prefix + scan + EOI, prefix + scan + b"\1" + EOI
     assert assert_rows_are_as_alone(Decoder(TABLE_SETS["usual"]), [whole, longer, whole, longer, longer]) == 2
 
 

@@ -60,7 +60,7 @@ impl Decoder {
     /// Decode the first rows, two at a time, as long as their frames have the prefix that was read last. Return their
     /// number.
     ///
-    /// A row of them that is not done has a fault, or other bytes than EOI behind its scan: it must be decoded alone.
+    /// A row of them that is not done has a fault, or more than EOI behind its scan: it must be decoded alone.
     pub fn decode_alike<T: Coefficient>(
         &self,
         size: BatchSize,

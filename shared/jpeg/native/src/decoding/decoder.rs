@@ -9,13 +9,13 @@ use crate::decoding::progressive::frame::decode_frame;
 use crate::decoding::recent::RecentTables;
 use crate::decoding::scan_component::ScanComponent;
 use crate::decoding::scan_plan::ScanPlan;
+use crate::decoding::segments::is_end_of_image;
 use crate::entropy::decode_table::DecodeTable;
 use crate::entropy::segment::Segment;
 use crate::error::{Error, Result};
 use crate::geometry::layout::Layout;
 use crate::syntax::frame_header::Frame;
 use crate::syntax::limits::Limits;
-use crate::syntax::markers::EOI;
 use crate::syntax::scan_header::ScanHeader;
 use crate::syntax::stream::{Stop, Stream};
 use crate::tables::huffman::{Class, Spec};
@@ -87,8 +87,7 @@ impl Decoder {
             let end = prefix
                 .plan
                 .decode(data, prefix.length(), planes, &mut workspace.segments[0])?;
-            let behind = &data[end..];
-            if behind.starts_with(&[0xFF, EOI]) || behind.is_empty() {
+            if is_end_of_image(&data[end..]) {
                 return Ok(prefix.decoded);
             }
         }

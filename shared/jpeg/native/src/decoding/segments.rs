@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::decoding::fault::Fault;
 use crate::entropy::segment::{BitReader, Segment};
 use crate::error::{Error, Result};
-use crate::syntax::markers::RST0;
+use crate::syntax::markers::{EOI, RST0};
 
 /// Load one segment after the other of a scan whose data begin at `start`, and have `decode` decode its MCUs. Return
 /// the offset of what stands behind the scan.
@@ -71,8 +71,10 @@ pub fn within<R>(
 
 /// Refuse bytes behind the last block of a segment, but for zeros with which some encoders pad it.
 ///
-/// The byte before the zeros must have bits of its own. Otherwise the zeros may be what is left of a damaged scan, and
-/// the last blocks may have been decoded from them.
+/// The zeros may also be what is left of a damaged scan, and then the last blocks were decoded from some of them. So
+/// the byte before them must have bits of its own, or all its bits must be: where it is zero itself, the blocks end
+/// with it, as an encoder's do that fills the last byte with ones (T.81 F.1.2.3), and the byte before is not zero. The
+/// blocks owe one byte to what may be padding then, and no more.
 pub fn require_end(segment: &Segment, data: &[u8], reader: &BitReader<'_>) -> Result<()> {
     if reader.bits_left() < 8 {
         return Ok(());
@@ -80,10 +82,24 @@ pub fn require_end(segment: &Segment, data: &[u8], reader: &BitReader<'_>) -> Re
     let (used, left) = segment.used_and_left(reader);
     let message = match left.iter().any(|&byte| byte != 0) {
         true => "bytes are left over after the last block",
-        false if used.last() == Some(&0) => {
+        false if !is_own_end(used, reader.bits_left() % 8 == 0) => {
             "zero bytes are left over, and the last block may have been decoded from some of them"
         }
         false => return Ok(()),
     };
     Err(Error::scan(segment.offset(data, reader), message))
+}
+
+/// Whether the last of these bytes is the blocks' own, whose bits are all used where `is_used_up`.
+fn is_own_end(used: &[u8], is_used_up: bool) -> bool {
+    match used {
+        [.., before, 0] => is_used_up && *before != 0,
+        [0] => false,
+        _ => true,
+    }
+}
+
+/// Whether `behind` a scan the image ends at once: with EOI, or with the data.
+pub fn is_end_of_image(behind: &[u8]) -> bool {
+    behind.is_empty() || behind.starts_with(&[0xFF, EOI])
 }

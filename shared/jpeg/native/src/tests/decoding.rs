@@ -3,6 +3,7 @@
 use crate::decoding::coefficient::Plane;
 use crate::decoding::decoder::{Decoder, Workspace};
 use crate::decoding::prefix::Prefix;
+use crate::decoding::row::{BatchSize, Row};
 use crate::encoding::encoder::{Encoder, StreamKind};
 use crate::error::{Kind, Result};
 use crate::geometry::block::BLOCK_AREA;
@@ -84,6 +85,40 @@ fn only_a_short_prefix_is_remembered() {
         decode_with(&decoder, &commented, &mut workspace).unwrap();
         assert_eq!(workspace.prefix.is_some(), is_remembered);
     }
+}
+
+#[test]
+fn frames_of_one_prefix_are_decoded_once_also_without_eoi_or_with_padding() {
+    let layout = Layout::of_image(16, 16, Sampling::Yuv420).unwrap();
+    let set = some_tables(Sampling::Yuv420, &[3, 5, 7]);
+    let planes = [&[-3; 256][..], &[-2; 64], &[-1; 64]];
+    let stream = Encoder::new(set.clone(), ID, InstructionSet::fastest())
+        .encode_levels(layout, &planes, StreamKind::Abbreviated)
+        .unwrap();
+    let scan = &stream[..stream.len() - 2];
+    assert_ne!(scan.last(), Some(&0));
+    let frames = [
+        scan.to_vec(),
+        [scan, &[0, 0, 0xFF, 0xD9]].concat(),
+        stream.clone(),
+    ];
+    let decoder = Decoder::new(Some((set, ID)), Limits::default());
+    let mut workspace = Workspace::default();
+    decode_with(&decoder, &stream, &mut workspace).unwrap();
+    let size = BatchSize {
+        height: 16,
+        width: 16,
+        is_levels: true,
+    };
+    let (mut y, mut c) = ([0_i16; 3 * 256], [0_i16; 3 * 128]);
+    let mut rows: Vec<Row<'_, i16>> = frames
+        .iter()
+        .zip(y.chunks_exact_mut(256).zip(c.chunks_exact_mut(128)))
+        .map(|(frame, (y, c))| Row::new(frame, y, c))
+        .collect();
+    assert_eq!(decoder.decode_alike(size, &mut rows, &mut workspace), 3);
+    assert!(rows.iter().all(|row| row.is_done));
+    assert_eq!(y, [-3; 3 * 256]);
 }
 
 #[test]

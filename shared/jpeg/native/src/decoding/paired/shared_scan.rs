@@ -8,20 +8,21 @@ use crate::decoding::paired::lane::{run_both, Lane};
 use crate::decoding::paired::slot::Slot;
 use crate::decoding::row::Row;
 use crate::decoding::scan_component::ScanComponent;
+use crate::decoding::segments::{is_end_of_image, require_end};
 use crate::entropy::segment::Segment;
-use crate::syntax::markers::EOI;
 
 /// A row whose frame is being decoded.
 struct Running<'a, T> {
     lane: Lane<'a, T>,
     data: &'a [u8],
-    end: usize,
+    segment: &'a Segment,
     is_done: &'a mut bool,
 }
 
 impl<'a, T: Coefficient> Running<'a, T> {
     fn begin(scan: SharedScan<'a>, row: &'a mut Row<'_, T>, segment: &'a mut Segment) -> Self {
         segment.load(row.frame, scan.start);
+        let segment = &*segment;
         row.clear();
         let (cb, cr) = row.c.split_at_mut(row.c.len() / 2);
         let mut planes = [&mut *row.y, cb, cr];
@@ -29,7 +30,7 @@ impl<'a, T: Coefficient> Running<'a, T> {
         Self {
             lane: Lane::new(scan.components, scan.slots, order, segment.reader()),
             data: row.frame,
-            end: segment.end(),
+            segment,
             is_done: &mut row.is_done,
         }
     }
@@ -40,9 +41,11 @@ impl<'a, T: Coefficient> Running<'a, T> {
     }
 
     fn finish(self, stop: Stop) {
+        let reader = &self.lane.cursor.reader;
         *self.is_done = stop == Stop::Done
-            && (0..8).contains(&self.lane.cursor.reader.bits_left())
-            && self.data[self.end..].starts_with(&[0xFF, EOI]);
+            && reader.bits_left() >= 0
+            && require_end(self.segment, self.data, reader).is_ok()
+            && is_end_of_image(&self.data[self.segment.end()..]);
     }
 }
 
