@@ -123,7 +123,7 @@ class System:
         self._signed_files = SignedFiles(self._database, keys, time.time)
         self._catalogue = Catalogue(self._database)
         self._label_sets = LabelSets(self._catalogue, loading.labels, self._loader)
-        self._routing = LiveRouting(self._catalogue, self._models, time.monotonic)
+        self._routing = LiveRouting(self._catalogue, self._models, self._assignments.counters, time.monotonic)
         self._publishing = Publishing(
             database=self._database,
             signed_files=self._signed_files,
@@ -166,7 +166,13 @@ class System:
             Observer(name="devices", observe=self._devices.touch_answered),
             Observer(name="sampler", observe=self._sampler.observe),
         )
-        lanes = Lanes(lambda: self._routing.table, self._models, self._routing.refresh, settings.queue_max_frames)
+        lanes = Lanes(
+            lambda: self._routing.table,
+            self._models,
+            self._routing.refresh,
+            self._assignments.counter,
+            settings.queue_max_frames,
+        )
         self._workers = Workers(settings.threads, loop)
         self._ingest = Ingest(
             AnswerStore(self._database, self.metrics),
@@ -272,7 +278,7 @@ class System:
         await self._assignments.load()
         for listener in (self.ops, self.device, self.operator):
             await listener.start()
-        await self._routing.load({family: one.counter for family, one in self._assignments.by_family().items()})
+        await self._routing.load()
         await self._signed_files.refresh()
         await self._sample_store.refresh()
         await self._background.heartbeat()

@@ -54,6 +54,15 @@ class Assignments:
         """What the devices of each family should run; families without an assignment are left out."""
         return self._of_family
 
+    def counter(self, device: Device) -> int | None:
+        """The counter of the bundle that a device should run; None before the first assignment."""
+        assignment = self._of_family.get(device.family)
+        return assignment.counter if assignment else None
+
+    def counters(self) -> Mapping[str, int]:
+        """The counter of each family's assigned bundle; families without an assignment are left out."""
+        return {family: assignment.counter for family, assignment in self._of_family.items()}
+
     async def assign_family(self, family: str, counter: int) -> Assignment:
         """Make `counter` the bundle of a family. Assigning what is assigned already changes nothing.
 

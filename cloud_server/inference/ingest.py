@@ -97,7 +97,7 @@ class Ingest:
         scans = list(map(scan_bytes, frames, infos))
         digests = list(map(scan_digest, frames, scans))
         earlier = await self._answers.earlier(device, _readable(frames, infos, digests))
-        lanes = await self._lanes.of(device.family, infos, until)
+        lanes = await self._lanes.of(device, infos, until)
         pending: Pending[Answer] = Pending(len(frames))
         waiting: list[WaitingFrame] = []
         for index, (frame, lane) in enumerate(zip(frames, lanes, strict=True)):

@@ -6,6 +6,7 @@ from contextlib import suppress
 from time import perf_counter
 
 from cloud_server.errors import NotReadyError, QueueFullError, TimedOutError
+from cloud_server.fleet.devices import Device
 from cloud_server.inference.model_cache import ModelCache
 from cloud_server.inference.routing import Candidate, Lane, Route, RoutingTable
 from shared.errors import DctwireError, PeerError
@@ -19,6 +20,7 @@ class Lanes:
         routing: the routing table as it is now.
         models: the models in memory, which loads others.
         refresh: looks whether another process has published meanwhile, and replaces the routing table if so.
+        assigned: the counter of the bundle that a device should run, if one is assigned.
         waiting_max: how many frames may wait for classifiers to be loaded.
     """
 
@@ -27,11 +29,13 @@ class Lanes:
         routing: Callable[[], RoutingTable],
         models: ModelCache,
         refresh: Callable[[], Awaitable[None]],
+        assigned: Callable[[Device], int | None],
         waiting_max: int,
     ) -> None:
         self._routing = routing
         self._models = models
         self._refresh = refresh
+        self._assigned = assigned
         self._waiting_max = waiting_max
         self._waiting = 0
 
@@ -47,46 +51,48 @@ class Lanes:
             await self._refresh()
             self._routing().require(family)
 
-    async def of(self, family: str, infos: Sequence[FrameInfo | PeerError], until: float) -> list[Lane | DctwireError]:
-        """A lane or an error for each frame, in order; a frame whose markers could not be read keeps its error.
+    async def of(
+        self, device: Device, infos: Sequence[FrameInfo | PeerError], until: float
+    ) -> list[Lane | DctwireError]:
+        """A lane or an error for each frame of a device, in order; one whose markers could not be read keeps its error.
 
         Args:
             until: when the frames have waited long enough, on perf_counter's clock.
         """
-        routing = self._routing()
         lanes: list[Lane | DctwireError] = []
         before: FrameInfo | PeerError | None = None
         for info in infos:
             if info is not before:  # a batch's frames share what is known of them
-                found = info if isinstance(info, PeerError) else await self._lane(routing, family, info, until)
+                found = info if isinstance(info, PeerError) else await self._lane(device, info, until)
                 before = info
             lanes.append(found)
         return lanes
 
-    async def _lane(self, routing: RoutingTable, family: str, info: FrameInfo, until: float) -> Lane | DctwireError:
+    async def _lane(self, device: Device, info: FrameInfo, until: float) -> Lane | DctwireError:
         try:
-            route = await self._route(routing, family, info)
-            while not isinstance(found := self._best(route, info), Lane):
+            route = await self._route(device.family, info)
+            anchor = self._routing().anchor(device.family, self._assigned(device))
+            while not isinstance(found := self._best(route, info, anchor), Lane):
                 await self._load(found, until)
         except DctwireError as error:
             return error
         return found
 
-    async def _route(self, routing: RoutingTable, family: str, info: FrameInfo) -> Route:
+    async def _route(self, family: str, info: FrameInfo) -> Route:
         try:
-            return routing.route(family, info)
+            return self._routing().route(family, info)
         except UnknownTablesError:
             await self._refresh()
             return self._routing().route(family, info)
 
-    def _best(self, route: Route, info: FrameInfo) -> Lane | Candidate:
+    def _best(self, route: Route, info: FrameInfo, anchor: int) -> Lane | Candidate:
         """The lane of the best classifier, or that classifier where it is still to be loaded.
 
         Raises:
             WrongSizeError: no classifier takes frames of this size.
             NotReadyError: none can be loaded now.
         """
-        for candidate in route.of_size(info):
+        for candidate in route.of_size(info, anchor):
             if (model := self._models.find(candidate.published)) is not None:
                 return route.lane(candidate, model)
             if self._models.may_load(candidate.published):

@@ -1,15 +1,19 @@
 """The routing table: which classifiers may answer which frame, best first. Publishing replaces the whole table.
 
 A frame's classifier is chosen by (family of the device, quant id of the tables it was really coded with). Frames that
-carry their tables say the quant id themselves; frames that do not are looked up by their tables id. Of several bundles
-with one quant id the highest counter answers, whichever of them a camera runs: its classifier is the newest one for
-these levels. Where no bundle fits, or its classifier cannot be loaded, the family's fallback answers from dequantised
-coefficients; a family without one answers with its newest classifier, the levels requantised to that one's tables.
+carry their tables say the quant id themselves; frames that do not are looked up by their tables id. Where no bundle
+fits, or its classifier cannot be loaded, the family's fallback answers from dequantised coefficients; a family without
+one answers with a bundle's classifier, the levels requantised to that bundle's tables.
+
+Wherever a frame does not say which of several bundles it means, the device's *anchor* decides: the bundle that is
+assigned to it. So publishing changes no answer, an assignment does, and a rollback takes it back
+(docs/adr/0024-publishing-changes-no-answer.md).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
+from operator import itemgetter
 
 from cloud_server.errors import NotReadyError, WrongSizeError
 from cloud_server.inference.classifier import Classifier
@@ -72,6 +76,11 @@ class Candidate:
     published: Published
     match: Match
 
+    @property
+    def counter(self) -> int:
+        """The bundle's; 0 of a fallback, which has none."""
+        return self.published.counter if isinstance(self.published, Bundle) else 0
+
     def takes(self, info: FrameInfo) -> bool:
         """Whether the classifier takes frames of this size; every chroma sampling that the codec reads is welcome."""
         wanted = self.published.input
@@ -85,40 +94,57 @@ class Route:
     Attributes:
         decoder: knows the frames' tables, or takes them from each frame.
         tables: the `tables` label of metrics.
-        exact: classifiers that were trained for these tables, best first.
-        others: every classifier of the family, best first.
+        exact: the bundles whose classifiers were trained for these tables.
+        fallbacks: the family's, the newest first.
+        bundles: all of the family's.
+        own: the `tables` label of the bundles that have just these tables, Huffman tables included, by counter.
     """
 
     decoder: Decoder
     tables: str
     exact: tuple[Candidate, ...]
-    others: tuple[Candidate, ...]
+    fallbacks: tuple[Candidate, ...]
+    bundles: tuple[Candidate, ...]
+    own: Mapping[int, str] = field(default_factory=dict)
 
-    def of_size(self, info: FrameInfo) -> Iterator[Candidate]:
+    def of_size(self, info: FrameInfo, anchor: int) -> Iterator[Candidate]:
         """The candidates that take frames of this size, best first.
 
         Raises:
             WrongSizeError: no candidate does; the error names the size of the best one.
         """
         is_any = False
-        for candidate in self.best_first():
+        for candidate in self.best_first(anchor):
             if candidate.takes(info):
                 is_any = True
                 yield candidate
         if not is_any:
-            first = next(self.best_first()).published
+            first = next(self.best_first(anchor)).published
             raise WrongSizeError(
                 f"the frame has {info.width}x{info.height} pixels; {first.name} takes "
                 f"{first.input.width}x{first.input.height}: scale or crop it to that"
             )
 
-    def best_first(self) -> Iterator[Candidate]:
-        """The candidates of every size, best first."""
-        return chain(self.exact, self.others)
+    def best_first(self, anchor: int) -> Iterator[Candidate]:
+        """The candidates of every size, best first: trained for these tables, for any, for others of the family."""
+        yield from nearest_first(self.exact, anchor)
+        yield from self.fallbacks
+        yield from nearest_first(self.bundles, anchor)
 
     def lane(self, candidate: Candidate, model: Model) -> Lane:
         """The lane through this candidate, whose model is in memory."""
-        return Lane(model, self.decoder, self.tables, candidate.match)
+        return Lane(model, self.decoder, self.own.get(candidate.counter, self.tables), candidate.match)
+
+
+def nearest_first(bundles: Sequence[Candidate], anchor: int) -> Sequence[Candidate]:
+    """Candidates that are bundles: the anchor, those before it from the latest on, then those after it from the first.
+
+    What is published later has a higher counter than all before it, so it comes after whatever answered until then.
+    """
+    if len(bundles) < 2:
+        return bundles
+    counters = ((one.counter > anchor, abs(one.counter - anchor), one) for one in bundles)
+    return [one for *_, one in sorted(counters, key=itemgetter(0, 1))]
 
 
 @dataclass(frozen=True)
@@ -127,6 +153,8 @@ class RoutingTable:
 
     Attributes:
         published: every bundle and fallback, by name.
+        first: of each family with bundles, the lowest counter that no later `min_counter` forbids.
+        newest: of each family with bundles, the highest counter.
     """
 
     published: Mapping[str, Published] = field(default_factory=dict)
@@ -134,6 +162,8 @@ class RoutingTable:
     _known_tables: Mapping[tuple[str, str], Route] = field(default_factory=dict)
     _unknown_tables: Mapping[str, Route] = field(default_factory=dict)
     _decoders: Mapping[str, Decoder] = field(default_factory=dict)
+    first: Mapping[str, int] = field(default_factory=dict)
+    newest: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, published: Iterable[Published]) -> "RoutingTable":
@@ -150,13 +180,28 @@ class RoutingTable:
         fallbacks = sorted((one for one in every if isinstance(one, Fallback)), key=_age, reverse=True)
         routes = _Routes([*fallbacks, *bundles], decoders)
         published = {one.name: one for one in every}
-        return cls(published, routes.own(), routes.known(), routes.unknown(), routes.decoders)
+        first, newest = _first_counters(bundles), {one.family: one.counter for one in reversed(bundles)}
+        return cls(published, routes.own(), routes.known(), routes.unknown(), routes.decoders, first, newest)
 
-    def in_use(self, is_failing: Callable[[Published], bool]) -> frozenset[str]:
-        """The names of all that a frame can lead to, as long as classifiers that fail to load go on failing."""
-        routes = chain(self._own_tables.values(), self._known_tables.values(), self._unknown_tables.values())
-        best = (next((one for one in route.best_first() if not is_failing(one.published)), None) for route in routes)
-        return frozenset(candidate.published.name for candidate in best if candidate is not None)
+    def anchor(self, family: str, assigned: int | None) -> int:
+        """Which bundle a device means that does not say: the assigned one; without an assignment, the first."""
+        return self.first.get(family, 0) if assigned is None else assigned
+
+    def in_use(self, is_failing: Callable[[Published], bool], assigned: Mapping[str, int]) -> frozenset[str]:
+        """The names of all that a frame can lead to, as long as classifiers that fail to load go on failing.
+
+        A family's newest bundle is among them, although no frame may mean it: it is likely to be assigned next.
+
+        Args:
+            assigned: the counter of each family's assigned bundle.
+        """
+        own = ((family, route) for (family, _), route in chain(self._own_tables.items(), self._known_tables.items()))
+        names = set()
+        for family, route in chain(own, self._unknown_tables.items()):
+            for anchor in {self.anchor(family, assigned.get(family)), self.newest.get(family, 0)}:
+                best = (one.published for one in route.best_first(anchor) if not is_failing(one.published))
+                names.update(one.name for one in islice(best, 1))
+        return frozenset(names)
 
     def require(self, family: str) -> None:
         """Check that anything is published that can answer this family.
@@ -196,39 +241,67 @@ class _Routes:
     def __init__(self, ordered: Sequence[Published], decoders: Mapping[str, Decoder]) -> None:
         self.plain = Decoder()
         self.decoders: dict[str, Decoder] = {}
-        self.others: dict[str, tuple[Candidate, ...]] = {}
+        self.fallbacks: dict[str, tuple[Candidate, ...]] = {}
+        self.bundles: dict[str, tuple[Candidate, ...]] = {}
         self.exact: dict[tuple[str, str], tuple[Candidate, ...]] = {}
-        self.labels: dict[tuple[str, str], str] = {}
+        self.labels: dict[tuple[str, str], dict[int, str]] = {}
         for one in ordered:
-            self.others[one.family] = (*self.others.get(one.family, ()), Candidate(one, Match.FALLBACK))
+            others = self.bundles if isinstance(one, Bundle) else self.fallbacks
+            others[one.family] = (*others.get(one.family, ()), Candidate(one, Match.FALLBACK))
             if isinstance(one, Bundle):
                 tables = one.tables
                 key = (one.family, tables.quant_id)
                 self.exact[key] = (*self.exact.get(key, ()), Candidate(one, Match.EXACT))
-                self.labels.setdefault((one.family, tables.tables_id), f"v{one.counter}")
+                self.labels.setdefault((one.family, tables.tables_id), {})[one.counter] = f"v{one.counter}"
                 self.decoders[tables.tables_id] = decoders.get(tables.tables_id) or Decoder(tables)
+        self.families = self.fallbacks.keys() | self.bundles.keys()
         self.quant_ids = {one.tables.tables_id: one.tables.quant_id for one in ordered if isinstance(one, Bundle)}
 
     def own(self) -> dict[tuple[str, str], Route]:
         """Routes of frames that carry tables which a bundle of the family has, by (family, quant id)."""
-        return {key: Route(self.plain, INTERCHANGE, exact, self.others[key[0]]) for key, exact in self.exact.items()}
+        return {
+            (family, quant_id): self._route(family, self.plain, exact)
+            for (family, quant_id), exact in self.exact.items()
+        }
 
     def known(self) -> dict[tuple[str, str], Route]:
         """Routes of frames that carry no tables, by (family, tables id): of the family's bundles and of any other's."""
         return {
-            (family, tables_id): Route(
+            (family, tables_id): self._route(
+                family,
                 self.decoders[tables_id],
-                self.labels.get((family, tables_id), "unknown"),
                 self.exact.get((family, quant_id), ()),
-                others,
+                self.labels.get((family, tables_id), {}),
             )
-            for family, others in self.others.items()
+            for family in self.families
             for tables_id, quant_id in self.quant_ids.items()
         }
 
     def unknown(self) -> dict[str, Route]:
         """Routes of frames that carry tables which no bundle of the family has, by family."""
-        return {family: Route(self.plain, INTERCHANGE, (), others) for family, others in self.others.items()}
+        return {family: self._route(family, self.plain, ()) for family in self.families}
+
+    def _route(
+        self,
+        family: str,
+        decoder: Decoder,
+        exact: tuple[Candidate, ...],
+        labels: Mapping[int, str] | None = None,
+    ) -> Route:
+        """`labels`: of the bundles with just these tables, by falling counter; None: the frames carry theirs."""
+        fallbacks, bundles = self.fallbacks.get(family, ()), self.bundles.get(family, ())
+        if labels is None:
+            return Route(decoder, INTERCHANGE, exact, fallbacks, bundles)
+        *_, lowest = ["unknown", *labels.values()]
+        return Route(decoder, lowest, exact, fallbacks, bundles, labels)
+
+
+def _first_counters(bundles: Sequence[Bundle]) -> dict[str, int]:
+    """Of each family, the lowest counter at or above the floor that its bundles set; `bundles` by falling counter."""
+    floors: dict[str, int] = {}
+    for one in bundles:
+        floors[one.family] = max(one.min_counter, floors.get(one.family, 0))
+    return {one.family: one.counter for one in bundles if one.counter >= floors[one.family]}
 
 
 def _age(fallback: Fallback) -> tuple[float, str]:

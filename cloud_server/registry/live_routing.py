@@ -19,30 +19,35 @@ class LiveRouting:
     """Keeps the routing table, and the models in memory that it leads to.
 
     Args:
+        assigned: the counter of each family's assigned bundle.
         monotonic: seconds on a clock that never goes back.
     """
 
-    def __init__(self, catalogue: Catalogue, models: ModelCache, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        models: ModelCache,
+        assigned: Callable[[], Mapping[str, int]],
+        monotonic: Callable[[], float],
+    ) -> None:
         self._catalogue = catalogue
         self._models = models
+        self._assigned = assigned
         self._monotonic = monotonic
         self._refreshed_at = float("-inf")
         self.table = RoutingTable()
 
-    async def load(self, assigned: Mapping[str, int]) -> None:
+    async def load(self) -> None:
         """Read what is recorded, and bring into memory what is likeliest to be needed; once, at the start.
 
         What cannot be loaded is logged, and tried again when a frame needs it.
-
-        Args:
-            assigned: the counter of each family's assigned bundle.
 
         Raises:
             StorageError: the database does not answer.
         """
         async with self._catalogue.changing:
             await self.take_in()
-        for published in self._likely(assigned):
+        for published in self._likely():
             if self._models.has_room:
                 with suppress(DctwireError):  # logged, remembered
                     await self._models.get(published)
@@ -102,11 +107,12 @@ class LiveRouting:
 
     def _let_go(self) -> None:
         """Drop the models that no frame leads to any more; batches that use them finish first."""
-        self._models.keep_only(self.table.in_use(self._models.is_failing))
+        self._models.keep_only(self.table.in_use(self._models.is_failing, self._assigned()))
 
-    def _likely(self, assigned: Mapping[str, int]) -> Iterator[Published]:
+    def _likely(self) -> Iterator[Published]:
         """What each family's frames will need first: what is assigned, the newest bundle, the newest fallback."""
-        bundles = [registered.published for registered in self._catalogue.bundles()]
-        yield from (bundle for bundle in bundles if counter_of(bundle) == assigned.get(bundle.family))
+        bundles, assigned = [registered.published for registered in self._catalogue.bundles()], self._assigned()
+        meant = {bundle.family: self.table.anchor(bundle.family, assigned.get(bundle.family)) for bundle in bundles}
+        yield from (bundle for bundle in bundles if counter_of(bundle) == meant[bundle.family])
         yield from {bundle.family: bundle for bundle in bundles}.values()
         yield from {one.published.family: one.published for one in self._catalogue.fallbacks()}.values()

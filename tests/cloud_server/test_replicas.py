@@ -67,9 +67,21 @@ def test_a_frame_sent_to_both_at_once_gets_one_answer(pair: Pair) -> None:
     twins = [device, pair.at_other(device)]
     with ThreadPoolExecutor(2) as threads:
         for sequence in range(20):
-            post = lambda twin, sequence=sequence: twin[1].post(frame(tables(50), twin[0]), sequence).json()  # noqa: E731
-            one, other = threads.map(post, enumerate(twins))
+            post = lambda twin, sequence=sequence: twin.post(frame(tables(50), sequence), sequence).json()  # noqa: E731
+            one, other = threads.map(post, twins)
             assert one == other, "whoever was stored first is the answer of both"
+
+
+def test_two_frames_under_one_number_sent_to_both_at_once_get_one_answer_and_one_refusal(pair: Pair) -> None:
+    device = pair.one.enrol("digits")
+    twins = [device, pair.at_other(device)]
+    with ThreadPoolExecutor(2) as threads:
+        for sequence in range(20):
+            post = lambda twin, sequence=sequence: twin[1].post(frame(tables(50), twin[0]), sequence)  # noqa: E731
+            answers = list(threads.map(post, enumerate(twins)))
+            assert sorted(answer.status_code for answer in answers) == [200, 409]
+            (refused,) = (answer.json() for answer in answers if answer.status_code == 409)
+            assert refused["highest_sequence"] == sequence
 
 
 def test_a_claim_code_used_at_both_at_once_makes_one_device(pair: Pair) -> None:

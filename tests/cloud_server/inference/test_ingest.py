@@ -54,7 +54,7 @@ class Way:
 
     def ingest(self, *observers: Observer) -> Ingest:
         """A frame's way with these observers and one that notes what it is told."""
-        lanes = Lanes(lambda: self._routing, self._models, _nothing_new, 8)
+        lanes = Lanes(lambda: self._routing, self._models, _nothing_new, lambda _device: None, 8)
         noting = Observer(name="noting", observe=self.told.append)
         observing = Observers([*observers, noting], self.metrics.count_observer_fault)
         return Ingest(AnswerStore(self.database, self.metrics), lanes, self.workers, self.metrics, observing, 8)

@@ -8,6 +8,7 @@ from time import perf_counter
 import pytest
 
 from cloud_server.errors import NotReadyError, QueueFullError, TimedOutError, WrongSizeError
+from cloud_server.fleet.devices import Device
 from cloud_server.inference.lanes import Lanes
 from cloud_server.inference.routing import Lane, Published, RoutingTable
 from shared.errors import DctwireError
@@ -28,11 +29,13 @@ class LaneBench(ModelBench):
         self.refreshed = 0
         self.published_meanwhile: list[Published] = []
         self.routing = RoutingTable.of(self.bundles[:1])
-        self.lanes = Lanes(lambda: self.routing, self.models, self._refresh, waiting_max)
+        self.assigned: int | None = None
+        self.device = Device(1, "dev1", FAMILY, b"", 0.0)
+        self.lanes = Lanes(lambda: self.routing, self.models, self._refresh, lambda _device: self.assigned, waiting_max)
 
     async def of(self, *infos: FrameInfo | JpegError, seconds: float = LONG_SECONDS) -> list[Lane | DctwireError]:
         """The lanes of frames that may wait so long."""
-        return await self.lanes.of(FAMILY, infos, perf_counter() + seconds)
+        return await self.lanes.of(self.device, infos, perf_counter() + seconds)
 
     async def _refresh(self) -> None:
         self.refreshed += 1
@@ -89,6 +92,18 @@ def test_where_the_best_classifier_cannot_be_loaded_the_next_best_answers(bench:
         assert isinstance(lane, Lane)
         assert (lane.model.name, lane.match) == ("a/1", Match.FALLBACK)
         assert bench.asked == ["a/2", "a/1"]
+
+    asyncio.run(scenario())
+
+
+def test_a_frame_that_means_no_bundle_goes_to_the_one_that_is_assigned_to_its_device(bench: LaneBench) -> None:
+    async def scenario() -> None:
+        other = inspect(frame(tables(90), 0, Stream.INTERCHANGE))
+        cases = ((1, None, "a/1"), (3, None, "a/1"), (3, 2, "a/2"), (3, 3, "a/3"), (4, 2, "a/2"))
+        for number, assigned, expected in cases:
+            bench.routing, bench.assigned = RoutingTable.of(bench.bundles[:number]), assigned
+            assert name_of((await bench.of(other))[0]) == expected
+            assert name_of((await bench.of(info(1)))[0]) == "a/1", "these tables are one bundle's alone"
 
     asyncio.run(scenario())
 

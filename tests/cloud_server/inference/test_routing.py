@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cloud_server.errors import NotReadyError, WrongSizeError
-from cloud_server.inference.routing import Route, RoutingTable
+from cloud_server.inference.routing import Model, Route, RoutingTable
 from shared.bundle import Bundle
 from shared.jpeg import Encoder, Sampling, Stream, SymbolCounts, TableSet, UnknownTablesError, inspect
 from shared.wire import Match
@@ -31,17 +31,19 @@ def route(serving: RoutingTable, family: str, table_set: TableSet, stream: Strea
     return serving.route(family, inspect(frame(table_set, 0, stream)))
 
 
-def described(chosen: Route) -> list[tuple[str, str, Match]]:
+def described(chosen: Route, anchor: int = 1) -> list[tuple[str, str, Match]]:
     """What counts about a route: who may answer, best first, each once."""
     found: dict[str, tuple[str, str, Match]] = {}
-    for one in chosen.best_first():
-        found.setdefault(one.published.name, (one.published.name, chosen.tables, one.match))
+    for one in chosen.best_first(anchor):
+        model = Model(one.published, (), None)  # type: ignore[arg-type]
+        lane = chosen.lane(one, model)
+        found.setdefault(one.published.name, (one.published.name, lane.tables, one.match))
     return list(found.values())
 
 
-def best(chosen: Route) -> tuple[str, str, Match]:
+def best(chosen: Route, anchor: int = 1) -> tuple[str, str, Match]:
     """The first of them."""
-    return described(chosen)[0]
+    return described(chosen, anchor)[0]
 
 
 def fitted(table_set: TableSet) -> TableSet:
@@ -63,22 +65,65 @@ def test_each_table_set_leads_to_its_own_model(folder: Path) -> None:
     assert best(route(serving, "a", tables(50))) == ("a/1", "v1", Match.EXACT)
     assert best(route(serving, "a", tables(25))) == ("a/2", "v2", Match.EXACT)
     assert best(route(serving, "a", tables(50), Stream.INTERCHANGE)) == ("a/1", "interchange", Match.EXACT)
-    assert best(route(serving, "a", tables(80), Stream.INTERCHANGE)) == ("a/2", "interchange", Match.FALLBACK)
+    for counter in (1, 2):
+        found = best(route(serving, "a", tables(80), Stream.INTERCHANGE), anchor=counter)
+        assert found == (f"a/{counter}", "interchange", Match.FALLBACK)
 
 
 def test_huffman_tables_change_size_and_never_meaning(folder: Path) -> None:
-    """A later bundle that only refits Huffman has the same quant id: its classifier serves both streams."""
+    """A later bundle that only refits Huffman has the same quant id: its classifier, once assigned, serves both."""
     serving = RoutingTable.of([bundle(folder, "a", 1, tables(50)), bundle(folder, "a", 2, fitted(tables(50)))])
     assert tables(50).tables_id != fitted(tables(50)).tables_id
-    assert best(route(serving, "a", tables(50))) == ("a/2", "v1", Match.EXACT)
-    assert best(route(serving, "a", fitted(tables(50)))) == ("a/2", "v2", Match.EXACT)
+    for counter in (1, 2):
+        assert best(route(serving, "a", tables(50)), counter) == (f"a/{counter}", "v1", Match.EXACT)
+        assert best(route(serving, "a", fitted(tables(50))), counter) == (f"a/{counter}", "v2", Match.EXACT)
 
 
-def test_of_bundles_with_equal_steps_the_newest_classifier_answers_all_and_the_older_stand_by(folder: Path) -> None:
-    serving = RoutingTable.of([bundle(folder, "a", 2, tables(50)), bundle(folder, "a", 1, tables(50))])
-    assert described(route(serving, "a", tables(50))) == [("a/2", "v2", Match.EXACT), ("a/1", "v2", Match.EXACT)]
-    assert serving.in_use(lambda _one: False) == {"a/2"}
-    assert serving.in_use(lambda one: one.name == "a/2") == {"a/1"}
+@pytest.mark.parametrize("stream", [Stream.ABBREVIATED, Stream.INTERCHANGE])
+def test_of_bundles_with_equal_steps_the_anchor_answers_then_those_before_it_then_those_after(
+    folder: Path, stream: Stream
+) -> None:
+    serving = RoutingTable.of([bundle(folder, "a", counter, tables(50)) for counter in (3, 1, 5, 4)])
+    chosen = route(serving, "a", tables(50), stream)
+    orders = {anchor: [name for name, *_ in described(chosen, anchor)] for anchor in (1, 4, 5, 2)}
+    assert orders == {
+        1: ["a/1", "a/3", "a/4", "a/5"],
+        4: ["a/4", "a/3", "a/1", "a/5"],
+        5: ["a/5", "a/4", "a/3", "a/1"],
+        2: ["a/1", "a/3", "a/4", "a/5"],
+    }
+    labels = [f"v{counter}" if stream is Stream.ABBREVIATED else "interchange" for counter in (4, 3, 1, 5)]
+    assert [label for _, label, _ in described(chosen, 4)] == labels
+    assert {match for *_, match in described(chosen, 4)} == {Match.EXACT}
+
+
+@pytest.mark.parametrize("anchor", [1, 2, 3])
+@pytest.mark.parametrize("published", [50, 25, 60])
+def test_publishing_changes_no_answer(folder: Path, anchor: int, published: int) -> None:
+    before = RoutingTable.of(bundle(folder, "a", counter, tables(50 if counter < 3 else 25)) for counter in (1, 2, 3))
+    after = before.with_published(bundle(folder, "a", 4, tables(published)))
+    cases = [(50, Stream.ABBREVIATED), (50, Stream.INTERCHANGE), (25, Stream.ABBREVIATED), (80, Stream.INTERCHANGE)]
+    for quality, stream in cases:
+        was, found = (best(route(serving, "a", tables(quality), stream), anchor) for serving in (before, after))
+        assert found == was
+
+
+def test_without_an_assignment_the_first_bundle_at_or_above_the_floor_is_meant(folder: Path) -> None:
+    serving = RoutingTable()
+    assert serving.anchor("a", None) == 0
+    for counter, min_counter, first in ((2, 1, 2), (3, 1, 2), (4, 3, 3), (5, 1, 3), (9, 9, 9)):
+        made = write_bundle(folder / str(counter), "a", counter, tables(50), min_counter=min_counter)
+        serving = serving.with_published(made)
+        assert serving.anchor("a", None) == first
+        assert serving.anchor("a", 7) == 7
+    assert serving.newest == {"a": 9}
+
+
+def test_what_is_assigned_and_what_may_be_next_stay_in_memory(folder: Path) -> None:
+    serving = RoutingTable.of([bundle(folder, "a", counter, tables(50)) for counter in (1, 2, 3)])
+    assert serving.in_use(lambda _one: False, {}) == {"a/1", "a/3"}
+    assert serving.in_use(lambda _one: False, {"a": 2}) == {"a/2", "a/3"}
+    assert serving.in_use(lambda one: one.name == "a/3", {"a": 3}) == {"a/2"}
 
 
 def test_families_share_tables_and_not_classifiers(folder: Path) -> None:
@@ -90,15 +135,16 @@ def test_families_share_tables_and_not_classifiers(folder: Path) -> None:
     assert best(route(both, "a", tables(50))) == ("a/1", "v1", Match.EXACT)
 
 
-def test_frames_of_other_tables_lead_to_the_newest_fallback_and_then_to_the_newest_bundle(folder: Path) -> None:
+def test_frames_of_other_tables_lead_to_the_newest_fallback_and_then_to_the_anchor(folder: Path) -> None:
     old, new = (
         write_fallback(folder / name, "a", created_at=datetime(2026, 1, day, tzinfo=UTC))
         for name, day in (("old", 1), ("new", 2))
     )
     bundles = [bundle(folder, "a", 1, tables(50)), bundle(folder, "a", 2, tables(25))]
     serving = RoutingTable.of([new, *bundles, old])
-    found = described(route(serving, "a", tables(80), Stream.INTERCHANGE))
-    assert found == [(name, "interchange", Match.FALLBACK) for name in (new.name, old.name, "a/2", "a/1")]
+    for anchor, names in ((1, ("a/1", "a/2")), (2, ("a/2", "a/1"))):
+        found = described(route(serving, "a", tables(80), Stream.INTERCHANGE), anchor)
+        assert found == [(name, "interchange", Match.FALLBACK) for name in (new.name, old.name, *names)]
     assert described(route(serving, "a", tables(50)))[:2] == [
         ("a/1", "v1", Match.EXACT),
         (new.name, "v1", Match.FALLBACK),
@@ -123,13 +169,13 @@ def test_a_frame_no_model_takes_is_refused_by_name(folder: Path) -> None:
     serving = RoutingTable.of([bundle(folder, "a", 1, tables(50))])
     info = inspect(frame(tables(50), side=64))
     with pytest.raises(WrongSizeError, match="a/1 takes 32x32"):
-        list(serving.route("a", info).of_size(info))
+        list(serving.route("a", info).of_size(info, 1))
 
 
 def test_a_frame_of_another_bundles_size_goes_to_that_one(folder: Path) -> None:
     serving = RoutingTable.of([bundle(folder, "a", 1, tables(50), side=64), bundle(folder, "a", 2, tables(25))])
     info = inspect(frame(tables(80), 0, Stream.INTERCHANGE, side=64))
-    assert [one.published.name for one in serving.route("a", info).of_size(info)] == ["a/1"]
+    assert [one.published.name for one in serving.route("a", info).of_size(info, 2)] == ["a/1"]
 
 
 @pytest.mark.parametrize("sampling", [Sampling.YUV444, Sampling.YUV422, Sampling.GREY])

@@ -47,7 +47,7 @@ def _made_on(day: int) -> Fallback:
 
 def test_a_fallback_that_another_process_replaced_leaves_memory() -> None:
     database, models = FakeDatabase(), FakeModels()
-    routing = LiveRouting(Catalogue(cast(Database, database)), cast(ModelCache, models), lambda: 0.0)
+    routing = LiveRouting(Catalogue(cast(Database, database)), cast(ModelCache, models), dict, lambda: 0.0)
     for day in (1, 2):
         made = _made_on(day)
         database.news.append(Registered(made, made.to_bytes(), registered_at=0.0))

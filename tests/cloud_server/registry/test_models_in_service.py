@@ -109,7 +109,9 @@ def test_a_bundle_that_does_not_load_leaves_everything_as_it_was(
     }
 
 
-def test_swaps_under_load_lose_no_request_and_the_old_session_goes(fresh: ServerHarness, tmp_path: Path) -> None:
+def test_swaps_under_load_lose_no_request_and_what_is_neither_assigned_nor_before_that_goes(
+    fresh: ServerHarness, tmp_path: Path
+) -> None:
     published(fresh, tmp_path / "v1", 1)
     device = fresh.enrol("digits")
     stop, answers = threading.Event(), list[httpx.Response]()
@@ -125,12 +127,13 @@ def test_swaps_under_load_lose_no_request_and_the_old_session_goes(fresh: Server
     sender.start()
     for counter in range(2, 5):
         published(fresh, tmp_path / f"v{counter}", counter, seed=counter)
+        fresh.assign("digits", counter)
     stop.set()
     sender.join(60)
     assert {answer.status_code for answer in answers} == {200}
     assert answers[-1].json()["model"] in ("digits/3", "digits/4")
     states = {name: row["state"] for name, row in rows(fresh).items()}
-    assert states == {f"digits/{counter}": "loaded" if counter == 4 else "cold" for counter in range(1, 5)}
+    assert states == {f"digits/{counter}": "loaded" if counter >= 3 else "cold" for counter in range(1, 5)}
 
 
 def test_more_models_than_memory_are_loaded_as_frames_need_them(tmp_path: Path) -> None:

@@ -347,7 +347,7 @@ def test_everything_is_still_there_after_a_restart(tmp_path: Path) -> None:
         answer = device.post(frame(tables(50)), sequence=3).json()
     with server_in_thread(tmp_path) as harness:
         client = harness.client("device", headers={"authorization": f"Bearer {device.token}"})
-        again = client.post("/v1/frames", content=frame(tables(25)), headers={"dw-sequence": "3"})
+        again = client.post("/v1/frames", content=frame(tables(50)), headers={"dw-sequence": "3"})
         assert again.json() == answer
         assert again.headers["dw-assignment"] == "1"
         row = harness.client("operator").get("/v1/devices").json()["devices"][0]
@@ -366,7 +366,7 @@ def test_a_blob_that_rotted_on_disk_is_left_out_and_the_rest_is_served(tmp_path:
     write_classifier(path, seed=3)  # a model ONNX Runtime would load gladly
     with server_in_thread(tmp_path) as harness:
         rows = harness.client("operator").get("/v1/bundles").json()["bundles"]
-        assert {row["counter"]: row["state"] for row in rows} == {1: "cold", 2: "failed"}
+        assert {row["counter"]: row["state"] for row in rows} == {1: "loaded", 2: "failed"}
         assert rotten in rows[1]["failure"]
         client = harness.client("device", headers={"authorization": f"Bearer {token}"})
         answer = client.post("/v1/frames", content=frame(tables(49)), headers={"dw-sequence": "0"})
