@@ -1,4 +1,4 @@
-"""Ordinary JPEG follows the assignment: publishing moves nobody, assigning does, and a rollback moves everybody back."""
+"""Ordinary JPEG follows the assignment: publishing moves nobody, assigning does, and a rollback takes it back."""
 
 import base64
 import io
