@@ -196,7 +196,7 @@ class RoutingTable:
             assigned: the counter of each family's assigned bundle.
         """
         own = ((family, route) for (family, _), route in chain(self._own_tables.items(), self._known_tables.items()))
-        names = set()
+        names: set[str] = set()
         for family, route in chain(own, self._unknown_tables.items()):
             for anchor in {self.anchor(family, assigned.get(family)), self.newest.get(family, 0)}:
                 best = (one.published for one in route.best_first(anchor) if not is_failing(one.published))
