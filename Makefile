@@ -31,8 +31,8 @@ setup-bench: .venv/bench ## The same, and the peers that benchmarks measure and 
 demo: .venv/programs ## The whole loop on this machine, measured; KEEP=1 leaves it running
 	@$(BIN)/python -m deploy.demo $(if $(KEEP),--keep)
 
-stop: .venv/programs ## Stop what `make demo KEEP=1` left running
-	@$(BIN)/python -m deploy.demo --stop
+stop: ## Stop what `make demo KEEP=1` left running
+	@if [ -e demo-run ]; then $(BIN)/python -m deploy.demo --stop; else echo 'Nothing to stop: no demo was run here.'; fi
 
 test: .venv/ready ## The test suite, Rust's unit tests included; what is slow by nature is `make test-system`
 	@echo '1/2  The codec: cargo test'

@@ -20,17 +20,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from deploy.demo_left import keep_a_picture, leave_running, stop_left_running, tell_what_to_try
 from deploy.demo_report import Report, show
 from deploy.ordinary_camera import OrdinaryCamera
 from harness import commands
 from harness.measurement import Measured, Samples, measured
-from harness.processes import Command, ProgramError, Running, run, run_side_by_side, stop_program
+from harness.processes import Command, ProgramError, Running, run, run_side_by_side
 
 FRAMES = 2000
 BATCH = 16
 RATE = 200.0  # pictures a second
 WAIT_SECONDS = 300.0  # a busy machine answers fewer frames than the camera takes: the spool waits
-LEFT_RUNNING = "left-running.json"
 MARK = ".made-by-the-demo"
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -43,6 +43,8 @@ class Demo:
         self._console = console
         self._operator_env: dict[str, str] = {}
         self._ops = ""
+        self._steps: list[tuple[str, float]] = []
+        self.token = ""
 
     def learn(self) -> None:
         """Version 1 and version 2, side by side on a core each, as bundle folders."""
@@ -93,6 +95,7 @@ class Demo:
         with self._progress() as progress:
             sizes = list(progress.track(camera.post(pictures), total=len(pictures), description="posted"))
         camera.close()
+        self.token = camera.token
         return sum(sizes) / len(sizes)
 
     def report(self, file_bytes: float, frames_lost: int) -> Report:
@@ -135,7 +138,15 @@ class Demo:
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}.log"
 
+    def tell_where_the_time_went(self, started: float) -> None:
+        """Seconds of each step; `started` is when `make` began, so that what came before the first one counts."""
+        begins = [started, *(begin for _, begin in self._steps), time.time()]
+        names = ["set-up", *(name for name, _ in self._steps)]
+        spent = (f"{name} {end - begin:.0f} s" for name, begin, end in zip(names, begins, begins[1:], strict=True))
+        self._console.print(f"Where the time went: {', '.join(spent)}.", highlight=False, soft_wrap=True)
+
     def _title(self, step: str, words: str) -> None:
+        self._steps.append((step, time.time()))
         self._console.rule(f"[bold]{step}[/]  {words}", align="left")
 
     def _progress(self) -> Progress:
@@ -152,7 +163,11 @@ def main() -> int:
     given = arguments.parse_args()
     console = Console()
     try:
-        stop_left_running(given.folder)
+        stopped = stop_left_running(given.folder)
+        if stopped:
+            console.print(f"Stopped what an earlier demo left running: {', '.join(stopped)}.", highlight=False)
+        elif given.stop:
+            console.print(f"Nothing to stop: no demo runs in {given.folder}.", highlight=False)
         if not given.stop:
             with ExitStack() as stack:
                 play(given.folder, console, stack, keep=given.keep)
@@ -176,8 +191,12 @@ def play(folder: Path, console: Console, stack: ExitStack, *, keep: bool) -> Non
     lost = demo.stream(addresses["device"])
     file_bytes = demo.post_ordinary_files(addresses["device"], pictures)
     show(demo.report(file_bytes, lost), folder, time.time() - started, console)
+    demo.tell_where_the_time_went(started)
+    keep_a_picture(pictures, folder)
     if keep:
-        leave_running(folder, server, addresses, console)
+        leave_running(folder, server, addresses, demo.token, console)
+    else:
+        tell_what_to_try(folder, console)
 
 
 def clear(folder: Path) -> None:
@@ -191,34 +210,6 @@ def clear(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / MARK).touch()
-
-
-def leave_running(folder: Path, server: Running, addresses: dict[str, str], console: Console) -> None:
-    """Leave the system running, with a camera at work, and say where everything is."""
-    command = commands.camera(folder / "camera", folder / "pictures", batch=BATCH, rate=5)
-    camera = Running(command, folder / "camera.log")
-    pids = [server.leave_running(), camera.leave_running()]
-    (folder / LEFT_RUNNING).write_text(json.dumps(pids))
-    console.print(
-        f"\nStill running, with a camera that sends 5 frames a second:\n"
-        f"  metrics         {addresses['ops']}/metrics\n"
-        f"  device plane    {addresses['device']}\n"
-        f"  operator plane  {addresses['operator']}\n"
-        f"  logs            {folder}/server.log, {folder}/camera.log\n"
-        f"Try: DCTWIRE_OPERATOR_URL={addresses['operator']} .venv/bin/dctwire status\n"
-        f"To end it: make stop",
-        highlight=False,
-        soft_wrap=True,
-    )
-
-
-def stop_left_running(folder: Path) -> None:
-    """Stop what an earlier demo left running in `folder`, if anything."""
-    file = folder / LEFT_RUNNING
-    if file.exists():
-        for pid in json.loads(file.read_text()):
-            stop_program(pid, folder)
-        file.unlink()
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ class OrdinaryCamera:
         self._connection = http.client.HTTPConnection(urlsplit(server).netloc, timeout=TIMEOUT_SECONDS)
         enrolment = self._ask("POST", "/v1/devices", json.dumps({"claim_code": claim_code}).encode())
         self._device_id = enrolment["device_id"]
-        self._headers = {"Authorization": f"Bearer {enrolment['token']}", "Content-Type": "image/jpeg"}
+        self.token = enrolment["token"]
+        self._headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "image/jpeg"}
         self._quality = quality
 
     def post(self, pictures: Sequence[Path]) -> Iterator[int]:

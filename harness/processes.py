@@ -145,24 +145,26 @@ class Running:
         raise ProgramError(f"no {what} within {seconds:g} s: {tail(self.log)}")
 
 
-def stop_program(pid: int, folder: Path) -> None:
-    """SIGTERM to a process that an earlier program left running, if it is still one that works in `folder`.
+def stop_program(pid: int, folder: Path) -> bool:
+    """SIGTERM to a process that an earlier program left running, if it is still one that works in `folder`; whether.
 
     Raises:
         ProgramError: it does not end in time.
     """
     deadline = time.monotonic() + STOP_SECONDS
+    was_running = f"{folder}/" in _command_line(pid)
     while f"{folder}/" in _command_line(pid):
         if time.monotonic() > deadline:
             raise ProgramError(f"process {pid} does not end; stop it by hand")
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
         time.sleep(POLL_SECONDS)
+    return was_running
 
 
 def _command_line(pid: int) -> str:
-    """What runs under a process id; "" when nothing does any more. A number may belong to another program by now."""
-    shown = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    """What runs under a process id, whole; "" when nothing does. A number may belong to another program by now."""
+    shown = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return shown.stdout
 
 
