@@ -12,7 +12,7 @@ from sensor_client.device_channel import BatchReply
 from sensor_client.errors import NumberTakenError, TablesWantedError, UnauthorisedError
 from sensor_client.interchange import to_interchange
 from sensor_client.signals import Signals
-from sensor_client.spool import NumbersExhaustedError, PendingLabel, Spool, SpooledFrame
+from sensor_client.spool import NumbersExhaustedError, PendingLabel, Spool, SpooledFrame, SpoolFullError
 from shared.errors import ChannelError, PeerError, RefusedError
 from shared.jpeg import EOI, inspect
 from shared.wire import Batch, BatchItem, FrameResult
@@ -86,11 +86,9 @@ class Uploader:
             source_had_ended = self._signals.source_ended.is_set()
             try:
                 has_sent = self.step()
-            except ChannelError as error:
-                wait = delay_seconds(attempt, error.retry_after_seconds, self._random)
+            except (ChannelError, SpoolFullError) as error:
                 attempt += 1
-                _log.warning("upload-failed", reason=str(error), attempt=attempt, retry_in_seconds=round(wait, 3))
-                self._clock.wait(self._signals.stop, wait)
+                self._put_off(error, attempt)
                 continue
             if has_sent and attempt:
                 _log.info("upload-works-again", failed_attempts=attempt)
@@ -115,6 +113,15 @@ class Uploader:
         except NumberTakenError as error:
             self._renumber(error)
         return has_sent or bool(frames)
+
+    def _put_off(self, error: ChannelError | SpoolFullError, attempt: int) -> None:
+        """Wait before the next attempt. What a full disk did not note as answered is sent again, and answered alike."""
+        event, floor = "spool-not-written", None
+        if isinstance(error, ChannelError):
+            event, floor = "upload-failed", error.retry_after_seconds
+        wait = delay_seconds(attempt - 1, floor, self._random)
+        _log.warning(event, reason=str(error), attempt=attempt, retry_in_seconds=round(wait, 3))
+        self._clock.wait(self._signals.stop, wait)
 
     def _rest(self, source_had_ended: bool) -> bool:
         if self._settings.ends_when_drained and source_had_ended:

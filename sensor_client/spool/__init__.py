@@ -1,6 +1,6 @@
 """The spool: frames on disk, between camera and server."""
 
-from sensor_client.spool.database import NumbersExhaustedError, SpoolError
+from sensor_client.spool.database import NumbersExhaustedError, SpoolError, SpoolFullError
 from sensor_client.spool.records import (
     Counters,
     DeadLetter,
@@ -20,6 +20,7 @@ __all__ = [
     "PendingLabel",
     "Spool",
     "SpoolError",
+    "SpoolFullError",
     "SpoolLimits",
     "SpooledFrame",
     "UnreadablePicture",

@@ -58,6 +58,10 @@ class NumbersExhaustedError(DctwireError):
         super().__init__(f"no device goes on counting above {above}")
 
 
+class SpoolFullError(SpoolError):
+    """The disk is full: nothing was changed, and there may be room later."""
+
+
 class Database:
     """One connection that threads take turns on; foreign errors leave it as SpoolError."""
 
@@ -116,7 +120,8 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise SpoolError(f"{self._path}: {error}") from error
+            is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL  # errors of the module have none
+            raise (SpoolFullError if is_full else SpoolError)(f"{self._path}: {error}") from error
 
     def _prepare(self, first_sequence: int) -> None:
         with self.reading() as connection:

@@ -508,3 +508,29 @@ def test_grey_frames_travel_like_any_other(spool: Spool, plane: DevicePlane, dra
     drained(batch=2)
 
     assert plane.frames == {1: body, 2: body}
+
+
+def test_a_disk_that_is_full_when_a_frame_is_answered_ends_nothing_and_the_frame_counts_once(
+    spool: Spool, plane: DevicePlane, clock: FakeClock, drained: Drained
+) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (160, 160, 3), dtype=np.uint8)
+    spool.append(Encoder(TABLES).encode(noise, Stream.INTERCHANGE), 1)  # a dead letter of it takes new pages
+    fill(spool, 2)
+    plane.judge = lambda sequence, body: ProblemCode.CORRUPT_JPEG if sequence == 1 else None
+    with spool._database.reading() as connection:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+    refused_while_full = []
+
+    def make_room_later(seconds: float) -> None:
+        refused_while_full.append(spool.counters().refused)
+        if len(refused_while_full) == 3:
+            with spool._database.reading() as connection:
+                connection.execute("PRAGMA max_page_count = 100000")
+
+    clock.on_wait = make_room_later
+    drained()
+
+    assert refused_while_full == [0, 0, 0]
+    assert (spool.counters().refused, spool.counters().acknowledged, spool.depth().dead_letters) == (1, 2, 1)
+    assert clock.waits == [0.25, 0.5, 1.0]
