@@ -23,6 +23,7 @@ from cloud_server.api.operator.plane import OperatorLimits, operator_plane
 from cloud_server.api.ops.plane import ops_plane
 from cloud_server.background import Background
 from cloud_server.errors import ListenError, StorageError
+from cloud_server.feedback.byte_sums import ByteSums
 from cloud_server.feedback.labels import Labels
 from cloud_server.feedback.reasons import SampleCaps, SampleRules
 from cloud_server.feedback.retention import Lifetimes, Retention
@@ -51,12 +52,14 @@ from cloud_server.registry.label_sets import LabelSets
 from cloud_server.registry.live_routing import LiveRouting
 from cloud_server.registry.loading import Loading
 from cloud_server.registry.publishing import Publishing
+from cloud_server.registry.report import Reports
 from cloud_server.registry.signed_files import ServerKeys, SignedFiles
 from cloud_server.registry.tuf_files import TufFiles
 from cloud_server.settings import ServerSettings
 from cloud_server.storage.data_lock import DataLock
 from cloud_server.storage.database import Database
 from cloud_server.storage.migrating import migrate
+from cloud_server.storage.rows.sums import SHARDS
 
 _log = structlog.get_logger()
 
@@ -151,12 +154,18 @@ class System:
             confidence_below=settings.sample_confidence_below,
             rare_share=settings.sample_rare_share,
         )
-        lifetimes = Lifetimes(samples_days=settings.samples_days, results_days=settings.results_days)
+        lifetimes = Lifetimes(
+            samples_days=settings.samples_days, results_days=settings.results_days, report_days=settings.report_days
+        )
+        shard = self._replicas.share_of(SHARDS)
+        self._byte_sums = ByteSums(self._database, shard, time.time)
         self._sample_store = SampleStore(self._database, self._frames, caps, settings.samples_max_bytes)
         self._sampler = Sampler(self._sample_store, self.metrics, rules, settings.recent_frames_max_bytes)
         self._retention = Retention(self._database, self._frames, lifetimes)
         self._samples = Samples(self._database, self._frames)
-        self._labels = Labels(self._database, self.metrics, self._label_sets.of_family, self._sampler.contradicted)
+        self._labels = Labels(
+            self._database, self.metrics, self._label_sets.of_family, self._sampler.contradicted, shard=shard
+        )
 
     def _build_inference(self, loop: asyncio.AbstractEventLoop) -> None:
         """How frames are answered, and who is told of it."""
@@ -175,7 +184,7 @@ class System:
         )
         self._workers = Workers(settings.threads, loop)
         self._ingest = Ingest(
-            AnswerStore(self._database, self.metrics),
+            AnswerStore(self._database, self.metrics, self._replicas.share_of(SHARDS)),
             lanes,
             self._workers,
             self.metrics,
@@ -221,6 +230,7 @@ class System:
             tuf_files=tuf_files,
             samples=self._samples,
             labels=self._labels,
+            reports=Reports(self._database, self._catalogue, self._devices, time.time),
             limits=OperatorLimits(
                 blob_max_bytes=settings.blob_max_bytes,
                 blob_idle_seconds=settings.body_max_seconds,
@@ -252,6 +262,7 @@ class System:
             await self._start()
             works = (
                 self._sampler.run(),
+                self._byte_sums.run(),
                 self._retention.run(partial(self._replicas.may_lead, Lease.RETENTION)),
                 *self._background.works(),
             )
@@ -293,6 +304,7 @@ class System:
             task.cancel()
         with contextlib.suppress(StorageError):
             await self._devices.save()
+            await self._byte_sums.save()
             await self._replicas.leave()
         await self.ops.drain()
         await asyncio.to_thread(self._close)
@@ -325,6 +337,8 @@ class System:
         if exchange.route == TURNED_AWAY:
             self.metrics.count_refused_connection()
         self.metrics.count_exchange(exchange.route, exchange.received_bytes, exchange.sent_bytes, exchange.payload)
+        if exchange.payload is not None:
+            self._byte_sums.add(exchange.payload, exchange.received_bytes, exchange.sent_bytes)
 
     def _require_life(self) -> None:
         self._database.require_turning(self._settings.stall_max_seconds)

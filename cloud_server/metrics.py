@@ -40,13 +40,17 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What the body of an answered request was made of, in bytes; `tables` as in the metric's label."""
+    """What the body of an answered request was made of, in bytes; `tables` as in the metric's label.
+
+    `frames` of it were answered.
+    """
 
     family: str
     tables: str
     scan_bytes: int
     tables_bytes: int
     markers_bytes: int
+    frames: int = 1
 
     @property
     def body_bytes(self) -> int:

@@ -136,6 +136,9 @@ class ServerSettings(BaseSettings):
     results_days: Annotated[float, Field(gt=0)] = Field(
         90.0, description="How many days answers and labels are stored."
     )
+    report_days: Annotated[float, Field(gt=0)] = Field(
+        400.0, description="How many days the hourly sums of `dctwire report` are stored."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from cloud_server.cli.families import warn_of_unknown
+from cloud_server.cli.families import require_known, warn_of_unknown
 from cloud_server.cli.operator_client import OperatorClient
-from cloud_server.cli.options import DEFAULT_SERVER, AsJson, Family, Server, connected
+from cloud_server.cli.options import DEFAULT_SERVER, AsJson, Family, Server, connected, seconds
 from cloud_server.cli.output import explained_errors, show_json, show_table
 from cloud_server.cli.publishing import ModelFolder, Outcome, initialise_trust, publish_folder
+from cloud_server.cli.report_table import show_report
 from cloud_server.cli.samples import samples
 from shared.bundle import Bundle, Fallback
 from shared.command_line import CommandLine, program_options
@@ -206,6 +207,34 @@ def status(server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
             "up_to_date": "sending it",
         }
         show_table("Families", rows, columns, "Nothing here yet. Next: dctwire publish FOLDER --keys KEYS")
+
+
+@app.command()
+def report(
+    family: Family,
+    since: Annotated[
+        datetime | None, typer.Option(help="A time in UTC; the report begins with its full hour. Default: all.")
+    ] = None,
+    server: Server = DEFAULT_SERVER,
+    as_json: AsJson = False,
+) -> None:
+    """Show what each version of FAMILY's tables cost on the wire and how often the answers were right.
+
+    `bytes` is what a device sends for a frame, on average; `scan`, `tables inside`, `markers` and `http` are its parts.
+    `saving` is against ordinary JPEG that devices of the same family posted: the line `interchange`. `accuracy` is of
+    the frames whose true label is known, with its 95 % interval; a label counts in the hour of its frame. `devices`
+    have sent these tables last.
+
+    Example: dctwire report digits --since 2026-11-01
+    """
+    with connected(server, as_json=as_json) as client:
+        require_known(client, family)
+        asked = {"family": family} if since is None else {"family": family, "since": seconds(since)}
+        document = client.get("/v1/report", asked)
+        if as_json:
+            show_json(document)
+        else:
+            show_report(document)
 
 
 def family_rows(listed: list[dict[str, Any]], enrolled: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -28,3 +29,8 @@ def connected(server: str, *, as_json: bool, hints: Mapping[str, str] | None = N
             yield client
         finally:
             client.close()
+
+
+def seconds(moment: datetime | None) -> float | None:
+    """A time in UTC as seconds since 1970."""
+    return None if moment is None else moment.replace(tzinfo=UTC).timestamp()

@@ -1,6 +1,6 @@
 """`dctwire samples`: look at kept frames, say what they really show, hand them to the trainer."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cloud_server.cli.families import require_known, warn_of_unknown
-from cloud_server.cli.options import DEFAULT_SERVER, AsJson, Family, Server, connected
+from cloud_server.cli.options import DEFAULT_SERVER, AsJson, Family, Server, connected, seconds
 from cloud_server.cli.output import show_json, show_table
 from cloud_server.cli.sample_export import Exporter, Usable
 from cloud_server.feedback.frame_id import FrameId
@@ -61,8 +61,8 @@ def list_samples(
         "family": family,
         "reason": reason and reason.value,
         "labelled": labelled,
-        "since": _seconds(since),
-        "until": _seconds(until),
+        "since": seconds(since),
+        "until": seconds(until),
         "limit": limit,
         "before": before,
     }
@@ -159,10 +159,6 @@ def export_samples(
             show_json(done)
         else:
             typer.echo(_what_was_exported(done))
-
-
-def _seconds(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.replace(tzinfo=UTC).timestamp()
 
 
 def _progress(*, quiet: bool) -> Progress:

@@ -18,7 +18,7 @@ from cloud_server.errors import NotFoundError
 from cloud_server.feedback.frame_id import FrameId
 from cloud_server.metrics import Metrics
 from cloud_server.storage.database import Database, Transaction
-from cloud_server.storage.rows import devices, labels, results, samples
+from cloud_server.storage.rows import devices, labels, results, samples, sums
 from shared.wire import LabelReport, LabelSource
 
 _RANKS = {LabelSource.SENSOR: 0, LabelSource.HUMAN: 1, LabelSource.AUDIT: 2}
@@ -55,6 +55,14 @@ class _Said:
 
 
 @dataclass(frozen=True, slots=True)
+class _Counted:
+    """Where the hourly sums count a label."""
+
+    family: str
+    shard: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Outcome:
     labelled: Labelled
     tables: str
@@ -69,6 +77,7 @@ class Labels:
         label_set: the labels that a family's classifiers know.
         contradicted: told (device's row, sequence) when a label that stands contradicts the answer to a frame that
             is not among the samples.
+        shard: of the hourly sums, this process's.
     """
 
     def __init__(
@@ -78,9 +87,11 @@ class Labels:
         label_set: Callable[[str], Awaitable[frozenset[str]]],
         contradicted: Callable[[int, int], None],
         now: Callable[[], float] = time.time,
+        shard: int = 0,
     ) -> None:
         self._database = database
         self._metrics = metrics
+        self._shard = shard
         self._label_set = label_set
         self._contradicted = contradicted
         self._now = now
@@ -113,7 +124,10 @@ class Labels:
     async def _put(self, frame: FrameId, device_id: int, family: str, said: _Said) -> Labelled:
         is_foreign = said.report.label not in await self._label_set(family)
         key = (device_id, frame.sequence)
-        outcome = await self._database.write(partial(_label, key=key, said=said, is_foreign=is_foreign))
+        counted = _Counted(family, self._shard)
+        outcome = await self._database.write(
+            partial(_label, key=key, said=said, is_foreign=is_foreign, counted=counted)
+        )
         if outcome is None:
             raise NotFoundError(f"frame {frame} has no answer here: it was never uploaded, or its answer has expired")
         labelled = outcome.labelled
@@ -124,7 +138,9 @@ class Labels:
         return labelled
 
 
-def _label(transaction: Transaction, key: tuple[int, int], said: _Said, *, is_foreign: bool) -> _Outcome | None:
+def _label(
+    transaction: Transaction, key: tuple[int, int], said: _Said, counted: _Counted, *, is_foreign: bool
+) -> _Outcome | None:
     result = results.find(transaction, [key]).get(key)
     if result is None:
         return None
@@ -140,7 +156,11 @@ def _label(transaction: Transaction, key: tuple[int, int], said: _Said, *, is_fo
         labelled_by=said.by,
     )
     is_first = labels.add(transaction, row)
+    was_correct = not is_first and labels.is_correct(transaction, *key)
     is_news = is_first or labels.replace(transaction, row)
+    if is_news:  # it counts in the hour of its frame
+        changed = (0, 0, int(is_first), is_correct - was_correct)
+        sums.add_answers(transaction, [sums.AnswerSum(*sums.key_of(counted.family, result), counted.shard, *changed)])
     stands = is_news or labels.authority_of(transaction, *key) == said.authority
     is_sampled = samples.is_there(transaction, *key)
     return _Outcome(Labelled(is_correct, is_foreign, is_first, stands), result.tables, is_news, is_sampled)

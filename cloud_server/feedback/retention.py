@@ -16,7 +16,7 @@ from cloud_server.errors import StorageError
 from cloud_server.feedback.reasons import DAY_SECONDS
 from cloud_server.storage.blobs import Blobs
 from cloud_server.storage.database import Database
-from cloud_server.storage.rows import results, sample_files, samples
+from cloud_server.storage.rows import results, sample_files, samples, sums
 
 STEP_ROWS = 500
 STEP_FILES = 50
@@ -27,10 +27,14 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifetimes:
-    """How long samples are kept, and answers with their labels; a sample's answer and label stay as long as it does."""
+    """How long samples, answers with their labels, and hourly sums are kept.
+
+    A sample's answer and label stay as long as it does.
+    """
 
     samples_days: float
     results_days: float
+    report_days: float = 400.0
 
 
 class Retention:
@@ -67,7 +71,7 @@ class Retention:
             StorageError: the database or the blobs do not answer; the next call goes on.
         """
         gone = 0
-        for step in (self._expire_samples, self._expire_results, self._sweep_files):
+        for step in (self._expire_samples, self._expire_results, self._expire_sums, self._sweep_files):
             for _ in range(STEPS_AT_ONCE):
                 gone_now = await step()
                 gone += gone_now
@@ -85,6 +89,12 @@ class Retention:
         before = self._now() - self._lifetimes.results_days * DAY_SECONDS
         keys = await self._database.read(partial(results.received_before, before_ns=int(before * 1e9), limit=STEP_ROWS))
         return await self._database.write(partial(results.remove, keys=keys)) if keys else 0
+
+    async def _expire_sums(self) -> int:
+        before = self._now() - self._lifetimes.report_days * DAY_SECONDS
+        hour = int(before) // sums.HOUR_SECONDS
+        is_due = await self._database.read(partial(sums.are_there_before, hour=hour))
+        return await self._database.write(partial(sums.remove_before, hour=hour)) if is_due else 0
 
     async def _sweep_files(self) -> int:
         now = self._now()

@@ -39,6 +39,10 @@ class Replicas:
         self._noted: frozenset[str] | None = None
         self._noted_at = 0.0
 
+    def share_of(self, count: int) -> int:
+        """A number below `count` for this process; two processes may have the same one."""
+        return int(self._own_id, 16) % count
+
     async def note(self, serves: Collection[str]) -> None:
         """Tell the other processes what this one serves; cheap when that has just been said.
 

@@ -1,5 +1,6 @@
 """Answers are stored before they are given, and looked up when a frame is sent again."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from time import perf_counter
@@ -8,17 +9,22 @@ from cloud_server.errors import SequenceTakenError, StorageError
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.answering import Offer
 from cloud_server.metrics import Metrics, Stage
-from cloud_server.storage.database import Database
-from cloud_server.storage.rows import results
+from cloud_server.storage.database import Database, Transaction
+from cloud_server.storage.rows import results, sums
 from cloud_server.storage.rows.results import StoredResult
 
 
 class AnswerStore:
-    """The stored answers, as the frame's way needs them."""
+    """The stored answers, as the frame's way needs them.
 
-    def __init__(self, database: Database, metrics: Metrics) -> None:
+    Args:
+        shard: of the hourly sums, this process's.
+    """
+
+    def __init__(self, database: Database, metrics: Metrics, shard: int = 0) -> None:
         self._database = database
         self._metrics = metrics
+        self._shard = shard
 
     async def earlier(
         self, device: Device, digests: Mapping[int, int]
@@ -55,13 +61,12 @@ class AnswerStore:
         the database, or another frame that has the number meanwhile.
         """
         started = perf_counter()
-        offered = [offer.result for offer in offers]
         try:
             stored: Sequence[StoredResult | StorageError] = await self._database.write(
-                partial(results.store, offered=offered)
+                partial(_store, offers=offers, shard=self._shard)
             )
         except StorageError as error:
-            stored = [error] * len(offered)
+            stored = [error] * len(offers)
         self._metrics.observe(Stage.COMMIT, perf_counter() - started)
         for offer, outcome in zip(offers, stored, strict=True):
             if outcome == offer.result:
@@ -75,6 +80,21 @@ class AnswerStore:
             # Another request of the device may have stored an answer meanwhile.
             device.last_sequence = max(highest, -1 if device.last_sequence is None else device.last_sequence)
         return device.last_sequence
+
+
+def _store(transaction: Transaction, offers: Sequence[Offer], shard: int) -> list[StoredResult]:
+    """Store answers and add them to the hourly sums in one transaction, so that each frame counts once."""
+    stored = results.store(transaction, [offer.result for offer in offers])
+    counted: Counter[tuple[str, str, str, int]] = Counter()
+    scan_bytes: Counter[tuple[str, str, str, int]] = Counter()
+    for offer, outcome in zip(offers, stored, strict=True):
+        if outcome == offer.result:
+            key = sums.key_of(offer.waiting.device.family, outcome)
+            counted[key] += 1
+            scan_bytes[key] += offer.waiting.scan_bytes
+    new = [sums.AnswerSum(*key, shard, frames, scan_bytes[key], 0, 0) for key, frames in counted.items()]
+    sums.add_answers(transaction, new)
+    return stored
 
 
 def _of_same_frame(

@@ -142,6 +142,33 @@ samples = Table(
     Index("samples_by_reason", "family", "reason", "stored_at"),
 )
 
+# What was answered in an hour (since 1970), and what it cost; see `rows.sums`.
+hourly_answers = Table(
+    "hourly_answers",
+    metadata,
+    Column("family", String(63), primary_key=True),
+    Column("tables", String(16), primary_key=True),
+    Column("match", String(8), primary_key=True),
+    Column("hour", Integer, primary_key=True),
+    Column("shard", Integer, primary_key=True),
+    *(Column(name, BigInteger, nullable=False) for name in ("frames", "scan_bytes", "labelled", "correct")),
+    sqlite_with_rowid=False,
+)
+
+hourly_bytes = Table(
+    "hourly_bytes",
+    metadata,
+    Column("family", String(63), primary_key=True),
+    Column("tables", String(16), primary_key=True),
+    Column("hour", Integer, primary_key=True),
+    Column("shard", Integer, primary_key=True),
+    *(
+        Column(name, BigInteger, nullable=False)
+        for name in ("frames", "scan_bytes", "tables_bytes", "markers_bytes", "http_bytes", "answer_bytes")
+    ),
+    sqlite_with_rowid=False,
+)
+
 # The server processes that share this database; `serves` is a JSON list of bundle names.
 replicas = Table(
     "replicas",

@@ -78,11 +78,11 @@ def _frames(batch: Batch) -> Sequence[Frame]:
 
 def _payload(device: Device, batch: Batch, body: bytes, answers: Answers) -> Payload | None:
     """What the body was made of; None when no frame of it was answered."""
-    answered = next((outcome for outcome in answers.outcomes if isinstance(outcome, StoredResult)), None)
-    if answered is None:
+    answered = [outcome for outcome in answers.outcomes if isinstance(outcome, StoredResult)]
+    if not answered:
         return None
     scans_bytes = sum(len(item.scan) for item in batch.items)
-    return payload_of(device.family, answered.tables, batch.prefix, body, scans_bytes)
+    return payload_of(device.family, answered[0].tables, batch.prefix, body, scans_bytes, len(answered))
 
 
 def _problems(batch: Batch, answers: Answers) -> dict[int, Problem]:

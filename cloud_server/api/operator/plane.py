@@ -14,6 +14,7 @@ from cloud_server.api.operator.call_log import CallLog
 from cloud_server.api.operator.fleet import assignments_router, claims_router, devices_router
 from cloud_server.api.operator.operator_auth import require_own_host
 from cloud_server.api.operator.published import bundles_router, fallbacks_router, targets_router
+from cloud_server.api.operator.report import report_router
 from cloud_server.api.operator.samples import samples_router
 from cloud_server.api.tuf import tuf_router
 from cloud_server.feedback.labels import Labels
@@ -24,6 +25,7 @@ from cloud_server.inference.model_cache import ModelCache
 from cloud_server.registry.assigning import Assigning
 from cloud_server.registry.catalogue import Catalogue
 from cloud_server.registry.publishing import Publishing
+from cloud_server.registry.report import Reports
 from cloud_server.registry.signed_files import SignedFiles
 from cloud_server.registry.tuf_files import TufFiles
 from cloud_server.storage.blobs import Blobs
@@ -54,6 +56,7 @@ def operator_plane(
     tuf_files: TufFiles,
     samples: Samples,
     labels: Labels,
+    reports: Reports,
     limits: OperatorLimits,
 ) -> FastAPI:
     """The application behind the operator listener."""
@@ -74,6 +77,7 @@ def operator_plane(
         assignments_router(assigning),
         devices_router(devices, assignments),
         samples_router(samples, labels),
+        report_router(reports),
         tuf_router(tuf_files),
     )
     serve(app, routers)

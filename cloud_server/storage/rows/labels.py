@@ -36,6 +36,12 @@ def replace(connection: Connection, row: LabelRow) -> bool:
     return replaced.rowcount == 1
 
 
+def is_correct(connection: Connection, device_id: int, sequence: int) -> bool:
+    """Whether a frame's label, which is there, says that the answer was right; nobody changes it meanwhile."""
+    of_frame = (labels.c.device_id == device_id) & (labels.c.sequence == sequence)
+    return bool(connection.execute(select(labels.c.is_correct).where(of_frame).with_for_update()).scalar_one())
+
+
 def authority_of(connection: Connection, device_id: int, sequence: int) -> int:
     """The authority of a frame's label, which is there."""
     of_frame = (labels.c.device_id == device_id) & (labels.c.sequence == sequence)

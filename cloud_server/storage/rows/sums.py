@@ -1,0 +1,141 @@
+"""Rows of hourly sums: what was answered with which tables, how right it was, and what it cost in bytes.
+
+Sums are only added to, by any number of processes: each adds to rows of its own shard, so that none waits for another's
+commit, and whoever reads adds the shards up. An hour is counted since 1970.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Dialect, Table, delete, exists, func, select
+
+from cloud_server.storage.rows.results import StoredResult
+from cloud_server.storage.schema import hourly_answers, hourly_bytes
+
+HOUR_SECONDS = 3600
+SHARDS = 16
+"""How many processes add without waiting for each other; rows an hour are at most so many times what was seen."""
+
+
+class AnswerSum(NamedTuple):
+    """Frames answered for the first time in an hour, its fields the table's columns; `labelled` ones have a label."""
+
+    family: str
+    tables: str
+    match: str
+    hour: int
+    shard: int
+    frames: int
+    scan_bytes: int
+    labelled: int
+    correct: int
+
+
+class ByteSum(NamedTuple):
+    """Requests that were answered in an hour, its fields the table's columns.
+
+    Args:
+        frames: those of them that were answered, each time that they were.
+        http_bytes: of the requests, around their bodies; answer_bytes: all of the answers.
+    """
+
+    family: str
+    tables: str
+    hour: int
+    shard: int
+    frames: int
+    scan_bytes: int
+    tables_bytes: int
+    markers_bytes: int
+    http_bytes: int
+    answer_bytes: int
+
+
+class Answered(NamedTuple):
+    """The answers of some hours; `first_hour` is the first that has any."""
+
+    tables: str
+    match: str
+    first_hour: int
+    frames: int
+    scan_bytes: int
+    labelled: int
+    correct: int
+
+
+class Spent(NamedTuple):
+    """The bytes of some hours, as `ByteSum`."""
+
+    tables: str
+    frames: int
+    scan_bytes: int
+    tables_bytes: int
+    markers_bytes: int
+    http_bytes: int
+    answer_bytes: int
+
+
+def key_of(family: str, result: StoredResult) -> tuple[str, str, str, int]:
+    """The sum that an answer belongs to: family, tables, match, and the hour in which its frame came."""
+    return family, result.tables, result.match, result.received_at_ns // (HOUR_SECONDS * 10**9)
+
+
+def add_answers(connection: Connection, sums: Sequence[AnswerSum]) -> None:
+    """Add to the sums of answers."""
+    _add(connection, hourly_answers, sums)
+
+
+def add_bytes(connection: Connection, sums: Sequence[ByteSum]) -> None:
+    """Add to the sums of bytes."""
+    _add(connection, hourly_bytes, sums)
+
+
+def answered(connection: Connection, family: str, first_hour: int) -> Sequence[Answered]:
+    """What a family's frames were answered from an hour on, by tables and match."""
+    of = hourly_answers.c
+    counted = [func.sum(of[name]) for name in ("frames", "scan_bytes", "labelled", "correct")]
+    query = select(of.tables, of.match, func.min(of.hour), *counted).where(of.family == family, of.hour >= first_hour)
+    rows = connection.execute(query.group_by(of.tables, of.match).order_by(of.tables, of.match))
+    return [Answered(tables, match, *map(int, numbers)) for tables, match, *numbers in rows]
+
+
+def spent(connection: Connection, family: str, first_hour: int) -> Sequence[Spent]:
+    """What a family's requests cost from an hour on, by tables."""
+    of = hourly_bytes.c
+    counted = [func.sum(of[name]) for name in Spent._fields[1:]]
+    query = select(of.tables, *counted).where(of.family == family, of.hour >= first_hour)
+    return [Spent(tables, *map(int, numbers)) for tables, *numbers in connection.execute(query.group_by(of.tables))]
+
+
+def are_there_before(connection: Connection, hour: int) -> bool:
+    """Whether there are sums from before an hour."""
+    tables = (hourly_answers, hourly_bytes)
+    return any(connection.execute(select(exists().where(table.c.hour < hour))).scalar_one() for table in tables)
+
+
+def remove_before(connection: Connection, hour: int) -> int:
+    """Delete the sums from before an hour; returns how many rows went."""
+    tables = (hourly_answers, hourly_bytes)
+    return sum(connection.execute(delete(table).where(table.c.hour < hour)).rowcount for table in tables)
+
+
+def _add(connection: Connection, table: Table, sums: Sequence[tuple[Any, ...]]) -> None:
+    """In the order of their keys, so that two transactions cannot wait for each other."""
+    if sums:
+        connection.exec_driver_sql(_adding(table, connection.dialect), sorted(sums))
+
+
+@lru_cache
+def _adding(table: Table, dialect: Dialect) -> str:
+    """The driver's own statement: what SQLAlchemy does for each takes longer than SQLite does."""
+    mark = {"qmark": "?", "pyformat": "%s"}[dialect.paramstyle]
+    quoted = {column.name: dialect.identifier_preparer.quote(column.name) for column in table.columns}
+    key = ", ".join(quoted[column.name] for column in table.primary_key)
+    added = [quoted[column.name] for column in table.columns if not column.primary_key]
+    sums = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in added)
+    marks = ", ".join(mark for _ in quoted)
+    return (  # all of it our own names
+        f"INSERT INTO {table.name} ({', '.join(quoted.values())}) VALUES ({marks}) "  # noqa: S608
+        f"ON CONFLICT ({key}) DO UPDATE SET {sums}"
+    )
