@@ -12,6 +12,7 @@ epoch.
 import json
 import os
 import sys
+import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -78,7 +79,7 @@ class Trained:
 def main() -> int:
     """Train it where the cache lacks it, and say how good it is."""
     net = trained()
-    Terminal.on_standard_error().say(
+    Terminal.on_standard_error(time.perf_counter).say(
         f"test accuracy {net.accuracy:.2%} ({net.int8_accuracy:.2%} in eight bits) after {net.epochs} epochs; "
         f"{wanted_accuracy():.2%} was wanted"
     )
@@ -126,7 +127,7 @@ class _Training:
     """Epochs, a checkpoint after each, until the net is as good as wanted."""
 
     def __init__(self, folder: Path) -> None:
-        self._terminal = Terminal.on_standard_error()
+        self._terminal = Terminal.on_standard_error(time.perf_counter)
         self._run = RunDir(folder)
         self._dataset = cifar100()
         self._compute = Compute.local("cpu")

@@ -9,7 +9,21 @@ import typer
 
 from shared.command_line import CommandLine, Version
 from shared.errors import DctwireError
-from trainer.cli import data, evaluate, export, frames, ladder, plot, recipes, run_orders, sweep, train, zoo
+from trainer.cli import (
+    compare,
+    data,
+    evaluate,
+    export,
+    frames,
+    ladder,
+    plot,
+    predict,
+    recipes,
+    run_orders,
+    sweep,
+    train,
+    zoo,
+)
 from trainer.cli.program import Program
 from trainer.cli.terminal import Terminal
 from trainer.training.compute import Compute
@@ -28,8 +42,9 @@ app.command()(train.train)
 app.command()(ladder.ladder)
 app.command()(sweep.sweep)
 app.command()(evaluate.evaluate)
-app.command()(ladder.compare)
+app.command()(compare.compare)
 app.command()(export.export)
+app.command()(predict.predict)
 app.command()(frames.frames)
 app.command("recipes")(recipes.list_recipes)
 app.command("run-orders", hidden=True)(run_orders.run_orders)
@@ -38,7 +53,7 @@ app.command("run-orders", hidden=True)(run_orders.run_orders)
 @app.callback()
 def compose(context: typer.Context, _version: Version = False) -> None:
     """Learn JPEG tables together with the classifier that will read them, measure both, export bundles."""
-    terminal = Terminal.on_standard_error()
+    terminal = Terminal.on_standard_error(time.monotonic)
     context.obj = Program(
         terminal=terminal,
         monotonic=time.perf_counter,
@@ -56,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments)
     except (DctwireError, OSError) as error:
-        Terminal.on_standard_error().fail(str(error))
+        Terminal.on_standard_error(time.monotonic).fail(str(error))
         raise SystemExit(1) from None
 
 

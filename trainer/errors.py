@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from shared.errors import DctwireError
+from shared.pictures import shown
 
 
 class TrainerError(DctwireError):
@@ -21,8 +22,7 @@ class DatasetError(TrainerError):
     """
 
     def __init__(self, path: Path, detail: str) -> None:
-        shown = str(path) if str(path).isprintable() else ascii(str(path))  # what came from a disk may be anything
-        super().__init__(f"{shown}: {detail}")
+        super().__init__(f"{shown(path)}: {detail}")
         self.path = path
 
 
@@ -37,7 +37,7 @@ class BudgetError(TrainerError):
     def __init__(self, budget: float, lowest: float, highest: float) -> None:
         super().__init__(
             f"budget {budget:.1f} scan bytes a frame is outside what tables can reach here: "
-            f"{lowest:.1f} to {highest:.1f}"
+            f"{lowest:.1f} to {highest:.1f}. Choose one between them, or another [data] size: smaller frames take less"
         )
         self.budget = budget
         self.lowest = lowest

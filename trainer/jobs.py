@@ -3,6 +3,7 @@
 An order says what is wanted and is plain data; a `Machine` says what there is to do it with.
 """
 
+import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from shared.bundle import Bundle, Fallback
+from shared.bundle import BUNDLE_NAME, FALLBACK_NAME, Bundle, Fallback
 from trainer.data import Dataset, SplitName
 from trainer.data.cache import ArrayCache
 from trainer.data.catalogue import Catalogue
@@ -21,22 +22,26 @@ from trainer.evaluation.evaluation import Evaluated, Evaluation
 from trainer.evaluation.files import write_evaluation
 from trainer.export import bundle as bundles
 from trainer.export import fallback as fallbacks
+from trainer.export.bundle import Exportable
 from trainer.export.fallback import FallbackEvaluation
 from trainer.export.golden import GoldenPictures
 from trainer.export.int8 import EightBits
 from trainer.paper import evaluation as paper_evaluation
 from trainer.paper.training import PaperMethod
-from trainer.plot import draw_run
+from trainer.plot import draw_confusion, draw_run
+from trainer.recipes.for_pictures import FEW_STEPS, STEPS
 from trainer.recipes.goals import AnyTablesGoal, Goal, ImprovedGoal, PaperGoal
 from trainer.recipes.recipe import AnyRecipe, PaperRecipe, Recipe
+from trainer.recipes.toml_text import toml_of
 from trainer.training.compute import Compute
 from trainer.training.epochs import Method, Training
 from trainer.training.fitting import parameter_count
 from trainer.training.improved import ImprovedMethod
 from trainer.training.provenance import provenance
 from trainer.training.reporter import Reporter
-from trainer.training.run_dir import Asked, Finished, RunDir
+from trainer.training.run_dir import ASKED_NAME, Asked, Finished, RunDir
 from trainer.training.running import run_to_end
+from trainer.zoo.entry import read as read_entry
 
 CURVES_NAME = "curves.png"  # in the run's folder
 
@@ -101,12 +106,14 @@ class EvaluateOrder:
     Args:
         source: folder of the run or of the bundle.
         recipe: names a bundle's data set; a run knows its own.
+        confusion: where to draw which classes are taken for which; by default in a run's folder, for a bundle nowhere.
         threads: CPU threads.
     """
 
     source: Path
     split: SplitName = SplitName.TEST
     recipe: AnyRecipe | None = None
+    confusion: Path | None = None
     threads: int = 1
 
 
@@ -162,8 +169,11 @@ def train(order: TrainOrder, machine: Machine) -> None:
         machine.reporter.say(f"{order.out} is finished already")
         return
     method = _method(asked, dataset, compute, start)
+    if start is None and not isinstance(method, PaperMethod):
+        _warn_of_few_steps(method, machine.reporter)
     with run.at_work(asked) if compute.is_first else nullcontext():
         if compute.is_first:
+            run.keep_recipe(toml_of(order.recipe))
             run.note_provenance(provenance(compute, order.threads))
         _run_to_end(Training(method, machine.monotonic), run, compute, machine.reporter)
     machine.reporter.say(f"finished in {machine.monotonic() - began:.1f} s: {order.out}")
@@ -178,8 +188,9 @@ def evaluate(order: EvaluateOrder, machine: Machine) -> Evaluation | FallbackEva
         RecipeError, DatasetError: as in `Machine.dataset`.
     """
     torch.set_num_threads(order.threads)
-    if (order.source / "bundle.json").exists():
-        return _evaluate_bundle(order, machine)
+    if (order.source / BUNDLE_NAME).exists():
+        evaluated, dataset = _evaluated_bundle(order, machine)
+        return _by_class(evaluated, dataset, order, order.confusion).evaluation
     run = RunDir(order.source).finished()
     dataset = machine.dataset(run.asked.recipe)
     if isinstance(run.asked.goal, AnyTablesGoal):
@@ -187,6 +198,8 @@ def evaluate(order: EvaluateOrder, machine: Machine) -> Evaluation | FallbackEva
         fallbacks.write_evaluation(order.source, figures)
         return figures
     evaluated = _evaluated(run, order.source, dataset, order.split)
+    picture = order.confusion or order.source / f"confusion-{order.split}.png"
+    evaluated = _by_class(evaluated, dataset, order, picture)
     write_evaluation(order.source, evaluated)
     return evaluated.evaluation
 
@@ -226,10 +239,44 @@ def export(order: ExportOrder, machine: Machine) -> Exported:
     return Exported(description=bundle, figures=expected, twin=twin)
 
 
+def content_of(source: str, zoo: Path, machine: Machine) -> Exportable:
+    """The encoding and classifier of a bundle's folder, a run's, or an entry of the zoo.
+
+    Args:
+        zoo: the folder of its entries.
+
+    Raises:
+        RunError: it is none of these, unfinished or damaged, or has no tables for cameras.
+        RecipeError, DatasetError: as in `Machine.dataset`, which a run needs.
+    """
+    folder = Path(source)
+    if (folder / BUNDLE_NAME).exists():
+        return Exportable.of(*bundles.read_bundle(folder))
+    if (folder / FALLBACK_NAME).exists():
+        raise RunError(f"{folder} is a fallback: it has no tables that a camera could encode with")
+    if not (folder / ASKED_NAME).exists():
+        return read_entry(zoo, source).content
+    run = RunDir(folder).finished()
+    if isinstance(run.asked.goal, AnyTablesGoal):
+        raise RunError(f"{folder} is a run of any tables: it has none that a camera could encode with")
+    return bundles.exportable(run, machine.dataset(run.asked.recipe))
+
+
 def draw_curves(run: RunDir, path: Path) -> None:
     """Draw a run's figures over the epochs that it has logged."""
     asked = run.asked()
     draw_run(run.logged(), path, f"{asked.goal.describe()}\ndata set: {asked.data}")
+
+
+def _warn_of_few_steps(method: Method, reporter: Reporter) -> None:
+    an_epoch = method.steps_per_epoch
+    steps = method.epochs * an_epoch
+    if steps < FEW_STEPS:
+        reporter.warn(
+            "few steps",
+            f"{method.epochs} epochs of {an_epoch} steps are {steps} in all, where a net wants about {STEPS:,}: "
+            f"its accuracy will be low. Set [optimiser] epochs = {math.ceil(STEPS / an_epoch)}, or a smaller batch",
+        )
 
 
 def _asked(order: TrainOrder, dataset: Dataset) -> Asked:
@@ -265,14 +312,24 @@ def _method(asked: Asked, dataset: Dataset, compute: Compute, start: Finished | 
     return ImprovedMethod(recipe, dataset, goal, compute, start.net_state if start else None)
 
 
-def _evaluate_bundle(order: EvaluateOrder, machine: Machine) -> Evaluation:
+def _evaluated_bundle(order: EvaluateOrder, machine: Machine) -> tuple[Evaluated, Dataset]:
     bundle, files = bundles.read_bundle(order.source)
     if order.recipe is None:
         raise RecipeError(f"{order.source} is a bundle: a recipe must name its data set")
     dataset = machine.dataset(order.recipe)
     if dataset.name != bundle.expected.data:
         raise RunError(f"{order.source} was made for {bundle.expected.data}, the recipe's data set is {dataset.name}")
-    return bundles.measure(bundles.Exportable.of(bundle, files), dataset, order.split, bundle.name).evaluation
+    return bundles.measure(Exportable.of(bundle, files), dataset, order.split, bundle.name), dataset
+
+
+def _by_class(evaluated: Evaluated, dataset: Dataset, order: EvaluateOrder, picture: Path | None) -> Evaluated:
+    """The figures class by class as well, drawn where a picture is wanted."""
+    truth, figures = dataset.split(order.split).labels, evaluated.evaluation
+    if picture is not None:
+        counts = evaluated.confusion(truth, len(dataset.classes))
+        title = f"{figures.tables} on {figures.data} ({figures.split}, n = {figures.n})"
+        draw_confusion(counts, dataset.classes, picture, title)
+    return evaluated.with_classes(truth, dataset.classes)
 
 
 def _evaluated(run: Finished, folder: Path, dataset: Dataset, split: SplitName) -> Evaluated:

@@ -24,6 +24,7 @@ COMPONENTS = ("Y", "Cb", "Cr")
 COLOURS = ("#33658a", "#d1495b", "#66a182", "#edae49", "#7768ae", "#5c6b73")
 INK, FAINT = "#22303c", "#d9dee2"
 DPI = 150
+CLASSES_SHOWN, LABEL_CHARACTERS = 60, 24  # in one picture: what can still be read
 RUN_FIGURES = (  # key of metrics.jsonl, what stands at the axis, factor
     ("loss", "training loss", 1),
     ("validation_accuracy", "validation accuracy, %", 100),
@@ -130,6 +131,36 @@ def draw_kernels(rows: Mapping[str, NDArray[np.float32]], path: Path, subtitle: 
     _save(figure, path)
 
 
+def draw_confusion(counts: NDArray[np.int64], labels: Sequence[str], path: Path, title: str) -> None:
+    """Which label frames of each class are given, a row a class, as shares of the row; darker where they are more.
+
+    Of more than `CLASSES_SHOWN` classes those with the most frames at fault are shown, and the others as one.
+
+    Args:
+        counts: (classes, classes), a row each true class.
+    """
+    counts, labels = _most_confused(counts, labels)
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    count = len(labels)
+    figure = Figure(figsize=(max(8.4, 4.6 + 0.27 * count), 4.2 + 0.27 * count), facecolor="white", layout="constrained")
+    ax = figure.subplots()
+    image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), share in np.ndenumerate(shares):
+        if share >= 0.005:
+            colour = "white" if share > 0.55 else INK
+            ax.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=6.5, color=colour)
+    words = [_short(label) for label in labels]
+    ax.set_xticks(range(count), words, rotation=90, fontsize=8)
+    ax.set_yticks(range(count), [f"{word} ({n})" for word, n in zip(words, counts.sum(1), strict=True)], fontsize=8)
+    ax.set_anchor("W")
+    ax.set_xlabel("what the classifier says", color=INK)
+    ax.set_ylabel("what the frame shows (frames)", color=INK)
+    ax.spines[:].set_visible(False)
+    figure.colorbar(image, ax=ax, shrink=0.6, pad=0.02, label="share of the row").outline.set_visible(False)
+    figure.suptitle(f"Confusion, % of each row\n{title}", color=INK, fontsize=11)
+    _save(figure, path)
+
+
 def draw_points(points: Sequence[Point], path: Path, subtitle: str, unit: str = "bytes a frame") -> None:
     """Accuracy over bytes, with intervals; bytes on a logarithmic axis; `unit` says which bytes they are."""
     figure = Figure(figsize=(8.4, 5.2), facecolor="white", layout="constrained")
@@ -213,6 +244,24 @@ def _phases(ax: Axes, rows: Sequence[Mapping[str, Any]], *, named: bool) -> None
         if named:
             place = ((first + last) / 2, 1.02)
             ax.annotate(phase, place, xycoords=("data", "axes fraction"), ha="center", va="bottom", color=INK)
+
+
+def _most_confused(counts: NDArray[np.int64], labels: Sequence[str]) -> tuple[NDArray[np.int64], Sequence[str]]:
+    """All classes, or those with the most frames at fault (given a wrong label, or of another class) and the rest."""
+    if len(labels) <= CLASSES_SHOWN:
+        return counts, labels
+    faults = counts.sum(0) + counts.sum(1) - 2 * np.diag(counts)
+    shown = np.sort(np.argsort(-faults, kind="stable")[:CLASSES_SHOWN])
+    place = np.full(len(labels), len(shown))
+    place[shown] = np.arange(len(shown))
+    merged = np.zeros((len(shown) + 1, len(shown) + 1), np.int64)
+    np.add.at(merged, (place[:, None], place[None, :]), counts)
+    return merged, [*(labels[index] for index in shown), f"{len(labels) - len(shown)} others, as one"]
+
+
+def _short(label: str) -> str:
+    label = label.replace("$", r"\$")  # no formulas
+    return label if len(label) <= LABEL_CHARACTERS else f"{label[: LABEL_CHARACTERS - 1]}…"
 
 
 def _heat_map(ax: Axes, table: NDArray[np.uint8], dropped: NDArray[np.bool_], title: str) -> None:

@@ -51,6 +51,7 @@ STORIES = {
     "commands as a person types them": {
         "cloud_server/cli/test_cli.py",
         "cloud_server/feedback/test_export.py",
+        "trainer/cli/test_own_pictures.py",
     },
 }
 

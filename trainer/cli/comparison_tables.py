@@ -1,9 +1,11 @@
 """A comparison at the terminal: gains, BD-rates and ablations as tables."""
 
+from rich.markup import escape
 from rich.table import Table
 
 from trainer.comparison.figures import Ablation, AtBudget, Comparison
 from trainer.comparison.ladder import BASELINES
+from trainer.comparison.pair import PairComparison
 from trainer.evaluation.evaluation import Figure
 
 
@@ -15,6 +17,24 @@ def comparison_tables(comparison: Comparison) -> list[Table]:
     if comparison.ablations:
         tables.append(_ablations(comparison.ablations))
     return tables
+
+
+def pair_table(pair: PairComparison) -> Table:
+    """Two runs side by side; below them their difference, frame by frame."""
+    points, scan = pair.gain_points, pair.scan_bytes
+    table = Table(
+        title=f"two runs on {pair.data} ({pair.split}, n = {pair.n})",
+        caption=f"the second: {_interval(points)} points of accuracy, {scan.value:+.1f} ({scan.low:+.1f} to "
+        f"{scan.high:+.1f}) scan bytes a frame; right alone: the first of {pair.only_first} frames, the second of "
+        f"{pair.only_second}; McNemar's exact p = {pair.p:.2g}. Intervals are 95 %, over the same frames",
+    )
+    for heading in ("run", "tables", "accuracy", "95 % interval", "scan bytes", "on the wire"):
+        table.add_column(heading, justify="left" if heading in {"run", "tables"} else "right", overflow="fold")
+    for side in (pair.first, pair.second):
+        interval = f"{side.accuracy.low:.1%} to {side.accuracy.high:.1%}"
+        sizes = (f"{side.scan_bytes:.1f}", f"{side.wire_bytes:.1f}")
+        table.add_row(escape(side.run), side.tables, f"{side.accuracy.value:.2%}", interval, *sizes)
+    return table
 
 
 def _gains(comparison: Comparison) -> Table:

@@ -1,4 +1,4 @@
-"""`dctwire-trainer data`: published data sets."""
+"""`dctwire-trainer data`: published data sets, and folders of pictures of one's own."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,16 +6,36 @@ from typing import Annotated
 
 import typer
 
+from trainer.cli.options import CacheOption, DataOption, SourceArgument
 from trainer.cli.program import Program
+from trainer.cli.recipe_choice import chosen_recipe
+from trainer.cli.tables import dataset_table
 from trainer.data.fetch import PUBLISHED, fetch
 from trainer.errors import RecipeError
 
-app = typer.Typer(help="Published data sets.", no_args_is_help=True)
+app = typer.Typer(help="Published data sets, and folders of pictures of your own.", no_args_is_help=True)
 
 
 @app.callback()
 def data() -> None:
-    """Published data sets."""
+    """Published data sets, and folders of pictures of your own."""
+
+
+@app.command("check")
+def check_folder(
+    context: typer.Context,
+    source: SourceArgument,
+    budget: Annotated[float | None, typer.Option(help="Scan bytes a frame; frames are as large as it buys.")] = None,
+    data_dir: DataOption = None,
+    cache_dir: CacheOption = None,
+) -> None:
+    """Look at all pictures before anything is trained: classes, splits, what cannot be read, what is there twice.
+
+    [bold]For example:[/] dctwire-trainer data check pets
+    """
+    program = Program.of(context)
+    dataset = program.machine(data_dir, cache_dir).dataset(chosen_recipe(source, [], budget))
+    program.terminal.show(dataset_table(dataset))
 
 
 @app.command("fetch")

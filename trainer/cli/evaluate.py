@@ -8,7 +8,7 @@ import typer
 from trainer import jobs
 from trainer.cli.options import CacheOption, DataOption, ThreadsOption
 from trainer.cli.program import Program
-from trainer.cli.tables import figures_table
+from trainer.cli.tables import figures_tables
 from trainer.data import SplitName
 from trainer.jobs import EvaluateOrder
 from trainer.recipes import recipe as recipes
@@ -20,7 +20,13 @@ def evaluate(
     split: Annotated[SplitName, typer.Option(help="Which pictures; `test` was never looked at in training.")] = (
         SplitName.TEST
     ),
-    recipe: Annotated[str, typer.Option(help="With a bundle: the recipe that names its data set.")] = "synthetic-32",
+    recipe: Annotated[
+        str, typer.Option(help="With a bundle: the recipe that names its data set, e.g. RUN/recipe.toml.")
+    ] = "synthetic-32",
+    confusion: Annotated[
+        Path | None,
+        typer.Option(help="PNG file to draw which classes are taken for which. Default: RUN/confusion-SPLIT.png"),
+    ] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file as well.")] = None,
     threads: ThreadsOption = 1,
     data_dir: DataOption = None,
@@ -29,13 +35,15 @@ def evaluate(
     """Measure what will happen in the field: real codec, real streams, exported classifier.
 
     Prints accuracy, PSNR and SSIM with their 95 % intervals, and bytes a frame in three units: scan only, whole JFIF
-    file, and the abbreviated frame as sent. A run keeps them as evaluation-SPLIT.json, and each frame's outcome beside
+    file, and the abbreviated frame as sent. Then accuracy class by class, and which class is taken for which, also as a
+    picture. A run keeps them as evaluation-SPLIT.json, and each frame's outcome beside
     it, for `compare`. A run of any tables is measured at several, ordinary and random: fallback-SPLIT.json.
     """
     program = Program.of(context)
-    order = EvaluateOrder(source=source, split=split, recipe=recipes.load(recipe), threads=threads)
+    order = EvaluateOrder(source=source, split=split, recipe=recipes.load(recipe), confusion=confusion, threads=threads)
     figures = jobs.evaluate(order, program.machine(data_dir, cache_dir))
-    program.terminal.show(figures_table(figures))
+    for table in figures_tables(figures):
+        program.terminal.show(table)
     if json_out is not None:
         json_out.write_text(figures.model_dump_json(indent=2) + "\n")
     else:

@@ -7,6 +7,7 @@ import typer
 
 from shared.bundle import Bundle
 from trainer import jobs
+from trainer.cli.next_steps import after_export
 from trainer.cli.options import CacheOption, DataOption, RunArgument, ThreadsOption
 from trainer.cli.program import Program
 from trainer.cli.tables import fallback_table
@@ -59,11 +60,15 @@ def described(exported: Exported, out: Path) -> list[str]:
     """Describe in a few lines what an export has written."""
     description, figures, twin = exported.description, exported.figures, exported.twin.describe()
     if isinstance(figures, FallbackEvaluation):
-        return [twin, f"fallback of {description.family} in {out}: for servers, it reads frames of any tables"]
+        return [
+            twin,
+            f"fallback of {description.family} in {out}: for servers, it reads frames of any tables",
+            f"next: {after_export(out, is_fallback=True)}",
+        ]
     assert isinstance(description, Bundle)
     bundle = (
         f"{description.name} in {out}: {figures.tables}, tables {description.tables.tables_id}, "
         f"accuracy {figures.accuracy:.1%} (95 % interval {figures.low:.1%} to {figures.high:.1%}) "
         f"at {figures.scan.mean:.1f} scan bytes on {figures.data} (validation, n = {figures.n})"
     )
-    return [bundle, twin]
+    return [bundle, twin, f"next: {after_export(out, is_fallback=False)}"]

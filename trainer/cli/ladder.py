@@ -1,18 +1,15 @@
-"""`dctwire-trainer ladder` and `compare`: what byte budgets buy, for little more than one training."""
+"""`dctwire-trainer ladder`: what byte budgets buy, for little more than one training."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trainer import comparison as comparisons
 from trainer import series
-from trainer.cli.comparison_tables import comparison_tables
 from trainer.cli.options import CacheOption, DataOption, VariantOption
 from trainer.cli.program import Program
 from trainer.comparison.ladder import BASE
-from trainer.data import SplitName
-from trainer.series import LadderOrder
+from trainer.series import LOG_NAME, LadderOrder
 
 
 def ladder(
@@ -27,32 +24,18 @@ def ladder(
     """Train one base, then ordinary JPEG and learned tables at several byte budgets from it; evaluate all.
 
     Every point is a short branch of the same base, with the same number of epochs, so that their figures compare. Each
-    is a run of its own with a log beside it. Then: dctwire-trainer compare OUT
+    is a run of its own with a log beside it. The recipe's [ladder] says which points there are.
+
+    [bold]Pictures of your own:[/] dctwire-trainer recipes --print pets --budget 150 > pets.toml, then
+    dctwire-trainer ladder pets.toml --out ladder
+
+    [bold]Then:[/] dctwire-trainer compare OUT
     """
     program = Program.of(context)
     order = LadderOrder(recipe=recipe, variants=tuple(variant or ()), out=out, side_by_side=jobs)
+    program.terminal.say(f"first {out / BASE}, then its branches; what each run says is in its folder's {LOG_NAME}")
     with program.terminal.counter(BASE) as counter:
         count = series.climb(
-            order, program.machine(data_dir, cache_dir), lambda folder, total: counter.count(folder.name, total)
+            order, program.machine(data_dir, cache_dir), lambda folder, total: counter(folder.name, total)
         )
     program.terminal.say(f"{count} points in {out}; now: dctwire-trainer compare {out}")
-
-
-def compare(
-    context: typer.Context,
-    ladder: Annotated[Path, typer.Argument(metavar="LADDER", help="Folder with ladder.json and evaluated runs.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for figures and plots. Default: LADDER/comparison")] = None,
-    split: Annotated[SplitName, typer.Option(help="Which pictures the runs were evaluated on.")] = SplitName.TEST,
-) -> None:
-    """Say what learned tables gain: accuracy at equal bytes, bytes at equal accuracy, the worth of each ingredient.
-
-    Reads evaluations only. Writes comparison.json, rate-accuracy.png, wire.png and tables.png.
-    """
-    terminal = Program.of(context).terminal
-    results = comparisons.read_results(ladder, split)
-    comparison = comparisons.compare(results)
-    comparisons.write_comparison(comparison, results, ladder, out or ladder / "comparison")
-    for table in comparison_tables(comparison):
-        terminal.show(table)
-    for words in comparison.missing:
-        terminal.warn("missing", words)

@@ -6,9 +6,19 @@ from typing import Annotated
 import typer
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="FOLDER|RECIPE",
+        help="A folder of pictures, one folder a class; or a recipe: a shipped one (see `recipes`) or a TOML file.",
+    ),
+]
 PictureOption = Annotated[Path, typer.Option(help="PNG file to write.")]
 VariantOption = Annotated[
     list[str] | None, typer.Option(help="A variant of the recipe (see `recipes`); may be given again.")
+]
+ZooOption = Annotated[
+    Path | None, typer.Option(help="Folder of the zoo's entries. Default: trainer/zoo, which only the repository has.")
 ]
 DeviceOption = Annotated[str, typer.Option(help="`auto`: a GPU where there is one. Or cpu, cuda, cuda:1.")]
 ThreadsOption = Annotated[

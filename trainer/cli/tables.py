@@ -2,17 +2,42 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+from rich.markup import escape
 from rich.table import Table
 
+from trainer.data import Dataset, SplitName
+from trainer.evaluation.by_class import ClassFigures
 from trainer.evaluation.evaluation import Bytes, Evaluation
 from trainer.export.fallback import FallbackEvaluation
 from trainer.recipes.paper import DeconvolutionRfaSection, WideResNetSection
 from trainer.recipes.recipe import AnyRecipe, Net
 
+CLASSES_SHOWN = 30  # of more than these, the least accurate
 
-def figures_table(figures: Evaluation | FallbackEvaluation) -> Table:
-    """The figures of a bundle's frames, or of a fallback's."""
-    return fallback_table(figures) if isinstance(figures, FallbackEvaluation) else evaluation_table(figures)
+
+def figures_tables(figures: Evaluation | FallbackEvaluation) -> list[Table]:
+    """The figures of a bundle's frames, all together and class by class, or those of a fallback's."""
+    if isinstance(figures, FallbackEvaluation):
+        return [fallback_table(figures)]
+    return [evaluation_table(figures), *([class_table(figures.classes)] if figures.classes else [])]
+
+
+def class_table(classes: Sequence[ClassFigures]) -> Table:
+    """Accuracy class by class, the least accurate first."""
+    measured = sorted((each for each in classes if each.n), key=lambda each: (each.accuracy, each.label))
+    shown = measured[:CLASSES_SHOWN]
+    left = f"the {len(shown)} least accurate of {len(measured)} classes" if len(shown) < len(measured) else None
+    table = Table(title="class by class, the least accurate first", caption=left)
+    for heading in ("class", "accuracy", "95 % interval", "frames", "mostly taken for"):
+        is_text = heading in {"class", "mostly taken for"}
+        table.add_column(heading, justify="left" if is_text else "right", overflow="fold")
+    for each in shown:
+        taken = escape(f"{each.taken_for} ({each.taken})") if each.taken_for else ""
+        table.add_row(
+            escape(each.label), f"{each.accuracy:.1%}", f"{each.low:.1%} to {each.high:.1%}", str(each.n), taken
+        )
+    return table
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
@@ -30,6 +55,21 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     _row(table, "on the wire (abbreviated JPEG)", evaluation.wire)
     _row(table, "whole JFIF file", evaluation.file)
     table.add_row("in full batches on the wire", f"{evaluation.batched:.1f}")
+    return table
+
+
+def dataset_table(dataset: Dataset) -> Table:
+    """How many pictures each class has in each split."""
+    height, width = dataset.size
+    table = Table(title=f"{dataset.name}: {width} x {height} pixels, {len(dataset.classes)} classes")
+    table.add_column("class", overflow="fold")
+    for split in SplitName:
+        table.add_column(split, justify="right")
+    counts = [np.bincount(dataset.split(split).labels, minlength=len(dataset.classes)) for split in SplitName]
+    for label, row in zip(dataset.classes, zip(*counts, strict=True), strict=True):
+        table.add_row(escape(label), *map(str, row))
+    table.add_section()
+    table.add_row("all", *(str(len(dataset.split(split))) for split in SplitName))
     return table
 
 

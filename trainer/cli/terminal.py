@@ -1,6 +1,9 @@
-"""The terminal that a person sits at: lines, tables and progress bars, on standard error. The door to Rich."""
+"""The terminal that a person sits at: lines, tables and progress bars, on standard error. The door to Rich.
 
-from collections.abc import Iterator
+Where standard error is no terminal but a file or a pipe, lines say how far a job has come instead of bars.
+"""
+
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
@@ -12,17 +15,24 @@ from shared.text_table import text_table
 from trainer.data.dataset import Progress as Done
 from trainer.training.epochs import Epoch
 
+LINE_SECONDS = 30  # between two lines of one bar
+
 
 class Terminal:
-    """A `Reporter` for people; what a program may read goes to standard output and not through here."""
+    """A `Reporter` for people; what a program may read goes to standard output and not through here.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        clock: seconds since any moment.
+    """
+
+    def __init__(self, console: Console, clock: Callable[[], float]) -> None:
         self._console = console
+        self._clock = clock
 
     @classmethod
-    def on_standard_error(cls) -> "Terminal":
+    def on_standard_error(cls, clock: Callable[[], float]) -> "Terminal":
         """The terminal that programs use unless they are given another."""
-        return cls(Console(stderr=True, highlight=False, soft_wrap=True))
+        return cls(Console(stderr=True, highlight=False, soft_wrap=True), clock)
 
     def mute(self) -> None:
         """Show nothing from here on, as in all processes of a training but the first."""
@@ -46,8 +56,9 @@ class Terminal:
         """Show a table; a row that does not fit becomes a block of lines, and nothing is cut."""
         headings = [_plain(column.header) for column in table.columns]
         rows = [[_plain(cell) for cell in row] for row in zip(*(column.cells for column in table.columns), strict=True)]
-        parts = (table.title, text_table(headings, rows, self._console.width), table.caption)
-        self.say("\n\n".join(_plain(part) for part in parts if part) + "\n")
+        title, caption = (_plain(part) if part else "" for part in (table.title, table.caption))
+        parts = (title, text_table(headings, rows, self._console.width), caption)
+        self.say("\n\n".join(part for part in parts if part) + "\n")
 
     def epoch(self, epoch: Epoch, epochs: int) -> None:
         """Show the figures of an epoch that ended, in a line."""
@@ -55,16 +66,44 @@ class Terminal:
 
     @contextmanager
     def bar(self, task: str) -> Iterator[Done]:
-        """Show a bar with counts, elapsed and remaining time; it vanishes at the end."""
+        """Show a bar with counts, elapsed and remaining time, which vanishes at the end; or a line now and then."""
+        if not self._console.is_terminal:
+            yield self._lines(task)
+            return
         with self._bars() as bars:
             number = bars.add_task(task, total=None)
             yield lambda done, total: bars.update(number, completed=done, total=total)
 
     @contextmanager
     def counter(self, task: str) -> Iterator["Counter"]:
-        """Show a bar whose text changes; it vanishes at the end."""
+        """Show a bar whose text changes, which vanishes at the end; or a line for each that is done."""
+        if not self._console.is_terminal:
+            yield self._counted_lines()
+            return
         with self._bars() as bars:
-            yield Counter(bars, task)
+            number = bars.add_task(task, total=None)
+            yield lambda name, total: bars.update(number, advance=1, total=total, description=name)
+
+    def _lines(self, task: str) -> Done:
+        last = self._clock()
+
+        def show(done: int, total: int) -> None:
+            nonlocal last
+            if self._clock() - last >= LINE_SECONDS:
+                last = self._clock()
+                self.say(f"{task}: {done} of {total}")
+
+        return show
+
+    def _counted_lines(self) -> "Counter":
+        began, done = self._clock(), 0
+
+        def show(name: str, total: int) -> None:
+            nonlocal done
+            done += 1
+            self.say(f"{done} of {total} done after {self._clock() - began:.0f} s: {name}")
+
+        return show
 
     def _bars(self) -> Progress:
         columns = (
@@ -77,15 +116,8 @@ class Terminal:
         return Progress(*columns, console=self._console, transient=True)
 
 
-class Counter:
-    """A bar that counts what is done and names the last of it."""
-
-    def __init__(self, bars: Progress, task: str) -> None:
-        self._bars, self._number = bars, bars.add_task(task, total=None)
-
-    def count(self, name: str, total: int) -> None:
-        """One more is done: `name`, of `total`."""
-        self._bars.update(self._number, advance=1, total=total, description=name)
+Counter = Callable[[str, int], None]
+"""One more is done: its name, and how many there are in all."""
 
 
 def _plain(text: RenderableType) -> str:

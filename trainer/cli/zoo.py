@@ -1,27 +1,25 @@
 """`dctwire-trainer zoo`: what is in the zoo, pictures of one's own through it, and a new entry."""
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from trainer.cli.options import ZooOption
+from trainer.cli.predict import told
+from trainer.cli.zoo_folder import zoo_folder
 from trainer.data import SplitName
 from trainer.evaluation.files import read_evaluation
 from trainer.zoo.entry import Entry, add, check, entries, read
-from trainer.zoo.trial import Trial, classify
+from trainer.zoo.trial import classify
 
 app = typer.Typer(help="Classifiers that were trained already: list them, try them on your own pictures.")
 
-FolderOption = Annotated[
-    Path | None, typer.Option(help="Folder of entries. Default: trainer/zoo, which only the repository has.")
-]
-
 
 @app.command("list")
-def list_entries(folder: FolderOption = None) -> None:
+def list_entries(folder: ZooOption = None) -> None:
     """Every entry with its figures on its data set's test split; each is proved on this machine first."""
-    zoo = _zoo(folder)
+    zoo = zoo_folder(folder)
     found = entries(zoo)
     if not found:
         print(f"no entries in {zoo}: only the repository has them, no wheel; name its trainer/zoo with --folder")
@@ -34,10 +32,10 @@ def list_entries(folder: FolderOption = None) -> None:
 def try_pictures(
     name: Annotated[str, typer.Argument(help="An entry that `zoo list` names.")],
     pictures: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Any files that Pillow reads.")],
-    folder: FolderOption = None,
+    folder: ZooOption = None,
 ) -> None:
-    """Encode pictures as the entry's cameras would, and classify what the server would get."""
-    for trial in classify(read(_zoo(folder), name).content, pictures):
+    """Encode pictures as the entry's cameras would, and classify what the server would get; see `predict`."""
+    for trial in classify(read(zoo_folder(folder), name).content, pictures):
         print(told(trial))
 
 
@@ -47,11 +45,11 @@ def add_entry(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE_DIR", help="A folder that `export` wrote.")],
     run: Annotated[Path, typer.Option(help="The run that the bundle was exported from, already evaluated.")],
     made_by: Annotated[list[str], typer.Option(help="A command that made the bundle; once for each, in order.")],
-    folder: FolderOption = None,
+    folder: ZooOption = None,
 ) -> None:
     """Put a bundle exported with --golden generated into the zoo, with its figures and the commands that made it."""
     evaluated = read_evaluation(run, SplitName.TEST)
-    print(described(add(_zoo(folder), name, bundle, evaluated, tuple(made_by))))
+    print(described(add(zoo_folder(folder), name, bundle, evaluated, tuple(made_by))))
 
 
 def described(entry: Entry) -> str:
@@ -62,16 +60,3 @@ def described(entry: Entry) -> str:
         f"{figures.accuracy:.1%} (95 % interval {figures.low:.1%} to {figures.high:.1%}, n = {figures.n}) "
         f"at {figures.scan.mean:.1f} scan bytes, {figures.wire.mean:.1f} on the wire, {figures.file.mean:.1f} as a file"
     )
-
-
-def told(trial: Trial) -> str:
-    """Describe a trial in lines: the picture's bytes, and below them its likeliest labels."""
-    lines = [
-        f"{trial.picture}: {trial.wire_bytes} bytes on the wire, {trial.scan_bytes} of them scan "
-        f"({trial.file_bytes} as a whole file)"
-    ]
-    return "\n".join([*lines, *(f"  {odds:6.1%}  {label}" for label, odds in trial.likeliest)])
-
-
-def _zoo(folder: Path | None) -> Path:
-    return folder or Path(str(files("trainer.zoo")))

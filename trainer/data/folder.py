@@ -42,10 +42,13 @@ class FolderData(Section):
     """Pictures of a user's own.
 
     Args:
-        path: the folder with train/ in it, from the data folder on.
-        size: pixels that pictures are scaled to, each way.
+        path: the folder of classes, or with train/ in it; in a recipe's file, from that file on.
+        size: pixels that pictures are scaled to, each way; a multiple of 16.
+        seed: of what is drawn.
         validation: how many pictures of train are set aside, where there is no folder for them; else a tenth.
         crops: whether pictures stay in their files and each epoch shows some crop of each; `pad` is not used then.
+        pad: pixels that training pictures are shifted by at most.
+        flip: whether half of them are mirrored left to right; wrong for letters, digits, arrows.
     """
 
     name: Literal["folder"]

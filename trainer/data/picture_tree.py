@@ -50,7 +50,7 @@ def read_tree(root: Path) -> Tree:
     places = _places(root)
     classes = _folders(places[SplitName.TRAIN])
     if len(classes) < 2:
-        raise DatasetError(places[SplitName.TRAIN], "needs a folder of pictures for each of at least two classes")
+        raise DatasetError(places[SplitName.TRAIN], _too_few(places[SplitName.TRAIN], [*classes]))
     names: list[str] = []
     labels: list[int] = []
     splits: dict[SplitName, Rows] = {}
@@ -66,6 +66,17 @@ def read_tree(root: Path) -> Tree:
 def is_hidden(name: str) -> bool:
     """Whether a file or folder of this name is none of the user's pictures or classes."""
     return name.startswith(".") or name.casefold() in SYSTEM_NAMES
+
+
+def _too_few(folder: Path, classes: list[str]) -> str:
+    loose = sum(_is_picture(path) for path in folder.iterdir())
+    if classes:
+        found = f"has one class, {classes[0]!r}"
+    elif loose:
+        found = f"has {loose} pictures and no folders"
+    else:
+        found = "is empty of pictures"
+    return f"{found}: it needs a folder of pictures for each of at least two classes"
 
 
 def _train(root: Path) -> Path:

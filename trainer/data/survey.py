@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.pictures import shown as shown_path
 from trainer.data.cache import Arrays
 from trainer.data.dataset import Progress, Rows
 from trainer.data.picture_files import PictureFiles
@@ -76,7 +77,7 @@ def survey(root: Path, pictures: PictureFiles, *, keeps_pixels: bool, progress: 
 
 def shown(names: Sequence[str]) -> str:
     """The first names of a list, with what no terminal shows escaped."""
-    words = [name if name.isprintable() else ascii(name) for name in names[:SHOWN]]
+    words = [shown_path(Path(name)) for name in names[:SHOWN]]
     return ", ".join([*words, *(["..."] if len(names) > SHOWN else [])])
 
 

@@ -20,7 +20,7 @@ from trainer.encoding.files import EncoderSettings, Encoding
 from trainer.errors import BudgetError
 
 BUDGET_TOLERANCE = 0.002  # relative; the promise is 2 %, the rest is left to the difference between splits
-LARGEST_LOG_FACTOR = math.log(256)  # steps are 1 to 255: beyond it all are the same
+ROOM = math.log(2)  # beyond the factors that make all steps the finest or the coarsest: rounding has no say there
 QUALITIES = (1.0, 100.0)
 
 SettingsRule = Callable[[NDArray[np.float64]], EncoderSettings]  # of whole steps (3, 64)
@@ -95,6 +95,8 @@ def rdo_rule(multiplier: float) -> SettingsRule:
 def at_budget(steps: Tensor, budget: float, pictures: Pictures, rule: SettingsRule = plain) -> Encoding:
     """The common multiple of steps (3, 64) whose true scans take `budget` bytes a frame; Huffman tables fitted.
 
+    Multiples reach from tables that are 1 everywhere to tables that are 255 everywhere, as `check_reachable` promises.
+
     Raises:
         BudgetError: no multiple reaches it.
     """
@@ -102,7 +104,8 @@ def at_budget(steps: Tensor, budget: float, pictures: Pictures, rule: SettingsRu
     def encoding(log_divisor: float) -> Encoding:
         return of_steps(steps * math.exp(-log_divisor), rule)
 
-    return _found(encoding, -LARGEST_LOG_FACTOR, LARGEST_LOG_FACTOR, budget, pictures)
+    coarsest, finest = math.log(float(steps.min()) / LARGEST) - ROOM, math.log(float(steps.max())) + ROOM
+    return _found(encoding, coarsest, finest, budget, pictures)
 
 
 def standard_at_budget(budget: float, pictures: Pictures, rule: SettingsRule = plain) -> Encoding:

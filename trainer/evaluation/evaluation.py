@@ -1,7 +1,8 @@
 """What will happen in the field: real encoder, real streams, real decoder, exported classifier."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -14,9 +15,10 @@ from shared.wire import BATCH_MAX_FRAMES, Batch, BatchItem
 from trainer.data import Split
 from trainer.encoding.files import Encoding
 from trainer.encoding.streams import Levels
+from trainer.evaluation.by_class import ClassFigures, by_class, confusion
 from trainer.evaluation.fidelity import fidelity
+from trainer.evaluation.intervals import Z95, wilson_interval
 
-Z95 = 1.959964  # two-sided 95 % of the normal distribution
 TOP = 5
 FRAME_PERIOD_MS = 1_000  # a frame a second; a time delta grows by a byte from 8 s on
 SPLIT_STARTED_MS = 1_735_689_600_000  # any date of these decades takes as many bytes
@@ -57,6 +59,7 @@ class Evaluation(_Figures):
         file: a whole JFIF file, tables inside; what the paper counts.
         wire: the abbreviated frame that a camera posts.
         batched: mean bytes of a frame's share of a full batch, a frame a second.
+        classes: the figures class by class; none where nobody asked for them.
     """
 
     data: str
@@ -74,6 +77,7 @@ class Evaluation(_Figures):
     file: Bytes
     wire: Bytes
     batched: float
+    classes: tuple[ClassFigures, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,11 +88,13 @@ class FrameOutcomes:
         right: bool (n,), whether the likeliest label is the frame's.
         right_top5: bool (n,), whether the five likeliest hold it.
         scan_bytes: int64 (n,).
+        likeliest: int64 (n,), the likeliest label's index; None where it was not kept.
     """
 
     right: NDArray[np.bool_]
     right_top5: NDArray[np.bool_]
     scan_bytes: NDArray[np.int64]
+    likeliest: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,24 @@ class Evaluated:
 
     evaluation: Evaluation
     outcomes: FrameOutcomes
+
+    def with_classes(self, truth: NDArray[np.int64], labels: Sequence[str]) -> "Evaluated":
+        """The same, class by class as well.
+
+        Args:
+            truth: int64 (n,), the index of each frame's label.
+        """
+        return replace(
+            self,
+            evaluation=self.evaluation.model_copy(
+                update={"classes": by_class(self.confusion(truth, len(labels)), labels)}
+            ),
+        )
+
+    def confusion(self, truth: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+        """How many frames of each class were given each label, int64 (classes, classes)."""
+        assert self.outcomes.likeliest is not None
+        return confusion(truth, self.outcomes.likeliest, classes)
 
 
 class Classifier(Protocol):
@@ -115,8 +139,9 @@ def evaluate(
         encoder.encode_batch(split.pixels, stream) for stream in (Stream.SCAN, Stream.ABBREVIATED, Stream.INTERCHANGE)
     )
     logits = classifier.logits(decode(encoding.tables, frames, split))
-    likeliest = np.argsort(-logits, axis=1, kind="stable")[:, :TOP] == split.labels[:, None]
-    outcomes = FrameOutcomes(likeliest[:, 0], likeliest.any(1), _lengths(scans))
+    likeliest = np.argsort(-logits, axis=1, kind="stable")[:, :TOP]
+    is_right = likeliest == split.labels[:, None]
+    outcomes = FrameOutcomes(is_right[:, 0], is_right.any(1), _lengths(scans), likeliest[:, 0])
     likeness = fidelity(files, split.pixels)
     accuracy, top5 = (_share(right) for right in (outcomes.right, outcomes.right_top5))
     evaluation = Evaluation(
@@ -161,14 +186,6 @@ def batched_bytes(frames: list[bytes], scans: list[bytes]) -> float:
     starts = range(0, len(items), BATCH_MAX_FRAMES)
     batches = [Batch(prefix, tuple(items[start : start + BATCH_MAX_FRAMES])) for start in starts]
     return sum(len(batch.to_bytes()) for batch in batches) / len(frames)
-
-
-def wilson_interval(right: int, n: int) -> tuple[float, float]:
-    """95 % confidence interval of a share (Wilson 1927): sound near 0 and 1 as well."""
-    share = right / n
-    centre = (share + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
-    half = Z95 / (1 + Z95**2 / n) * math.sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _lengths(streams: list[bytes]) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -16,15 +17,14 @@ def write_evaluation(folder: Path, evaluated: Evaluated) -> None:
     """Keep an evaluation as `evaluation-<split>.json`, its frames beside it as `.npz`."""
     evaluation, outcomes = evaluated.evaluation, evaluated.outcomes
     path = evaluation_path(folder, evaluation.split)
-    write_whole(
-        path.with_suffix(".npz"),
-        lambda file: np.savez_compressed(
-            file,
-            right=np.packbits(outcomes.right),
-            right_top5=np.packbits(outcomes.right_top5),
-            scan_bytes=outcomes.scan_bytes.astype(np.uint32),
-        ),
-    )
+    arrays: dict[str, Any] = {
+        "right": np.packbits(outcomes.right),
+        "right_top5": np.packbits(outcomes.right_top5),
+        "scan_bytes": outcomes.scan_bytes.astype(np.uint32),
+    }
+    if outcomes.likeliest is not None:
+        arrays["likeliest"] = outcomes.likeliest.astype(np.uint16)
+    write_whole(path.with_suffix(".npz"), lambda file: np.savez_compressed(file, **arrays))
     write_whole(path, lambda file: file.write(evaluation.model_dump_json(indent=2).encode() + b"\n"))
 
 
@@ -41,7 +41,8 @@ def read_evaluation(folder: Path, split: SplitName) -> Evaluated:
             right, right_top5 = (
                 np.unpackbits(arrays[name], count=evaluation.n).astype(bool) for name in ("right", "right_top5")
             )
-            outcomes = FrameOutcomes(right, right_top5, arrays["scan_bytes"].astype(np.int64))
+            likeliest = arrays["likeliest"].astype(np.int64) if "likeliest" in arrays else None
+            outcomes = FrameOutcomes(right, right_top5, arrays["scan_bytes"].astype(np.int64), likeliest)
     except (OSError, ValueError, KeyError, EOFError, ValidationError, zipfile.BadZipFile) as error:
         raise RunError(f"{path} and its .npz hold no evaluation (`evaluate` writes them): {error}") from error
     means = (outcomes.right.mean(), outcomes.scan_bytes.mean(), len(outcomes.scan_bytes))

@@ -14,8 +14,9 @@ from trainer.diff_jpeg import ReciprocalKernels
 from trainer.encoding.encodings import dequantised, steps_of
 from trainer.encoding.streams import Levels
 from trainer.errors import RunError
-from trainer.evaluation.evaluation import TOP, Evaluated, evaluate, wilson_interval
+from trainer.evaluation.evaluation import TOP, Evaluated, evaluate
 from trainer.evaluation.fidelity import likeness
+from trainer.evaluation.intervals import wilson_interval
 from trainer.paper.joint_model import JointModel, new_model
 from trainer.paper.literal import CHUNK, literal_logits, literal_pictures, literal_scan_bytes
 from trainer.recipes.goals import PaperGoal

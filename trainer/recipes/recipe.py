@@ -1,7 +1,8 @@
 """Recipes: TOML files that say which data, net and schedule; checked to the last key before anything runs."""
 
+import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from trainer.data.catalogue import DataSection
+from trainer.data.folder import FolderData
 from trainer.errors import RecipeError
 from trainer.models import BodyKind
 from trainer.recipes.goals import Goal, LearnedGoal
@@ -22,7 +24,14 @@ RECIPE_LIMIT_BYTES = 64 * 1024
 
 
 class Net(Section):
-    """A serving net; its keys are those of `trainer.models.DctNetConfig`."""
+    """A serving net, as `trainer.models.DctNetConfig`.
+
+    Args:
+        kind: `residual`, or MobileNet's `inverted-residual` for large frames.
+        widths: channels of the stages; each after the first halves the grid.
+        blocks: a stage.
+        expansion: the body's cells along a side of a luma block: 1, 2 or 4.
+    """
 
     kind: Annotated[BodyKind, Field(strict=False)] = BodyKind.RESIDUAL  # a text in the file
     widths: Annotated[list[Annotated[int, Field(ge=4, le=2048)]], Field(min_length=1, max_length=5)]
@@ -38,8 +47,10 @@ class Optimiser(Section):
     """AdamW with a one-cycle learning rate, the same for every kind of tables.
 
     Args:
+        epochs: how often every training picture is shown; what makes a net good is steps, epochs x pictures / batch.
         batch: pictures a step, however many processes share them.
         learning_rate: at the cycle's peak.
+        weight_decay: AdamW's.
         muon_learning_rate, muon_weight_decay: Muon's, for the convolutions behind the stem; 0: AdamW for all weights.
         warm_share: share of all steps before the peak.
         label_smoothing: probability taken from the right label and spread over all.
@@ -85,6 +96,9 @@ class Tables(Section):
     together, then the net settles on the finished tables. All three phases count as epochs.
 
     Args:
+        warm_up_quality: IJG quality of the ordinary JPEG that the net begins with.
+        warm_up_epochs: of ordinary JPEG.
+        learning_epochs: of tables and net together; what is left of all epochs is for settling.
         start: first tables: from `sensitivity` of the warm net, or `flat` ones.
         learning_rate: of log steps.
         refit_steps: how often the rate model is fitted to true Huffman bits.
@@ -134,6 +148,8 @@ class Ladder(Section):
         budgets: scan bytes a frame, by kind (jpeg, jpeg-rdo, sensitivity, improved).
         rdo_multiplier: of ordinary JPEG with rate-distortion optimised quantisation, in squared steps a bit.
         again: the budget that ordinary JPEG and learned tables are trained at with a second seed.
+        ablations: runs with one ingredient changed, {variant, label, budget, of}: a variant of this recipe, and whether
+            it changes the learned tables' method (`improved`) or ordinary JPEG (`jpeg`).
     """
 
     budgets: dict[Literal["jpeg", "jpeg-rdo", "sensitivity", "improved"], list[Bytes]] = {}  # noqa: RUF012
@@ -210,7 +226,7 @@ AnyRecipe = Recipe | PaperRecipe
 
 
 def load(name_or_path: str, variants: Sequence[str] = ()) -> AnyRecipe:
-    """A recipe by path, or by the name of a shipped one (`synthetic-32`).
+    """A recipe by path, or by the name of a shipped one (`synthetic-32`); a path in a file starts where the file is.
 
     Args:
         variants: names of its [variants.NAME] sections, whose keys replace those above, one after the other.
@@ -227,12 +243,17 @@ def load(name_or_path: str, variants: Sequence[str] = ()) -> AnyRecipe:
     chosen = _checked(reduce(_overridden, (by_name[variant] for variant in variants), plain), name_or_path)
     for variant, changes in by_name.items():
         _checked(_overridden(plain, changes), f"variant {variant} of {name_or_path}")
-    return chosen
+    return _at_home(chosen, Path(name_or_path).parent) if _is_file(name_or_path) else chosen
 
 
-def variants_of(name_or_path: str) -> list[str]:
-    """Names of a recipe's variants."""
-    return list(_read(name_or_path)[1])
+def variants_of(name_or_path: str) -> Mapping[str, Mapping[str, Any]]:
+    """A recipe's variants by name: the keys that each replaces."""
+    return _read(name_or_path)[1]
+
+
+def is_shipped(name: str) -> bool:
+    """Whether a recipe of this name comes with dctwire."""
+    return name in shipped_names()
 
 
 def shipped_names() -> list[str]:
@@ -242,8 +263,7 @@ def shipped_names() -> list[str]:
 
 def _read(name_or_path: str) -> tuple[_Keys, dict[str, _Keys]]:
     """Read a recipe's file: the keys above all variants, and the keys of each variant."""
-    path = Path(name_or_path)
-    text = _text(path if path.suffix == ".toml" else _shipped(name_or_path))
+    text = _text(Path(name_or_path) if _is_file(name_or_path) else _shipped(name_or_path))
     try:
         keys = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -252,6 +272,18 @@ def _read(name_or_path: str) -> tuple[_Keys, dict[str, _Keys]]:
     if not isinstance(variants, dict) or not all(isinstance(changes, dict) for changes in variants.values()):
         raise RecipeError(f"{name_or_path}: variants must be sections, [variants.NAME]")
     return keys, variants
+
+
+def _is_file(name_or_path: str) -> bool:
+    return Path(name_or_path).suffix == ".toml"
+
+
+def _at_home(recipe: AnyRecipe, home: Path) -> AnyRecipe:
+    """The recipe with the whole path of its own folder of pictures, so that a run finds them from anywhere."""
+    if not isinstance(recipe.data, FolderData):
+        return recipe
+    path = os.path.abspath(home / Path(recipe.data.path).expanduser())  # noqa: PTH100 - links stay links
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"path": path})})
 
 
 def _overridden(keys: _Keys, changes: _Keys) -> _Keys:
@@ -275,8 +307,14 @@ def _folder() -> Path:
 
 
 def _shipped(name: str) -> Path:
-    if name not in shipped_names():
-        raise RecipeError(f"no recipe {name!r}; shipped: {', '.join(shipped_names())}; or give a path to a .toml file")
+    if not is_shipped(name):
+        shipped = f"shipped: {', '.join(shipped_names())}; or give a path to a .toml file"
+        if Path(name).is_dir():
+            advice = f"a folder of pictures is for `train`, and `recipes --print {name}` makes a recipe of it"
+            raise RecipeError(f"{name} is a folder, not a recipe: {advice}; {shipped}")
+        if Path(name).exists():
+            raise RecipeError(f"{name} is a file, but the name of a recipe's file ends in .toml; {shipped}")
+        raise RecipeError(f"no recipe {name!r}; {shipped}")
     return _folder() / f"{name}.toml"
 
 
@@ -287,6 +325,8 @@ def _text(path: Path) -> str:
         if len(content) > RECIPE_LIMIT_BYTES:
             raise RecipeError(f"{path} is longer than {RECIPE_LIMIT_BYTES} bytes: no recipe is")
         return content.decode()
+    except IsADirectoryError as error:
+        raise RecipeError(f"{path} is a folder, not a recipe") from error
     except OSError as error:
         raise RecipeError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -19,6 +19,7 @@ from trainer.recipes.goals import Goal
 from trainer.recipes.recipe import AnyRecipe
 from trainer.whole_file import Sync, append_line, write_whole
 
+ASKED_NAME, RECIPE_NAME = "asked.json", "recipe.toml"
 CHECKPOINT_FORMAT = 1  # to be raised when a state no longer means what it meant
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -84,7 +85,7 @@ class RunDir:
         Raises:
             RunError: another run lives here.
         """
-        if (self.folder / "asked.json").exists() and (there := self.asked()) != asked:
+        if (self.folder / ASKED_NAME).exists() and (there := self.asked()) != asked:
             differences = ", ".join(_differences(there.model_dump(), asked.model_dump()))
             raise RunError(f"{self.folder} holds another run ({differences}): choose another --out or remove it")
 
@@ -98,12 +99,16 @@ class RunDir:
         self.folder.mkdir(parents=True, exist_ok=True)
         with _locked(self.folder):
             self.refuse_another(asked)
-            _write_text(self.folder / "asked.json", asked.model_dump_json(indent=2))
+            _write_text(self.folder / ASKED_NAME, asked.model_dump_json(indent=2))
             yield
+
+    def keep_recipe(self, text: str) -> None:
+        """Keep the recipe as a person may edit it; what the run goes by is asked.json."""
+        _write_text(self.folder / RECIPE_NAME, text.rstrip("\n"))
 
     def asked(self) -> Asked:
         """What this run was asked for."""
-        return _read_model(Asked, self.folder / "asked.json")
+        return _read_model(Asked, self.folder / ASKED_NAME)
 
     def note_provenance(self, row: dict[str, Any]) -> None:
         """Append one line to provenance.jsonl: each start of the run, the first one and every resumption."""

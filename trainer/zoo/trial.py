@@ -13,6 +13,7 @@ from trainer.errors import DatasetError
 from trainer.export.bundle import Exportable, logits_of
 
 TOP = 5
+SOI = b"\xff\xd8"  # a JPEG file's first bytes (T.81 B.1.1.3)
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Trial:
 
     Args:
         scan_bytes, wire_bytes, file_bytes: entropy-coded; as a camera posts it; as a whole JFIF file.
+        own_jpeg_bytes: of the picture's own file, where that is a JPEG.
         likeliest: labels with their softmax, the likeliest first, five at most.
     """
 
@@ -28,7 +30,13 @@ class Trial:
     scan_bytes: int
     wire_bytes: int
     file_bytes: int
+    own_jpeg_bytes: int | None
     likeliest: tuple[tuple[str, float], ...]
+
+    @property
+    def saved(self) -> float | None:
+        """Share of the picture's own JPEG file that need not be sent, negative where more is; None without one."""
+        return None if self.own_jpeg_bytes is None else 1 - self.wire_bytes / self.own_jpeg_bytes
 
 
 def classify(content: Exportable, pictures: Sequence[Path]) -> list[Trial]:
@@ -44,7 +52,9 @@ def classify(content: Exportable, pictures: Sequence[Path]) -> list[Trial]:
     )
     odds = _softmax(logits_of(content, frames))
     return [
-        Trial(picture, len(scan), len(frame), len(file), _likeliest(of_picture, content.labels))
+        Trial(
+            picture, len(scan), len(frame), len(file), _own_jpeg_bytes(picture), _likeliest(of_picture, content.labels)
+        )
         for picture, scan, frame, file, of_picture in zip(pictures, scans, frames, files, odds, strict=True)
     ]
 
@@ -56,6 +66,11 @@ def _pixels(picture: Path, content: Exportable) -> Pixels:
     except PictureError as error:
         raise DatasetError(picture, error.reason) from error
     return fitted(pixels, content.encoding.tables.sampling, (content.width, content.height), content.fit)
+
+
+def _own_jpeg_bytes(picture: Path) -> int | None:
+    with picture.open("rb") as file:
+        return picture.stat().st_size if file.read(len(SOI)) == SOI else None
 
 
 def _likeliest(odds: NDArray[np.float32], labels: tuple[str, ...]) -> tuple[tuple[str, float], ...]:

@@ -51,18 +51,19 @@ class Climbed:
 
     folder: Path
     before: dict[Path, int]
+    said: str
 
 
 @pytest.fixture(scope="module")
 def climbed(tmp_path_factory: pytest.TempPathFactory) -> Climbed:
     place = tmp_path_factory.mktemp("ladder")
     recipe, folder = place / "tiny.toml", place / "ladder"
-    before = {}
+    before, said = {}, ""
     for budgets in (FIRST, GROWN):
         before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
         recipe.write_text(RECIPE + budgets)
-        must(place, "ladder", str(recipe), "--out", str(folder), "--jobs", "2")
-    return Climbed(folder, before)
+        said = must(place, "ladder", str(recipe), "--out", str(folder), "--jobs", "2")
+    return Climbed(folder, before, said)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +92,13 @@ def test_what_was_finished_is_left_as_it_was_when_the_ladder_is_climbed_again(cl
     assert len(climbed.before) > 15
     assert {path.name for path in rewritten} == {"ladder.json", "log.txt"}
     assert "is finished already" in (climbed.folder / "runs" / "jpeg-100" / "log.txt").read_text()
+
+
+def test_in_a_file_a_ladder_says_where_it_is(climbed: Climbed) -> None:
+    assert "what each run says is in its folder's log.txt" in climbed.said
+    lines = [line for line in climbed.said.splitlines() if " done after " in line]
+    assert [line.split(" done")[0] for line in lines] == [f"{number} of 5" for number in range(1, 6)]
+    assert lines[0].endswith(": base")
 
 
 def test_a_ladder_is_compared_without_hand_work(ladder: Path) -> None:

@@ -14,8 +14,9 @@ from trainer.comparison.ladder import Kind
 from trainer.comparison.ladder_results import read_results
 from trainer.data import SplitName
 from trainer.errors import RunError
-from trainer.evaluation.evaluation import Bytes, Evaluated, Evaluation, Figure, FrameOutcomes, wilson_interval
+from trainer.evaluation.evaluation import Bytes, Evaluated, Evaluation, Figure, FrameOutcomes
 from trainer.evaluation.files import write_evaluation
+from trainer.evaluation.intervals import wilson_interval
 
 N = 1_000
 WIRE, FILE = 50, 600  # bytes around a scan

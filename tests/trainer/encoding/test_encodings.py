@@ -61,6 +61,15 @@ def test_any_steps_land_on_the_budget_with_fitted_codes(pictures: Pictures, rule
     assert factors.max() / factors.min() < 1.06
 
 
+@pytest.mark.parametrize("spread", [1.0, 8.0])
+def test_any_steps_reach_what_the_coarsest_and_the_finest_tables_do(pictures: Pictures, spread: float) -> None:
+    with pytest.raises(BudgetError) as caught:
+        pictures.check_reachable(1)
+    steps = torch.from_numpy(_energy() ** spread)
+    for budget in (1.005 * caught.value.lowest, 0.99 * caught.value.highest):
+        assert _bytes(at_budget(steps, budget, pictures), pictures) == pytest.approx(budget, rel=0.02)
+
+
 def test_a_quality_between_whole_ones_is_found(pictures: Pictures) -> None:
     low, high = (pictures.frame_bytes(of_standard(quality)) for quality in (8, 9))
     assert high > 1.03 * low

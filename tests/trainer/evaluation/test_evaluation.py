@@ -13,7 +13,7 @@ from trainer.data import SplitName, synthetic
 from trainer.encoding import streams
 from trainer.encoding.files import Encoding
 from trainer.errors import RunError
-from trainer.evaluation.evaluation import Evaluated, batched_bytes, decode, evaluate, wilson_interval
+from trainer.evaluation.evaluation import Evaluated, batched_bytes, decode, evaluate
 from trainer.evaluation.files import read_evaluation, write_evaluation
 from trainer.export.classifier import OnnxClassifier
 
@@ -49,15 +49,6 @@ def evaluated() -> Evaluated:
     return evaluate(
         ENCODING, classifier_by_frequency(), SPLIT, data="synthetic", split_name=SplitName.TEST, description="q50"
     )
-
-
-@pytest.mark.parametrize(
-    ("right", "n", "low", "high"),
-    # from Wilson's closed form at the ends: 0 of n gives z^2 / (n + z^2)
-    [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (50, 100, 0.4038, 0.5962), (950, 1000, 0.9347, 0.9619)],
-)
-def test_wilson_interval_has_its_published_values(right: int, n: int, low: float, high: float) -> None:
-    assert wilson_interval(right, n) == pytest.approx((low, high), abs=2e-4)
 
 
 def test_a_frame_is_right_when_its_label_has_the_highest_logit(evaluated: Evaluated) -> None:
@@ -120,9 +111,9 @@ def test_an_evaluation_comes_back_as_written_and_stays_small(evaluated: Evaluate
     write_evaluation(tmp_path, evaluated)
     back = read_evaluation(tmp_path, SplitName.TEST)
     assert back.evaluation == evaluated.evaluation
-    for name in ("right", "right_top5", "scan_bytes"):
+    for name in ("right", "right_top5", "scan_bytes", "likeliest"):
         assert np.array_equal(getattr(back.outcomes, name), getattr(evaluated.outcomes, name))
-    assert (tmp_path / "evaluation-test.npz").stat().st_size < 300 * 4
+    assert (tmp_path / "evaluation-test.npz").stat().st_size < 300 * 6
 
 
 def test_a_damaged_evaluation_and_two_halves_of_different_ones_are_refused(

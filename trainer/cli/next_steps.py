@@ -1,0 +1,61 @@
+"""What to do after a command, as lines that can be pasted."""
+
+import re
+import shlex
+from pathlib import Path
+
+from trainer.data.folder import FolderData
+from trainer.data.synthetic import SyntheticData
+from trainer.recipes.goals import AnyTablesGoal, Goal
+from trainer.recipes.recipe import AnyRecipe, PaperRecipe
+
+
+def after_training(recipe: AnyRecipe, goal: Goal, run: Path, source: str, data_dir: Path | None) -> list[str]:
+    """Measure, export, publish.
+
+    Args:
+        source: what the run was trained from, as it was typed.
+    """
+    is_found = data_dir is None or isinstance(recipe.data, FolderData | SyntheticData)
+    where = [] if is_found else ["--data-dir", str(data_dir)]
+    measure = _line("dctwire-trainer", "evaluate", run, *where)
+    if isinstance(recipe, PaperRecipe):
+        return [measure]
+    family = family_for(recipe)
+    if isinstance(goal, AnyTablesGoal):
+        fallback = Path("bundles") / f"{family}-fallback"
+        branch = _line("dctwire-trainer", "train", source, "--init", run, "--budget", "150", *where)
+        export = _line("dctwire-trainer", "export", run, "--family", family, "--out", fallback, *where)
+        return [measure, branch, export, after_export(fallback, is_fallback=True)]
+    bundle = Path("bundles") / f"{family}-1"
+    counter = ("--family", family, "--counter", "1")
+    return [
+        measure,
+        _line("dctwire-trainer", "export", run, *counter, "--out", bundle, *where),
+        after_export(bundle, is_fallback=False),
+    ]
+
+
+def after_export(folder: Path, *, is_fallback: bool) -> str:
+    """Publish."""
+    return _line("dctwire", "publish", folder, "--keys", "keys", *([] if is_fallback else ["--assign"]))
+
+
+def family_for(recipe: AnyRecipe) -> str:
+    """A name that a family can have, from the data set's."""
+    name = Path(recipe.data.path).name if isinstance(recipe.data, FolderData) else recipe.data.name
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "family"
+
+
+def run_folder(source: str, goal: Goal, variants: list[str], seed: int | None) -> Path:
+    """Where a run goes that was given no place: runs/SOURCE-TABLES-TARGET."""
+    values = [
+        f"{value:g}" for value in goal.model_dump(exclude_none=True).values() if isinstance(value, float) and value
+    ]
+    stem = Path(source).resolve().name.removesuffix(".toml")
+    seeds = [] if seed is None else [f"seed{seed}"]
+    return Path("runs") / "-".join([stem, *variants, goal.tables, *values, *seeds])
+
+
+def _line(*words: str | Path) -> str:
+    return shlex.join(map(str, words))
