@@ -37,6 +37,7 @@ NEXT_STEPS = {
     "too-large": "Make it smaller, or have the server take more: DCTWIRE_SERVER_BLOB_MAX_BYTES",
     "unknown-family": "Name one of these families; see also: dctwire status",
     "unreachable": "Is the server running, and is --server its operator plane? Start it: dctwire-server run",
+    "unsupported-bundle": "Update dctwire here, on the server and on the devices, then publish again",
     "untrusted": "Sign with the keys that dctwire trust init made for this server (--keys). If they are these, compare "
     "the clocks of both machines",
     "wrong-plane": "Name the operator plane with --server or DCTWIRE_OPERATOR_URL: dctwire-server prints its address "

@@ -30,6 +30,7 @@ from sensor_client.ota.states import (
     Verified,
 )
 from sensor_client.ota.update_state import RefusedOffer, Running, Trial, UpdateState
+from shared.bundle import UnsupportedBundleError
 from shared.wire import Assignment
 
 REASON_LIMIT_CHARACTERS = 500
@@ -97,13 +98,16 @@ def _assigned(state: State, event: Assigned, now: float, policy: Policy) -> Step
 
 def _is_open(state: State, assignment: Assignment, now: float, policy: Policy) -> bool:
     """Whether anything is to be done about an assignment. It is compared for being another one, not a later one."""
-    if _is_refused(state.kept.last_refused, assignment) or _is_put_off(state.doubt, now, policy):
+    if _is_refused(state, assignment) or _is_put_off(state.doubt, now, policy):
         return False
     return assignment.seq != state.kept.seq or state.active is None or state.active.target != assignment.target
 
 
-def _is_refused(last: RefusedOffer | None, assignment: Assignment) -> bool:
-    return last is not None and last.is_final and (last.seq, last.target) == (assignment.seq, assignment.target)
+def _is_refused(state: State, assignment: Assignment) -> bool:
+    last = state.kept.last_refused
+    if last is None or (last.seq, last.target) != (assignment.seq, assignment.target):
+        return False
+    return last.is_final and (state.has_refused or last.code != UnsupportedBundleError.code)
 
 
 def _is_put_off(doubt: Doubt | None, now: float, policy: Policy) -> bool:
@@ -203,7 +207,7 @@ def _decided(state: State, assignment: Assignment, bundle: BundleFacts, activati
 
 def _refused(state: State, seq: int, target: str, code: str, reason: str) -> State:
     offer = RefusedOffer(seq=seq, target=target, code=code, reason=reason[:REASON_LIMIT_CHARACTERS])
-    return _kept(state, refusals=state.kept.refusals + 1, last_refused=offer)
+    return _kept(replace(state, has_refused=True), refusals=state.kept.refusals + 1, last_refused=offer)
 
 
 def _kept(state: State, **changes: object) -> State:

@@ -65,6 +65,7 @@ class State:
         other: the bundle in the slot that is not in use.
         fetching: the assignment whose bundle is being fetched.
         etag: of the last assignment that the server told.
+        has_refused: whether the last refusal was made since the program started; it may be a later version by now.
     """
 
     kept: UpdateState
@@ -73,6 +74,7 @@ class State:
     fetching: Assignment | None = None
     doubt: Doubt | None = None
     etag: str | None = None
+    has_refused: bool = False
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,20 @@ def test_publishing_twice_is_no_error_says_so_and_changes_nothing(operator: Oper
         assert seen_by_anyone(operator) == before
 
 
+@pytest.mark.parametrize("change", [{"lapping": {"taps": [0.5]}}, {"schema": 3}])
+def test_a_bundle_that_asks_for_what_nobody_can_do_yet_is_not_signed_and_the_way_on_is_an_update(
+    operator: Operator, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    bundle = write_bundle(tmp_path / "v1", "digits", 1, tables(50))
+    fields = json.loads(bundle.to_bytes()) | change
+    (tmp_path / "v1" / "bundle.json").write_text(json.dumps(fields, sort_keys=True, separators=(",", ":")))
+    before = seen_by_anyone(operator)
+    refused = operator.type("publish", tmp_path / "v1", "--keys", operator.harness.keys, "--json")
+    error = json.loads(refused.stdout)["error"]
+    assert (refused.exit_code, error["code"], error["next"][:14]) == (1, "unsupported-bundle", "Update dctwire")
+    assert seen_by_anyone(operator) == before
+
+
 def seen_by_anyone(operator: Operator) -> list[Any]:
     """What is listed, and what devices fetch."""
     http = operator.harness.client("device")

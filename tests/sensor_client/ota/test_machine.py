@@ -334,7 +334,7 @@ class Device(RuleBasedStateMachine):
 
     @precondition(lambda self: self.state.fetching is not None)
     @rule(
-        outcome=st.sampled_from(["verified", "verified", "verified", "verified", "unverified", "unfit"]),
+        outcome=st.sampled_from(["verified", "verified", "verified", "verified", "unverified", "unfit", "unsupported"]),
         is_stale=st.sampled_from([False, False, False, True]),
         last_action=st.integers(0, 9),
     )
@@ -349,6 +349,7 @@ class Device(RuleBasedStateMachine):
             "verified": Verified(asked, offered),
             "unverified": Unverified(asked, "untrusted", "why"),
             "unfit": Unfit(asked, "offer-refused", "why"),
+            "unsupported": Unfit(asked, "unsupported-bundle", "why"),
         }
         actions = self.tell(events[outcome], last_action)
         if is_stale:

@@ -196,6 +196,20 @@ def test_a_bundle_that_asks_for_what_this_device_cannot_do_is_refused_as_unsuppo
     assert on_v1.last_refused.code == "unsupported-bundle"
 
 
+def test_a_device_asks_once_a_start_for_a_bundle_that_its_program_may_be_able_to_run_by_now(
+    on_v1: Device, plane: DevicePlane, publisher: Publisher
+) -> None:
+    fields = json.loads(V2.to_bytes()) | {"lapping": {"taps": [0.5]}}
+    publisher.publish(V2, data=json.dumps(fields, sort_keys=True, separators=(",", ":")).encode())
+    plane.assign(2, "signs", 2)
+
+    for starts in (1, 2, 3):
+        on_v1.work(steps=4)
+        fetched = [request for request in plane.requests if request.path.endswith(".2.json")]
+        assert (len(fetched), on_v1.state_file.load().refusals) == (starts, starts)
+        on_v1.restart()
+
+
 def test_a_bundle_of_schema_1_is_run(on_v1: Device, plane: DevicePlane, publisher: Publisher) -> None:
     older = make_bundle(2, schema_version=1)
     assert "reference_sha256" not in older.target_custom
