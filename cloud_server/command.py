@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from textwrap import TextWrapper
 from typing import Annotated, Any, NoReturn
 
 import structlog
@@ -10,8 +11,6 @@ import typer
 import uvloop
 from prometheus_client import disable_created_metrics
 from pydantic import ValidationError
-from rich.console import Console
-from rich.table import Column, Table
 
 from cloud_server.app import System, serve
 from cloud_server.errors import DatabaseUrlError, ListenError, SchemaError, StorageError
@@ -22,6 +21,7 @@ from cloud_server.settings import ServerSettings, described
 from cloud_server.storage.data_lock import DataInUseError, DataLock
 from cloud_server.storage.migrating import migrate
 from shared.command_line import EXIT_USAGE, CommandLine, program_options
+from shared.text_table import output_columns
 from shared.trust import TrustError
 
 OPEN_FILES = 1024  # beside the connections of the device and operator planes
@@ -92,11 +92,11 @@ def run(
 @cli.command("settings")
 def list_settings() -> None:
     """List everything that can be set by a variable, its default on this machine, and what it is for."""
-    table = Table(Column("variable", no_wrap=True), "default", "what it is for", box=None, pad_edge=False)
+    wrapped = TextWrapper(output_columns(), initial_indent="    ", subsequent_indent="    ")
+    wrapped.break_long_words = wrapped.break_on_hyphens = False
     for name in ServerSettings.model_fields:
         setting = described(name)
-        table.add_row(setting.variable, setting.default, setting.meaning)
-    Console().print(table)
+        typer.echo(f"{setting.variable}\n    default: {setting.default}\n{wrapped.fill(setting.meaning)}\n")
 
 
 def _announce(system: System) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from cloud_server.cli.families import require_known, warn_of_unknown
+from cloud_server.cli.known_names import require_known, warn_of_unknown
 from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.options import DEFAULT_SERVER, AsJson, Family, Server, connected, seconds
 from cloud_server.cli.output import explained_errors, show_json, show_table
@@ -213,7 +213,8 @@ def status(server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
 def report(
     family: Family,
     since: Annotated[
-        datetime | None, typer.Option(help="A time in UTC; the report begins with its full hour. Default: all.")
+        datetime | None,
+        typer.Option(metavar="TIME", help="In UTC; the report begins with its full hour. Default: all."),
     ] = None,
     server: Server = DEFAULT_SERVER,
     as_json: AsJson = False,

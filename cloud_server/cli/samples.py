@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cloud_server.cli.families import require_known, warn_of_unknown
+from cloud_server.cli.known_names import device_looked_up, require_known, warn_of_unknown
 from cloud_server.cli.options import DEFAULT_SERVER, AsJson, Family, Server, connected, seconds
 from cloud_server.cli.output import show_json, show_table
 from cloud_server.cli.sample_export import Exporter, Usable
@@ -32,7 +32,9 @@ COLUMNS = {
     "stored_at": "kept",
 }
 FrameName = Annotated[str, typer.Argument(help="The frame's id, as answers and lists give it.", metavar="FRAME_ID")]
-Moment = Annotated[datetime | None, typer.Option(help="A time in UTC.")]
+Moment = Annotated[
+    datetime | None, typer.Option(metavar="TIME", help="In UTC, such as 2026-11-01 or 2026-11-01T12:00:00.")
+]
 
 samples = typer.Typer(help="Frames that were kept: list, fetch, label, export.", no_args_is_help=True)
 
@@ -40,15 +42,17 @@ samples = typer.Typer(help="Frames that were kept: list, fetch, label, export.",
 @samples.command("list")
 def list_samples(
     family: Annotated[str | None, typer.Option(help="List only samples of this family.")] = None,
-    reason: Annotated[Reason | None, typer.Option(help="List only samples that were kept for this reason.")] = None,
+    reason: Annotated[
+        Reason | None, typer.Option(metavar="REASON", help=f"List only samples kept for this: {', '.join(Reason)}.")
+    ] = None,
     labelled: Annotated[
         bool | None, typer.Option("--labelled/--unlabelled", help="List only samples with, or without, a label.")
     ] = None,
     since: Moment = None,
     until: Moment = None,
-    limit: Annotated[int, typer.Option(min=1, max=500, help="The most samples to list.")] = 50,
+    limit: Annotated[int, typer.Option(metavar="COUNT", min=1, max=500, help="The most samples to list.")] = 50,
     before: Annotated[
-        int | None, typer.Option(min=1, help="List older samples only: the `next` of the page before.")
+        int | None, typer.Option(metavar="ROW", min=1, help="List older samples only: the `next` of the page before.")
     ] = None,
     server: Server = DEFAULT_SERVER,
     as_json: AsJson = False,
@@ -93,7 +97,8 @@ def get_sample(
     """
     with connected(server, as_json=as_json, hints=HINTS) as client:
         frame = FrameId.parse(frame_id)
-        sample = client.get(f"/v1/samples/{frame}")
+        with device_looked_up(client, frame.device):
+            sample = client.get(f"/v1/samples/{frame}")
         path = out or Path(f"{frame}.jpg")
         path.write_bytes(client.get_bytes(f"/v1/samples/{frame}/jpeg"))
         if as_json:
@@ -121,9 +126,9 @@ def label_sample(
     Example: dctwire samples label k3v9w2xa.17 seven
     """
     with connected(server, as_json=as_json, hints=HINTS) as client:
-        said = client.put(
-            f"/v1/frames/{FrameId.parse(frame_id)}/label", {"label": label, "source": source.value, "by": by}
-        )
+        frame = FrameId.parse(frame_id)
+        with device_looked_up(client, frame.device):
+            said = client.put(f"/v1/frames/{frame}/label", {"label": label, "source": source.value, "by": by})
         show_json(said) if as_json else typer.echo(_what_came_of(said))
 
 

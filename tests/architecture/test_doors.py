@@ -27,7 +27,7 @@ DOORS = {
     ("cloud_server", "starlette"): {"cloud_server.api", "cloud_server.listeners"},
     ("cloud_server", "uvicorn"): {"cloud_server.api.http.protocol", "cloud_server.listeners"},
     ("cloud_server", "uvloop"): {"cloud_server.command"},
-    ("cloud_server", "rich"): {"cloud_server.cli", "cloud_server.command"},
+    ("cloud_server", "rich"): {"cloud_server.cli"},
     ("cloud_server", "typer"): {"cloud_server.cli", "cloud_server.command"},
     ("cloud_server", "sqlalchemy"): {"cloud_server.storage"},
     ("trainer", "onnx"): {"trainer.export.onnx_writer"},

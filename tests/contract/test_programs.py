@@ -71,6 +71,26 @@ def test_every_command_has_the_short_help_and_the_version(words: tuple[str, ...]
         assert (result.exit_code, said in result.stdout) == (0, True), result.output
 
 
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_help_cuts_off_neither_a_variable_nor_a_default_at_80_columns(words: tuple[str, ...]) -> None:
+    program, *rest = words
+    app = PROGRAMS[program]
+    shown = CliRunner().invoke(app, [*rest, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}).stdout
+    command = next(command for within, command in commands(typer.main.get_command(app)) if [*within] == rest)
+    variables = [variable for parameter in command.params for variable in _variables(parameter)]
+    assert not [variable for variable in variables if variable not in shown]
+    assert "…" not in shown
+
+
+def test_the_settings_are_whole_at_any_width() -> None:
+    for columns in ("40", "80", "200"):
+        shown = CliRunner().invoke(server, ["settings"], env={"COLUMNS": columns}).stdout
+        words = set(shown.split())
+        for setting in map(described, ServerSettings.model_fields):
+            assert setting.variable in words
+            assert set(setting.meaning.split()) <= words
+
+
 def test_the_list_of_variables_holds_what_the_programs_read_and_nothing_else() -> None:
     assert set(SERVER) == {described(name).variable for name in ServerSettings.model_fields}
     read = {

@@ -14,7 +14,7 @@ from cloud_server.storage.rows.results import StoredResult
 from cloud_server.storage.schema import hourly_answers, hourly_bytes
 
 HOUR_SECONDS = 3600
-SHARDS = 16
+SHARDS = 256
 """How many processes add without waiting for each other; rows an hour are at most so many times what was seen."""
 
 

@@ -242,6 +242,20 @@ def test_a_family_that_nothing_is_published_for_is_warned_of_with_the_nearest_th
     assert "Warning" not in operator.type("claim", "doorbell").stderr
 
 
+def test_a_frame_of_a_device_that_nobody_enrolled_is_told_with_the_nearest_that_is(
+    operator: Operator, tmp_path: Path
+) -> None:
+    write_bundle(tmp_path / "v1", "digits", 1, tables(50))
+    operator.ask("publish", tmp_path / "v1", "--keys", operator.harness.keys)
+    device = operator.harness.enrol("digits").device_id
+    mistyped = ("b" if device[0] == "a" else "a") + device[1:]
+    for words in (["get", f"{mistyped}.17"], ["label", f"{mistyped}.17", "seven"]):
+        result = operator.type("samples", *words)
+        assert (result.exit_code, f"no device {mistyped} is enrolled" in result.stderr) == (1, True)
+        assert f"Did you mean {device}?" in result.stderr
+    assert "no device" not in operator.type("samples", "get", f"{device}.17").stderr
+
+
 def test_an_export_of_an_unknown_family_names_the_known_ones_and_makes_no_folder(
     operator: Operator, tmp_path: Path
 ) -> None:

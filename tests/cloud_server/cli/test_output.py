@@ -23,6 +23,7 @@ OF_OPERATORS = {
     "selftest-failed": "same dctwire version",
     "timed-out": "Try again",
     "too-large": "DCTWIRE_SERVER_BLOB_MAX_BYTES",
+    "unsupported-bundle": "Update dctwire",
     "untrusted": "--keys",
 }
 """What the next step speaks of; any other code is of another version's server."""

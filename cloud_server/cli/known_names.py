@@ -1,11 +1,14 @@
-"""Whether a family that somebody typed is one that anything is published for, and which one was meant."""
+"""Whether a family or a device that somebody typed is known, and which one was meant."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.output import warn
 from shared.environment import nearest
-from shared.errors import DctwireError
+from shared.errors import DctwireError, RefusedError
+from shared.wire import ProblemCode
 
 _LISTED_MAX = 20
 
@@ -40,6 +43,19 @@ def require_known(client: OperatorClient, family: str) -> None:
         listed = ", ".join(known[:_LISTED_MAX]) + (", ..." if len(known) > _LISTED_MAX else "")
         there_are = f" There are: {listed}." if known else " Nothing is published at all."
         raise UnknownFamilyError(f"nothing is published for family {family}.{_meant(family, known)}{there_are}")
+
+
+@contextmanager
+def device_looked_up(client: OperatorClient, device_id: str) -> Iterator[None]:
+    """Where what is asked within is not found, say so if no such device is enrolled, with the nearest that is."""
+    try:
+        yield
+    except RefusedError as error:
+        if error.code == ProblemCode.NOT_FOUND:
+            known = sorted(row["device_id"] for row in client.get("/v1/devices")["devices"])
+            if device_id not in known:
+                warn(f"no device {device_id} is enrolled.{_meant(device_id, known)}")
+        raise
 
 
 def _meant(family: str, known: list[str]) -> str:
