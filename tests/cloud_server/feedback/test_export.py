@@ -185,7 +185,8 @@ def test_a_folder_that_holds_something_else_is_left_alone(harness: ServerHarness
     assert result.exit_code == 1
     assert "not empty" in result.stderr
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
-    typed(harness, "export", "strangers", tmp_path / "theirs")
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "manifest.json").write_text('{"family": "strangers", "frames": []}')
     assert "strangers" in typed(harness, "export", "digits", tmp_path / "theirs").stderr
 
 
