@@ -8,14 +8,14 @@ import math
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from shared.jpeg import Box, Decoder, Limits, UnsupportedJpegError, exif_orientation
+from shared.jpeg import EOI, Box, Decoder, Limits, UnsupportedJpegError, exif_orientation
 from shared.pictures.errors import PictureError
 from shared.pictures.fitting import Pixels
 from shared.pictures.jpeg_exif import take_exif
@@ -27,6 +27,7 @@ SUFFIXES = frozenset(
 )
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # what a file may hold, whatever its name is
 JPEG_FORMATS = ("JPEG", "MPO")  # as Pillow calls them; its reader of JPEG finds out that one holds several pictures
+SOI = b"\xff\xd8"  # begins every JPEG
 FILE_LIMIT_BYTES = 256 * 1024 * 1024
 PIXEL_LIMIT = 64 * 1024 * 1024
 SPARE = 2  # a JPEG decoder's own scaling, by 2, 4 or 8, leaves at least this many times the pixels that are needed
@@ -82,10 +83,9 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     """A picture whose size and samples can be asked for; whatever goes wrong meanwhile becomes PictureError."""
     try:
         content, exif = take_exif(_content(path))
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(_whole_scans(content)), formats=FORMATS) as image:
             _check_size(image)
             if image.format in JPEG_FORMATS:
-                _check_scans(content)
                 image.info["exif"] = exif
             yield image
     except PictureError:
@@ -114,14 +114,21 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _check_scans(content: bytes) -> None:
-    """Refuse a JPEG part of which is missing or damaged, as a server does: Pillow would fill in grey.
+def _whole_scans(content: bytes) -> bytes:
+    """The content; a JPEG is held to its own bits, as a server holds it: Pillow would fill in grey what is missing.
+
+    One that is whole becomes what Pillow takes for one: some cameras leave EOI out or write zeros behind SOI.
 
     Raises:
-        JpegError: its blocks do not decode from their own bits, or it has too many scans.
+        JpegError: a JPEG's blocks do not decode from their own bits, or it has too many scans or pixels.
     """
-    with suppress(UnsupportedJpegError):  # such as CMYK: left to Pillow
+    if not content.startswith(SOI):
+        return content
+    try:
         Decoder(limits=LIMITS).decode(content)
+    except UnsupportedJpegError:  # such as CMYK: left to Pillow
+        return content
+    return SOI + content[len(SOI) :].lstrip(b"\0") + EOI
 
 
 def _upright(image: Image.Image) -> Image.Image:

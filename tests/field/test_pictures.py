@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from sensor_client.state_directory import StateDirectory
 from shared.jpeg import Fit
 from shared.pictures import fitted, load_pixels
 from shared.wire import Enrolment
+from tests.field import oddities
+from tests.field.plain import EVERY, RESTARTED, STANDARD
 from tests.sensor_client.device_plane import DEVICE_ID, TOKEN, DevicePlane
 from tests.sensor_client.program import events, sensor, status
 from tests.sensor_client.signed_bundles import Publisher, make_bundle
@@ -113,6 +116,28 @@ def test_no_picture_file_ends_the_sensor_or_holds_up_what_is_behind_it(
     assert json.loads(sensor("status", "--state", device, "--json").stdout) == counted
     table = sensor("status", "--state", device).stdout
     assert table.count("unreadable picture") == len(names) == 10
+
+
+ODDITIES: dict[str, tuple[dict[str, bytes], Callable[[bytes], bytes]]] = {
+    "no tables of annex K": (STANDARD, oddities.without_huffman_tables),
+    "no span of a scan": (STANDARD, oddities.unset_span),
+    "zeros before markers": (EVERY, lambda plain: oddities.zeros_before_markers(plain, 3)),
+    "a restart marker behind the last interval": (RESTARTED, oddities.restart_marker_behind_the_last_interval),
+    "zeros between segments": (EVERY, lambda plain: oddities.zeros_between_segments(plain, 3)),
+    "no EOI": (EVERY, oddities.without_eoi),
+    "zeros in the place of EOI": (EVERY, lambda plain: oddities.without_eoi(plain, bytes(5))),
+    "Exif first": (EVERY, oddities.with_exif_first),
+}
+
+
+@pytest.mark.parametrize(("twins", "odd"), ODDITIES.values(), ids=ODDITIES)
+def test_odd_files_of_real_cameras_show_what_their_plain_twins_show(
+    tmp_path: Path, twins: dict[str, bytes], odd: Callable[[bytes], bytes]
+) -> None:
+    for name, plain in twins.items():
+        (tmp_path / "plain.jpg").write_bytes(plain)
+        (tmp_path / "odd.jpg").write_bytes(odd(plain))
+        assert np.array_equal(load_pixels(tmp_path / "odd.jpg"), load_pixels(tmp_path / "plain.jpg")), name
 
 
 def test_sixteen_bit_grey_is_sent_as_the_eight_bit_picture_that_it_shows(
