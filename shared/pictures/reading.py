@@ -26,7 +26,6 @@ SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # what a file may hold, whatever its name is
-JPEG_FORMATS = ("JPEG", "MPO")  # as Pillow calls them; its reader of JPEG finds out that one holds several pictures
 SOI = b"\xff\xd8"  # begins every JPEG
 FILE_LIMIT_BYTES = 256 * 1024 * 1024
 PIXEL_LIMIT = 64 * 1024 * 1024
@@ -64,7 +63,7 @@ def load_part(path: Path, size: int, part: Part) -> Pixels:
         PictureError: as `load_pixels`.
     """
     with _opened(path) as image:
-        if image.format not in JPEG_FORMATS:
+        if image.format != "JPEG":
             image.load()  # what turns a picture may stand behind its samples
         width, height = image.size[::-1] if _orientation(image) >= FIRST_ON_ITS_SIDE else image.size
         wanted = part(width, height)
@@ -85,7 +84,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         content, exif = take_exif(_content(path))
         with Image.open(io.BytesIO(_whole_scans(content)), formats=FORMATS) as image:
             _check_size(image)
-            if image.format in JPEG_FORMATS:
+            if image.format == "JPEG":
                 image.info["exif"] = exif
             yield image
     except PictureError:

@@ -176,8 +176,10 @@ def test_half_a_scan_is_refused_also_where_the_file_ends_in_order(tmp_path: Path
 def test_a_jpeg_of_several_pictures_or_with_more_behind_it_is_its_first_picture(tmp_path: Path) -> None:
     first, second = picture(), picture(32, 32)
     first.save(tmp_path / "0.jpg", "MPO", save_all=True, append_images=[second], quality=95)
-    (tmp_path / "1.jpg").write_bytes(encoded("JPEG", quality=95) + b"\0a preview\xff\xd8\xff")
-    for name in ("0.jpg", "1.jpg"):
+    whole = encoded("JPEG", quality=95)
+    (tmp_path / "1.jpg").write_bytes(whole + b"\0a preview\xff\xd8\xff")
+    (tmp_path / "2.jpg").write_bytes(whole[:2] + b"\xff\xe2\0\x10MPF\0" + bytes(10) + whole[2:])  # a damaged index
+    for name in ("0.jpg", "1.jpg", "2.jpg"):
         assert load_pixels(tmp_path / name).shape == (48, 64, 3)
 
 
