@@ -180,13 +180,16 @@ class System:
             self._models,
             self._routing.refresh,
             self._assignments.counter,
+            settings.families_of_own_size,
             settings.queue_max_frames,
         )
         self._workers = Workers(settings.threads, loop)
+        self._resizers = Workers(settings.resizing_threads, loop)
         self._ingest = Ingest(
             AnswerStore(self._database, self.metrics, self._replicas.share_of(SHARDS)),
             lanes,
             self._workers,
+            self._resizers,
             self.metrics,
             Observers(observers, self.metrics.count_observer_fault),
             settings.queue_max_frames,
@@ -359,6 +362,7 @@ class System:
 
     def _close(self) -> None:
         self._workers.close()
+        self._resizers.close()
         self._models.clear()
         self._loader.shutdown()
         self._database.close()

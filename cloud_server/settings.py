@@ -17,10 +17,27 @@ Seconds = Annotated[float, Field(gt=0)]
 Prefix = Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]+/)*$")]
 
 
+class Families(frozenset[str]):
+    """Names of families; `*` stands for every family."""
+
+    @classmethod
+    def parse(cls, text: str) -> "Families":
+        """The names in a text, separated by commas."""
+        return cls(name.strip() for name in text.split(",") if name.strip())
+
+    def __contains__(self, family: object) -> bool:
+        return super().__contains__(family) or super().__contains__("*")
+
+
 class ServerSettings(BaseSettings):
     """Settings of one server process. Port 0 takes any free one; `addresses.json` says which."""
 
     model_config = SettingsConfigDict(env_prefix="DCTWIRE_SERVER_", frozen=True, extra="forbid")
+
+    @property
+    def families_of_own_size(self) -> Families:
+        """Whose frames must have the classifier's own size."""
+        return Families.parse(self.own_size_families)
 
     # State
     data: Path = Field(description="The process's own folder: its keys, and everything that is not kept elsewhere.")
@@ -85,6 +102,15 @@ class ServerSettings(BaseSettings):
     threads: Annotated[int, Field(ge=1, le=256)] = Field(
         default_factory=lambda: os.cpu_count() or 1, description="The number of threads that decode and classify."
     )
+    resizing_threads: Annotated[int, Field(ge=1, le=256)] = Field(
+        default_factory=lambda: max(1, (os.cpu_count() or 1) // 4),
+        description="The number of threads that bring pictures of other sizes to a classifier's; each may take 250 MB.",
+    )
+    own_size_families: str = Field(
+        "",
+        description="Families, separated by commas, whose frames must have the classifier's own size: "
+        "ordinary JPEGs of another size are refused instead of being brought to it. *: all.",
+    )
     batch_max_frames: int = Field(
         32,
         ge=1,
@@ -102,7 +128,9 @@ class ServerSettings(BaseSettings):
     )
 
     # What is taken
-    frame_max_bytes: int = Field(1 << 20, ge=1024, description="The size limit of a frame's body.")
+    frame_max_bytes: int = Field(
+        8 << 20, ge=1024, le=8 << 20, description="The size limit of a frame's body; a phone's picture has some 4 MiB."
+    )
     batch_max_bytes: int = Field(4 << 20, ge=1024, description="The size limit of a batch's body.")
     bodies_max_bytes: int = Field(
         256 << 20, ge=1 << 20, description="The size limit of all request bodies in memory together."

@@ -72,9 +72,10 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Usable:
-    """Which frames go along: those that a classifier was not trained for, those with labels that it does not have."""
+    """Which frames go along: of tables that a classifier was not trained for, of other sizes, of labels it has not."""
 
     fallback: bool = False
+    resized: bool = False
     foreign: bool = False
 
 
@@ -87,7 +88,7 @@ class Exporter:
         self._directory = directory
         self._usable = usable
         self._test_share = test_share
-        self._left_out: Counter[str] = Counter(fallback=0, foreign=0, expired=0)
+        self._left_out: Counter[str] = Counter(fallback=0, resized=0, foreign=0, expired=0)
 
     def run(self, report: Report) -> dict[str, Any]:
         """Bring the folder up to date; returns what it holds.
@@ -210,6 +211,8 @@ def _cause(sample: Mapping[str, Any], usable: Usable) -> str | None:
     """Why a frame does not go along."""
     if sample["match"] == "fallback" and not usable.fallback:
         return "fallback"
+    if sample["match"] == "resized" and not usable.resized:
+        return "resized"
     return "foreign" if sample["is_foreign"] and not usable.foreign else None
 
 

@@ -142,6 +142,9 @@ def export_samples(
     with_fallback: Annotated[
         bool, typer.Option("--with-fallback", help="Also export frames whose tables were not the classifier's own.")
     ] = False,
+    with_resized: Annotated[
+        bool, typer.Option("--with-resized", help="Also export frames that had not the classifier's size.")
+    ] = False,
     with_foreign: Annotated[
         bool, typer.Option("--with-foreign", help="Also export labels that the family's classifiers do not know.")
     ] = False,
@@ -156,7 +159,8 @@ def export_samples(
     """
     with connected(server, as_json=as_json, hints=HINTS) as client:
         require_known(client, family)
-        exporter = Exporter(client, family, directory, Usable(fallback=with_fallback, foreign=with_foreign), test_share)
+        usable = Usable(fallback=with_fallback, resized=with_resized, foreign=with_foreign)
+        exporter = Exporter(client, family, directory, usable, test_share)
         with _progress(quiet=as_json) as progress:
             task = progress.add_task(family, total=None)
             done = exporter.run(lambda fetched, total: progress.update(task, completed=fetched, total=total))

@@ -61,7 +61,7 @@ def reason_for(rules: SampleRules, *, drawn: float, confidence: float, rarity: f
     """Why this frame is kept, if it is.
 
     A frame that a classifier was not trained for is kept by chance only: whatever else is unusual about its answer
-    says more about the tables than about the picture.
+    says more about the tables, or about resizing, than about the picture.
 
     Args:
         drawn: a number drawn evenly from 0..1.
@@ -69,7 +69,7 @@ def reason_for(rules: SampleRules, *, drawn: float, confidence: float, rarity: f
     """
     if drawn < rules.random_rate:
         return Reason.RANDOM
-    if match is Match.FALLBACK:
+    if match is not Match.EXACT:
         return None
     if confidence < rules.confidence_below:
         return Reason.NEAR_THRESHOLD

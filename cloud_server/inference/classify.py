@@ -16,7 +16,7 @@ from cloud_server.inference.coefficients import coefficient_statistics
 from cloud_server.inference.routing import Lane
 from shared.bundle import Bundle
 from shared.errors import PeerError
-from shared.jpeg import TableSet
+from shared.jpeg import TableSet, Transcoder
 from shared.jpeg.errors import ContainedFaultError
 from shared.wire import Match
 
@@ -65,6 +65,8 @@ def _planes(lane: Lane, frames: Sequence[bytes]) -> tuple[Plane, Plane, list[Pee
 
     Frames of other tables are dequantised; what reads levels gets them requantised to its own.
     """
+    if lane.transcoder is not None:
+        return _resized_planes(lane, lane.transcoder, frames)
     geometry, published = lane.model.input, lane.model.published
     is_other = lane.match is Match.FALLBACK
     dtype = np.float32 if is_other else np.int16
@@ -73,6 +75,22 @@ def _planes(lane: Lane, frames: Sequence[bytes]) -> tuple[Plane, Plane, list[Pee
     errors = lane.decoder.decode_batch(frames, y, c, dequantise=is_other)
     if is_other and isinstance(published, Bundle):
         return *requantise(y, c, published.tables), errors
+    return y, c, errors
+
+
+def _resized_planes(
+    lane: Lane, transcoder: Transcoder, frames: Sequence[bytes]
+) -> tuple[Plane, Plane, list[PeerError | None]]:
+    """As `_planes`, of frames of any size: the levels of what a sensor would have sent."""
+    geometry, dtype = lane.model.input, lane.model.classifier.reads.dtype
+    y = np.zeros((len(frames), 64, geometry.height // 8, geometry.width // 8), dtype)
+    c = np.zeros((len(frames), 128, geometry.height // 16, geometry.width // 16), dtype)
+    errors: list[PeerError | None] = [None] * len(frames)
+    for index, frame in enumerate(frames):
+        try:
+            y[index], c[index] = transcoder.levels(frame)
+        except PeerError as error:
+            errors[index] = error
     return y, c, errors
 
 

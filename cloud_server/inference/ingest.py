@@ -38,8 +38,13 @@ class Answers:
 class Ingest:
     """Answers frames. An answer is durable before it is given, and given again whenever the frame is sent again.
 
+    Frames of another size than their classifier's have workers and a queue of their own: a large picture may take as
+    long as ten thousand small frames, and none of those waits for it.
+
     Args:
-        queue_max_frames: how many frames may wait for a worker.
+        workers: for frames of the classifiers' sizes.
+        resizers: for those of other sizes.
+        queue_max_frames: how many frames may wait for a worker, of each kind.
         now_ns: nanoseconds since 1970, stored with each answer.
     """
 
@@ -48,6 +53,7 @@ class Ingest:
         answers: AnswerStore,
         lanes: Lanes,
         workers: Workers,
+        resizers: Workers,
         metrics: Metrics,
         observers: Observers,
         queue_max_frames: int,
@@ -55,30 +61,30 @@ class Ingest:
     ) -> None:
         self._answers = answers
         self._lanes = lanes
-        self._workers = workers
         self._metrics = metrics
         self._observers = observers
         self._now_ns = now_ns
         self._needs_statistics = observers.need_statistics
-        limits = QueueLimits(workers=workers.count, frames_max=queue_max_frames)
-        soon = asyncio.get_running_loop().call_soon
-        self._batcher: Batcher[Lane, WaitingFrame] = Batcher(limits, _batch_max, self._run, soon)
-        self._waiting = WaitingFrames(self._batcher)
+        self._quick = self._pool(workers, queue_max_frames)
+        self._slow = self._pool(resizers, queue_max_frames)
+        self._waiting = WaitingFrames(lambda lane: self._pool_of(lane).batcher)
         self._storing: set[asyncio.Task[None]] = set()
 
     @property
     def depth(self) -> int:
         """Frames waiting for a worker."""
-        return self._batcher.depth
+        return self._quick.batcher.depth + self._slow.batcher.depth
 
     def check_room(self, wait_seconds: float) -> None:
         """Check that one more frame can be taken, and answered within so many seconds, going by what waits already.
 
+        Whether it will have to be resized is known when it is here.
+
         Raises:
             QueueFullError: it cannot.
         """
-        self._batcher.check_room()
-        backlog_seconds = self._batcher.backlog_seconds
+        self._quick.batcher.check_room()
+        backlog_seconds = self._quick.batcher.backlog_seconds
         if backlog_seconds > wait_seconds:
             raise QueueFullError(f"{self.depth} frames are waiting, for {backlog_seconds:.1f} seconds more")
 
@@ -109,7 +115,8 @@ class Ingest:
                 asker = pending, index
                 one = self._waiting.ask(device, lane, frame, scans[index], digests[index], asker)
                 waiting += () if one is None else (one,)
-        self._batcher.start()
+        self._quick.batcher.start()
+        self._slow.batcher.start()
         try:
             outcomes = await pending.outcomes(until - perf_counter())
         finally:
@@ -127,15 +134,23 @@ class Ingest:
         answers = await self.answer(device, [Frame(None, data) for data in frames], wait_seconds)
         return [outcome for outcome in answers.outcomes if not isinstance(outcome, StoredResult)]
 
+    def _pool(self, workers: Workers, queue_max_frames: int) -> "_Pool":
+        limits = QueueLimits(workers=workers.count, frames_max=queue_max_frames)
+        soon = asyncio.get_running_loop().call_soon
+        return _Pool(workers, Batcher(limits, _batch_max, self._run, soon))
+
+    def _pool_of(self, lane: Lane) -> "_Pool":
+        return self._quick if lane.transcoder is None else self._slow
+
     def _run(self, lane: Lane, batch: Sequence[WaitingFrame]) -> None:
         frames = [waiting.frame.data for waiting in batch]
         job = partial(classify, lane, frames, with_statistics=self._needs_statistics)
-        self._workers.submit(job, partial(self._classified, lane, batch, perf_counter()))
+        self._pool_of(lane).workers.submit(job, partial(self._classified, lane, batch, perf_counter()))
 
     def _classified(
         self, lane: Lane, batch: Sequence[WaitingFrame], started: float, classified: Classified | Exception
     ) -> None:
-        self._batcher.free(len(batch), perf_counter() - started)
+        self._pool_of(lane).batcher.free(len(batch), perf_counter() - started)
         if isinstance(classified, Exception):  # a fault of ours; each request answers and logs it
             self._waiting.fail(batch, classified)
             return
@@ -171,6 +186,14 @@ class Ingest:
             self._waiting.settle(offer.waiting, outcome)
 
 
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """Workers, and the queue of what waits for them."""
+
+    workers: Workers
+    batcher: Batcher[Lane, WaitingFrame]
+
+
 def _readable(
     frames: Sequence[Frame], infos: Sequence[FrameInfo | PeerError], digests: Sequence[int]
 ) -> dict[int, int]:
@@ -183,4 +206,5 @@ def _readable(
 
 
 def _batch_max(lane: Lane) -> int:
-    return lane.model.classifier.batch_max
+    """Of pictures that are resized one at a time: each one is work enough, and devices take turns."""
+    return lane.model.classifier.batch_max if lane.transcoder is None else 1

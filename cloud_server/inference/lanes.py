@@ -1,7 +1,7 @@
 """From what a frame's markers say to the lane that answers it; a classifier that is not in memory is loaded first."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from contextlib import suppress
 from time import perf_counter
 
@@ -21,6 +21,7 @@ class Lanes:
         models: the models in memory, which loads others.
         refresh: looks whether another process has published meanwhile, and replaces the routing table if so.
         assigned: the counter of the bundle that a device should run, if one is assigned.
+        of_own_size: the families whose frames of another size are refused; those of others are brought to theirs.
         waiting_max: how many frames may wait for classifiers to be loaded.
     """
 
@@ -30,12 +31,14 @@ class Lanes:
         models: ModelCache,
         refresh: Callable[[], Awaitable[None]],
         assigned: Callable[[Device], int | None],
+        of_own_size: Container[str],
         waiting_max: int,
     ) -> None:
         self._routing = routing
         self._models = models
         self._refresh = refresh
         self._assigned = assigned
+        self._of_own_size = of_own_size
         self._waiting_max = waiting_max
         self._waiting = 0
 
@@ -72,7 +75,8 @@ class Lanes:
         try:
             route = await self._route(device.family, info)
             anchor = self._routing().anchor(device.family, self._assigned(device))
-            while not isinstance(found := self._best(route, info, anchor), Lane):
+            may_resize = device.family not in self._of_own_size
+            while not isinstance(found := self._best(route, info, anchor, may_resize=may_resize), Lane):
                 await self._load(found, until)
         except DctwireError as error:
             return error
@@ -85,14 +89,14 @@ class Lanes:
             await self._refresh()
             return self._routing().route(family, info)
 
-    def _best(self, route: Route, info: FrameInfo, anchor: int) -> Lane | Candidate:
+    def _best(self, route: Route, info: FrameInfo, anchor: int, *, may_resize: bool) -> Lane | Candidate:
         """The lane of the best classifier, or that classifier where it is still to be loaded.
 
         Raises:
             WrongSizeError: no classifier takes frames of this size.
             NotReadyError: none can be loaded now.
         """
-        for candidate in route.of_size(info, anchor):
+        for candidate in route.of_size(info, anchor, may_resize=may_resize):
             if (model := self._models.find(candidate.published)) is not None:
                 return route.lane(candidate, model)
             if self._models.may_load(candidate.published):

@@ -12,6 +12,7 @@ assigned to it. So publishing changes no answer, an assignment does, and a rollb
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain, islice
 from operator import itemgetter
 
@@ -20,7 +21,7 @@ from cloud_server.inference.classifier import Classifier
 from cloud_server.inference.precision import Precision
 from cloud_server.metrics import INTERCHANGE
 from shared.bundle import Bundle, Fallback, InputGeometry
-from shared.jpeg import Decoder, FrameInfo, UnknownTablesError
+from shared.jpeg import Decoder, FrameInfo, Resize, TableSet, Transcoder, UnknownTablesError
 from shared.wire import Match
 
 Published = Bundle | Fallback
@@ -61,12 +62,14 @@ class Lane:
         decoder: knows the tables of abbreviated frames; frames that carry theirs need nothing from it.
         tables: the `tables` label of metrics.
         match: EXACT when the model takes the frame's levels as they are.
+        transcoder: brings frames to the model's size and tables; None: they have its size already.
     """
 
     model: Model
     decoder: Decoder
     tables: str
     match: Match
+    transcoder: Transcoder | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,10 +84,30 @@ class Candidate:
         """The bundle's; 0 of a fallback, which has none."""
         return self.published.counter if isinstance(self.published, Bundle) else 0
 
+    @cached_property
+    def transcoder(self) -> Transcoder | None:
+        """What makes of any picture the levels that the classifier reads, as a sensor would; None: nothing needs to.
+
+        A fallback reads coefficients: those are levels under steps of 1.
+        """
+        if self.match is not Match.RESIZED:
+            return None
+        published, size = self.published, self.published.input
+        resize = Resize(size.height, size.width, published.fit)
+        if isinstance(published, Bundle):
+            return Transcoder(published.tables, resize=resize, quantisation=published.settings.quantisation())
+        return Transcoder(TableSet.standard().with_quant((bytes([1] * 64),) * 3), resize=resize)
+
     def takes(self, info: FrameInfo) -> bool:
-        """Whether the classifier takes frames of this size; every chroma sampling that the codec reads is welcome."""
+        """Whether the classifier takes frames of this size; every chroma sampling that the codec reads is welcome.
+
+        Only a candidate that resizes takes a file whose picture is to be turned upright.
+        """
+        if self.match is Match.RESIZED:
+            return True
         wanted = self.published.input
-        return (info.width, info.height) == (wanted.width, wanted.height)
+        is_upright = info.orientation == 1 or info.quant_id is None
+        return is_upright and (info.width, info.height) == (wanted.width, wanted.height)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +120,8 @@ class Route:
         exact: the bundles whose classifiers were trained for these tables.
         fallbacks: the family's, the newest first.
         bundles: all of the family's.
+        resizing: all of the family's classifiers, for frames of another size; none for frames without tables, which
+            were made for a classifier.
         own: the `tables` label of the bundles that have just these tables, Huffman tables included, by counter.
     """
 
@@ -105,10 +130,11 @@ class Route:
     exact: tuple[Candidate, ...]
     fallbacks: tuple[Candidate, ...]
     bundles: tuple[Candidate, ...]
+    resizing: tuple[Candidate, ...] = ()
     own: Mapping[int, str] = field(default_factory=dict)
 
-    def of_size(self, info: FrameInfo, anchor: int) -> Iterator[Candidate]:
-        """The candidates that take frames of this size, best first.
+    def of_size(self, info: FrameInfo, anchor: int, *, may_resize: bool = True) -> Iterator[Candidate]:
+        """The candidates that take frames of this size, best first; those that resize only where no other does.
 
         Raises:
             WrongSizeError: no candidate does; the error names the size of the best one.
@@ -118,11 +144,16 @@ class Route:
             if candidate.takes(info):
                 is_any = True
                 yield candidate
-        if not is_any:
+        if is_any:
+            return
+        if may_resize and self.resizing:
+            yield from self.resizing_first(anchor)
+        else:
             first = next(self.best_first(anchor)).published
             raise WrongSizeError(
                 f"the frame has {info.width}x{info.height} pixels; {first.name} takes "
                 f"{first.input.width}x{first.input.height}: scale or crop it to that"
+                + ("" if info.orientation == 1 else ", and turn it upright")
             )
 
     def best_first(self, anchor: int) -> Iterator[Candidate]:
@@ -131,9 +162,15 @@ class Route:
         yield from self.fallbacks
         yield from nearest_first(self.bundles, anchor)
 
+    def resizing_first(self, anchor: int) -> Sequence[Candidate]:
+        """The candidates for frames of another size, best first: as a sensor would, with the anchor's tables."""
+        bundles = [one for one in self.resizing if isinstance(one.published, Bundle)]
+        return [*nearest_first(bundles, anchor), *(one for one in self.resizing if one not in bundles)]
+
     def lane(self, candidate: Candidate, model: Model) -> Lane:
         """The lane through this candidate, whose model is in memory."""
-        return Lane(model, self.decoder, self.own.get(candidate.counter, self.tables), candidate.match)
+        tables = self.own.get(candidate.counter, self.tables)
+        return Lane(model, self.decoder, tables, candidate.match, candidate.transcoder)
 
 
 def nearest_first(bundles: Sequence[Candidate], anchor: int) -> Sequence[Candidate]:
@@ -199,8 +236,9 @@ class RoutingTable:
         names: set[str] = set()
         for family, route in chain(own, self._unknown_tables.items()):
             for anchor in {self.anchor(family, assigned.get(family)), self.newest.get(family, 0)}:
-                best = (one.published for one in route.best_first(anchor) if not is_failing(one.published))
-                names.update(one.name for one in islice(best, 1))
+                for candidates in (route.best_first(anchor), route.resizing_first(anchor)):
+                    best = (one.published for one in candidates if not is_failing(one.published))
+                    names.update(one.name for one in islice(best, 1))
         return frozenset(names)
 
     def require(self, family: str) -> None:
@@ -243,11 +281,13 @@ class _Routes:
         self.decoders: dict[str, Decoder] = {}
         self.fallbacks: dict[str, tuple[Candidate, ...]] = {}
         self.bundles: dict[str, tuple[Candidate, ...]] = {}
+        self.resizing: dict[str, tuple[Candidate, ...]] = {}
         self.exact: dict[tuple[str, str], tuple[Candidate, ...]] = {}
         self.labels: dict[tuple[str, str], dict[int, str]] = {}
         for one in ordered:
             others = self.bundles if isinstance(one, Bundle) else self.fallbacks
             others[one.family] = (*others.get(one.family, ()), Candidate(one, Match.FALLBACK))
+            self.resizing[one.family] = (*self.resizing.get(one.family, ()), Candidate(one, Match.RESIZED))
             if isinstance(one, Bundle):
                 tables = one.tables
                 key = (one.family, tables.quant_id)
@@ -291,9 +331,9 @@ class _Routes:
         """`labels`: of the bundles with just these tables, by falling counter; None: the frames carry theirs."""
         fallbacks, bundles = self.fallbacks.get(family, ()), self.bundles.get(family, ())
         if labels is None:
-            return Route(decoder, INTERCHANGE, exact, fallbacks, bundles)
+            return Route(decoder, INTERCHANGE, exact, fallbacks, bundles, self.resizing[family])
         *_, lowest = ["unknown", *labels.values()]
-        return Route(decoder, lowest, exact, fallbacks, bundles, labels)
+        return Route(decoder, lowest, exact, fallbacks, bundles, own=labels)
 
 
 def _first_counters(bundles: Sequence[Bundle]) -> dict[str, int]:

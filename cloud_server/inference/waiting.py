@@ -1,6 +1,6 @@
 """Frames that wait for a worker, and who asked for them: a frame waits once, however many requests want its answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -38,10 +38,14 @@ class WaitingFrame:
 
 
 class WaitingFrames:
-    """Every frame between its request and its outcome. Lives on the event loop."""
+    """Every frame between its request and its outcome. Lives on the event loop.
 
-    def __init__(self, batcher: Batcher[Lane, WaitingFrame]) -> None:
-        self._batcher = batcher
+    Args:
+        batcher_of: the queue of a lane.
+    """
+
+    def __init__(self, batcher_of: Callable[[Lane], Batcher[Lane, WaitingFrame]]) -> None:
+        self._batcher_of = batcher_of
         self._in_flight: dict[tuple[int, int], WaitingFrame] = {}
 
     def ask(
@@ -62,7 +66,7 @@ class WaitingFrames:
             return self._join(earlier, key[1], scan_digest, asker)
         waiting = WaitingFrame(device, lane, frame, scan_bytes, scan_digest, [asker], perf_counter())
         try:
-            self._batcher.put(lane, device.row_id, waiting)
+            self._batcher_of(lane).put(lane, device.row_id, waiting)
         except QueueFullError as error:
             pending, index = asker
             pending.settle(index, error)
@@ -93,7 +97,8 @@ class WaitingFrames:
             if waiting.is_settled:
                 continue
             waiting.askers = [asker for asker in waiting.askers if asker[0] is not pending]
-            if not waiting.askers and self._batcher.remove(waiting.lane, waiting.device.row_id, waiting):
+            batcher = self._batcher_of(waiting.lane)
+            if not waiting.askers and batcher.remove(waiting.lane, waiting.device.row_id, waiting):
                 self._forget(waiting)
 
     def settle(self, waiting: WaitingFrame, outcome: Answer | DctwireError) -> None:

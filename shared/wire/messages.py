@@ -15,10 +15,11 @@ class _Message(BaseModel):
 
 
 class Match(StrEnum):
-    """How the classifier fits the frame's tables."""
+    """How a frame came to its classifier: with its own levels, from other tables, or from another size."""
 
     EXACT = "exact"
     FALLBACK = "fallback"
+    RESIZED = "resized"
 
 
 class LabelSource(StrEnum):

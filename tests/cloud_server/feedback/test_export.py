@@ -158,10 +158,10 @@ def test_frames_of_other_tables_and_foreign_labels_go_along_only_when_asked(
     for frame_id in ids[:2]:
         review(harness, frame_id, "Zürich / HB")
     done = asked(harness, "export", "digits", tmp_path / "out")
-    assert done["left_out"] == {"fallback": 1, "foreign": 2, "expired": 0}
+    assert done["left_out"] == {"fallback": 1, "resized": 0, "foreign": 2, "expired": 0}
     assert other["id"] not in manifest(tmp_path / "out")
     done = asked(harness, "export", "digits", tmp_path / "out", "--with-fallback", "--with-foreign")
-    assert done["left_out"] == {"fallback": 0, "foreign": 0, "expired": 0}
+    assert done["left_out"] == {"fallback": 0, "resized": 0, "foreign": 0, "expired": 0}
     rows = manifest(tmp_path / "out")
     assert rows[other["id"]]["match"] == "fallback"
     folder = rows[ids[0]]["file"].split("/")[1]

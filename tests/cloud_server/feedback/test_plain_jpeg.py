@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from cloud_server.feedback.plain_jpeg import plain_jpeg
 from shared.jpeg import Decoder, Encoder, Sampling, Stream, TableSet
@@ -53,6 +53,19 @@ def test_grey_stays_grey() -> None:
     sent = Encoder(TableSet.standard(80, Sampling.GREY)).encode(picture(1), Stream.INTERCHANGE)
     assert Decoder().decode(plain_jpeg(sent, None)) == Decoder().decode(sent)
     assert Image.open(io.BytesIO(plain_jpeg(sent, None))).mode == "L"
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_that_exif_says_to_turn_is_kept_upright(subsampling: int, orientation: int) -> None:
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    Image.fromarray(picture(2, 64)[:48]).save(file, "jpeg", quality=93, subsampling=subsampling, exif=exif)
+    kept = plain_jpeg(file.getvalue(), None)
+    shown = ImageOps.exif_transpose(Image.open(io.BytesIO(file.getvalue())))
+    assert Image.open(io.BytesIO(kept)).getexif().get(0x0112, 1) == 1
+    assert pixels(kept).shape == np.asarray(shown).shape
+    assert np.abs(pixels(kept).astype(int) - np.asarray(shown).astype(int)).mean() < 4
 
 
 def test_the_same_picture_makes_the_same_file() -> None:

@@ -1,8 +1,10 @@
 """A frame's way through a real database, codec and classifier, and what observers are told of it."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,7 @@ class Way:
         self.metrics = Metrics()
         self.told: list[AnsweredFrames] = []
         self.workers = Workers(1, asyncio.get_running_loop())
+        self.resizers = Workers(1, asyncio.get_running_loop())
         self._classifier = model
         self._models = ModelCache(self._load, loader, 1 << 30, self.metrics)
         self._routing = RoutingTable.of([bundle])
@@ -54,10 +57,12 @@ class Way:
 
     def ingest(self, *observers: Observer) -> Ingest:
         """A frame's way with these observers and one that notes what it is told."""
-        lanes = Lanes(lambda: self._routing, self._models, _nothing_new, lambda _device: None, 8)
+        lanes = Lanes(lambda: self._routing, self._models, _nothing_new, lambda _device: None, (), 8)
         noting = Observer(name="noting", observe=self.told.append)
         observing = Observers([*observers, noting], self.metrics.count_observer_fault)
-        return Ingest(AnswerStore(self.database, self.metrics), lanes, self.workers, self.metrics, observing, 8)
+        return Ingest(
+            AnswerStore(self.database, self.metrics), lanes, self.workers, self.resizers, self.metrics, observing, 8
+        )
 
     async def stored(self) -> list[int]:
         """The sequences of the stored answers, in order."""
@@ -96,6 +101,7 @@ def run(tmp_path: Path) -> Callable[[Scenario], None]:
                 await scenario(way)
             finally:
                 await asyncio.to_thread(way.workers.close)
+                await asyncio.to_thread(way.resizers.close)
                 await asyncio.to_thread(database.close)
 
     return go
@@ -177,6 +183,46 @@ def test_an_observer_that_fails_harms_no_answer(run: Callable[[Scenario], None])
         assert [stored.label for stored in _stored(answers)] == [expected_label(1, tables(50), picture(3))]
         assert len(way.told) == 1
         assert way.counted('dctwire_observer_faults_total{observer="broken"} 1.0')
+
+    run(scenario)
+
+
+def test_pictures_that_are_resized_wait_for_each_other_and_nobody_waits_for_them(
+    run: Callable[[Scenario], None],
+) -> None:
+    async def scenario(way: Way) -> None:
+        ingest, gate = way.ingest(), threading.Event()
+        way.resizers.submit(partial(gate.wait, 30), lambda _done: None)  # a picture that takes long
+        large = frame(tables(90), 1, Stream.INTERCHANGE, side=64)
+        pending = [asyncio.ensure_future(ingest.answer(way.device, [Frame(n, large)], 30)) for n in (1, 2)]
+        for number in range(3, 20):
+            answers = await ingest.answer(way.device, [Frame(number, frame(tables(50), number))], 30)
+            assert [stored.match for stored in _stored(answers)] == ["exact"]
+        ingest.check_room(0.001)
+        assert not any(task.done() for task in pending)
+        gate.set()
+        assert [stored.match for answers in await asyncio.gather(*pending) for stored in _stored(answers)] == [
+            "resized"
+        ] * 2
+
+    run(scenario)
+
+
+def test_a_picture_that_is_no_longer_wanted_leaves_the_queue_of_those_that_are_resized(
+    run: Callable[[Scenario], None],
+) -> None:
+    async def scenario(way: Way) -> None:
+        ingest, gate = way.ingest(), threading.Event()
+        way.resizers.submit(partial(gate.wait, 30), lambda _done: None)
+        large = frame(tables(90), 1, Stream.INTERCHANGE, side=64)
+        tasks = [asyncio.ensure_future(ingest.answer(way.device, [Frame(number, large)], 30)) for number in range(3)]
+        while ingest.depth < 2:  # the first is with the worker
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert ingest.depth == 0
+        gate.set()
 
     run(scenario)
 

@@ -31,7 +31,14 @@ class LaneBench(ModelBench):
         self.routing = RoutingTable.of(self.bundles[:1])
         self.assigned: int | None = None
         self.device = Device(1, "dev1", FAMILY, b"", 0.0)
-        self.lanes = Lanes(lambda: self.routing, self.models, self._refresh, lambda _device: self.assigned, waiting_max)
+        self.lanes = Lanes(
+            lambda: self.routing,
+            self.models,
+            self._refresh,
+            lambda _device: self.assigned,
+            {FAMILY},
+            waiting_max,
+        )
 
     async def of(self, *infos: FrameInfo | JpegError, seconds: float = LONG_SECONDS) -> list[Lane | DctwireError]:
         """The lanes of frames that may wait so long."""

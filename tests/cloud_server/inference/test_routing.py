@@ -178,6 +178,20 @@ def test_a_frame_of_another_bundles_size_goes_to_that_one(folder: Path) -> None:
     assert [one.published.name for one in serving.route("a", info).of_size(info, 2)] == ["a/1"]
 
 
+def test_a_file_of_another_size_is_brought_to_the_anchors(folder: Path) -> None:
+    fallback = write_fallback(folder / "any", "a")
+    bundles = [bundle(folder, "a", 1, tables(50)), bundle(folder, "a", 2, tables(25))]
+    chosen = route(RoutingTable.of([*bundles, fallback]), "a", tables(80), Stream.INTERCHANGE)
+    info = inspect(frame(tables(80), 0, Stream.INTERCHANGE, side=48))
+    for anchor, names in ((1, ["a/1", "a/2"]), (2, ["a/2", "a/1"])):
+        found = list(chosen.of_size(info, anchor))
+        assert [one.published.name for one in found] == [*names, fallback.name]
+        assert {one.match for one in found} == {Match.RESIZED}
+        assert all(one.transcoder is not None for one in found)
+    with pytest.raises(WrongSizeError, match="takes 32x32"):
+        list(chosen.of_size(info, 1, may_resize=False))
+
+
 @pytest.mark.parametrize("sampling", [Sampling.YUV444, Sampling.YUV422, Sampling.GREY])
 def test_the_same_steps_in_another_sampling_are_other_levels(folder: Path, sampling: Sampling) -> None:
     serving = RoutingTable.of([bundle(folder, "a", 1, tables(50))])

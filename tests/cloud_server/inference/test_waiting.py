@@ -28,7 +28,7 @@ class Room:
         self.batcher: Batcher[Lane, WaitingFrame] = Batcher(
             QueueLimits(workers=1, frames_max=3), lambda _lane: 1, lambda _lane, _batch: None, lambda _job: None
         )
-        self.frames = WaitingFrames(self.batcher)
+        self.frames = WaitingFrames(lambda _lane: self.batcher)
         self.device = Device(1, "dev1", "digits", b"", 0.0)
         classifier = Classifier(None, InputGeometry(width=32, height=32))
         self.lane = Lane(Model(None, (), classifier), Decoder(), "v1", Match.EXACT)  # type: ignore[arg-type]
