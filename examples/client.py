@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 REPLY_MAX_BYTES = 2 << 20
 SILENCE_SECONDS = 10.0
 GIVE_UP_SECONDS = 300.0  # after so long, a request that the server keeps putting off is given up
-WAIT_MIN_SECONDS, WAIT_MAX_SECONDS = 1.0, 60.0
+PAUSE_MIN_SECONDS, PAUSE_MAX_SECONDS = 1.0, 60.0
 SOI, EOI, SOS = b"\xff\xd8", b"\xff\xd9", 0xDA
 ABBREVIATED_APP10 = b"\xff\xea\x00\x0cDW"
 
@@ -40,8 +40,7 @@ class ProblemError(Exception):
         super().__init__(f"{problem['code']}: {problem['detail']}")
         self.retry: str = problem["retry"]
         self.highest_sequence: int = problem.get("highest_sequence", 0)
-        asked_seconds = float(retry_after) if retry_after.isdecimal() else 0.0
-        self.wait_seconds = min(max(asked_seconds, WAIT_MIN_SECONDS), WAIT_MAX_SECONDS)
+        self.retry_after_seconds = float(retry_after) if retry_after.isdecimal() else 0.0
 
 
 class Server:
@@ -60,21 +59,23 @@ class Server:
             OSError, http.client.HTTPException: no answer for GIVE_UP_SECONDS.
         """
         give_up_at = time.monotonic() + GIVE_UP_SECONDS
+        pause_seconds = PAUSE_MIN_SECONDS / 2
         while True:
+            pause_seconds = min(2 * pause_seconds, PAUSE_MAX_SECONDS)
             fault: Exception
             try:
                 return self._exchange(method, path, headers, body)
             except ProblemError as problem:
                 if problem.retry != "later":
                     raise
-                fault, wait_seconds = problem, problem.wait_seconds
+                fault, pause_seconds = problem, max(pause_seconds, problem.retry_after_seconds)
             except (OSError, http.client.HTTPException) as error:
                 self._connection.close()
-                fault, wait_seconds = error, WAIT_MIN_SECONDS
-            if time.monotonic() + wait_seconds > give_up_at:
+                fault = error
+            if time.monotonic() + pause_seconds > give_up_at:
                 raise fault
-            print(f"{fault}; again in {wait_seconds:.0f} s", file=sys.stderr)
-            time.sleep(wait_seconds)
+            print(f"{fault}; again in {pause_seconds:.0f} s", file=sys.stderr)
+            time.sleep(pause_seconds)
 
     def _exchange(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> bytes:
         self._connection.request(method, path, body, headers)

@@ -140,6 +140,8 @@ class Capture:
                 self._clock.wait(self._signals.stop, delay_seconds(attempt, None, self._random))
                 attempt += 1
             else:
+                if attempt:
+                    _log.info("spool-written-again", failed_attempts=attempt)
                 return
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from structlog.testing import capture_logs
 
 from sensor_client.active_bundle import ActiveBundle
 from sensor_client.capture import Capture, CaptureSettings
@@ -339,9 +340,12 @@ def test_tables_that_the_disk_did_not_take_are_stored_before_their_frames(
     set_writable(spool, False)
     clock.on_wait = lambda seconds: set_writable(spool, True) if len(clock.waits) == 2 else None
 
-    Rig(source, spool, clock, signals, count=1).capture.run()
+    with capture_logs() as log:
+        Rig(source, spool, clock, signals, count=1).capture.run()
 
     assert clock.waits == [0.25, 0.5]
+    events = [line["event"] for line in log]
+    assert (events.count("spool-not-written"), events.count("spool-written-again")) == (2, 1)
     assert [body for _, body in pictures_in(spool)] == [V1.encoding.encoder().encode(first_pictures(source)[0])]
     assert spool.tables_stream(V1.tables.tables_id) == V1.tables.to_stream()
 
