@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
 import jpeglib
 import numpy as np
@@ -21,10 +20,9 @@ from PIL import Image
 
 from benchmarks.codec_pictures import Pixels, pictures
 from benchmarks.libjpeg_shim import LibjpegReader
-from benchmarks.rounds import Side, on_processor
+from benchmarks.rounds import Side, for_each
 from shared.jpeg import Decoder, Encoder, Quantisation, RateDistortion, Stream, SymbolCounts, TableSet
 
-Item = TypeVar("Item")
 QUALITY = 50
 TABLES = TableSet.standard(QUALITY)
 # A bit is worth 0.12 squared steps, whatever the frequency.
@@ -138,16 +136,6 @@ class Sides:
         counts = SymbolCounts()
         counts.add(*Encoder(TABLES).quantise_batch(self.pixels))
         return TABLES.with_huffman(counts.tables())
-
-
-def for_each(work: Callable[[Item], object], items: list[Item]) -> Side:
-    """A side that handles the items one by one."""
-
-    def all_items() -> None:
-        for item in items:
-            work(item)
-
-    return on_processor(all_items)
 
 
 def by_simplejpeg(picture: Pixels) -> bytes:

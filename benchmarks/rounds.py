@@ -4,7 +4,9 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
+Item = TypeVar("Item")
 BATCH_SECONDS = 0.004
 FEWEST_ROUNDS = 5
 # What a side is given: how often to do its work. It returns the seconds that this took.
@@ -62,6 +64,16 @@ def on_processors(work: Callable[[], object]) -> Side:
 def on_clock(work: Callable[[], object]) -> Side:
     """A side that is timed by the clock: for work of several threads."""
     return _timed(work, time.perf_counter)
+
+
+def for_each(work: Callable[[Item], object], items: list[Item]) -> Side:
+    """A side that handles the items one by one."""
+
+    def all_items() -> None:
+        for item in items:
+            work(item)
+
+    return on_processor(all_items)
 
 
 def _timed(work: Callable[[], object], clock: Callable[[], float]) -> Side:
