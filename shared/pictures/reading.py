@@ -21,7 +21,7 @@ from shared.pictures.fitting import Pixels
 from shared.pictures.jpeg_exif import take_exif
 from shared.pictures.samples import as_rgb
 
-RULES = 2  # another number where the same file gives other pixels than before: caches of pixels are keyed by it
+RULES = 3  # another number where the same file gives other pixels than before: caches of pixels are keyed by it
 SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )

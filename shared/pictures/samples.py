@@ -5,7 +5,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 WHITE = 2**16 - 1
-WHITE_OF_14_BITS = 2**14 - 1
 PLAIN = frozenset({"1", "L", "P", "PA", "LA", "La", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV"})
 
 
@@ -28,11 +27,10 @@ def as_rgb(image: Image.Image) -> Image.Image:
 
 
 def eight_bits(deep: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Grey of up to 16 bits as uint8, rounded to the nearest; black is 0, and white is 65535.
+    """Grey of up to 16 bits as uint8, rounded to the nearest: 0 is black, and 65535 is white.
 
-    Thermal and depth cameras write 10 to 14 bits unscaled into 16, which would be all but black. So white is 16383
-    where no sample is above that. Two whites and no measured range: the same scene stays as bright from picture to
-    picture.
+    The rule looks at each sample alone: with a range measured in each picture, the same scene would change its
+    brightness with whatever else comes into view.
 
     Args:
         deep: integers (height, width).
@@ -43,5 +41,4 @@ def eight_bits(deep: NDArray[np.generic]) -> NDArray[np.uint8]:
     least, most = int(deep.min()), int(deep.max())
     if least < 0 or most > WHITE:
         raise ValueError(f"samples from {least} to {most} do not fit 16 bits: no rule says how bright they are")
-    white = WHITE if most > WHITE_OF_14_BITS else WHITE_OF_14_BITS
-    return ((deep.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
+    return ((deep.astype(np.uint32) * 255 + WHITE // 2) // WHITE).astype(np.uint8)
