@@ -224,7 +224,7 @@ class Uploader:
         self._spool.acknowledge(sequences)
         self._has_renumbered = self._has_renumbered and not sequences
         for sequence, result in results.items():
-            _log.info("frame-classified", sequence=sequence, **result.model_dump(mode="json", exclude={"id"}))
+            _log.info("frame-classified", sequence=sequence, **result.model_dump(mode="json", exclude={"id", "top"}))
         _log.debug("frames-acknowledged", first=sequences[:1], frames=len(sequences))
 
     def _settle_refusal(self, frame: SpooledFrame, error: RefusedError) -> None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from cloud_server.answered import AnsweredFrame, AnsweredFrames, CoefficientStatistics
 from cloud_server.inference.classify import Prediction
+from cloud_server.inference.pending import Ranking
 from cloud_server.inference.routing import Lane
 from cloud_server.inference.waiting import WaitingFrame
 from cloud_server.storage.rows.results import StoredResult
@@ -44,6 +45,10 @@ class Answering:
             waiting.scan_digest,
         )
         return Offer(waiting, row, prediction, result)
+
+    def ranking(self, prediction: Prediction) -> Ranking:
+        """The likeliest labels, as far as they were asked for."""
+        return [(self._labels[label], round(confidence, 4)) for label, confidence in prediction.ranking]
 
     def unstored(self, prediction: Prediction) -> FrameResult:
         """The answer to a frame without a number; it has no id."""

@@ -25,10 +25,15 @@ _log = structlog.get_logger()
 
 
 class Prediction(NamedTuple):
-    """The most likely label by its index, and the softmax's confidence in it, 0..1."""
+    """The most likely label by its index, and the softmax's confidence in it, 0..1.
+
+    Args:
+        ranking: as many of the likeliest labels as were asked for, the first first.
+    """
 
     label: int
     confidence: float
+    ranking: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +49,13 @@ class Classified:
     statistics: CoefficientStatistics | None = None
 
 
-def classify(lane: Lane, frames: Sequence[bytes], *, with_statistics: bool = False) -> Classified:
+def classify(lane: Lane, frames: Sequence[bytes], *, top: int = 0, with_statistics: bool = False) -> Classified:
     """Decode and classify; a frame without an answer has its error and harms no other."""
     started = perf_counter()
     y, c, errors = _planes(lane, frames)
     decoded = perf_counter()
     logits = lane.model.classifier.run(y, c)
-    predictions = _predictions(logits, len(frames), len(lane.model.labels))
+    predictions = _predictions(logits, len(frames), len(lane.model.labels), top)
     for error in errors:
         if isinstance(error, ContainedFaultError):  # a fault of ours, answered like a damaged frame
             _log.error("codec-fault", reason=str(error))
@@ -108,24 +113,36 @@ def _as_levels(coefficients: npt.NDArray[np.float32], steps: npt.NDArray[np.floa
 
 
 def _predictions(
-    logits: npt.NDArray[np.float32], frames: int, labels: int
+    logits: npt.NDArray[np.float32], frames: int, labels: int, top: int
 ) -> Sequence[Prediction | ClassifierFaultError]:
     """One outcome a frame; what should be finite and one number a label, and is not, is no prediction."""
     if logits.shape != (frames, labels):
         return [ClassifierFaultError(f"the logits are {logits.shape}, not ({frames}, {labels})")] * frames
     is_finite = np.isfinite(logits)
     if not is_finite.all():
-        return _finite_predictions(logits, [bool(row.all()) for row in is_finite])
+        return _finite_predictions(logits, [bool(row.all()) for row in is_finite], top)
     with np.errstate(over="ignore"):  # of logits as far apart as numbers can be; the unlikelier label's odds are 0
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))  # the likeliest label's are 1
     confidence = 1 / odds.sum(axis=1)
-    pairs = zip(logits.argmax(axis=1).tolist(), confidence.tolist(), strict=True)
-    return [Prediction(label, certainty) for label, certainty in pairs]
+    best = logits.argmax(axis=1)
+    rankings = _rankings(odds * confidence[:, None], best, top) if top else [()] * frames
+    return list(map(Prediction, best.tolist(), confidence.tolist(), rankings))
+
+
+def _rankings(
+    confidences: npt.NDArray[np.float32], best: npt.NDArray[np.intp], top: int
+) -> list[tuple[tuple[int, float], ...]]:
+    """The `top` likeliest labels of each row, `best` in front; of labels that are equally likely, the lower ones."""
+    confidences[np.arange(len(best)), best] += 1  # whatever rounding made equal to it stays behind it
+    order = np.argsort(-confidences, axis=1, kind="stable")[:, :top]
+    confidences[np.arange(len(best)), best] -= 1
+    chosen = np.take_along_axis(confidences, order, axis=1)
+    return [tuple(zip(*row, strict=True)) for row in zip(order.tolist(), chosen.tolist(), strict=True)]
 
 
 def _finite_predictions(
-    logits: npt.NDArray[np.float32], is_finite: Sequence[bool]
+    logits: npt.NDArray[np.float32], is_finite: Sequence[bool], top: int
 ) -> Sequence[Prediction | ClassifierFaultError]:
-    rows = iter(_predictions(logits[np.array(is_finite)], sum(is_finite), logits.shape[1]))
+    rows = iter(_predictions(logits[np.array(is_finite)], sum(is_finite), logits.shape[1], top))
     fault = ClassifierFaultError("the classifier's logits for this frame are not finite")
     return [next(rows) if one else fault for one in is_finite]

@@ -17,11 +17,13 @@ class Frame(NamedTuple):
         sequence: the device's number for it; None: it has none, and its answer is not stored.
         data: the whole JPEG.
         prefix: what the frames of a batch share, all before their scan. None: the frame came alone.
+        top: how many of the likeliest labels are wanted beside the answer.
     """
 
     sequence: int | None
     data: bytes
     prefix: bytes | None = None
+    top: int = 0
 
 
 def inspect_all(frames: Sequence[Frame]) -> list[FrameInfo | PeerError]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -15,7 +15,7 @@ from cloud_server.inference.batcher import Batcher, QueueLimits
 from cloud_server.inference.classify import Classified, Prediction, classify
 from cloud_server.inference.frames import Frame, inspect_all, scan_bytes, scan_digest
 from cloud_server.inference.lanes import Lanes
-from cloud_server.inference.pending import Pending
+from cloud_server.inference.pending import Pending, Ranking
 from cloud_server.inference.routing import Lane
 from cloud_server.inference.storing import AnswerStore
 from cloud_server.inference.waiting import Answer, WaitingFrame, WaitingFrames
@@ -29,10 +29,14 @@ from shared.wire import FrameResult
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The outcome of each frame, in order, and the size of all their entropy-coded data together."""
+    """The outcome of each frame, in order, and the size of all their entropy-coded data together.
+
+    `rankings` has the likeliest labels by a frame's index, where they were asked for and are known; none are stored.
+    """
 
     outcomes: list[Answer | DctwireError]
     scan_bytes: int
+    rankings: Mapping[int, Ranking]
 
 
 class Ingest:
@@ -121,7 +125,7 @@ class Ingest:
             outcomes = await pending.outcomes(until - perf_counter())
         finally:
             self._waiting.leave(waiting, pending)
-        return Answers(outcomes, sum(scans))
+        return Answers(outcomes, sum(scans), pending.rankings)
 
     async def classify(
         self, device: Device, frames: Sequence[bytes], wait_seconds: float
@@ -144,7 +148,8 @@ class Ingest:
 
     def _run(self, lane: Lane, batch: Sequence[WaitingFrame]) -> None:
         frames = [waiting.frame.data for waiting in batch]
-        job = partial(classify, lane, frames, with_statistics=self._needs_statistics)
+        top = max(waiting.frame.top for waiting in batch)
+        job = partial(classify, lane, frames, top=top, with_statistics=self._needs_statistics)
         self._pool_of(lane).workers.submit(job, partial(self._classified, lane, batch, perf_counter()))
 
     def _classified(
@@ -168,11 +173,13 @@ class Ingest:
             else:
                 offers.append(answering.offer(waiting, waiting.frame.sequence, row, outcome))
         if offers:
-            storing = asyncio.ensure_future(self._store(lane, offers, classified.statistics))
+            storing = asyncio.ensure_future(self._store(lane, answering, offers, classified.statistics))
             self._storing.add(storing)
             storing.add_done_callback(self._storing.discard)
 
-    async def _store(self, lane: Lane, offers: Sequence[Offer], statistics: CoefficientStatistics | None) -> None:
+    async def _store(
+        self, lane: Lane, answering: Answering, offers: Sequence[Offer], statistics: CoefficientStatistics | None
+    ) -> None:
         """Store answers, tell the observers of those that are first ones, and give them."""
         try:
             stored = await self._answers.store(offers)
@@ -183,7 +190,8 @@ class Ingest:
         if first:
             self._observers.tell(answered_frames(lane, first, statistics))
         for offer, outcome in zip(offers, stored, strict=True):
-            self._waiting.settle(offer.waiting, outcome)
+            is_ours = bool(offer.prediction.ranking) and outcome == offer.result
+            self._waiting.settle(offer.waiting, outcome, answering.ranking(offer.prediction) if is_ours else ())
 
 
 @dataclass(frozen=True, slots=True)

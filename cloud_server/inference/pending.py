@@ -1,6 +1,7 @@
 """One request's frames on their way: an outcome each, in any order, and one moment when all are there."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from cloud_server.errors import TimedOutError
@@ -9,12 +10,21 @@ from shared.errors import DctwireError
 Answer = TypeVar("Answer")
 
 
+Ranking = Sequence[tuple[str, float]]
+"""Labels and the confidence in them, the likeliest first."""
+
+
 class Pending(Generic[Answer]):
-    """The outcomes of `count` frames. Lives on the event loop."""
+    """The outcomes of `count` frames. Lives on the event loop.
+
+    Attributes:
+        rankings: by a frame's index, where one was asked for and the frame was classified just now.
+    """
 
     def __init__(self, count: int) -> None:
         self._outcomes: list[Answer | DctwireError | None] = [None] * count
         self._missing = count
+        self.rankings: dict[int, Ranking] = {}
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property

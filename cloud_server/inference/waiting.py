@@ -8,7 +8,7 @@ from cloud_server.errors import QueueFullError, SequenceTakenError
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.batcher import Batcher
 from cloud_server.inference.frames import Frame
-from cloud_server.inference.pending import Pending
+from cloud_server.inference.pending import Pending, Ranking
 from cloud_server.inference.routing import Lane
 from cloud_server.storage.rows.results import StoredResult
 from shared.errors import DctwireError
@@ -101,10 +101,12 @@ class WaitingFrames:
             if not waiting.askers and batcher.remove(waiting.lane, waiting.device.row_id, waiting):
                 self._forget(waiting)
 
-    def settle(self, waiting: WaitingFrame, outcome: Answer | DctwireError) -> None:
+    def settle(self, waiting: WaitingFrame, outcome: Answer | DctwireError, ranking: Ranking = ()) -> None:
         """Give a frame's outcome to everyone who asked for it."""
         self._forget(waiting)
         for pending, index in waiting.askers:
+            if ranking:
+                pending.rankings[index] = ranking
             pending.settle(index, outcome)
 
     def fail(self, frames: Sequence[WaitingFrame], error: Exception) -> None:

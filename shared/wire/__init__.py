@@ -9,6 +9,7 @@ from shared.wire.batch import (
     BatchItem,
 )
 from shared.wire.messages import (
+    TOP_MAX,
     Assignment,
     BatchProblems,
     BatchResults,
@@ -18,6 +19,7 @@ from shared.wire.messages import (
     LabelReport,
     LabelSource,
     Match,
+    RankedLabel,
 )
 from shared.wire.planes import DOCUMENT_PATH, Plane, plane_of
 from shared.wire.problems import PROBLEM_MEDIA_TYPE, SEQUENCE_MAX, Problem, ProblemCode, Retry
@@ -29,6 +31,7 @@ __all__ = [
     "DOCUMENT_PATH",
     "PROBLEM_MEDIA_TYPE",
     "SEQUENCE_MAX",
+    "TOP_MAX",
     "Assignment",
     "Batch",
     "BatchError",
@@ -44,6 +47,7 @@ __all__ = [
     "Plane",
     "Problem",
     "ProblemCode",
+    "RankedLabel",
     "Retry",
     "plane_of",
 ]

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from shared.bundle import Label
 from shared.wire.problems import Problem
 
+TOP_MAX = 10
+"""The most labels that can be asked for."""
+
 
 class _Message(BaseModel):
     # Unknown fields are passed over: a newer server may say more than an older device reads.
@@ -30,14 +33,26 @@ class LabelSource(StrEnum):
     AUDIT = "audit"
 
 
+class RankedLabel(_Message):
+    """A label and the softmax's confidence in it."""
+
+    label: str
+    confidence: Annotated[float, Field(ge=0, le=1)]
+
+
 class FrameResult(_Message):
-    """The answer to one frame; `model` is the bundle's name, `confidence` the largest softmax output."""
+    """The answer to one frame; `model` is the bundle's name, `confidence` the largest softmax output.
+
+    `top`, where it was asked for: the likeliest labels, the answer first. It is not stored, so a frame that is sent
+    again has none.
+    """
 
     id: str
     label: str
     confidence: Annotated[float, Field(ge=0, le=1)]
     model: str
     match: Match
+    top: Annotated[list[RankedLabel], Field(max_length=TOP_MAX)] = []
 
 
 class ItemProblem(_Message):

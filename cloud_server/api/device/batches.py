@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from starlette.requests import Request
 
 from cloud_server.api.device.device_auth import ASSIGNMENT, TOKEN_NEEDED, TOKEN_PROBLEMS
-from cloud_server.api.device.upload_headers import PREFER, TIMEOUT, is_minimal, timeout_seconds
+from cloud_server.api.device.upload_headers import PREFER, TIMEOUT, TOP, is_minimal, timeout_seconds, top_of
 from cloud_server.api.device.uploads import (
     UPLOAD_PROBLEMS,
     BodyLimits,
@@ -44,27 +44,28 @@ class BatchUpload:
         intake = self._intake
         device = await intake.auth(request)
         require_media_type(request, BATCH_MEDIA_TYPE)
+        top = top_of(request)
         wait_seconds = intake.admission.admit(device, timeout_seconds(request))
         body = await read_body(request, intake.limits.batch_max_bytes, intake.limits.max_seconds)
         batch = Batch.from_bytes(body)
         exchange.frames = len(batch.items)
         intake.admission.charge(device, len(batch.items))
         exchange.hold(len(batch.prefix) * len(batch.items))  # each frame is unfolded to prefix and scan
-        answers = await intake.ingest.answer(device, _frames(batch), wait_seconds)
+        answers = await intake.ingest.answer(device, _frames(batch, top), wait_seconds)
         exchange.payload = _payload(device, batch, body, answers)
-        return self._reply(request, device, batch, answers)
+        return self._reply(request, device, batch, answers, top)
 
-    def _reply(self, request: Request, device: Device, batch: Batch, answers: Answers) -> Reply:
+    def _reply(self, request: Request, device: Device, batch: Batch, answers: Answers, top: int) -> Reply:
         problems_by_sequence = _problems(batch, answers)
         for problem in problems_by_sequence.values():
             self._intake.metrics.count_rejected_frames(problem.code, 1)
         assignment = self._intake.auth.header(device)
         if not is_minimal(request):
             results = [
-                result_of(outcome, device)
+                result_of(outcome, device, answers.rankings.get(index, ())[:top])
                 if isinstance(outcome, StoredResult)
                 else {"problem": problems_by_sequence[item.sequence]}
-                for item, outcome in zip(batch.items, answers.outcomes, strict=True)
+                for index, (item, outcome) in enumerate(zip(batch.items, answers.outcomes, strict=True))
             ]
             return json_reply({"results": results}, assignment)
         if problems_by_sequence:
@@ -72,8 +73,10 @@ class BatchUpload:
         return empty_reply(assignment)
 
 
-def _frames(batch: Batch) -> Sequence[Frame]:
-    return [Frame(item.sequence, data, batch.prefix) for item, data in zip(batch.items, batch.frames(), strict=True)]
+def _frames(batch: Batch, top: int) -> Sequence[Frame]:
+    return [
+        Frame(item.sequence, data, batch.prefix, top) for item, data in zip(batch.items, batch.frames(), strict=True)
+    ]
 
 
 def _payload(device: Device, batch: Batch, body: bytes, answers: Answers) -> Payload | None:
@@ -99,7 +102,7 @@ def _operation(limits: BodyLimits) -> Schema:
     return {
         "summary": "Classify up to 256 frames that share their prefix; each gets its own result or problem, in order.",
         "security": TOKEN_NEEDED,
-        "parameters": [PREFER, TIMEOUT],
+        "parameters": [PREFER, TIMEOUT, TOP],
         "requestBody": raw_body("a batch", limits.batch_max_bytes, {BATCH_MEDIA_TYPE: binary(limits.batch_max_bytes)}),
         "responses": {
             "200": answer(

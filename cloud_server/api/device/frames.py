@@ -7,9 +7,11 @@ from cloud_server.api.device.upload_headers import (
     PREFER,
     SEQUENCE,
     TIMEOUT,
+    TOP,
     is_minimal,
     sequence_of,
     timeout_seconds,
+    top_of,
 )
 from cloud_server.api.device.uploads import (
     FRAME_PROBLEMS,
@@ -47,19 +49,21 @@ class FrameUpload:
         exchange.route = "frames"
         intake = self._intake
         device = await intake.auth(request)
-        sequence = sequence_of(request)
+        sequence, top = sequence_of(request), top_of(request)
         require_media_type(request, *_MEDIA_TYPES)
         wait_seconds = intake.admission.admit(device, timeout_seconds(request))
         data = await read_body(request, intake.limits.frame_max_bytes, intake.limits.max_seconds)
         exchange.frames = 1
         intake.admission.charge(device, 1)
-        answers = await intake.ingest.answer(device, (Frame(sequence, data),), wait_seconds)
+        answers = await intake.ingest.answer(device, (Frame(sequence, data, top=top),), wait_seconds)
         (outcome,) = answers.outcomes
         if not isinstance(outcome, StoredResult):
             raise refusal_of(outcome)
         exchange.payload = payload_of(device.family, outcome.tables, data, data, answers.scan_bytes)
         assignment = intake.auth.header(device)
-        return empty_reply(assignment) if is_minimal(request) else json_reply(result_of(outcome, device), assignment)
+        if is_minimal(request):
+            return empty_reply(assignment)
+        return json_reply(result_of(outcome, device, answers.rankings.get(0, ())[:top]), assignment)
 
 
 def _operation(limits: BodyLimits) -> Schema:
@@ -68,7 +72,7 @@ def _operation(limits: BodyLimits) -> Schema:
     return {
         "summary": "Classify one JPEG.",
         "security": TOKEN_NEEDED,
-        "parameters": [SEQUENCE, PREFER, TIMEOUT],
+        "parameters": [SEQUENCE, PREFER, TIMEOUT, TOP],
         "requestBody": raw_body("a JPEG", limits.frame_max_bytes, dict.fromkeys(_MEDIA_TYPES, jpeg)),
         "responses": {
             "200": answer("Classified.", {JSON: FrameResult}, ASSIGNMENT),

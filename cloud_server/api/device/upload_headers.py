@@ -1,13 +1,16 @@
-"""Headers of uploads: what they mean, and how OpenAPI documents describe them."""
+"""Headers and queries of uploads: what they mean, and how OpenAPI documents describe them."""
+
+from urllib.parse import parse_qs
 
 from starlette.requests import Request
 
 from cloud_server.api.http.bodies import header, header_list
 from cloud_server.api.http.openapi import header_parameter
 from shared.errors import PeerError
-from shared.wire import SEQUENCE_MAX
+from shared.wire import SEQUENCE_MAX, TOP_MAX
 
 _TIMEOUT_MAX_DIGITS = 9
+QUERY_FIELDS_MAX = 16
 SEQUENCE = header_parameter(
     "DW-Sequence",
     "the device's number for the frame; sent again, it gets the same answer",
@@ -20,6 +23,37 @@ TIMEOUT = header_parameter(
     {"type": "integer", "minimum": 1, "maximum": 10**_TIMEOUT_MAX_DIGITS - 1},
 )
 PREFER = header_parameter("Prefer", "return=minimal: 204 instead of results")
+
+
+TOP = {
+    "name": "top",
+    "in": "query",
+    "description": "how many of the likeliest labels the result names beside its own, with their confidences; "
+    "they are not stored, so a frame that is sent again has none",
+    "schema": {"type": "integer", "minimum": 1, "maximum": TOP_MAX},
+}
+
+
+def top_of(request: Request) -> int:
+    """`top` of the query; 0 where there is none.
+
+    Raises:
+        PeerError: it is no such number, or is there twice.
+    """
+    query: bytes = request.scope["query_string"]
+    if not query:
+        return 0
+    try:
+        given = parse_qs(str(query, "latin-1"), keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX).get("top")
+    except ValueError as error:
+        raise PeerError(f"a query has at most {QUERY_FIELDS_MAX} fields") from error
+    if given is None:
+        return 0
+    text, *others = given
+    is_number = not others and text.isascii() and text.isdigit() and len(text) <= len(str(TOP_MAX))
+    if not (is_number and 1 <= int(text) <= TOP_MAX):
+        raise PeerError(f"send top once: a whole number from 1 to {TOP_MAX}, not {text[:32]!r}")
+    return int(text)
 
 
 def sequence_of(request: Request) -> int:

@@ -22,6 +22,7 @@ from cloud_server.errors import Refusal
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.admission import Admission
 from cloud_server.inference.ingest import Ingest
+from cloud_server.inference.pending import Ranking
 from cloud_server.inference.waiting import Answer
 from cloud_server.metrics import Metrics, Stage
 from cloud_server.storage.rows.results import StoredResult
@@ -141,12 +142,13 @@ def refusal_of(outcome: Answer | DctwireError) -> Refusal:
     return outcome
 
 
-def result_of(result: StoredResult, device: Device) -> dict[str, Any]:
+def result_of(result: StoredResult, device: Device, ranking: Ranking = ()) -> dict[str, Any]:
     """A frame's result, as `shared.wire.FrameResult` has it."""
+    named = [{"label": label, "confidence": confidence} for label, confidence in ranking]
     return {
         "id": f"{device.public_id}.{result.sequence}",
         "label": result.label,
         "confidence": result.confidence,
         "model": result.model,
         "match": result.match,
-    }
+    } | ({"top": named} if named else {})

@@ -15,12 +15,18 @@ class Device:
     family: str
     next_sequence: int = 0
 
-    def post(self, data: bytes, sequence: int | None = None, headers: dict[str, str] | None = None) -> httpx.Response:
+    def post(
+        self,
+        data: bytes,
+        sequence: int | None = None,
+        headers: dict[str, str] | None = None,
+        path: str = "/v1/frames",
+    ) -> httpx.Response:
         """Upload one frame; without a number, the next one."""
         if sequence is None:
             sequence, self.next_sequence = self.next_sequence, self.next_sequence + 1
         return self.http.post(
-            "/v1/frames",
+            path,
             content=data,
             headers={"dw-sequence": str(sequence), "content-type": "image/jpeg"} | (headers or {}),
         )

@@ -4,6 +4,7 @@ import io
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
@@ -12,10 +13,10 @@ from sqlalchemy import insert, select, update
 from cloud_server.inference.frames import Frame, scan_digest
 from cloud_server.storage.schema import devices, results
 from shared.jpeg import Encoder, Sampling, Stream, TableSet, inspect
-from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem, Retry
-from tests.cloud_server.harness.classifiers import expected_label
+from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem, BatchResults, Retry
+from tests.cloud_server.harness.classifiers import LABELS, expected_label
 from tests.cloud_server.harness.devices import Device
-from tests.cloud_server.harness.frames import batch_with_scans, frame, picture, tables
+from tests.cloud_server.harness.frames import Pixels, batch_with_scans, frame, picture, tables
 from tests.cloud_server.harness.server import ServerHarness, gained
 from tests.field import oddities
 from tests.shared.jpeg import streams
@@ -302,3 +303,60 @@ def test_decoded_levels_are_what_the_classifier_sees() -> None:
     assert c is not None
     assert c.shape == (1, 128, 2, 2)
     assert np.abs(y).max() > 1
+
+
+def logits(pixels: Pixels) -> npt.NDArray[np.float64]:
+    """What the classifier of digits/1 says of a picture, as `expected_label` works it out."""
+    y, c = Encoder(tables(50)).quantise_batch(pixels[None])
+    assert c is not None
+    rng = np.random.default_rng(1)
+    weights, bias = rng.normal(0, 1, (192, len(LABELS))), rng.normal(0, 1, len(LABELS))
+    found: npt.NDArray[np.float64] = np.concatenate([y.mean((2, 3)), c.mean((2, 3))], axis=1)[0] @ weights + bias
+    return found
+
+
+@pytest.mark.parametrize("top", [1, 3, 5, 10])
+def test_the_likeliest_labels_are_named_where_they_are_asked_for(device: Device, top: int) -> None:
+    for number in range(6):
+        said = logits(picture(number))
+        odds = np.exp(said - said.max())
+        best = np.argsort(-said)[:top]
+        answer = device.post(frame(tables(50), number), path=f"/v1/frames?top={top}").json()
+        assert [one["label"] for one in answer["top"]] == [LABELS[index] for index in best]
+        assert [one["confidence"] for one in answer["top"]] == pytest.approx(list(odds[best] / odds.sum()), abs=2e-4)
+        assert answer["top"][0] == {"label": answer["label"], "confidence": answer["confidence"]}
+
+
+def test_a_batch_names_the_likeliest_labels_of_each_frame(device: Device) -> None:
+    batch = batch_with_scans(50, range(5))
+    headers = {"content-type": BATCH_MEDIA_TYPE}
+    answer = device.http.post("/v1/frames:batch?top=2", content=batch.to_bytes(), headers=headers)
+    results = answer.json()["results"]
+    assert [len(result["top"]) for result in results] == [2] * 5
+    assert [result["top"][0]["label"] for result in results] == [result["label"] for result in results]
+    BatchResults.model_validate_json(answer.content)
+
+
+def test_without_being_asked_for_they_cost_no_byte(device: Device) -> None:
+    assert "top" not in device.post(frame(tables(50), 1)).json()
+    assert "top" not in device.post(frame(tables(50), 1), sequence=0, path="/v1/frames?top=5").json(), "none is stored"
+    minimal = device.post(frame(tables(50), 2), path="/v1/frames?top=5", headers={"prefer": "return=minimal"})
+    assert (minimal.status_code, minimal.content) == (204, b"")
+
+
+@pytest.mark.parametrize("path", ["/v1/frames", "/v1/frames:batch"])
+@pytest.mark.parametrize("top", ["0", "11", "", "five"])
+def test_a_top_that_is_no_number_is_refused(device: Device, path: str, top: str) -> None:
+    media_type = BATCH_MEDIA_TYPE if path.endswith("batch") else "image/jpeg"
+    body = batch_with_scans(50, [1]).to_bytes() if path.endswith("batch") else frame(tables(50), 1)
+    answer = device.post(body, path=f"{path}?top={top}", headers={"content-type": media_type})
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad-request")
+
+
+def test_requests_at_once_that_want_more_or_fewer_each_get_what_they_asked_for(harness: ServerHarness) -> None:
+    devices = [harness.enrol("digits") for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        post = lambda top: devices[top].post(frame(tables(50), top), path=f"/v1/frames{f'?top={top}' if top else ''}")  # noqa: E731
+        for _ in range(20):
+            answers = list(threads.map(post, range(4)))
+            assert [len(answer.json().get("top", ())) for answer in answers] == [0, 1, 2, 3]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from starlette.requests import Request
 
-from cloud_server.api.device.upload_headers import is_minimal, sequence_of, timeout_seconds
+from cloud_server.api.device.upload_headers import is_minimal, sequence_of, timeout_seconds, top_of
 from shared.errors import PeerError
 from shared.wire import SEQUENCE_MAX
 
@@ -32,6 +32,42 @@ def test_zeros_in_front_change_no_number() -> None:
 def test_preferences_may_have_lines_of_their_own() -> None:
     lines = [(b"prefer", b"respond-async"), (b"prefer", b"return=minimal")]
     assert is_minimal(Request({"type": "http", "headers": lines}))
+
+
+def with_query(query: str) -> Request:
+    """A request with a query."""
+    return Request({"type": "http", "headers": [], "query_string": query.encode()})
+
+
+@pytest.mark.parametrize(
+    ("query", "top"),
+    [
+        ("", 0),
+        ("top=1", 1),
+        ("top=10", 10),
+        ("top=05", 5),
+        ("other=3", 0),
+        ("a=b&top=5&c", 5),
+        ("to%70=3", 3),
+        ("Top=5", 0),
+    ],
+)
+def test_the_likeliest_labels_are_asked_for_by_the_query(query: str, top: int) -> None:
+    assert top_of(with_query(query)) == top
+
+
+@pytest.mark.parametrize(
+    "query", ["top=", "top", "top=0", "top=11", "top=-1", "top=+5", "top=5.0", "top=five", "top=%D9%A3"]
+)
+def test_a_top_that_is_no_such_number_is_refused(query: str) -> None:
+    with pytest.raises(PeerError, match="1 to 10"):
+        top_of(with_query(query))
+
+
+@pytest.mark.parametrize("query", ["top=5&top=5", "top=5&top=6", "&".join(["a=b"] * 17), "top=" + "1" * 9000])
+def test_a_query_that_says_two_things_or_too_much_is_refused(query: str) -> None:
+    with pytest.raises(PeerError):
+        top_of(with_query(query))
 
 
 @pytest.mark.parametrize("sequence", [0, 7, SEQUENCE_MAX])
