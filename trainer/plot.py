@@ -139,7 +139,7 @@ def draw_confusion(counts: NDArray[np.int64], labels: Sequence[str], path: Path,
     Args:
         counts: (classes, classes), a row each true class.
     """
-    counts, labels = _most_confused(counts, labels)
+    counts, labels = most_confused(counts, labels)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     count = len(labels)
     figure = Figure(figsize=(max(8.4, 4.6 + 0.27 * count), 4.2 + 0.27 * count), facecolor="white", layout="constrained")
@@ -246,7 +246,7 @@ def _phases(ax: Axes, rows: Sequence[Mapping[str, Any]], *, named: bool) -> None
             ax.annotate(phase, place, xycoords=("data", "axes fraction"), ha="center", va="bottom", color=INK)
 
 
-def _most_confused(counts: NDArray[np.int64], labels: Sequence[str]) -> tuple[NDArray[np.int64], Sequence[str]]:
+def most_confused(counts: NDArray[np.int64], labels: Sequence[str]) -> tuple[NDArray[np.int64], Sequence[str]]:
     """All classes, or those with the most frames at fault (given a wrong label, or of another class) and the rest."""
     if len(labels) <= CLASSES_SHOWN:
         return counts, labels

@@ -9,7 +9,16 @@ from PIL import Image
 
 from shared.jpeg import TableSet
 from trainer.errors import RunError
-from trainer.plot import Point, TitledTables, draw_points, draw_run, draw_tables, read_points
+from trainer.plot import (
+    Point,
+    TitledTables,
+    draw_confusion,
+    draw_points,
+    draw_run,
+    draw_tables,
+    most_confused,
+    read_points,
+)
 
 POINT = {"name": "v1", "bytes": 200.0, "accuracy": 0.9, "low": 0.88, "high": 0.92}
 
@@ -32,6 +41,30 @@ def test_points_are_drawn(tmp_path: Path) -> None:
     points = [Point.model_validate(POINT), Point.model_validate({**POINT, "name": "v2", "bytes": 110.0})]
     draw_points(points, tmp_path / "new" / "points.png", "data set: none")
     assert _pixels(tmp_path / "new" / "points.png").shape[1] > 1000
+
+
+def _counts(classes: int) -> np.ndarray:
+    return np.eye(classes, dtype=np.int64) * 50 + np.random.default_rng(0).integers(0, 3, (classes, classes))
+
+
+def test_a_confusion_is_drawn_larger_for_more_classes_up_to_those_that_can_be_read(tmp_path: Path) -> None:
+    sides = []
+    for classes in (2, 30, 61, 300):
+        labels = [f"$class_{number}" for number in range(classes)]  # no formulas
+        draw_confusion(_counts(classes), labels, tmp_path / f"{classes}.png", "none")
+        sides.append(_pixels(tmp_path / f"{classes}.png").shape[0])
+    assert sides[0] < sides[1] < sides[2] == sides[3] < 4_000
+
+
+def test_of_many_classes_those_with_the_most_faults_are_kept_and_no_frame_is_lost() -> None:
+    counts = np.eye(100, dtype=np.int64) * 50
+    counts[70, 3] = counts[80, 90] = 9
+    merged, labels = most_confused(counts, [str(number) for number in range(100)])
+    assert {"70", "3", "80", "90"} <= set(labels)
+    assert labels[-1] == "40 others, as one"
+    assert merged.shape == (61, 61)
+    assert merged.sum() == counts.sum()
+    assert merged[labels.index("70"), labels.index("3")] == 9
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """Recipes: the shipped ones load, and every fault of a written one is named."""
 
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from trainer.data.folder import FolderData
 from trainer.errors import RecipeError
 from trainer.models import BodyKind
 from trainer.recipes import recipe
@@ -175,3 +178,42 @@ def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, content: bytes | No
         path.write_bytes(content)
     with pytest.raises(RecipeError, match=r"mine\.toml"):
         recipe.load(str(path))
+
+
+FOLDER = GOOD.replace('name = "synthetic"', 'name = "folder"\nsize = 32\npath = "{path}"')
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("pets", "{home}/mine/pets"),
+        ("../pets", "{home}/pets"),
+        ("./a/../pets", "{home}/mine/pets"),
+        ("/data/pets",) * 2,
+    ],
+)
+def test_a_folder_s_path_starts_where_the_recipe_s_file_is(tmp_path: Path, path: str, found: str) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "pets.toml").write_text(
+        FOLDER.replace("{path}", path) + "[variants.v.data]\npath = '../other'\n"
+    )
+    for name in (str(tmp_path / "mine" / "pets.toml"), os.path.relpath(tmp_path / "mine" / "pets.toml")):
+        data = recipe.load(name).data
+        assert isinstance(data, FolderData)
+        assert data.path == found.replace("{home}", str(tmp_path))
+        varied = recipe.load(name, ["v"]).data
+        assert isinstance(varied, FolderData)
+        assert varied.path == f"{tmp_path}/other"
+
+
+def test_what_is_no_recipe_is_said_with_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "pets").mkdir()
+    (tmp_path / "pets.toml").mkdir()
+    (tmp_path / "notes").write_text("words")
+    for name, message in (
+        ("pets", "is a folder, not a recipe: a folder of pictures is for `train`"),
+        ("pets.toml", "is a folder, not a recipe"),
+        ("notes", "is a file, but the name of a recipe's file ends in .toml"),
+    ):
+        with pytest.raises(RecipeError, match=re.escape(message)):
+            recipe.load(str(tmp_path / name))
