@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 
 from rich.console import Console
@@ -74,7 +75,7 @@ class Demo:
 
     def stream(self, device_plane: str) -> int:
         """The camera at work, updated on the way; how many frames it took that were never answered."""
-        self._title("4/5", "A camera enrols, sends v1, is updated over the air while running, sends v2")
+        self._title("4/5", "A camera enrols, sends v1, is updated while it runs, sends v2")
         state = self._folder / "camera"
         enrol = commands.enrol(device_plane, self._claim(), state, self._keys / "root.json")
         run(enrol, log=self._log("camera"))
@@ -140,10 +141,9 @@ class Demo:
 
     def tell_where_the_time_went(self, started: float) -> None:
         """Seconds of each step; `started` is when `make` began, so that what came before the first one counts."""
-        begins = [started, *(begin for _, begin in self._steps), time.time()]
-        names = ["set-up", *(name for name, _ in self._steps)]
-        spent = (f"{name} {end - begin:.0f} s" for name, begin, end in zip(names, begins, begins[1:], strict=True))
-        self._console.print(f"Where the time went: {', '.join(spent)}.", highlight=False, soft_wrap=True)
+        spent = seconds_of_steps([("set-up", started), *self._steps], time.time())
+        words = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in spent)
+        self._console.print(f"Where the time went: {words}.", highlight=False, soft_wrap=True)
 
     def _title(self, step: str, words: str) -> None:
         self._steps.append((step, time.time()))
@@ -197,6 +197,12 @@ def play(folder: Path, console: Console, stack: ExitStack, *, keep: bool) -> Non
         leave_running(folder, server, addresses, demo.token, console)
     else:
         tell_what_to_try(folder, console)
+
+
+def seconds_of_steps(begins: Sequence[tuple[str, float]], ended: float) -> list[tuple[str, float]]:
+    """How long each step took that began at these moments, one after the other."""
+    moments = [moment for _, moment in begins] + [ended]
+    return [(name, after - before) for (name, _), (before, after) in zip(begins, pairwise(moments), strict=True)]
 
 
 def clear(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from deploy.demo import clear
+from deploy.demo import clear, seconds_of_steps
 from deploy.demo_left import keep_a_picture, leave_running, stop_left_running, tell_what_to_try
 from deploy.ordinary_camera import OrdinaryCamera
 from harness import commands
@@ -17,6 +18,14 @@ from harness.processes import ProgramError, Running, run
 from tests.system.harness import SystemHarness
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_each_step_takes_until_the_next_one_begins() -> None:
+    assert seconds_of_steps([("set-up", 10.0), ("1/5", 15.0), ("2/5", 45.0)], 47.0) == [
+        ("set-up", 5.0),
+        ("1/5", 30.0),
+        ("2/5", 2.0),
+    ]
 
 
 def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:
@@ -103,3 +112,10 @@ def test_stopping_where_nothing_runs_says_so() -> None:
     stop = [sys.executable, "-m", "deploy.demo", "--stop", "--folder", "no-demo-here"]
     told = subprocess.run(stop, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert told == "Nothing to stop: no demo runs in no-demo-here.\n"
+
+
+def test_stopping_in_a_fresh_clone_builds_nothing(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    told = subprocess.run(["make", "stop"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert told == "Nothing to stop: no demo was run here.\n"
+    assert not (tmp_path / ".venv").exists()
