@@ -64,7 +64,7 @@ class ByteSums:
             return
         rows = [ByteSum(*key, self._shard, *counted) for key, counted in saving.items()]
         try:
-            await self._database.write(partial(sums.add_bytes, sums=rows))
+            await self._database.write(partial(sums.add_bytes, rows=rows))
         except StorageError:
             for key, counted in saving.items():
                 self._add(key, counted)

@@ -160,7 +160,7 @@ def _label(
     is_news = is_first or labels.replace(transaction, row)
     if is_news:  # it counts in the hour of its frame
         changed = (0, 0, int(is_first), is_correct - was_correct)
-        sums.add_answers(transaction, [sums.AnswerSum(*sums.key_of(counted.family, result), counted.shard, *changed)])
+        sums.add_answer(transaction, sums.AnswerSum(*sums.key_of(counted.family, result), counted.shard, *changed))
     stands = is_news or labels.authority_of(transaction, *key) == said.authority
     is_sampled = samples.is_there(transaction, *key)
     return _Outcome(Labelled(is_correct, is_foreign, is_first, stands), result.tables, is_news, is_sampled)

@@ -1,6 +1,5 @@
 """Answers are stored before they are given, and looked up when a frame is sent again."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from time import perf_counter
@@ -83,17 +82,13 @@ class AnswerStore:
 
 
 def _store(transaction: Transaction, offers: Sequence[Offer], shard: int) -> list[StoredResult]:
-    """Store answers and add them to the hourly sums in one transaction, so that each frame counts once."""
+    """Store a micro-batch's answers and count them in one transaction, so that each frame counts once."""
     stored = results.store(transaction, [offer.result for offer in offers])
-    counted: Counter[tuple[str, str, str, int]] = Counter()
-    scan_bytes: Counter[tuple[str, str, str, int]] = Counter()
-    for offer, outcome in zip(offers, stored, strict=True):
-        if outcome == offer.result:
-            key = sums.key_of(offer.waiting.device.family, outcome)
-            counted[key] += 1
-            scan_bytes[key] += offer.waiting.scan_bytes
-    new = [sums.AnswerSum(*key, shard, frames, scan_bytes[key], 0, 0) for key, frames in counted.items()]
-    sums.add_answers(transaction, new)
+    new = [offer for offer, outcome in zip(offers, stored, strict=True) if outcome == offer.result]
+    if new:  # of one micro-batch, and so of one sum
+        key = sums.key_of(new[0].waiting.device.family, new[0].result)
+        scan_bytes = sum(offer.waiting.scan_bytes for offer in new)
+        sums.add_answer(transaction, sums.AnswerSum(*key, shard, len(new), scan_bytes, 0, 0))
     return stored
 
 

@@ -8,6 +8,7 @@ of an fsync is divided, never waited for. Nothing waits for ever: queues are bou
 import asyncio
 import contextlib
 import functools
+import operator
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -31,6 +32,7 @@ GROUP_MAX_JOBS = 256
 QUEUE_MAX_JOBS = 4096
 READERS = 2
 ATTEMPTS_MAX = 3
+_LATER = "sums that wait for the commit"
 _UNDONE = frozenset({"40001", "40P01"})
 """PostgreSQL's serialization_failure and deadlock_detected: the transaction left no trace."""
 
@@ -120,12 +122,43 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[tuple[Any, .
     return inserted.rowcount
 
 
+def add_later(connection: Connection, table: Table, row: tuple[Any, ...]) -> None:
+    """Add to sums once the jobs that share this transaction are done; rows of one key become one.
+
+    Args:
+        row: all columns in order: those of the primary key, then numbers, which are added to those that are there.
+    """
+    keys = len(table.primary_key)
+    sums = connection.info.setdefault(_LATER, {}).setdefault(table, {})
+    before = sums.get(row[:keys], (0,) * (len(row) - keys))
+    sums[row[:keys]] = tuple(map(operator.add, before, row[keys:]))
+
+
+def add_what_waits(connection: Connection) -> None:
+    """Write what `add_later` was given, in the order of the keys: so two transactions cannot wait for each other."""
+    for table, sums in connection.info.pop(_LATER, {}).items():
+        rows = sorted((*key, *numbers) for key, numbers in sums.items())
+        connection.exec_driver_sql(_add_up(table, connection.dialect), rows)
+
+
+@functools.lru_cache
+def _add_up(table: Table, dialect: Dialect) -> str:
+    key = ", ".join(column.name for column in table.primary_key)
+    added = (column.name for column in table.columns if not column.primary_key)
+    sums = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in added)
+    return f"{_insert(table, dialect)} ON CONFLICT ({key}) DO UPDATE SET {sums}"
+
+
 @functools.lru_cache
 def _insert_new(table: Table, dialect: Dialect) -> str:
+    return f"{_insert(table, dialect)} ON CONFLICT DO NOTHING"
+
+
+def _insert(table: Table, dialect: Dialect) -> str:
     mark = {"qmark": "?", "pyformat": "%s"}[dialect.paramstyle]
     columns = ", ".join(dialect.identifier_preparer.quote(column.name) for column in table.columns)
     marks = ", ".join(mark for _ in table.columns)
-    return f"INSERT INTO {table.name} ({columns}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608 - our own names
+    return f"INSERT INTO {table.name} ({columns}) VALUES ({marks})"  # noqa: S608 - our own names
 
 
 class _Worker:
@@ -228,7 +261,9 @@ def _transact(engine: Engine, jobs: Sequence[_Job]) -> list[Any]:
         is_committing = False
         try:
             with engine.begin() as connection:
+                connection.info.pop(_LATER, None)  # of a transaction that was undone
                 values = [job.run(connection) for job in jobs]
+                add_what_waits(connection)
                 is_committing = True
         except IntegrityError as error:
             raise ConstraintError from error

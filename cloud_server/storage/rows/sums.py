@@ -5,11 +5,11 @@ commit, and whoever reads adds the shards up. An hour is counted since 1970.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Dialect, Table, delete, exists, func, select
+from sqlalchemy import Connection, delete, exists, func, select
 
+from cloud_server.storage.database import add_later
 from cloud_server.storage.rows.results import StoredResult
 from cloud_server.storage.schema import hourly_answers, hourly_bytes
 
@@ -81,14 +81,15 @@ def key_of(family: str, result: StoredResult) -> tuple[str, str, str, int]:
     return family, result.tables, result.match, result.received_at_ns // (HOUR_SECONDS * 10**9)
 
 
-def add_answers(connection: Connection, sums: Sequence[AnswerSum]) -> None:
-    """Add to the sums of answers."""
-    _add(connection, hourly_answers, sums)
+def add_answer(connection: Connection, row: AnswerSum) -> None:
+    """Add to the sums of answers; whatever shares the commit shares the statement."""
+    add_later(connection, hourly_answers, row)
 
 
-def add_bytes(connection: Connection, sums: Sequence[ByteSum]) -> None:
+def add_bytes(connection: Connection, rows: Sequence[ByteSum]) -> None:
     """Add to the sums of bytes."""
-    _add(connection, hourly_bytes, sums)
+    for row in rows:
+        add_later(connection, hourly_bytes, row)
 
 
 def answered(connection: Connection, family: str, first_hour: int) -> Sequence[Answered]:
@@ -118,24 +119,3 @@ def remove_before(connection: Connection, hour: int) -> int:
     """Delete the sums from before an hour; returns how many rows went."""
     tables = (hourly_answers, hourly_bytes)
     return sum(connection.execute(delete(table).where(table.c.hour < hour)).rowcount for table in tables)
-
-
-def _add(connection: Connection, table: Table, sums: Sequence[tuple[Any, ...]]) -> None:
-    """In the order of their keys, so that two transactions cannot wait for each other."""
-    if sums:
-        connection.exec_driver_sql(_adding(table, connection.dialect), sorted(sums))
-
-
-@lru_cache
-def _adding(table: Table, dialect: Dialect) -> str:
-    """The driver's own statement: what SQLAlchemy does for each takes longer than SQLite does."""
-    mark = {"qmark": "?", "pyformat": "%s"}[dialect.paramstyle]
-    quoted = {column.name: dialect.identifier_preparer.quote(column.name) for column in table.columns}
-    key = ", ".join(quoted[column.name] for column in table.primary_key)
-    added = [quoted[column.name] for column in table.columns if not column.primary_key]
-    sums = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in added)
-    marks = ", ".join(mark for _ in quoted)
-    return (  # all of it our own names
-        f"INSERT INTO {table.name} ({', '.join(quoted.values())}) VALUES ({marks}) "  # noqa: S608
-        f"ON CONFLICT ({key}) DO UPDATE SET {sums}"
-    )

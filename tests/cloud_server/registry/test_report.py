@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from cloud_server.cli.app import app
 from cloud_server.registry.report import Baseline, accuracy_of, baseline_of, versions_of
+from cloud_server.storage.database import add_what_waits
 from cloud_server.storage.rows import sums
 from cloud_server.storage.rows.sums import HOUR_SECONDS, Answered, AnswerSum, Spent
 from shared.jpeg import Stream
@@ -115,8 +116,9 @@ def test_a_report_begins_with_the_full_hour_that_is_asked_for(harness: ServerHar
     with harness.database() as database:
         for shard in (0, 1):
             row = AnswerSum("digits", "v9", "exact", long_ago, shard, 10, 1000, 4, 3)
-            sums.add_answers(database, [row, row._replace(hour=long_ago + 1)])
-            sums.add_answers(database, [row])
+            for each in (row, row._replace(hour=long_ago + 1), row):
+                sums.add_answer(database, each)
+                add_what_waits(database)
     everything = of(report(harness), "v9")
     assert (everything["frames"], everything["accuracy"]["labelled"]) == (60, 24)
     assert everything["first_at"] == long_ago * HOUR_SECONDS

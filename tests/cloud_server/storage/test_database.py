@@ -12,10 +12,10 @@ from sqlalchemy import Engine as Connector
 
 from cloud_server.errors import DatabaseUrlError, StorageError
 from cloud_server.open_storage import engine_of
-from cloud_server.storage.database import QUEUE_MAX_JOBS, Database, insert_or_ignore
+from cloud_server.storage.database import QUEUE_MAX_JOBS, Database, add_later, insert_or_ignore
 from cloud_server.storage.engine import open_engine
 from cloud_server.storage.migrating import migrate
-from cloud_server.storage.schema import assignments
+from cloud_server.storage.schema import assignments, hourly_answers
 from tests.cloud_server.harness.engines import Engine, Outgrown
 from tests.cloud_server.harness.server import settings
 
@@ -94,6 +94,27 @@ def test_writes_return_their_values_in_order_and_are_there_for_the_next_reader(r
 
     run(scenario)
     run(scenario_of_count(499))
+
+
+def test_sums_of_one_commit_add_up_with_those_of_earlier_ones_and_without_those_of_jobs_that_fail(run: Run) -> None:
+    def adds(family: str, frames: int, error: Exception | None = None) -> Callable[[Connection], None]:
+        def job(connection: Connection) -> None:
+            add_later(connection, hourly_answers, (family, "v1", "exact", 7, 0, frames, 10 * frames, 0, 0))
+            if error is not None:
+                raise error
+
+        return job
+
+    def sums(connection: Connection) -> dict[str, tuple[int, int]]:
+        return {row.family: (row.frames, row.scan_bytes) for row in connection.execute(select(hourly_answers))}
+
+    async def scenario(database: Database) -> None:
+        for failing in ([], [adds("a", 5000, ValueError("no"))]):
+            jobs = [adds("a", 1), adds("b", 100), *failing, adds("a", 3)]
+            await asyncio.gather(*(database.write(job) for job in jobs), return_exceptions=True)
+        assert await database.read(sums) == {"a": (8, 80), "b": (200, 2000)}
+
+    run(scenario)
 
 
 def test_a_job_that_fails_takes_no_other_down_with_it(run: Run) -> None:
