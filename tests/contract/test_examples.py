@@ -109,6 +109,12 @@ def test_the_python_client_posts_ordinary_jpegs_one_by_one_and_in_a_batch(client
     assert client.state.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_picture_of_the_cameras_own_size_gets_a_label(client: Client, tmp_path: Path) -> None:
+    Image.fromarray(picture(0)).resize((640, 480)).save(tmp_path / "camera.jpg")
+    (answer,) = client.type("post", tmp_path / "camera.jpg")
+    assert answer["match"] == "resized" and answer["label"]
+
+
 def test_the_python_client_fetches_the_assigned_tables(client: Client, tmp_path: Path) -> None:
     client.type("tables", tmp_path / "tables.jpg")
     assert TableSet.from_stream((tmp_path / "tables.jpg").read_bytes()).tables_id == BUNDLE.tables.tables_id

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from trainer.app import app as trainer
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = {"dctwire": operator, "dctwire-server": server, "dctwire-sensor": sensor, "dctwire-trainer": trainer}
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 MISTYPED = {"DCTWIRE_SERVER_DEVICE_PROT": "8000"}
 
 
@@ -115,3 +117,33 @@ def test_every_variable_of_tests_and_benchmarks_is_known() -> None:
 def _variables(parameter: Any) -> list[str]:
     names = getattr(parameter, "envvar", None) or []
     return [names] if isinstance(names, str) else list(names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_that_a_page_shows_exists_with_its_options(page: Path) -> None:
+    assert [line for line in shown_commands(page.read_text()) if not exists(line)] == []
+
+
+def test_the_pages_show_commands_of_every_program() -> None:
+    shown = [line.split()[0] for page in PAGES for line in shown_commands(page.read_text())]
+    assert set(shown) == set(PROGRAMS) and len(shown) > 40
+
+
+def shown_commands(text: str) -> list[str]:
+    """What a page's code types of our programs: each command on one line, without its comment."""
+    fenced = "\n".join(re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S))
+    code = fenced + "\n" + "\n".join(re.findall(r"^ {4}.*$", text, re.M))
+    whole = re.sub(r"\\\n\s*", "", code)
+    return re.findall(r"^ *(?:\S*/)?(dctwire(?:-[a-z]+)? (?!#).*?)(?: +#.*| \|.*)?$", whole, re.M)
+
+
+def exists(line: str) -> bool:
+    """Whether a command is one of ours, and takes every option that it is shown with."""
+    program, *words = shlex.split(line)
+    command: Any = typer.main.get_command(PROGRAMS[program])
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words.pop(0)]
+    known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+    options = {word.partition("=")[0] for word in words if word.startswith("-")}
+    always = {"--help", "-h", "--version"}
+    return options <= known | always and (not hasattr(command, "commands") or bool(options & always))
