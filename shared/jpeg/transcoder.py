@@ -33,9 +33,9 @@ class Transcoder:
         resize: the size that frames are brought to.
         quantisation: how coefficients become levels, as for `Encoder`.
         source: the tables of the abbreviated frames that it reads. Without them only interchange frames are read.
-        limits: the most that a stream may cost. Decoding takes 2 bytes for each sample, twice that of a progressive
-            frame, so at most 201 MB of 16 Mi pixels in 4:4:4; resizing takes at most 34 MB more, and 15 bytes for
-            each new pixel.
+        limits: the most that a stream may cost. Decoding takes 2 bytes for each sample, somewhat more than twice that
+            for a progressive frame, and the stream once more: with the default limits 216 MB at most, for 16 Mi
+            pixels in 4:4:4. Resizing takes at most 34 MB more, and 15 bytes for each new pixel.
 
     Raises:
         ValueError: the quantisation does not fit the tables' components.

@@ -1,7 +1,11 @@
 """Limits: what a stream may cost is refused before it is paid, with both values."""
 
+import subprocess
+import sys
 import tracemalloc
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from shared.jpeg import CorruptJpegError, CorruptScanError, Decoder, LimitExceededError, Limits, inspect
@@ -59,3 +63,25 @@ def test_a_huge_size_without_a_scan_is_refused_before_anything_is_allocated() ->
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak_bytes < 1 << 20
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system tells no peak of memory")
+def test_a_large_progressive_frame_takes_no_more_memory_than_the_docs_say(tmp_path: Path) -> None:
+    # 216 MB for 16 Mi pixels in 4:4:4 are less than 13 bytes a pixel.
+    side = 2048
+    picture = np.tile(pictures.natural(256, 256, 1), (side // 256, side // 256, 1))
+    path = tmp_path / "large.jpg"
+    path.write_bytes(pictures.pillow_jpeg(picture, quality=60, subsampling=0, progressive=True))
+    program = """
+import re, sys
+from pathlib import Path
+from shared.jpeg import Resize, TableSet, Transcoder
+frame, transcoder = Path(sys.argv[1]).read_bytes(), Transcoder(TableSet.standard(50), resize=Resize(32, 32))
+def peak():
+    return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) << 10
+before = peak()
+transcoder.levels(frame)
+print(peak() - before)
+"""
+    run = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
+    assert 10 * side * side < int(run.stdout) < 13 * side * side
