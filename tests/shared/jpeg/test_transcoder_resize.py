@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from shared.jpeg import (
+    Box,
     CorruptScanError,
     Decoder,
     Encoder,
@@ -100,6 +101,15 @@ def test_the_picture_stands_upright(sampling: Sampling, orientation: int) -> Non
     jpeg = jpeg_of(pictures.natural(117, 203, 2), sampling, orientation)
     for fit in (Fit(), Fit(share=0.7), STRETCH):
         assert_alike(jpeg, Resize(48, 64, fit))
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_a_part_beside_the_middle_is_the_part_of_the_upright_picture(orientation: int) -> None:
+    class Corner(Fit):
+        def box(self, width: int, height: int, to_width: int, to_height: int) -> Box:
+            return Box(5.5, 11.25, width / 2, height / 3)
+
+    assert_alike(jpeg_of(pictures.natural(117, 203, 2), orientation=orientation), Resize(48, 64, Corner()))
 
 
 @pytest.mark.parametrize("height", [1, 2, 3, 5, 8, 9, 17, 100])
