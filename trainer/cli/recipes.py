@@ -3,11 +3,12 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from shared.text_table import output_columns
 from trainer.cli.options import VariantOption
 from trainer.cli.recipe_choice import chosen_recipe, is_folder
 from trainer.cli.tables import recipe_table
+from trainer.cli.terminal import laid_out
 from trainer.errors import RecipeError
 from trainer.recipes import recipe as recipes
 from trainer.recipes.toml_text import toml_of
@@ -39,4 +40,4 @@ def list_recipes(
     if budget is not None or variant:
         raise RecipeError("--budget and --variant belong to --print")
     rows = [(name, recipes.load(name), [*recipes.variants_of(name)]) for name in recipes.shipped_names()]
-    Console().print(recipe_table(rows))
+    print(laid_out(recipe_table(rows), output_columns()))

@@ -54,11 +54,7 @@ class Terminal:
 
     def show(self, table: Table) -> None:
         """Show a table; a row that does not fit becomes a block of lines, and nothing is cut."""
-        headings = [_plain(column.header) for column in table.columns]
-        rows = [[_plain(cell) for cell in row] for row in zip(*(column.cells for column in table.columns), strict=True)]
-        title, caption = (_plain(part) if part else "" for part in (table.title, table.caption))
-        parts = (title, text_table(headings, rows, self._console.width), caption)
-        self.say("\n\n".join(part for part in parts if part) + "\n")
+        self.say(laid_out(table, self._console.width))
 
     def epoch(self, epoch: Epoch, epochs: int) -> None:
         """Show the figures of an epoch that ended, in a line."""
@@ -118,6 +114,14 @@ class Terminal:
 
 Counter = Callable[[str, int], None]
 """One more is done: its name, and how many there are in all."""
+
+
+def laid_out(table: Table, columns: int) -> str:
+    """A table as plain text within so many columns, its title above and its caption below."""
+    headings = [_plain(column.header) for column in table.columns]
+    rows = [[_plain(cell) for cell in row] for row in zip(*(column.cells for column in table.columns), strict=True)]
+    parts = (_plain(table.title or ""), text_table(headings, rows, columns), _plain(table.caption or ""))
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _plain(text: RenderableType) -> str:
