@@ -1,5 +1,6 @@
 """The fallback: what a server would decode of any tables is what its classifier reads, and its figures are counted."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from shared.bundle import Golden
-from shared.jpeg import Decoder, Stream, TableSet, inspect
+from shared.jpeg import Decoder, Fit, Stream, TableSet, inspect
 from tests.trainer.training.runs import training_of
 from trainer.data import Dataset, SplitName, synthetic
 from trainer.diff_jpeg import Planes
@@ -162,6 +163,21 @@ def test_a_folder_comes_back_as_it_was_written_and_is_no_bundle_any_more(
     assert [(of.tables, of.accuracy, of.bytes_p50) for of in written.expected] == [
         (of.tables, of.accuracy, of.scan.p50) for of in measured.of_tables
     ]
+
+
+def test_a_fallback_says_which_part_of_a_picture_its_classifier_was_measured_on(
+    content: FallbackClassifier,
+    golden: Golden,
+    twin: EightBits,
+    measured: FallbackEvaluation,
+    run: Finished,
+    dataset: Dataset,
+    tmp_path: Path,
+) -> None:
+    closer = replace(dataset, fit=Fit(share=0.875))
+    shown = replace(content, fit=fallback.exportable(run, closer).fit)
+    fallback.write_fallback(shown, golden, twin, measured, tmp_path, **MADE)
+    assert (content.fit, fallback.read_fallback(tmp_path)[0].fit) == (Fit(), Fit(share=0.875))
 
 
 @pytest.mark.parametrize("name", ["classifier.onnx", "labels.json", "golden.json", "fallback.json"])
