@@ -82,7 +82,9 @@ def test_a_class_that_cannot_be_divided_is_named_with_what_it_needs(tmp_path: Pa
     root = write_tree(tmp_path / "tree", {"": 30})
     for path in sorted((root / "dog").iterdir())[left:]:
         path.unlink()
-    with pytest.raises(DatasetError, match="class 'dog' would have none left: it needs at least two different"):
+    with pytest.raises(
+        DatasetError, match=f"class 'dog' has {left} different pictures in train; it needs 3 at least, for train"
+    ):
         load(root)
 
 

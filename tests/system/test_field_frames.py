@@ -30,9 +30,9 @@ size = 32
 validation = 16
 flip = true
 [net]
-widths = [8, 12]
+widths = [16, 24]
 [optimiser]
-epochs = 6
+epochs = 24
 batch = 16
 learning_rate = 0.02
 [tables]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shared.bundle import BUNDLE_NAME, FALLBACK_NAME
+from shared.pictures import shown
 from trainer.comparison.ladder import LADDER_NAME
 from trainer.data.picture_facts import picture_facts
 from trainer.errors import RecipeError
@@ -52,4 +53,6 @@ def _for_folder(folder: Path, budget: float | None) -> Recipe:
     if own and not any(path.is_dir() for path in folder.iterdir()):
         raise RecipeError(f"{folder} is a folder without pictures; is one of its recipes meant, {folder / own[0]}?")
     root = Path.cwd() / folder
+    if not str(root).isprintable():
+        raise RecipeError(f"{shown(root)}: no recipe can hold a path that is not UTF-8 or not printable: rename it")
     return recipe_for(picture_facts(root, sorted(SHAPES)), str(root), budget)

@@ -171,6 +171,7 @@ def _split_rows(config: FolderConfig, tree: Tree, found: Survey) -> dict[SplitNa
     _check_classes(config.root, tree, splits)
     if SplitName.VALIDATION in splits and config.validation is not None:
         raise DatasetError(config.root, "has a validation split of its own: leave out [data] validation")
+    _check_divisible(config.root, tree, found, splits)
     if SplitName.TEST not in splits:
         count = round(TEST_SHARE * len(splits[SplitName.TRAIN]))
         splits |= _set_aside(config, tree, found, splits[SplitName.TRAIN], SplitName.TEST, count)
@@ -188,10 +189,21 @@ def _set_aside(
     aside = drawn(tree.labels[train], found.twins[train], count, config.seed)
     lacking = set(tree.labels[train]) - set(tree.labels[train[~aside]])
     if lacking:
-        name = tree.classes[min(lacking)]
-        few = f"class {name!r} would have none left: it needs at least two different pictures more than are set aside"
-        raise DatasetError(config.root, f"cannot set {count} of {len(train)} pictures aside for {which}: {few}")
+        none_left = f"class {tree.classes[min(lacking)]!r} would have none left"
+        raise DatasetError(config.root, f"cannot set {count} of {len(train)} pictures aside for {which}: {none_left}")
     return {SplitName.TRAIN: train[~aside], which: train[aside]}
+
+
+def _check_divisible(root: Path, tree: Tree, found: Survey, splits: Mapping[SplitName, Rows]) -> None:
+    """Whether each class has a picture for every split that is drawn from train, and one to train on."""
+    train, drawn_splits = splits[SplitName.TRAIN], [name for name in SplitName if name not in splits]
+    needed = 1 + len(drawn_splits)
+    for label, name in enumerate(tree.classes):
+        different = len(np.unique(found.twins[train[tree.labels[train] == label]]))
+        if different < needed:
+            words = " and ".join(("train", *drawn_splits))
+            advice = f"it needs {needed} at least, for {words}: add some, or leave the class out"
+            raise DatasetError(root, f"class {name!r} has {different} different pictures in train; {advice}")
 
 
 def _check_classes(root: Path, tree: Tree, splits: Mapping[SplitName, Rows]) -> None:

@@ -18,6 +18,7 @@ STEPS_PER_EPOCH = 16
 BATCH_LEAST, BATCH_MOST = 8, 128
 LEARNING_RATE = 0.01  # at BATCH_MOST; smaller batches take the square root of their share
 LARGEST_SIDE_PX = 64  # without a budget: larger frames take a GPU
+COARSEST = 0.7  # of what JPEG of quality 10 takes: about quality 5, below which ordinary JPEG hardly gets
 PHASE_SHARE = 0.3  # of the epochs each: warm-up, and learning of tables; the rest is for settling
 
 
@@ -56,7 +57,7 @@ def recipe_for(facts: PictureFacts, path: str, budget: float | None) -> Recipe:
             learning_rate=0.1,
             refit_steps=32,
         ),
-        ladder=Ladder() if budget is None else _ladder(budget),
+        ladder=Ladder() if budget is None else _ladder(budget, facts.coarse_bytes[side]),
     )
 
 
@@ -87,7 +88,7 @@ def steps_per_epoch(train: int, batch: int) -> int:
     return max(1, train // batch)
 
 
-def _ladder(budget: float) -> Ladder:
-    """Half, once and twice the budget, learned tables against ordinary JPEG."""
-    budgets = [budget / 2, budget, 2 * budget]
+def _ladder(budget: float, coarse_bytes: float) -> Ladder:
+    """Half, once and twice the budget, learned tables against ordinary JPEG; half of it only where JPEG gets there."""
+    budgets = [*([budget / 2] if budget / 2 >= COARSEST * coarse_bytes else []), budget, 2 * budget]
     return Ladder(budgets={"jpeg": budgets, "improved": budgets})

@@ -204,13 +204,15 @@ def test_two_runs_are_compared_on_the_same_frames(trained: Trained) -> None:
         (("train", "runs/balls-learned-60", "--budget", "60"), "is a run, not a folder of pictures"),
         (("train", "elsewhere/balls", "--budget", "60"), "no recipe 'elsewhere/balls'"),
         (("train", "balls/red/0.jpg", "--budget", "60"), "is a file, but the name of a recipe's file ends in .toml"),
+        (("train", "b\udce9d", "--budget", "60"), r"b\xe9d: no recipe can hold a path that is not UTF-8"),
         (("ladder", "balls", "--out", "x"), "balls is a folder, not a recipe"),
         (("recipes", "--budget", "60"), "belong to --print"),
         (("predict", "nowhere", "balls/red/0.jpg"), "no entry 'nowhere'"),
     ],
 )
 def test_what_is_mistaken_is_said_in_one_message(trained: Trained, arguments: tuple[str, ...], message: str) -> None:
-    (trained.place.folder / "empty").mkdir(exist_ok=True)
+    for name in ("empty", "b\udce9d"):
+        (trained.place.folder / name).mkdir(exist_ok=True)
     (trained.place.folder / "one" / "cat").mkdir(parents=True, exist_ok=True)
     done = trained.place.run(*arguments)
     assert done.status == 1

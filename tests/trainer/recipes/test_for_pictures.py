@@ -45,4 +45,11 @@ def test_every_recipe_is_whole_and_has_all_phases(train: int, budget: float | No
     assert recipe.net is not None
     settling = recipe.epochs - recipe.tables.warm_up_epochs - recipe.tables.learning_epochs
     assert min(recipe.tables.warm_up_epochs, recipe.tables.learning_epochs, settling) >= 3
-    assert recipe.ladder.budgets.get("improved", []) == ([] if budget is None else [budget / 2, budget, 2 * budget])
+
+
+@pytest.mark.parametrize(
+    ("budget", "budgets"),
+    [(None, []), (60, [60, 120]), (150, [75, 150, 300]), (300, [300, 600]), (500, [250, 500, 1_000])],
+)
+def test_the_ladder_goes_below_the_budget_only_as_far_as_jpeg_does(budget: float | None, budgets: list[float]) -> None:
+    assert recipe_for(FACTS, "/data/pets", budget).ladder.budgets.get("improved", []) == budgets
