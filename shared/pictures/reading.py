@@ -21,7 +21,7 @@ from shared.pictures.fitting import Pixels
 from shared.pictures.jpeg_exif import take_exif
 from shared.pictures.samples import as_rgb
 
-RULES = 3  # another number where the same file gives other pixels than before: caches of pixels are keyed by it
+RULES = 4  # another number where the same file gives other pixels than before: caches of pixels are keyed by it
 SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
@@ -74,7 +74,7 @@ def load_part(path: Path, size: int, part: Part) -> Pixels:
         x, y = upright.width / width, upright.height / height
         right, bottom = (wanted.x + wanted.width) * x, (wanted.y + wanted.height) * y
         box = (wanted.x * x, wanted.y * y, min(right, upright.width), min(bottom, upright.height))
-        return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR, box=box))
+        return np.asarray(upright.resize((size, size), Image.Resampling.LANCZOS, box=box))
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def read(jpeg: bytes) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("crops", [False, True], ids=["share 1", "share 7/8"])
 def test_camera_server_and_evaluation_show_the_same_part_of_a_picture(tmp_path: Path, crops: bool) -> None:
-    coarse = Image.fromarray(pictures.natural(12, 20, 9))  # enlarged, so that the filters of the three hardly matter
+    coarse = Image.fromarray(pictures.natural(12, 20, 9))  # enlarged: 8-bit chroma of the server's JPEG hardly matters
     upright = coarse.resize((160, 96), Image.Resampling.BICUBIC)
     paths = write_tree(tmp_path / "tree", upright)
     held = dataset(tmp_path / "tree", crops=crops)
@@ -114,7 +114,7 @@ def test_camera_server_and_evaluation_show_the_same_part_of_a_picture(tmp_path: 
     resize = Resize(height=SIDE, width=SIDE, fit=fit)
     server = read(Transcoder(ENCODING.tables, resize=resize).transcode(posted.getvalue(), Stream.INTERCHANGE))
 
-    for seen, tolerance in ((evaluated, 4), (server, 5)):
-        assert np.abs(seen - camera).mean() < tolerance
+    for seen, tolerance in ((evaluated, 0.1), (server, 5)):
+        assert np.abs(seen - camera).mean() <= tolerance
         for other in (Fit(share=1.0 if crops else CENTRE_SHARE), Fit(FitMode.STRETCH)):
-            assert np.abs(seen - seen_by_cameras(paths, other)[0]).mean() > 2 * tolerance
+            assert np.abs(seen - seen_by_cameras(paths, other)[0]).mean() > 10

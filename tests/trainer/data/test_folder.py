@@ -38,7 +38,7 @@ def test_a_tree_with_three_splits_is_taken_as_it_is(tmp_path: Path, crops: bool)
     third = Image.open(tmp_path / "tree" / "test" / "dog" / "002.png")
     side = 40 * (224 / 256 if crops else 1)
     box = (25 - side / 2, 20 - side / 2, 25 + side / 2, 20 + side / 2)
-    expected = np.asarray(third.resize((32, 32), Image.Resampling.BILINEAR, box=box))
+    expected = np.asarray(third.resize((32, 32), Image.Resampling.LANCZOS, box=box))
     assert np.array_equal(dataset.test.take(np.array([6])).pixels[0], expected)
 
 
