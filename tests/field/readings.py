@@ -5,18 +5,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shared.jpeg import Coefficients, Decoder, FrameInfo, JpegError, Stream, TableSet, Transcoder, inspect
+from shared.jpeg import Coefficients, Decoder, FrameInfo, JpegError, Resize, Stream, TableSet, Transcoder, inspect
 
 COARSE = TableSet.standard(20)
+RESIZER = Transcoder(COARSE, resize=Resize(16, 48))
 
 
 @dataclass(frozen=True)
 class Readings:
-    """What `inspect` says but for the bytes of scans, the levels, the transcoded frame, and the rows of batches."""
+    """What `inspect` says but for the bytes of scans, levels, the frame transcoded and resized, rows of batches."""
 
     info: FrameInfo
     levels: Coefficients
     transcoded: bytes
+    resized: bytes
     rows: tuple[bytes, ...]
 
 
@@ -30,7 +32,8 @@ def readings(frame: bytes) -> Readings:
     levels = Decoder().decode(frame)
     transcoded = Transcoder(COARSE).transcode(frame, Stream.INTERCHANGE)
     has_batches = info.height % 16 == 0 and info.width % 16 == 0
-    return Readings(replace(info, scan_bytes=0), levels, transcoded, rows(frame, info) if has_batches else ())
+    batches = rows(frame, info) if has_batches else ()
+    return Readings(replace(info, scan_bytes=0), levels, transcoded, RESIZER.transcode(frame), batches)
 
 
 def rows(frame: bytes, info: FrameInfo) -> tuple[bytes, ...]:
@@ -60,6 +63,7 @@ def is_refused(frame: bytes, size: tuple[int, int] = (32, 32)) -> bool:
     batched += [refuses(bound.decode, frame) for _ in range(2)]
     is_so = refuses(Decoder().decode, frame)
     assert refuses(Transcoder(COARSE).transcode, frame) == is_so
+    assert refuses(RESIZER.levels, frame) == is_so
     assert len(set(batched)) == 1
     assert batched[0] or not is_so
     assert not batched[0] or not (y.any() or c.any())
