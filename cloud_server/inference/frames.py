@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from struct import Struct
 from typing import NamedTuple
 
 from shared.errors import PeerError
 from shared.jpeg import EOI, FrameInfo, inspect
 
 DIGESTED_AT_EACH_END_BYTES = 8 << 10
+_NUMBER = Struct(">q")
 
 
 class Frame(NamedTuple):
@@ -54,15 +56,14 @@ def scan_digest(frame: Frame, scan_bytes: int) -> int:
     Of a longer scan, its length and as many bytes at its two ends as take the loop no time. Of a frame with several
     scans, the bytes between them are in it as well, in the place of the first ones.
     """
-    end = len(frame.data) - (len(EOI) if frame.data.endswith(EOI) else 0)
-    scan = memoryview(frame.data)[max(0, end - scan_bytes) : end]
-    if len(scan) <= 2 * DIGESTED_AT_EACH_END_BYTES:
-        digest = blake2b(scan, digest_size=8)
-    else:
-        digest = blake2b(b"%d" % len(scan), digest_size=8)
-        digest.update(scan[:DIGESTED_AT_EACH_END_BYTES])
-        digest.update(scan[-DIGESTED_AT_EACH_END_BYTES:])
-    return int.from_bytes(digest.digest(), signed=True)
+    data = frame.data
+    end = len(data) - len(EOI) if data.endswith(EOI) else len(data)
+    scan = data[max(0, end - scan_bytes) : end]
+    if len(scan) > 2 * DIGESTED_AT_EACH_END_BYTES:
+        ends = scan[:DIGESTED_AT_EACH_END_BYTES], scan[-DIGESTED_AT_EACH_END_BYTES:]
+        scan = b"%d" % len(scan) + b"".join(ends)
+    digest: int = _NUMBER.unpack(blake2b(scan, digest_size=_NUMBER.size).digest())[0]
+    return digest
 
 
 def _inspect(data: bytes) -> FrameInfo | PeerError:

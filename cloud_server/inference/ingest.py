@@ -118,7 +118,8 @@ class Ingest:
             else:
                 asker = pending, index
                 one = self._waiting.ask(device, lane, frame, scans[index], digests[index], asker)
-                waiting += () if one is None else (one,)
+                if one is not None:
+                    waiting.append(one)
         self._quick.batcher.start()
         self._slow.batcher.start()
         try:
@@ -190,8 +191,8 @@ class Ingest:
         if first:
             self._observers.tell(answered_frames(lane, first, statistics))
         for offer, outcome in zip(offers, stored, strict=True):
-            is_ours = bool(offer.prediction.ranking) and outcome == offer.result
-            self._waiting.settle(offer.waiting, outcome, answering.ranking(offer.prediction) if is_ours else ())
+            is_ranked = offer.prediction.ranking and outcome == offer.result
+            self._waiting.settle(offer.waiting, outcome, answering.ranking(offer.prediction) if is_ranked else ())
 
 
 @dataclass(frozen=True, slots=True)

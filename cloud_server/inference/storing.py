@@ -71,7 +71,10 @@ class AnswerStore:
             if outcome == offer.result:
                 device = offer.waiting.device
                 device.last_sequence = max(offer.result.sequence, device.last_sequence or 0)
-        return [_of_same_frame(offer, outcome) for offer, outcome in zip(offers, stored, strict=True)]
+        return [
+            outcome if outcome is offer.result else _of_same_frame(offer, outcome)
+            for offer, outcome in zip(offers, stored, strict=True)
+        ]
 
     async def _last_sequence(self, device: Device) -> int:
         if device.last_sequence is None:
