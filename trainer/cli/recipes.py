@@ -30,7 +30,7 @@ def list_recipes(
 
     [bold]Then:[/] dctwire-trainer train pets.toml --budget 150
 
-    `[data] path` of a recipe's file starts where the file is.
+    The `path` of a folder of pictures starts where the recipe's file is.
     """
     if shown is not None:
         recipe = chosen_recipe(shown, variant or [], budget)
