@@ -165,7 +165,9 @@ def main() -> int:
     try:
         stopped = stop_left_running(given.folder)
         if stopped:
-            console.print(f"Stopped what an earlier demo left running: {', '.join(stopped)}.", highlight=False)
+            console.print(
+                f"Stopped what an earlier demo left running: {', '.join(stopped)}.", highlight=False, soft_wrap=True
+            )
         elif given.stop:
             console.print(f"Nothing to stop: no demo runs in {given.folder}.", highlight=False)
         if not given.stop:

@@ -57,10 +57,11 @@ def leave_running(folder: Path, server: Running, addresses: dict[str, str], toke
         f"  export DCTWIRE_OPERATOR_URL={addresses['operator']}",
         "  dctwire status                       # families, and how many devices have the assigned tables",
         "  dctwire bundles                      # versions, and what they promise",
+        f"  dctwire report {commands.FAMILY}              # bytes a frame and accuracy, by table version",
         f"  dctwire assign {commands.FAMILY} 1            # back to version 1, over the air; then: dctwire status",
         f"  dctwire-sensor status --state {folder}/camera",
         "Post a picture, and see its label:",
-        f'  curl -H "Authorization: Bearer $(cat {folder}/token)" -H "DW-Sequence: $(date +%s)" '
+        f'  curl -sS -H "Authorization: Bearer $(cat {folder}/token)" -H "DW-Sequence: $(date +%s)" '
         f'-H "Content-Type: image/jpeg" --data-binary @{folder}/picture.jpg {device}/v1/frames',
         "To end it: make stop",
     )
