@@ -35,7 +35,7 @@ NEXT_STEPS = {
     "selftest-failed": "Trainer and server must run the same dctwire version; install it and export again",
     "timed-out": _WAIT,
     "too-large": "Make it smaller, or have the server take more: DCTWIRE_SERVER_BLOB_MAX_BYTES",
-    "unknown-family": "Name one of these families; see also: dctwire status",
+    "unknown-family": "See the families with: dctwire status",
     "unreachable": "Is the server running, and is --server its operator plane? Start it: dctwire-server run",
     "unsupported-bundle": "Update dctwire here, on the server and on the devices, then publish again",
     "untrusted": "Sign with the keys that dctwire trust init made for this server (--keys). If they are these, compare "
