@@ -261,12 +261,12 @@ def test_deadlocked_transactions_both_get_their_turn(postgresql: Connector) -> N
         return job
 
     async def scenario(database: Database) -> None:
-        other = Database(postgresql, asyncio.get_running_loop(), 10)
+        other = Database(postgresql, asyncio.get_running_loop(), 60)
         both = await asyncio.gather(database.write(insert_in_order((1, 2))), other.write(insert_in_order((2, 1))))
         assert sorted(both) == [0, 2]
         other._writer.close(10)
 
-    run_on(postgresql, scenario)
+    run_on(postgresql, scenario, max_seconds=60)
 
 
 @pytest.mark.parametrize("url", ["mysql://u:swordfish@h/d", "sqlite:///x", "swordfish", "postgresql+asyncpg://u@h/d"])
