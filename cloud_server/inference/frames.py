@@ -58,7 +58,7 @@ def scan_digest(frame: Frame, scan_bytes: int) -> int:
     """
     data = frame.data
     end = len(data) - len(EOI) if data.endswith(EOI) else len(data)
-    scan = data[max(0, end - scan_bytes) : end]
+    scan = data[end - scan_bytes : end]
     if len(scan) > 2 * DIGESTED_AT_EACH_END_BYTES:
         ends = scan[:DIGESTED_AT_EACH_END_BYTES], scan[-DIGESTED_AT_EACH_END_BYTES:]
         scan = b"%d" % len(scan) + b"".join(ends)

@@ -71,7 +71,7 @@ class Ingest:
         self._needs_statistics = observers.need_statistics
         self._quick = self._pool(workers, queue_max_frames)
         self._slow = self._pool(resizers, queue_max_frames)
-        self._waiting = WaitingFrames(lambda lane: self._pool_of(lane).batcher)
+        self._waiting = WaitingFrames(self._batcher_of)
         self._storing: set[asyncio.Task[None]] = set()
 
     @property
@@ -147,9 +147,12 @@ class Ingest:
     def _pool_of(self, lane: Lane) -> "_Pool":
         return self._quick if lane.transcoder is None else self._slow
 
+    def _batcher_of(self, lane: Lane) -> Batcher[Lane, WaitingFrame]:
+        return (self._quick if lane.transcoder is None else self._slow).batcher
+
     def _run(self, lane: Lane, batch: Sequence[WaitingFrame]) -> None:
         frames = [waiting.frame.data for waiting in batch]
-        top = max(waiting.frame.top for waiting in batch)
+        top = max([waiting.frame.top for waiting in batch])
         job = partial(classify, lane, frames, top=top, with_statistics=self._needs_statistics)
         self._pool_of(lane).workers.submit(job, partial(self._classified, lane, batch, perf_counter()))
 

@@ -32,6 +32,8 @@ def header(request: Request, name: bytes) -> str:
 def header_list(request: Request, name: bytes) -> list[str]:
     """The elements of a header that is a list, of all lines together (RFC 9110 5.6.1); none where there is none."""
     values = [value for key, value in request.scope["headers"] if key == name]
+    if not values:
+        return []
     elements = [element.strip(" \t") for element in _LIST_ELEMENT.findall(str(b",".join(values), "latin-1"))]
     return [element for element in elements if element]
 
