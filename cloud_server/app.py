@@ -70,7 +70,7 @@ class System:
     def __init__(self, settings: ServerSettings, loop: asyncio.AbstractEventLoop) -> None:
         self._settings = settings
         keys = ServerKeys.read(keys_of(settings))
-        self._lock = DataLock(settings.data)
+        self._lock = DataLock(settings.data, may_create=True)  # a replica's begins empty; its keys are elsewhere
         self._addresses_path = settings.data / "addresses.json"
         self._addresses_path.unlink(missing_ok=True)  # of a process that was killed
         self._is_stopping_by_force = asyncio.Event()

@@ -1,5 +1,6 @@
 """The operator plane as functions. The CLI's one door to httpx."""
 
+import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +27,18 @@ class UnreachableError(ChannelError):
     """Nothing answers, or not in time."""
 
     code: ClassVar[str] = "unreachable"
+
+
+class UnreachableByProxyError(UnreachableError):
+    """A proxy stands between, and nothing answers through it."""
+
+    code: ClassVar[str] = "unreachable-by-proxy"
+
+
+class NoTlsError(UnreachableError):
+    """No secure connection comes about: another protocol is spoken there, or the certificate is not trusted."""
+
+    code: ClassVar[str] = "no-tls"
 
 
 class NotOperatorPlaneError(DctwireError):
@@ -138,7 +151,8 @@ class OperatorClient:
         try:
             return self._http.request(method, path, **arguments)
         except httpx.HTTPError as error:
-            raise UnreachableError(f"{self._url}: {error or type(error).__name__}{self._via}") from error
+            kind = UnreachableByProxyError if self._via else NoTlsError if _is_about_tls(error) else UnreachableError
+            raise kind(f"{self._url}: {error or type(error).__name__}{self._via}") from error
 
     def _require_operator_plane(self, refusal: httpx.Response) -> None:
         """Whether it was an operator plane that refused; asked once, for it says so itself."""
@@ -157,6 +171,12 @@ class OperatorClient:
         return NotOperatorPlaneError(
             f"{self._url} answers {response.status_code} with {kind[:50]}, as no {Plane.OPERATOR} does{self._via}"
         )
+
+
+def _is_about_tls(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _parsed(url: str) -> httpx.URL:

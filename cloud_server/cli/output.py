@@ -27,6 +27,8 @@ NEXT_STEPS = {
     "internal": "This is a fault of the server's: its log has the cause, in the event request-failed",
     "invalid-bundle": "Export the folder again with: dctwire-trainer export",
     "invalid-tables": "Export the folder again with: dctwire-trainer export",
+    "no-tls": "dctwire-server itself speaks plain HTTP: name the operator plane as --server http://HOST:PORT. Where "
+    "https is right, have this machine trust the certificate that is shown there",
     "not-found": "See what is published with: dctwire bundles",
     "not-ready": _WAIT,
     "proxy": "Correct the variable, or unset it",
@@ -37,6 +39,8 @@ NEXT_STEPS = {
     "too-large": "Make it smaller, or have the server take more: DCTWIRE_SERVER_BLOB_MAX_BYTES",
     "unknown-family": "See the families with: dctwire status",
     "unreachable": "Is the server running, and is --server its operator plane? Start it: dctwire-server run",
+    "unreachable-by-proxy": "Is the proxy running, and does it reach the server? Correct the variable that names it, "
+    "or name the server's host in NO_PROXY",
     "unsupported-bundle": "Update dctwire here, on the server and on the devices, then publish again",
     "untrusted": "Sign with the keys that dctwire trust init made for this server (--keys). If they are these, compare "
     "the clocks of both machines",

@@ -118,11 +118,17 @@ class Classifier:
         self.warm_up_to(self.batch_max)
 
     def warm_up_to(self, batch_max: int) -> None:
-        """Warm up for a `batch_max` that was found before: run every size up to it once."""
+        """Warm up for a `batch_max` that was found before: run every size up to it once.
+
+        Raises:
+            ClassifierError: it fails on a batch of some size, takes too long, or gives not one row a frame.
+        """
         self.batch_max = batch_max
         with self._watched() as options:
-            for size in range(1, batch_max + 1):
-                self._run(*self._empty(size), options)
+            rows = [len(self._run(*self._empty(size), options)) for size in range(1, batch_max + 1)]
+        for size, found in enumerate(rows, start=1):
+            if found != size:
+                raise ClassifierError(f"the classifier gives {found} rows of logits for {size} frames")
 
     def _run(self, y: Plane, c: Plane, options: Any) -> Logits:
         (logits,) = self.session.run(("logits",), {"y": y, "c": c}, options)

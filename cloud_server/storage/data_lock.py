@@ -13,13 +13,18 @@ class DataInUseError(DctwireError):
 class DataLock:
     """Held from construction to `release`, or to the end of the process, however that comes."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *, may_create: bool = False) -> None:
         """Take the lock.
+
+        Args:
+            may_create: whether a directory that is not there is made.
 
         Raises:
             DataInUseError: another process holds it.
             OSError: the directory cannot be written.
         """
+        if may_create:
+            data.mkdir(parents=True, exist_ok=True)
         self._file = (data / "lock").open("w")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

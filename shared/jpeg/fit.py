@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 MOST_SIDE: Final = 4096
+LEAST_SHARE: Final = 0.05
 
 
 class FitMode(StrEnum):
@@ -29,8 +30,8 @@ class Fit:
 
     Args:
         mode: `crop` keeps proportions and loses what lies outside the part; `stretch` takes the whole picture.
-        share: of the largest part, how much of its width and height is kept: above 0, and 1 at most. Below 1 it cuts
-            off edges where nothing of interest stands. `stretch` has no share but 1.
+        share: of the largest part, how much of its width and height is kept: 0.05 to 1. Below 1 it cuts off edges
+            where nothing of interest stands. `stretch` has no share but 1.
 
     Raises:
         ValueError: the mode is none of these, or the share is outside its range.
@@ -41,8 +42,8 @@ class Fit:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mode", FitMode(self.mode))
-        if not 0 < self.share <= 1:
-            raise ValueError(f"a share lies above 0 and at 1 at most: {self.share}")
+        if not LEAST_SHARE <= self.share <= 1:
+            raise ValueError(f"a share lies between {LEAST_SHARE} and 1: {self.share}")
         if self.mode is FitMode.STRETCH and self.share != 1:
             raise ValueError(f"stretching takes the whole picture, not a share of {self.share}")
 

@@ -2,8 +2,11 @@
 
 import contextlib
 import json
+import os
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +24,7 @@ from tests.cloud_server.harness.devices import Device
 from tests.cloud_server.harness.engines import Engine
 from tests.cloud_server.harness.frames import frame, tables
 from tests.cloud_server.harness.process import ServerProcess
+from tests.cloud_server.harness.server import FREE_PORTS
 
 
 def upload_until_the_line_breaks(device: Device, answers: dict[int, object], enough: threading.Event) -> None:
@@ -130,6 +134,21 @@ def test_a_server_without_keys_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     with pytest.raises(AssertionError, match="dctwire trust init"):
         ServerProcess(tmp_path)
+
+
+def test_a_replica_makes_its_own_folder_which_is_not_there_yet(tmp_path: Path) -> None:
+    first = ServerProcess(tmp_path)
+    replica = tmp_path / "replicas" / "second"
+    command = [sys.executable, "-c", "from cloud_server.command import main; main()", "run", "--data", str(replica)]
+    variables = {"KEYS": tmp_path / "data" / "keys", **{name.upper(): value for name, value in FREE_PORTS.items()}}
+    environment = os.environ | {f"DCTWIRE_SERVER_{name}": str(value) for name, value in variables.items()}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline()) == json.loads((replica / "addresses.json").read_text())
+    for server in (process, first.process):
+        server.terminate()
+    process.communicate(timeout=60)
+    first.finish()
 
 
 def test_a_second_server_on_the_same_data_is_turned_away_and_the_first_goes_on(

@@ -126,8 +126,11 @@ class MeteredProtocol(HttpToolsProtocol):
             raise ValueError("too many headers")
         if not self._is_in_body:
             super().on_header(name, value.rstrip(b" \t"))
-            if self.headers[-1][0] == b"transfer-encoding":
+            lowered = self.headers[-1][0]
+            if lowered == b"transfer-encoding":
                 self._require_plain_chunks(value)
+            elif lowered == b"host" and self._times(lowered) > 1:
+                raise ValueError("more than one Host header")
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
@@ -167,6 +170,9 @@ class MeteredProtocol(HttpToolsProtocol):
         if self._exchanges.has_earlier:
             self.cycle.keep_alive = False  # the requests before it get their answers first, then the line ends
             return
+        if self._is_in_body and not self._exchanges.has_begun:
+            self.transport.close()  # it was answered before its body was here, and one request gets one answer
+            return
         self._refuse("request-refused", ProblemCode.BAD_REQUEST, msg)
 
     # What the listener and the transport call.
@@ -205,9 +211,12 @@ class MeteredProtocol(HttpToolsProtocol):
 
         The parser minds a tab behind the coding, and only after the request was given to the application.
         """
-        times = sum(name == b"transfer-encoding" for name, _ in self.headers)
-        if times > 1 or codings.rstrip(b" ").lower() != b"chunked":
+        if self._times(b"transfer-encoding") > 1 or codings.rstrip(b" ").lower() != b"chunked":
             raise ValueError("a transfer coding that is not chunked alone")
+
+    def _times(self, lowered: bytes) -> int:
+        """How often the head has had a header so far."""
+        return sum(name == lowered for name, _ in self.headers)
 
     def _parse(self, data: bytes) -> None:
         try:

@@ -78,6 +78,8 @@ def test_a_tunnel_that_the_proxy_refuses_and_a_proxy_that_is_not_there_are_told_
     assert f"through the proxy {proxy.url} that https_proxy names" in refused.stderr
     gone = ask("http://operators.example", HTTP_PROXY=proxy.url)
     assert f"through the proxy {proxy.url} that HTTP_PROXY names" in gone.stderr
+    assert "Next: Is the proxy running" in gone.stderr
+    assert "dctwire-server run" not in gone.stderr
 
 
 @pytest.mark.parametrize("value", ["socks5://proxy.example:1080", "http://[::1", "ftp://proxy.example"])
@@ -158,7 +160,8 @@ def test_tls_to_a_plane_without_it_is_told(server: ServerHarness) -> None:
     result = ask(server.addresses["operator"].replace("http", "https"))
     assert isinstance(result.exception, SystemExit)
     assert "https://127.0.0.1" in result.stderr
-    assert "--server" in result.stderr
+    assert "Next: dctwire-server itself speaks plain HTTP: name the operator plane as --server http://" in result.stderr
+    assert "dctwire-server run" not in result.stderr
 
 
 def test_a_database_that_is_gone_is_no_reason_to_start_a_server(tmp_path: Path) -> None:

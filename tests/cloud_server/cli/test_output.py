@@ -51,7 +51,8 @@ def test_every_refusal_has_the_next_step_that_fits_its_code(code: str) -> None:
 
 
 def test_every_next_step_is_for_a_code_that_there_is() -> None:
-    local = {"address", "disk", "internal", "proxy", "unknown-family", "unreachable", "wrong-plane"}
+    local = {"address", "disk", "internal", "no-tls", "proxy", "unknown-family", "unreachable", "unreachable-by-proxy"}
+    local.add("wrong-plane")
     assert set(NEXT_STEPS) <= {*ProblemCode, *local}
 
 

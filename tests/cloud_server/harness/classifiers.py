@@ -90,3 +90,13 @@ def poison(path: Path, value: float, above: float) -> None:
     model.graph.node.append(helper.make_node("Greater", ["brightness", "threshold"], ["is_bright"]))
     model.graph.node.append(helper.make_node("Where", ["is_bright", "value", "said"], ["logits"]))
     onnx.save(model, path)
+
+
+def cut_off(path: Path, rows: int) -> None:
+    """Give out logits of the first `rows` frames of a batch only."""
+    model = onnx.load(path)
+    model.graph.node[-1].output[0] = "said"
+    for name, index in (("from", 0), ("to", rows), ("axis", 0)):
+        model.graph.initializer.append(numpy_helper.from_array(np.array([index]), name))
+    model.graph.node.append(helper.make_node("Slice", ["said", "from", "to", "axis"], ["logits"]))
+    onnx.save(model, path)

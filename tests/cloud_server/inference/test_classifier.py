@@ -11,7 +11,7 @@ from cloud_server.errors import ClassifierError
 from cloud_server.inference.classifier import Classifier
 from cloud_server.inference.warm_up import BatchLimits
 from shared.bundle import InputGeometry
-from tests.cloud_server.harness.classifiers import LABELS, write_classifier
+from tests.cloud_server.harness.classifiers import LABELS, cut_off, write_classifier
 
 GEOMETRY = InputGeometry(width=32, height=32)
 
@@ -96,3 +96,10 @@ def test_a_classifier_that_fails_on_some_batch_size_is_refused(path: Path) -> No
     classifier = Classifier.load(path, GEOMETRY, len(LABELS))
     with pytest.raises(ClassifierError, match="fails when it is tried"):
         classifier.warm_up(BatchLimits(frames=4))
+
+
+def test_a_classifier_that_leaves_out_frames_of_larger_batches_is_refused(path: Path) -> None:
+    cut_off(path, rows=3)
+    classifier = Classifier.load(path, GEOMETRY, len(LABELS))
+    with pytest.raises(ClassifierError, match="gives 3 rows of logits for 4 frames"):
+        classifier.warm_up_to(8)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import select
 import socket
 from collections.abc import Callable, Iterator
 
@@ -232,6 +233,8 @@ UNCLEAR = {
     "a line that ends in a bare feed": (b"X: a\nContent-Length: 40",),
     "a name with a space": (b"Content Length: 4",),
     "no name": (b": 4",),
+    "a second Host": (b"Host: y", b"Content-Length: 4"),
+    "the same Host again": (b"HOST: x", b"Content-Length: 4"),
 }
 
 
@@ -246,6 +249,24 @@ def test_a_head_that_parsers_read_differently_is_refused_and_nothing_behind_it_i
             with connected(harness, plane) as connection:
                 found = answers(connection, deliver(head(plane, *order) + smuggled(plane)))
             assert found == [400]
+
+
+@pytest.mark.parametrize(
+    "rest", [b"zz\r\n", b"1\r\na\r\n0\r\nContent-Length: 1\r\n\r\n"], ids=["no chunk", "a trailer"]
+)
+@pytest.mark.parametrize("plane", TARGETS)
+def test_a_body_that_is_damaged_behind_its_answer_gets_no_second_one(
+    harness: ServerHarness, plane: str, rest: bytes
+) -> None:
+    def told_early() -> Iterator[bytes]:
+        yield head(plane, CHUNKED)
+        select.select([connection], [], [], 5)  # most targets refuse this before the body is here
+        yield rest
+
+    with connected(harness, plane) as connection:
+        found = answers(connection, told_early())
+    assert len(found) == 1
+    assert 400 <= found[0] < 500
 
 
 @pytest.mark.parametrize("target", [b"http://x%s", b"HTTP://elsewhere.example%s"], ids=["own", "another's"])
