@@ -2,12 +2,14 @@
 
 import logging
 import sys
+import warnings
 
 import structlog
 
 
 def configure(level_name: str) -> None:
     """Set structlog up. No token and no claim code is ever handed to a logger."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # lines of text among JSON; `shared.pictures` judges pictures
     renderer: structlog.types.Processor = (
         structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
     )

@@ -91,6 +91,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise
     except UnidentifiedImageError as error:
         raise PictureError.of(path, f"is no {', '.join(FORMATS)} picture") from error
+    except Image.DecompressionBombError as error:
+        raise PictureError.of(path, f"it has over {PIXEL_LIMIT} pixels, the most that are read") from error
     except OSError as error:
         raise PictureError.of(path, error.strerror or error) from error
     except Exception as error:

@@ -75,9 +75,10 @@ def write_unreadable(folder: Path) -> set[str]:
         listener.bind(str(folder / "006.png"))
     (folder / "007.png").symlink_to("007.png")
     Image.fromarray(GREY.astype(np.float32)).save(folder / "008.tiff")
+    Image.new("1", (12_000, 9_000)).save(folder / "010.png")  # of which Pillow warns, and which is over our limit
     odd = Path(os.fsdecode(os.fsencode(folder) + b"/009-\xff\x1b[0m.png"))
     odd.write_bytes(b"no picture")
-    return {f"{folder}/{name}" for name in (*contents, "005.png", "006.png", "007.png", "008.tiff")} | {
+    return {f"{folder}/{name}" for name in (*contents, "005.png", "006.png", "007.png", "008.tiff", "010.png")} | {
         f"{folder}/009-\\xff\\x1b[0m.png"
     }
 
@@ -103,6 +104,7 @@ def test_no_picture_file_ends_the_sensor_or_holds_up_what_is_behind_it(
     for start in (0, 1):  # after a restart the same files come first again
         run = sensor("run", "--state", device, "--source", source, "--once", "--exit-when-drained")
         assert run.returncode == 0, run.stderr
+        assert all(line.startswith("{") for line in run.stderr.splitlines()), run.stderr
         told = {event["name"] for event in events(run.stderr) if event["event"] == "picture-unreadable"}
         assert told == names
         assert len(plane.frames) == len(readable) * (start + 1)
@@ -115,7 +117,7 @@ def test_no_picture_file_ends_the_sensor_or_holds_up_what_is_behind_it(
     assert {picture["name"]: picture["times"] for picture in counted["unreadable_pictures"]} == dict.fromkeys(names, 2)
     assert json.loads(sensor("status", "--state", device, "--json").stdout) == counted
     table = sensor("status", "--state", device).stdout
-    assert table.count("unreadable picture") == len(names) == 10
+    assert table.count("unreadable picture") == 10  # the last ones
 
 
 ODDITIES: dict[str, tuple[dict[str, bytes], Callable[[bytes], bytes]]] = {

@@ -225,7 +225,7 @@ def test_a_bomb_of_a_picture_is_refused_before_it_is_unpacked(tmp_path: Path, pi
     side = 1 << 13
     Image.new("1", (side, pixels // side)).save(tmp_path / "0.png")
 
-    with pytest.raises(PictureError):
+    with pytest.raises(PictureError, match=str(PIXEL_LIMIT)):
         load_pixels(tmp_path / "0.png")
 
 
