@@ -233,7 +233,7 @@ class System:
             tuf_files=tuf_files,
             samples=self._samples,
             labels=self._labels,
-            reports=Reports(self._database, self._catalogue, self._devices, time.time),
+            reports=Reports(self._database, self._catalogue, self._devices, self._byte_sums.save, time.time),
             limits=OperatorLimits(
                 blob_max_bytes=settings.blob_max_bytes,
                 blob_idle_seconds=settings.body_max_seconds,

@@ -27,7 +27,8 @@ def show_report(report: dict[str, Any]) -> None:
     empty = f"No frame of family {report['family']} was answered in this time."
     show_table(f"Report on {report['family']}", [_row(version) for version in report["versions"]], _COLUMNS, empty)
     if report["versions"]:
-        typer.echo(_said_of(report["baseline"]))
+        is_posted = any(version["tables"] == "interchange" for version in report["versions"])
+        typer.echo(_said_of(report["baseline"], is_posted=is_posted))
 
 
 def _row(version: dict[str, Any]) -> dict[str, Any]:
@@ -54,7 +55,9 @@ def _accuracy(accuracy: dict[str, Any] | None) -> str:
     return f"{accuracy['share']:.1%} ({interval}, n = {accuracy['labelled']})"
 
 
-def _said_of(baseline: dict[str, Any]) -> str:
+def _said_of(baseline: dict[str, Any], *, is_posted: bool) -> str:
+    if baseline["bytes"] is None and is_posted:
+        return "Savings are not known yet: another server process has not written what it counted; ask again in 5 s."
     if baseline["bytes"] is None:
         return "Savings are unknown: no device of the family has posted ordinary JPEG, which would tell what it costs."
     when = "" if baseline["source"] == "measured" else ", before the time of this report"

@@ -1,7 +1,7 @@
 """The use case `report`: what each version of a family's tables cost and achieved, from the hourly sums."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Literal
@@ -85,13 +85,22 @@ class Reports:
     """Makes reports, of what all server processes counted.
 
     Args:
+        save_bytes: writes what this process has summed up in memory; others do so within seconds.
         now: seconds since 1970.
     """
 
-    def __init__(self, database: Database, catalogue: Catalogue, devices: Devices, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        catalogue: Catalogue,
+        devices: Devices,
+        save_bytes: Callable[[], Awaitable[None]],
+        now: Callable[[], float],
+    ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._devices = devices
+        self._save_bytes = save_bytes
         self._now = now
 
     async def of(self, family: str, since: float | None) -> Report:
@@ -108,6 +117,7 @@ class Reports:
             raise NotFoundError(f"nothing is published for family {family}")
         first_hour = 0 if since is None else int(since) // HOUR_SECONDS
         await self._devices.load()
+        await self._save_bytes()
         answered, spent, ever = await self._database.read(partial(_counted, family=family, first_hour=first_hour))
         by_tables = {tables: count for (of, tables), count in self._devices.count_by_tables().items() if of == family}
         baseline = baseline_of(spent, ever)

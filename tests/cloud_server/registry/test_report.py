@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cloud_server.cli.app import app
+from cloud_server.cli.report_table import _said_of
 from cloud_server.registry.report import Baseline, accuracy_of, baseline_of, versions_of
 from cloud_server.storage.database import add_what_waits
 from cloud_server.storage.rows import sums
@@ -208,6 +209,12 @@ def test_accuracy_of_no_labels_is_unknown() -> None:
     assert accuracy_of(0, 0) is None
 
 
+def test_bytes_that_another_process_has_not_written_yet_are_said_to_come() -> None:
+    shown = _said_of({"bytes": None, "frames": 0, "source": "unknown"}, is_posted=True)
+    assert "ask again" in shown
+    assert "no device" not in shown
+
+
 def test_the_operator_reads_the_report_as_a_table_or_as_json(tmp_path: Path) -> None:
     def typed(*words: str, columns: str = "200") -> Result:
         environment = {"DCTWIRE_OPERATOR_URL": harness.addresses["operator"], "COLUMNS": columns}
@@ -224,11 +231,15 @@ def test_the_operator_reads_the_report_as_a_table_or_as_json(tmp_path: Path) -> 
         assert "v1" in shown
         assert "100.0% (20.7% to 100.0%, n = 1)" in shown
         assert "Savings are unknown" in shown
+        device.post(frame(tables(50), 1, Stream.INTERCHANGE))
+        harness.client("device").get("/v2")  # the same loop has ended the exchange before it
+        shown = typed("digits").stdout
+        assert "Savings are against ordinary JPEG" in shown
         narrow = typed("digits", columns="40").stdout
         assert "100.0% (20.7% to 100.0%, n = 1)" in narrow
         document = json.loads(typed("digits", "--json").stdout)
-        assert [version["tables"] for version in document["versions"]] == ["v1"]
-        assert document["baseline"]["source"] == "unknown"
+        assert [version["tables"] for version in document["versions"]] == ["interchange", "v1"]
+        assert document["baseline"]["source"] == "measured"
         tomorrow = datetime.fromtimestamp(time.time() + 86_400, UTC).strftime("%Y-%m-%d")
         assert json.loads(typed("digits", "--json", "--since", tomorrow).stdout)["versions"] == []
         unknown = typed("digit")
