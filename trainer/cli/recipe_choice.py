@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from shared.bundle import BUNDLE_NAME, FALLBACK_NAME
 from shared.pictures import shown
 from trainer.comparison.ladder import LADDER_NAME
@@ -11,6 +13,7 @@ from trainer.errors import RecipeError
 from trainer.models.sizes import SHAPES
 from trainer.recipes import recipe as recipes
 from trainer.recipes.for_pictures import recipe_for
+from trainer.recipes.goals import Budget
 from trainer.recipes.recipe import AnyRecipe, Recipe
 from trainer.training.run_dir import ASKED_NAME
 
@@ -35,14 +38,23 @@ def chosen_recipe(source: str, variants: Sequence[str], budget: float | None) ->
         budget: scan bytes a frame, where there is one; a folder's recipe follows from it as well.
 
     Raises:
-        RecipeError: there is no such recipe or variant, or it asks for something impossible.
+        RecipeError: there is no such recipe or variant, it asks for something impossible, or so does the budget.
         DatasetError: the folder holds no classes of pictures.
     """
+    _check_budget(budget)
     if not is_folder(source):
         return recipes.load(source, variants)
     if variants:
         raise RecipeError(f"{source} is a folder of pictures: only a recipe's file has variants")
     return _for_folder(Path(source), budget)
+
+
+def _check_budget(budget: float | None) -> None:
+    try:
+        TypeAdapter[float | None](Budget | None).validate_python(budget)
+    except ValidationError as error:
+        text = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise RecipeError(f"--budget: {text}, not {budget:g}") from error
 
 
 def _for_folder(folder: Path, budget: float | None) -> Recipe:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from trainer.data.folder import FolderData
 from trainer.data.picture_facts import PictureFacts
+from trainer.errors import RecipeError
 from trainer.models.sizes import SHAPES
 from trainer.recipes.recipe import Branch, Ladder, Net, Optimiser, Recipe, Tables
 
@@ -28,8 +29,17 @@ def recipe_for(facts: PictureFacts, path: str, budget: float | None) -> Recipe:
     Args:
         path: of the folder.
         budget: scan bytes a frame, where there is one.
+
+    Raises:
+        RecipeError: the budget is more than frames of these pictures hold without compression.
     """
     side = side_for(facts, budget)
+    samples = side * side * 3 // 2  # 4:2:0, a byte each
+    if budget is not None and budget > samples:
+        raise RecipeError(
+            f"--budget: {budget:g} scan bytes a frame is outside what tables can reach: the largest frames that these "
+            f"pictures fill, {side} x {side} pixels, have {samples} bytes without any compression"
+        )
     shape = SHAPES[side](facts.classes)
     batch = batch_for(facts.train)
     epochs = epochs_for(facts.train, batch)

@@ -2,9 +2,18 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-Budget = Annotated[float, Field(gt=0, le=1e6)]
+BUDGET_MOST = 1e6  # scan bytes a frame
+
+
+def _is_a_byte(budget: float) -> float:
+    if budget < 1:
+        raise ValueError("no scan is shorter than a byte")
+    return budget
+
+
+Budget = Annotated[float, Field(gt=0, le=BUDGET_MOST), AfterValidator(_is_a_byte)]
 
 
 class _Goal(BaseModel):

@@ -220,6 +220,17 @@ def test_what_is_mistaken_is_said_in_one_message(trained: Trained, arguments: tu
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("budget", ["0", "-5", "nan", "inf", "1e-9", "700000", "2e6"])
+@pytest.mark.parametrize("command", [("train",), ("data", "check"), ("recipes", "--print")])
+def test_a_budget_that_cannot_be_is_refused_in_one_line_with_a_folder_too(
+    tmp_path: Path, command: tuple[str, ...], budget: str
+) -> None:
+    done = Place(tmp_path).run(*command, "balls", "--budget", budget)
+    assert (done.status, done.stdout) == (1, "")
+    assert re.fullmatch(r"error: --budget: [^\n]+\n", done.stderr)
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_folder_is_looked_at_before_anything_is_trained(trained: Trained) -> None:
     done = trained.place.must("data", "check", "balls")
     assert re.search(r"red +\d+ +\d+ +\d+", done.stderr)
