@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ from cloud_server.storage.blobs import Blobs
 from cloud_server.storage.database import Database
 from cloud_server.storage.migrating import migrate
 from cloud_server.storage.rows import results as results_store
+from cloud_server.storage.rows import sums
 from cloud_server.storage.rows.results import StoredResult
 from cloud_server.storage.rows.sample_files import SWEEP_AFTER_SECONDS
-from cloud_server.storage.schema import devices, labels, results, sample_files
+from cloud_server.storage.schema import devices, hourly_answers, hourly_bytes, labels, results, sample_files
 from shared.jpeg import Decoder
 from tests.cloud_server.harness.engines import Embedded, Engine
 from tests.cloud_server.harness.frames import frame, tables
@@ -349,5 +351,23 @@ def test_answers_and_labels_expire_unless_their_frame_is_kept(run: Callable[...,
         stand.now += 30 * DAY
         await stand.tidy_up()
         assert (await stand.count(results), await stand.count(labels), await stand.shown()) == (1, 0, [])
+
+    run(scenario)
+
+
+def test_hourly_sums_expire_by_a_lifetime_of_their_own(run: Callable[..., None]) -> None:
+    async def scenario(stand: Stand) -> None:
+        stand.retention = Retention(
+            stand.database, stand.blobs, Lifetimes(samples_days=1, results_days=1, report_days=400), lambda: stand.now
+        )
+        for hour in (int(START) // sums.HOUR_SECONDS, int(START) // sums.HOUR_SECONDS + 1):
+            answer = sums.AnswerSum("digits", "v1", "exact", hour, 0, 1, 100, 0, 0)
+            spent = sums.ByteSum("digits", "v1", hour, 0, 1, 100, 0, 20, 300, 200)
+            await stand.database.database.write(partial(sums.add_answer, row=answer))
+            await stand.database.database.write(partial(sums.add_bytes, rows=[spent]))
+        for seconds, left in ((400 * DAY, 2), (sums.HOUR_SECONDS, 1), (sums.HOUR_SECONDS, 0)):
+            stand.now += seconds
+            await stand.tidy_up()
+            assert (await stand.count(hourly_answers), await stand.count(hourly_bytes)) == (left, left)
 
     run(scenario)

@@ -78,17 +78,20 @@ def burden(path: Path, width: int = 10_000) -> None:
     onnx.save(model, path)
 
 
-def poison(path: Path, value: float, above: float) -> None:
-    """Have every logit be `value` for frames whose mean DC of Y is over `above`: bright ones."""
+def poison(path: Path, value: float, above: float, only: int | None = None) -> None:
+    """Have every logit, or `only` this one, be `value` for frames whose mean DC of Y is over `above`: bright ones."""
     model = onnx.load(path)
     model.graph.node[-1].output[0] = "said"
     for name, number in (("threshold", above), ("value", value)):
         model.graph.initializer.append(numpy_helper.from_array(np.array([[number]], np.float32), name))
+    poisoned = np.array([[only is None or label == only for label in range(len(LABELS))]])
+    model.graph.initializer.append(numpy_helper.from_array(poisoned, "poisoned"))
     for name, index in (("from", 0), ("to", 1), ("axis", 1)):
         model.graph.initializer.append(numpy_helper.from_array(np.array([index]), name))
     model.graph.node.append(helper.make_node("Slice", ["ym", "from", "to", "axis"], ["brightness"]))
     model.graph.node.append(helper.make_node("Greater", ["brightness", "threshold"], ["is_bright"]))
-    model.graph.node.append(helper.make_node("Where", ["is_bright", "value", "said"], ["logits"]))
+    model.graph.node.append(helper.make_node("And", ["is_bright", "poisoned"], ["is_wrong"]))
+    model.graph.node.append(helper.make_node("Where", ["is_wrong", "value", "said"], ["logits"]))
     onnx.save(model, path)
 
 

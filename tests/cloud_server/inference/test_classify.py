@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,3 +132,14 @@ def test_the_likeliest_label_has_the_softmax_of_its_logit(lane: Lane) -> None:
     odds = np.exp(logits - logits.max())
     assert outcome.label == int(logits.argmax())
     assert outcome.confidence == pytest.approx(float(odds.max() / odds.sum()), rel=1e-5)
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_one_logit_that_is_not_finite_is_enough_for_no_answer(tmp_path: Path, value: float) -> None:
+    change = partial(poison, value=value, above=40, only=0)
+    bundle = write_bundle(tmp_path / "bundle", "digits", 1, tables(50), change=change)
+    classifier = Classifier.load(tmp_path / "bundle" / MODEL_NAME, bundle.input, len(LABELS))
+    lane = Lane(Model(bundle, LABELS, classifier), Decoder(bundle.tables), "v1", Match.EXACT)
+    fault, answer = classify(lane, [white(50), frame(tables(50), 1)]).outcomes
+    assert isinstance(fault, ClassifierFaultError)
+    assert isinstance(answer, Prediction)

@@ -51,7 +51,9 @@ def test_the_digest_of_a_long_scan_is_of_its_ends_and_its_length(at: int) -> Non
     scan = bytearray(5 * DIGESTED_AT_EACH_END_BYTES)
     first = scan_digest(Frame(0, b"head" + bytes(scan) + EOI), len(scan))
     assert scan_digest(Frame(0, b"other head" + bytes(scan) + EOI), len(scan)) == first
-    assert scan_digest(Frame(0, b"head" + bytes(scan) + b"x" + EOI), len(scan) + 1) != first
+    assert scan_digest(Frame(0, b"head" + bytes(scan) + bytes(1) + EOI), len(scan) + 1) != first, (
+        "only the length differs"
+    )
     scan[at] = 1
     assert scan_digest(Frame(0, b"head" + bytes(scan) + EOI), len(scan)) != first
 

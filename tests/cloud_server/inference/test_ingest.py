@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from cloud_server.answered import AnsweredFrames, Observer, Observers
+from cloud_server.errors import SequenceTakenError
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.classifier import Classifier
 from cloud_server.inference.frames import Frame
@@ -27,7 +28,7 @@ from cloud_server.open_storage import engine_of
 from cloud_server.storage.database import Database
 from cloud_server.storage.migrating import migrate
 from cloud_server.storage.rows.results import StoredResult
-from cloud_server.storage.schema import devices, results
+from cloud_server.storage.schema import devices, hourly_answers, results
 from shared.bundle import Bundle
 from shared.errors import PeerError
 from shared.jpeg import EOI, Encoder, Stream, inspect
@@ -69,6 +70,11 @@ class Way:
         query = select(results.c.sequence).order_by(results.c.sequence)
         found: Sequence[int] = await self.database.read(lambda connection: connection.execute(query).scalars().all())
         return list(found)
+
+    async def counted_for_the_report(self) -> int:
+        """How many frames the hourly sums have."""
+        query = select(func.sum(hourly_answers.c.frames))
+        return int(await self.database.read(lambda connection: connection.execute(query).scalar_one()))
 
     def counted(self, line: str) -> bool:
         """Whether /metrics has this line."""
@@ -250,12 +256,28 @@ def test_a_new_process_looks_up_what_earlier_ones_answered(run: Callable[[Scenar
     run(scenario)
 
 
-def test_what_another_process_answered_meanwhile_is_the_answer_and_no_event(run: Callable[[Scenario], None]) -> None:
+def test_what_another_process_answered_meanwhile_is_the_answer_and_counts_once(run: Callable[[Scenario], None]) -> None:
     async def scenario(way: Way) -> None:
         first = await way.ingest().answer(way.device, [Frame(5, frame(tables(50), 5))], 30)
         way.device.last_sequence = 0  # as if this process had not seen the frame
         again = await way.ingest().answer(way.device, [Frame(5, frame(tables(50), 5))], 30)
         assert again.outcomes == first.outcomes
+        assert len(way.told) == 1
+        assert await way.counted_for_the_report() == 1
+
+    run(scenario)
+
+
+def test_a_number_that_another_process_gave_to_another_frame_meanwhile_is_taken(
+    run: Callable[[Scenario], None],
+) -> None:
+    async def scenario(way: Way) -> None:
+        await way.ingest().answer(way.device, [Frame(5, frame(tables(50), 5))], 30)
+        way.device.last_sequence = 0  # as if this process had not seen the frame
+        other = await way.ingest().answer(way.device, [Frame(5, frame(tables(50), 6))], 30)
+        (outcome,) = other.outcomes
+        assert isinstance(outcome, SequenceTakenError)
+        assert outcome.highest_sequence == 5
         assert len(way.told) == 1
 
     run(scenario)

@@ -3,16 +3,28 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cloud_server.errors import NotReadyError, WrongSizeError
 from cloud_server.inference.routing import Model, Route, RoutingTable
-from shared.bundle import Bundle
-from shared.jpeg import Encoder, Sampling, Stream, SymbolCounts, TableSet, UnknownTablesError, inspect
+from shared.bundle import Bundle, EncoderSettings
+from shared.jpeg import (
+    Encoder,
+    Resize,
+    Sampling,
+    Stream,
+    SymbolCounts,
+    TableSet,
+    Transcoder,
+    UnknownTablesError,
+    inspect,
+)
 from shared.wire import Match
 from tests.cloud_server.harness.bundles import write_bundle
 from tests.cloud_server.harness.fallbacks import write_fallback
 from tests.cloud_server.harness.frames import frame, picture, tables
+from tests.shared.jpeg.exif import block, with_exif
 
 
 @pytest.fixture
@@ -190,6 +202,24 @@ def test_a_file_of_another_size_is_brought_to_the_anchors(folder: Path) -> None:
         assert all(one.transcoder is not None for one in found)
     with pytest.raises(WrongSizeError, match="takes 32x32"):
         list(chosen.of_size(info, 1, may_resize=False))
+
+
+def test_a_frame_without_tables_is_read_as_it_lies_whatever_its_exif_says(folder: Path) -> None:
+    serving = RoutingTable.of([bundle(folder, "a", 1, tables(50))])
+    info = inspect(with_exif(frame(tables(50)), block(6)))
+    first = next(serving.route("a", info).of_size(info, 1))
+    assert (info.orientation, first.match) == (6, Match.EXACT)
+
+
+def test_a_picture_that_is_resized_is_quantised_as_the_bundles_sensors_do_it(folder: Path) -> None:
+    settings = EncoderSettings.nearest(rounding=0.25, weights=0.01)
+    made = write_bundle(folder / "a-1", "a", 1, tables(50), settings=settings)
+    file = frame(tables(95), 0, Stream.INTERCHANGE, side=64)
+    (candidate,) = RoutingTable.of([made]).route("a", inspect(file)).of_size(inspect(file), 1)
+    assert candidate.transcoder is not None
+    sensor = Transcoder(made.tables, resize=Resize(32, 32), quantisation=settings.quantisation())
+    (luma, _), (expected, _) = candidate.transcoder.levels(file), sensor.levels(file)
+    assert np.array_equal(luma, expected)
 
 
 @pytest.mark.parametrize("sampling", [Sampling.YUV444, Sampling.YUV422, Sampling.GREY])

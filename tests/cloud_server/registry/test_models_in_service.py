@@ -207,9 +207,11 @@ def test_ordinary_files_of_any_sampling_are_read_by_the_fallback(
     assert answer["label"] == said_by_fallback(tmp_path / "any", file)
 
 
-def test_a_file_of_another_size_is_refused_and_told_the_right_one(fresh: ServerHarness, tmp_path: Path) -> None:
+def test_a_frame_without_tables_of_another_size_is_refused_and_told_the_right_one(
+    fresh: ServerHarness, tmp_path: Path
+) -> None:
     published(fresh, tmp_path / "v1", 1)
-    answer = fresh.enrol("digits").post(frame(tables(85), 0, Stream.INTERCHANGE, side=64))
+    answer = fresh.enrol("digits").post(frame(tables(50), 0, side=64))
     assert_problem(answer, 422, ProblemCode.WRONG_SIZE)
     assert "32x32" in answer.json()["detail"]
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from shared.jpeg import Fit
+from shared.jpeg import Fit, inspect
 from shared.pictures import PIXEL_LIMIT, PictureError, load_part, load_pixels, shown
 from tests.shared.jpeg import exif
 
@@ -94,7 +94,16 @@ def test_a_png_says_behind_its_samples_or_in_imagemagicks_text_how_it_is_turned(
     info.add_text("Raw profile type exif", text, zip=True)
     for content in (late, encoded("PNG", stored, pnginfo=info)):
         (tmp_path / "0.png").write_bytes(content)
-        assert np.array_equal(load_pixels(tmp_path / "0.png"), np.asarray(picture()))
+        for pixels in (load_pixels(tmp_path / "0.png"), part_of(tmp_path / "0.png", 64, 48)):
+            assert np.array_equal(pixels, np.asarray(picture()))
+
+
+def test_of_several_exif_blocks_the_first_one_says_how_a_picture_is_turned(tmp_path: Path) -> None:
+    first, second = exif.block(6), exif.block(3)
+    content = exif.with_exif(exif.with_exif(encoded("JPEG", lying(6, picture()), quality=95), second), first)
+    (tmp_path / "0.jpg").write_bytes(content)
+    assert inspect(content).orientation == 6
+    assert np.abs(load_pixels(tmp_path / "0.jpg").astype(int) - np.asarray(picture())).max() < 12
 
 
 def odd_blocks() -> dict[str, bytes]:
