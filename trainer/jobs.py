@@ -190,7 +190,7 @@ def evaluate(order: EvaluateOrder, machine: Machine) -> Evaluation | FallbackEva
     torch.set_num_threads(order.threads)
     if (order.source / BUNDLE_NAME).exists():
         evaluated, dataset = _evaluated_bundle(order, machine)
-        return _by_class(evaluated, dataset, order, order.confusion).evaluation
+        return _by_class(evaluated, dataset, order, order.confusion, machine).evaluation
     run = RunDir(order.source).finished()
     dataset = machine.dataset(run.asked.recipe)
     if isinstance(run.asked.goal, AnyTablesGoal):
@@ -199,7 +199,7 @@ def evaluate(order: EvaluateOrder, machine: Machine) -> Evaluation | FallbackEva
         return figures
     evaluated = _evaluated(run, order.source, dataset, order.split)
     picture = order.confusion or order.source / f"confusion-{order.split}.png"
-    evaluated = _by_class(evaluated, dataset, order, picture)
+    evaluated = _by_class(evaluated, dataset, order, picture, machine)
     write_evaluation(order.source, evaluated)
     return evaluated.evaluation
 
@@ -315,20 +315,26 @@ def _method(asked: Asked, dataset: Dataset, compute: Compute, start: Finished | 
 def _evaluated_bundle(order: EvaluateOrder, machine: Machine) -> tuple[Evaluated, Dataset]:
     bundle, files = bundles.read_bundle(order.source)
     if order.recipe is None:
-        raise RecipeError(f"{order.source} is a bundle: a recipe must name its data set")
+        raise RecipeError(
+            f"{order.source} is a bundle, made for {bundle.expected.data}: name a recipe of that data set, as "
+            "--recipe RUN/recipe.toml, RUN being the folder that the bundle was exported from"
+        )
     dataset = machine.dataset(order.recipe)
     if dataset.name != bundle.expected.data:
         raise RunError(f"{order.source} was made for {bundle.expected.data}, the recipe's data set is {dataset.name}")
     return bundles.measure(Exportable.of(bundle, files), dataset, order.split, bundle.name), dataset
 
 
-def _by_class(evaluated: Evaluated, dataset: Dataset, order: EvaluateOrder, picture: Path | None) -> Evaluated:
+def _by_class(
+    evaluated: Evaluated, dataset: Dataset, order: EvaluateOrder, picture: Path | None, machine: Machine
+) -> Evaluated:
     """The figures class by class as well, drawn where a picture is wanted."""
     truth, figures = dataset.split(order.split).labels, evaluated.evaluation
     if picture is not None:
         counts = evaluated.confusion(truth, len(dataset.classes))
         title = f"{figures.tables} on {figures.data} ({figures.split}, n = {figures.n})"
         draw_confusion(counts, dataset.classes, picture, title)
+        machine.reporter.say(f"which class is taken for which: drawn in {picture}\n")
     return evaluated.with_classes(truth, dataset.classes)
 
 

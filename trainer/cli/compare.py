@@ -8,7 +8,7 @@ import typer
 from trainer import comparison as comparisons
 from trainer.cli.comparison_tables import comparison_tables, pair_table
 from trainer.cli.program import Program
-from trainer.cli.terminal import Terminal
+from trainer.cli.terminal import Terminal, print_unless_read
 from trainer.comparison.ladder import LADDER_NAME
 from trainer.comparison.pair import compare_pair
 from trainer.data import SplitName
@@ -31,7 +31,7 @@ def compare(
     [bold]Two runs:[/] dctwire-trainer compare runs/v1 runs/v2
 
     Accuracy and bytes of both, and their difference frame by frame, with its 95 % interval and McNemar's exact test:
-    how probable so large a difference is if neither run is better. The figures go to standard output as JSON.
+    how probable so large a difference is if neither run is better. A pipe or a file gets the figures as JSON.
 
     [bold]A ladder:[/] dctwire-trainer compare ladder
 
@@ -45,7 +45,7 @@ def compare(
         case [first, second]:
             pair = compare_pair(first, second, split)
             terminal.show(pair_table(pair))
-            print(pair.model_dump_json())
+            print_unless_read(pair)
         case _:
             raise RunError(f"compare takes two runs or one ladder, not {len(folders)} folders")
 

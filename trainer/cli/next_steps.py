@@ -4,10 +4,12 @@ import re
 import shlex
 from pathlib import Path
 
+from shared.bundle import BUNDLE_NAME
 from trainer.data.folder import FolderData
 from trainer.data.synthetic import SyntheticData
 from trainer.recipes.goals import AnyTablesGoal, Goal
-from trainer.recipes.recipe import AnyRecipe, PaperRecipe
+from trainer.recipes.recipe import AnyRecipe, PaperRecipe, Recipe
+from trainer.training.run_dir import RunDir
 
 
 def after_training(recipe: AnyRecipe, goal: Goal, run: Path, source: str, data_dir: Path | None) -> list[str]:
@@ -16,8 +18,7 @@ def after_training(recipe: AnyRecipe, goal: Goal, run: Path, source: str, data_d
     Args:
         source: what the run was trained from, as it was typed.
     """
-    is_found = data_dir is None or isinstance(recipe.data, FolderData | SyntheticData)
-    where = [] if is_found else ["--data-dir", str(data_dir)]
+    where = _data_folder(recipe, data_dir)
     measure = _line("dctwire-trainer", "evaluate", run, *where)
     if isinstance(recipe, PaperRecipe):
         return [measure]
@@ -25,15 +26,19 @@ def after_training(recipe: AnyRecipe, goal: Goal, run: Path, source: str, data_d
     if isinstance(goal, AnyTablesGoal):
         fallback = Path("bundles") / f"{family}-fallback"
         branch = _line("dctwire-trainer", "train", source, "--init", run, "--budget", "150", *where)
-        export = _line("dctwire-trainer", "export", run, "--family", family, "--out", fallback, *where)
-        return [measure, branch, export, after_export(fallback, is_fallback=True)]
+        return [measure, branch, _export(recipe, goal, run, where), after_export(fallback, is_fallback=True)]
     bundle = Path("bundles") / f"{family}-1"
-    counter = ("--family", family, "--counter", "1")
-    return [
-        measure,
-        _line("dctwire-trainer", "export", run, *counter, "--out", bundle, *where),
-        after_export(bundle, is_fallback=False),
-    ]
+    return [measure, _export(recipe, goal, run, where), after_export(bundle, is_fallback=False)]
+
+
+def after_evaluation(source: Path, data_dir: Path | None) -> list[str]:
+    """Export a run, publish a bundle; runs of the paper's method are for figures alone."""
+    if (source / BUNDLE_NAME).exists():
+        return [after_export(source, is_fallback=False)]
+    asked = RunDir(source).asked()
+    if isinstance(asked.recipe, PaperRecipe):
+        return []
+    return [_export(asked.recipe, asked.goal, source, _data_folder(asked.recipe, data_dir))]
 
 
 def after_export(folder: Path, *, is_fallback: bool) -> str:
@@ -55,6 +60,19 @@ def run_folder(source: str, goal: Goal, variants: list[str], seed: int | None) -
     stem = Path(source).resolve().name.removesuffix(".toml")
     seeds = [] if seed is None else [f"seed{seed}"]
     return Path("runs") / "-".join([stem, *variants, goal.tables, *values, *seeds])
+
+
+def _data_folder(recipe: AnyRecipe, data_dir: Path | None) -> list[str]:
+    is_found = data_dir is None or isinstance(recipe.data, FolderData | SyntheticData)
+    return [] if is_found else ["--data-dir", str(data_dir)]
+
+
+def _export(recipe: Recipe, goal: Goal, run: Path, where: list[str]) -> str:
+    family = family_for(recipe)
+    is_fallback = isinstance(goal, AnyTablesGoal)
+    counter = [] if is_fallback else ["--counter", "1"]
+    out = Path("bundles") / f"{family}-{'fallback' if is_fallback else 1}"
+    return _line("dctwire-trainer", "export", run, "--family", family, *counter, "--out", out, *where)
 
 
 def _line(*words: str | Path) -> str:

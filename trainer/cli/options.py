@@ -13,6 +13,9 @@ SourceArgument = Annotated[
         help="A folder of pictures, one folder a class; or a recipe: a shipped one (see `recipes`) or a TOML file.",
     ),
 ]
+PICTURES_HELP = (
+    "Picture files, read as cameras read theirs: JPEG, PNG, WebP, TIFF, BMP, GIF or PPM. The rule: docs/pictures.md"
+)
 PictureOption = Annotated[Path, typer.Option(help="PNG file to write.")]
 VariantOption = Annotated[
     list[str] | None, typer.Option(help="A variant of the recipe (see `recipes`); may be given again.")

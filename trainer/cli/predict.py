@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from trainer import jobs
-from trainer.cli.options import CacheOption, DataOption, ZooOption
+from trainer.cli.options import PICTURES_HELP, CacheOption, DataOption, ZooOption
 from trainer.cli.program import Program
 from trainer.cli.terminal import Terminal
 from trainer.cli.zoo_folder import zoo_folder
@@ -24,7 +24,7 @@ def predict(
     source: Annotated[
         str, typer.Argument(metavar="BUNDLE", help="A bundle's folder, a run's, or an entry that `zoo list` names.")
     ],
-    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Any files that Pillow reads.")],
+    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE...", help=PICTURES_HELP)],
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead of lines.")] = False,
     folder: ZooOption = None,
     data_dir: DataOption = None,

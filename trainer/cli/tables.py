@@ -8,7 +8,7 @@ from rich.table import Table
 
 from trainer.data import Dataset, SplitName
 from trainer.evaluation.by_class import ClassFigures
-from trainer.evaluation.evaluation import Bytes, Evaluation
+from trainer.evaluation.evaluation import TOP, Bytes, Evaluation
 from trainer.export.fallback import FallbackEvaluation
 from trainer.recipes.paper import DeconvolutionRfaSection, WideResNetSection
 from trainer.recipes.recipe import AnyRecipe, Net
@@ -42,11 +42,13 @@ def class_table(classes: Sequence[ClassFigures]) -> Table:
 
 def evaluation_table(evaluation: Evaluation) -> Table:
     """Bytes in three units, and below them accuracy and likeness."""
+    says_nothing = 0 < len(evaluation.classes) <= TOP
+    several = "" if says_nothing else f"among the first five {evaluation.top5.value:.2%}; "
     likeness = f"PSNR {evaluation.psnr_db.value:.2f} dB, SSIM {evaluation.ssim.value:.4f}"
     table = Table(
         title=f"{evaluation.tables} on {evaluation.data} ({evaluation.split}, n = {evaluation.n})",
         caption=f"accuracy {evaluation.accuracy:.2%}, 95 % interval {evaluation.low:.2%} to {evaluation.high:.2%}; "
-        f"among the first five {evaluation.top5.value:.2%}; {likeness}; tables {evaluation.tables_id}",
+        f"{several}{likeness}; tables {evaluation.tables_id}",
     )
     table.add_column("bytes a frame")
     for heading in ("mean", "95 % interval", "median", "95th percentile"):

@@ -3,9 +3,11 @@
 Where standard error is no terminal but a file or a pipe, lines say how far a job has come instead of bars.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from pydantic import BaseModel
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -114,6 +116,12 @@ class Terminal:
 
 Counter = Callable[[str, int], None]
 """One more is done: its name, and how many there are in all."""
+
+
+def print_unless_read(figures: BaseModel) -> None:
+    """Print figures as JSON for a program, on standard output; a person at a terminal has seen them as a table."""
+    if not sys.stdout.isatty():
+        print(figures.model_dump_json())
 
 
 def laid_out(table: Table, columns: int) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from trainer.cli.options import ZooOption
+from trainer.cli.options import PICTURES_HELP, ZooOption
 from trainer.cli.predict import told
 from trainer.cli.zoo_folder import zoo_folder
 from trainer.data import SplitName
@@ -31,7 +31,7 @@ def list_entries(folder: ZooOption = None) -> None:
 @app.command("try")
 def try_pictures(
     name: Annotated[str, typer.Argument(help="An entry that `zoo list` names.")],
-    pictures: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Any files that Pillow reads.")],
+    pictures: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help=PICTURES_HELP)],
     folder: ZooOption = None,
 ) -> None:
     """Encode pictures as the entry's cameras would, and classify what the server would get; see `predict`."""

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,23 @@ class Place:
             except SystemExit as left:
                 status = int(left.code or 0)
         return Done(status, out.getvalue(), err.getvalue())
+
+    def at_terminal(self, *arguments: str) -> str:
+        """What a person sees on standard output."""
+        ours, theirs = os.openpty()
+        with os.fdopen(theirs, "w", encoding="utf-8") as out:
+            with (
+                self._environment(),
+                chdir(self.folder),
+                redirect_stdout(out),
+                redirect_stderr(io.StringIO()),
+                suppress(SystemExit),
+            ):
+                main(arguments)
+            print("END", file=out, flush=True)
+            shown = os.read(ours, 65_536).decode()
+        os.close(ours)
+        return shown.removesuffix("END\r\n")
 
     def must(self, *arguments: str) -> Done:
         done = self.run(*arguments)
@@ -141,6 +158,42 @@ def test_evaluation_names_the_classes_and_what_they_are_taken_for(trained: Train
     assert "class by class" in said
     for label in CLASSES:
         assert re.search(rf"{label} +[0-9.]+%", said)
+
+
+def test_evaluation_names_its_picture_and_what_comes_next_and_leaves_out_what_two_classes_make_sure(
+    trained: Trained,
+) -> None:
+    said = trained.place.must("evaluate", str(trained.run)).stderr
+    assert f"which class is taken for which: drawn in {trained.run / 'confusion-test.png'}\n" in said
+    export = next_commands(trained.said)[1]
+    assert shlex.split(said.splitlines()[-1]) == ["next:", *export[:2], str(trained.run), *export[3:]]
+    assert "among the first five" not in said
+
+
+def test_figures_are_json_for_a_pipe_and_a_table_alone_at_a_terminal(trained: Trained) -> None:
+    evaluate = ("evaluate", str(trained.run))
+    assert json.loads(trained.place.must(*evaluate).stdout)["split"] == "test"
+    assert trained.place.at_terminal(*evaluate) == ""
+    assert trained.place.at_terminal("compare", str(trained.run), str(trained.run)) == ""
+
+
+def test_a_bundle_without_a_recipe_is_refused_before_any_picture_is_made(trained: Trained) -> None:
+    place = trained.place
+    place.must("export", str(trained.run), "--family", "balls", "--counter", "3", "--out", "bundle3")
+    kept = sorted((place.folder / "cache").rglob("*"))
+    done = place.run("evaluate", "bundle3")
+    assert (done.status, done.stdout) == (1, "")
+    assert "bundle3 is a bundle, made for balls" in done.stderr
+    assert "--recipe RUN/recipe.toml" in done.stderr
+    assert sorted((place.folder / "cache").rglob("*")) == kept
+    recipe = str(trained.run / "recipe.toml")
+    said = place.must("evaluate", "bundle3", "--recipe", recipe).stderr
+    assert said.endswith("next: dctwire publish bundle3 --keys keys --assign\n")
+
+
+@pytest.mark.parametrize("command", [("predict",), ("zoo", "try")])
+def test_help_names_the_page_of_picture_files(trained: Trained, command: tuple[str, ...]) -> None:
+    assert "docs/pictures.md" in trained.place.must(*command, "--help").stdout
 
 
 def test_predict_says_what_a_camera_would_send_and_what_the_server_would_say(trained: Trained) -> None:
