@@ -77,6 +77,12 @@ def test_a_class_of_few_pictures_has_one_in_every_split(tmp_path: Path) -> None:
     assert [dataset.split(name).labels.tolist().count(1) for name in SplitName] == [1, 1, 1]
 
 
+def test_classes_of_three_pictures_each_have_one_in_every_split(tmp_path: Path) -> None:
+    dataset = load(write_tree(tmp_path / "tree", {"": 3}))
+    for name in SplitName:
+        assert sorted(dataset.split(name).labels.tolist()) == [0, 1]
+
+
 @pytest.mark.parametrize("left", [1, 2])
 def test_a_class_that_cannot_be_divided_is_named_with_what_it_needs(tmp_path: Path, left: int) -> None:
     root = write_tree(tmp_path / "tree", {"": 30})
@@ -180,6 +186,12 @@ def test_a_picture_that_cannot_be_read_is_left_out_and_named(
         (note,) = notes(dataset, "1 of 34 pictures cannot be read and are left out")
         assert "train/dog/001.png" in note
         assert len(dataset.train.pixels) == 19
+
+
+def test_one_picture_that_cannot_be_read_is_a_slip_in_a_small_folder_too(tmp_path: Path) -> None:
+    root = write_tree(tmp_path / "tree", {"": 6})
+    cut(root / "dog" / "001.png")
+    assert sum(sizes(load(root))) == 11
 
 
 def test_where_many_cannot_be_read_nothing_is_trained_or_kept(tmp_path: Path) -> None:

@@ -143,6 +143,12 @@ def test_a_bundle_that_asks_for_lapping_is_read_and_not_run(lapping: Any) -> Non
         assert refusal.value.code == "unsupported-bundle"
 
 
+def test_a_schema_that_never_was_is_invalid_and_no_update_helps() -> None:
+    with pytest.raises(BundleError, match="schema") as refusal:
+        Bundle.from_bytes(edited(schema=0))
+    assert refusal.type is BundleError
+
+
 def test_a_bundle_of_a_later_schema_is_unsupported_and_not_invalid() -> None:
     with pytest.raises(UnsupportedBundleError, match="schema 3 of a bundle is newer"):
         Bundle.from_bytes(edited(schema=3, more=None))
