@@ -38,6 +38,7 @@ class ProblemError(Exception):
 
     def __init__(self, problem: dict[str, Any], retry_after: str) -> None:
         super().__init__(f"{problem['code']}: {problem['detail']}")
+        self.code: str = problem["code"]
         self.retry: str = problem["retry"]
         self.highest_sequence: int = problem.get("highest_sequence", 0)
         self.retry_after_seconds = float(retry_after) if retry_after.isdecimal() else 0.0
@@ -48,8 +49,10 @@ class Server:
 
     def __init__(self, address: str) -> None:
         url = urlsplit(address)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise ValueError(f"{address!r} is no address of a server, which looks like http://127.0.0.1:8000")
         kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(url.hostname or "", url.port, timeout=SILENCE_SECONDS)
+        self._connection = kind(url.hostname, url.port, timeout=SILENCE_SECONDS)
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> bytes:
         """The answer's body; sending the same request again does no harm.
@@ -101,9 +104,21 @@ class Device:
 
     @classmethod
     def enrol(cls, file: Path, server: str, claim_code: str) -> "Device":
-        """Turn a claim code, which works once, into a device id and a token."""
+        """Turn a claim code, which works once, into a device id and a token; first see that `file` can keep them."""
+        if file.exists():
+            raise FileExistsError(f"{file} is there already, perhaps a device's identity: name another file as --state")
+        new = file.with_suffix(".new")
+        new.touch(0o600)
+        new.unlink()
         body = json.dumps({"claim_code": claim_code}).encode()
-        made = json.loads(Server(server).ask("POST", "/v1/devices", {"Content-Type": "application/json"}, body))
+        try:
+            made = json.loads(Server(server).ask("POST", "/v1/devices", {"Content-Type": "application/json"}, body))
+        except ProblemError as error:
+            if error.code in ("not-found", "method-not-allowed"):
+                raise ValueError(
+                    f"{server} is not the device plane, whose port is 8000 by default ({error})"
+                ) from error
+            raise
         device = cls(file, {"server": server, "next_sequence": 1, "tables": None, **made})
         device._save()
         return device
@@ -111,6 +126,8 @@ class Device:
     @classmethod
     def load(cls, file: Path) -> "Device":
         """The device that `enrol` left in `file`."""
+        if not file.exists():
+            raise FileNotFoundError(f"{file} is not there: this device is not enrolled, `enrol` first")
         return cls(file, json.loads(file.read_text()))
 
     def __str__(self) -> str:
@@ -131,12 +148,13 @@ class Device:
                 results[index] = self._send(frames[index], first + index)
         return results
 
-    def fetch_tables(self) -> bytes:
-        """The tables-only JPEG of the bundle that this device is to use."""
+    def fetch_bundle(self) -> dict[str, Any]:
+        """The bundle that this device is to use: `tables`, a tables-only JPEG in base64; `input`, its frames' size."""
         assignment = json.loads(self._ask("GET", "/v1/assignment"))
-        self._memory["tables"] = json.loads(self._fetch_target(assignment["target"]))["tables"]
+        bundle: dict[str, Any] = json.loads(self._fetch_target(assignment["target"]))
+        self._memory["tables"] = bundle["tables"]
         self._save()
-        return base64.b64decode(self._memory["tables"])
+        return bundle
 
     def _send(self, jpeg: bytes, sequence: int, *, may_renumber: bool = True) -> dict[str, Any]:
         headers = {"Content-Type": "image/jpeg", "DW-Sequence": str(sequence)}
@@ -240,7 +258,10 @@ def main() -> None:
     if given.command == "enrol":
         print(Device.enrol(given.state, given.server, given.claim))
     elif given.command == "tables":
-        given.out.write_bytes(Device.load(given.state).fetch_tables())
+        bundle = Device.load(given.state).fetch_bundle()
+        given.out.write_bytes(base64.b64decode(bundle["tables"]))
+        size = "{width} x {height} pixels (width x height), {sampling}".format(**bundle["input"])
+        print(f"{bundle['family']}/{bundle['counter']}: pictures of {size}")
     else:
         device, frames = Device.load(given.state), [path.read_bytes() for path in given.pictures]
         for answer in map(device.post, frames) if given.command == "post" else device.post_batch(frames):

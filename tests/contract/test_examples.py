@@ -44,13 +44,10 @@ class Client:
 
     def __init__(self, server: ServerHarness, folder: Path, family: str = BUNDLE.family) -> None:
         self.state = folder / "device.json"
-        claim = server.client("operator").post("/v1/claims", json={"family": family}).json()["claim_code"]
-        self.type("enrol", "--server", server.addresses["device"], "--claim", claim)
+        self.type("enrol", "--server", server.addresses["device"], "--claim", claim_code(server, family))
 
     def run(self, *words: object) -> subprocess.CompletedProcess[str]:
-        client = str(ROOT / "examples/client.py")
-        command = [sys.executable, "-I", "-S", client, "--state", str(self.state), *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        return run(self.state, *words)
 
     def type(self, *words: object) -> list[dict[str, Any]]:
         """Run it; the answers that it prints."""
@@ -62,6 +59,17 @@ class Client:
     def memory(self) -> dict[str, Any]:
         memory: dict[str, Any] = json.loads(self.state.read_text())
         return memory
+
+
+def run(state: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    client = str(ROOT / "examples/client.py")
+    command = [sys.executable, "-I", "-S", client, "--state", str(state), *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def claim_code(server: ServerHarness, family: str = BUNDLE.family) -> str:
+    code: str = server.client("operator").post("/v1/claims", json={"family": family}).json()["claim_code"]
+    return code
 
 
 @pytest.fixture
@@ -115,8 +123,9 @@ def test_a_picture_of_the_cameras_own_size_gets_a_label(client: Client, tmp_path
     assert answer["match"] == "resized" and answer["label"]
 
 
-def test_the_python_client_fetches_the_assigned_tables(client: Client, tmp_path: Path) -> None:
-    client.type("tables", tmp_path / "tables.jpg")
+def test_the_python_client_fetches_the_assigned_tables_and_says_their_size(client: Client, tmp_path: Path) -> None:
+    done = client.run("tables", tmp_path / "tables.jpg")
+    assert (done.returncode, done.stdout) == (0, "cifar100/3: pictures of 32 x 32 pixels (width x height), 4:2:0\n")
     assert TableSet.from_stream((tmp_path / "tables.jpg").read_bytes()).tables_id == BUNDLE.tables.tables_id
 
 
@@ -200,12 +209,58 @@ def test_what_is_over_the_quota_is_sent_later(client: Client, tmp_path: Path) ->
 
 def test_a_refusal_is_said_in_the_servers_words(server: ServerHarness, client: Client, tmp_path: Path) -> None:
     address = server.addresses["device"]
-    claim = client.run("enrol", "--server", address, "--claim", "AAAA-BBBB-CCCC")
+    claim = run(tmp_path / "another.json", "enrol", "--server", address, "--claim", "AAAA-BBBB-CCCC")
     (tmp_path / "text.jpg").write_text("no picture")
     posted = client.run("post", tmp_path / "text.jpg")
     assert claim.returncode == posted.returncode == 1
     assert claim.stderr.startswith("client.py: invalid-claim: ")
     assert posted.stderr.startswith("client.py: not-a-jpeg: ")
+
+
+@pytest.mark.parametrize("name", ["gone/device.json", "."])
+def test_where_no_identity_can_be_kept_the_claim_code_stays_good(
+    server: ServerHarness, tmp_path: Path, name: str
+) -> None:
+    words = ("enrol", "--server", server.addresses["device"], "--claim", claim_code(server))
+    refused = run(tmp_path / name, *words)
+    assert refused.returncode == 1 and refused.stderr.startswith("client.py: ")
+    assert run(tmp_path / "device.json", *words).returncode == 0
+
+
+def test_a_second_enrolment_leaves_the_identity_and_the_claim_code(
+    server: ServerHarness, client: Client, tmp_path: Path
+) -> None:
+    before, words = client.memory, ("enrol", "--server", server.addresses["device"], "--claim", claim_code(server))
+    refused = client.run(*words)
+    assert refused.returncode == 1 and "is there already" in refused.stderr
+    assert client.memory == before
+    assert run(tmp_path / "another.json", *words).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["post", "batch", "tables"])
+def test_a_device_that_is_not_enrolled_is_told_to(tmp_path: Path, command: str) -> None:
+    (tmp_path / "picture.jpg").write_bytes(b"")
+    done = run(tmp_path / "device.json", command, tmp_path / "picture.jpg")
+    assert done.returncode == 1
+    assert (
+        done.stderr == f"client.py: {tmp_path}/device.json is not there: this device is not enrolled, `enrol` first\n"
+    )
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8000", "localhost:8000", "camera-server", "ftp://127.0.0.1", "http://"])
+def test_an_address_that_is_none_is_named_at_once(tmp_path: Path, address: str) -> None:
+    done = run(tmp_path / "device.json", "enrol", "--server", address, "--claim", "AAAA-BBBB-CCCC")
+    assert done.returncode == 1
+    assert done.stderr == f"client.py: {address!r} is no address of a server, which looks like http://127.0.0.1:8000\n"
+
+
+@pytest.mark.parametrize("plane", ["operator", "ops"])
+def test_another_plane_is_named_at_once(server: ServerHarness, tmp_path: Path, plane: str) -> None:
+    words = ("enrol", "--server", server.addresses[plane], "--claim", claim_code(server))
+    done = run(tmp_path / "device.json", *words)
+    assert done.returncode == 1 and done.stdout == ""
+    assert f"{server.addresses[plane]} is not the device plane" in done.stderr
+    assert "again in" not in done.stderr and not list(tmp_path.iterdir())
 
 
 def test_the_page_shows_how_signatures_are_verified(server: ServerHarness) -> None:
