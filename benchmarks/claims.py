@@ -40,6 +40,24 @@ class Claim:
     bars_say: str = ""
 
 
+def installing_table(figures: Figures) -> str:
+    """What each program needs: its extra, the download, the disk, the seconds."""
+    rows = [
+        "| program | extra | to download | on disk | to install, seconds of a core |",
+        "|---|---|---:|---:|---:|",
+    ]
+    for name, program, extra in (
+        ("operator", "`dctwire`", "none"),
+        ("sensor", "`dctwire-sensor`", "`[sensor]`"),
+        ("cloud", "`dctwire-server`", "`[cloud]`"),
+        ("train", "`dctwire-trainer`, PyTorch for CPUs", "`[train]`"),
+        ("train-cuda", "`dctwire-trainer`, PyTorch with CUDA", "`[train]`"),
+    ):
+        download, disk = (f"{figures[f'{part}_bytes_{name}'] / 1e6:.0f} MB" for part in ("download", "disk"))
+        rows.append(f"| {program} | {extra} | {download} | {disk} | {figures[f'seconds_{name}']:.0f} s |")
+    return "\n".join(rows) + "\n"
+
+
 def demo_table(figures: Figures) -> str:
     """Bytes a frame and accuracy of the three ways to send the same frames."""
     whole = figures["wire_bytes_standard"]
@@ -167,6 +185,14 @@ CLAIMS = {
         ),
         demo_table,
         "rate-accuracy.png",
+    ),
+    "installing": Claim(
+        "Installing: what each program brings along",
+        lambda of: (
+            f"A camera downloads {of['download_bytes_sensor'] / 1e6:.0f} MB, {of['wheel_bytes'] / 1e6:.1f} MB of them "
+            f"ours, and the server {of['download_bytes_cloud'] / 1e6:.0f} MB."
+        ),
+        installing_table,
     ),
     "rate_accuracy": Claim(
         "Learned tables against JPEG at equal bytes",

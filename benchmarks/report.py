@@ -1,16 +1,17 @@
-"""Write docs/results.md, its pictures and the README's table from benchmarks/results/*.json: `make results`.
+"""Write docs/results.md, its pictures and other pages' tables from benchmarks/results/*.json: `make results`.
 
-With `--check` nothing is written, and the exit status says whether the two pages are up to date.
+With `--check` nothing is written, and the exit status says whether the pages are up to date.
 """
 
 import json
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from benchmarks.claims import CLAIMS, Claim, demo_table, draw
+from benchmarks.claims import CLAIMS, Claim, Figures, demo_table, draw, installing_table
 from benchmarks.record import RESULTS, ROOT
 
-BEGIN, END = "<!-- results:demo -->", "<!-- /results:demo -->"
 INTRODUCTION = """\
 # Results
 
@@ -24,10 +25,11 @@ Record = dict[str, Any]
 def main() -> int:
     """Write the pages, or compare them with what is there."""
     records = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
-    readme = ROOT / "README.md"
+    readme, getting_it = ROOT / "README.md", ROOT / "docs" / "getting-it.md"
     pages = {
         ROOT / "docs" / "results.md": results_page(records),
-        readme: with_demo_table(readme.read_text(), records["demo"]),
+        readme: with_table(readme, "demo", demo_table, records["demo"], "held-out pictures, each sent in every way"),
+        getting_it: with_table(getting_it, "installing", installing_table, records["installing"], "environments"),
     }
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv:
@@ -62,12 +64,13 @@ def section(name: str, claim: Claim, record: Record) -> str:
     return "\n".join(parts)
 
 
-def with_demo_table(readme: str, record: Record) -> str:
-    """The README with the demo's table between its two markers."""
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    note = f"n = {record['n']} held-out pictures, each sent in every way; {record['machine']}; {record['date'][:10]}."
-    return f"{before}{BEGIN}\n{demo_table(record['figures'])}\n{note}\n{END}{after}"
+def with_table(page: Path, name: str, table: Callable[[Figures], str], record: Record, of_what: str) -> str:
+    """The page with a record's table between the two markers of its name."""
+    begin, end = f"<!-- results:{name} -->", f"<!-- /results:{name} -->"
+    before, _, rest = page.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    note = f"n = {record['n']} {of_what}; {record['machine']}; {record['date'][:10]}."
+    return f"{before}{begin}\n{table(record['figures'])}\n{note}\n{end}{after}"
 
 
 if __name__ == "__main__":
