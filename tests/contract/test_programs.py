@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,15 @@ def test_every_command_that_a_page_shows_exists_with_its_options(page: Path) -> 
 def test_the_pages_show_commands_of_every_program() -> None:
     shown = [line.split()[0] for page in PAGES for line in shown_commands(page.read_text())]
     assert set(shown) == set(PROGRAMS) and len(shown) > 40
+
+
+def test_git_sees_nothing_that_the_pages_commands_make_in_a_clone() -> None:
+    options = ("--keys", "--data", "--state", "--out", "--data-dir")
+    lines = [shlex.split(line) for page in PAGES for line in shown_commands(page.read_text())]
+    named = {path for words in lines for option, path in pairwise(words) if option in options}
+    made = {path.partition("/")[0] for path in named if not path.startswith(("/", "~"))} | {"device.json"}
+    ignored = {line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines()}
+    assert made - ignored == set()
 
 
 def shown_commands(text: str) -> list[str]:
