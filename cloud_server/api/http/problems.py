@@ -31,7 +31,7 @@ DISCONNECTED, SLOW_BODY = "disconnected", "slow-body"
 DETAIL_LOGGED_MAX = 200
 PATH_QUOTED_MAX = 200
 _BY_STATUS = {404: ProblemCode.NOT_FOUND, 405: ProblemCode.METHOD_NOT_ALLOWED, 413: ProblemCode.TOO_LARGE}
-_INTERNAL = Problem(
+INTERNAL = Problem(
     title="The server made a mistake",
     status=500,
     detail="this is a fault of ours; it is in the server's log",
@@ -86,7 +86,7 @@ class Problems:
         if isinstance(error, ClientDisconnect):
             return self._give_up(scope, SLOW_BODY if isinstance(error, SlowBodyError) else DISCONNECTED)
         problem = _problem(scope, error).model_copy(update={"instance": instance_of(request_id_of(scope))})
-        if problem.code == _INTERNAL.code:
+        if problem.code == INTERNAL.code:
             _log.error("request-failed", **self._which(scope), exc_info=error)
             error.add_note(f"{ANSWERED_FAULT}{problem.instance}")
         else:
@@ -130,7 +130,7 @@ def _problem(scope: Scope, error: Exception) -> Problem:
     if isinstance(error, HTTPException):
         code = _BY_STATUS.get(error.status_code, ProblemCode.BAD_REQUEST)
         return Problem.of(code, f"{scope['method']} {scope['path'][:PATH_QUOTED_MAX]}: {error.detail}")
-    return _INTERNAL
+    return INTERNAL
 
 
 def _headers(error: Exception) -> Mapping[str, str]:
