@@ -38,7 +38,8 @@ cli = typer.Typer(
 def _option(name: str) -> Any:
     """The option of a setting, with its help and its default."""
     setting = described(name)
-    return typer.Option(help=setting.meaning, show_default=setting.default)
+    default = "Needed, here or as its variable." if setting.default == "required" else f"Default: {setting.default}"
+    return typer.Option(help=f"{setting.meaning} {default}", show_default=False)
 
 
 @cli.command("migrate")

@@ -44,7 +44,8 @@ def status_table(status: Status) -> Table:
     for name, count in status.counters.items():
         table.add_row(name.replace("_", " "), str(count))
     for picture in status.unreadable_pictures[:UNREADABLE_SHOWN]:
-        table.add_row("unreadable picture", escape(f"{picture.name}: {picture.reason} (met {picture.times} times)"))
+        times = "once" if picture.times == 1 else f"{picture.times} times"
+        table.add_row("unreadable picture", escape(f"{picture.name}: {picture.reason} (met {times})"))
     if len(status.unreadable_pictures) > UNREADABLE_SHOWN:
         more = len(status.unreadable_pictures) - UNREADABLE_SHOWN
         table.add_row("", f"and {more} more, see status --json")

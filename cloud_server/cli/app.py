@@ -9,7 +9,7 @@ from rich.console import Console
 
 from cloud_server.cli.known_names import require_known, warn_of_unknown
 from cloud_server.cli.operator_client import OperatorClient
-from cloud_server.cli.options import DEFAULT_SERVER, AsJson, Family, Server, connected, seconds
+from cloud_server.cli.options import DEFAULT_SERVER, TIME_FORMS, AsJson, Family, Server, connected, moment_of, seconds
 from cloud_server.cli.output import explained_errors, show_json, show_table
 from cloud_server.cli.publishing import ModelFolder, Outcome, initialise_trust, publish_folder
 from cloud_server.cli.report_table import show_report
@@ -29,7 +29,9 @@ _SAID = {
 
 PUBLISH_HINTS = {
     "conflict": "If its number is taken, export it under a higher one, with dctwire-trainer export --counter N; "
-    "see: dctwire bundles. If others publish at the same time, repeat the command"
+    "see: dctwire bundles. If others publish at the same time, repeat the command",
+    "no-keys": "Name the folder that dctwire trust init made for this server, with --keys",
+    "other-keys": "Name the keys that dctwire trust init made together with this server's --data, or the other server",
 }
 
 app = typer.Typer(
@@ -214,7 +216,9 @@ def report(
     family: Family,
     since: Annotated[
         datetime | None,
-        typer.Option(metavar="TIME", help="In UTC; the report begins with its full hour. Default: all."),
+        typer.Option(
+            metavar="TIME", parser=moment_of, help=f"{TIME_FORMS} The report begins with its full hour. Default: all."
+        ),
     ] = None,
     server: Server = DEFAULT_SERVER,
     as_json: AsJson = False,

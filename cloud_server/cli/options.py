@@ -17,6 +17,7 @@ Server = Annotated[
     str, typer.Option("--server", envvar="DCTWIRE_OPERATOR_URL", help="The server's operator plane.", metavar="URL")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+TIME_FORMS = "A date, or a date and a time, in UTC: 2026-11-01 or 2026-11-01T12:00:00."
 Family = Annotated[str, typer.Argument(help="The task: one label set, one line of bundles. Example: digits")]
 
 
@@ -32,5 +33,14 @@ def connected(server: str, *, as_json: bool, hints: Mapping[str, str] | None = N
 
 
 def seconds(moment: datetime | None) -> float | None:
-    """A time in UTC as seconds since 1970."""
-    return None if moment is None else moment.replace(tzinfo=UTC).timestamp()
+    """A time as seconds since 1970."""
+    return None if moment is None else moment.timestamp()
+
+
+def moment_of(text: str) -> datetime:
+    """A time with its zone, which is UTC unless the text has another."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no time. {TIME_FORMS}") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from pathlib import Path
+from typing import ClassVar
 
 from cloud_server.cli.operator_client import OperatorClient
 from shared.bundle import BUNDLE_NAME, FALLBACK_NAME, Bundle, BundleError, Fallback
 from shared.errors import RefusedError
 from shared.trust import (
     ONLINE_ROLES,
+    OtherSignerError,
     Role,
     TrustClient,
     TrustError,
@@ -27,6 +29,18 @@ from shared.trust import (
 
 ATTEMPTS = 3
 _CONFLICT = 409
+
+
+class NoKeysError(TrustError):
+    """There are no keys in the folder that was named."""
+
+    code: ClassVar[str] = "no-keys"
+
+
+class OtherKeysError(TrustError):
+    """The keys are another server's."""
+
+    code: ClassVar[str] = "other-keys"
 
 
 class Outcome(Enum):
@@ -96,18 +110,24 @@ def publish_folder(
 
     Raises:
         TargetTakenError: other contents are published under its name.
-        TrustError: a key is missing, or what the server holds does not verify.
+        NoKeysError: a key is missing.
+        OtherKeysError: what the server holds is signed with other keys.
+        TrustError: it does not verify for another reason, or a key cannot be read.
         RefusedError, ChannelError: as the server says.
     """
+    _require_keys(keys)
     signer = load_key(keys, Role.TARGETS)
     for sha256, path in folder.blobs.items():
         report(f"uploading {path.name}")
         client.put_file(f"/v1/blobs/{sha256}", path)
-    trust = TrustClient(keys / "verified", _shipped_root(keys), client.fetch_tuf)
+    trust = TrustClient(keys / "verified", (keys / "root.json").read_bytes(), client.fetch_tuf)
     entry = folder.published.target_path, folder.data, folder.published.target_custom
     for attempt in range(1, ATTEMPTS + 1):
         report("signing")
-        current = trust.targets()
+        try:
+            current = trust.targets()
+        except OtherSignerError as error:
+            raise OtherKeysError(f"the keys in {keys} are not this server's: {error}") from error
         is_known = is_listed(current, *entry)
         if is_known and not targets_are_due(current, now):
             return Outcome.UNCHANGED
@@ -136,8 +156,9 @@ def _description(directory: Path) -> tuple[Bundle | Fallback, bytes]:
     return Bundle.from_bytes(data), data
 
 
-def _shipped_root(keys: Path) -> bytes:
-    try:
-        return (keys / "root.json").read_bytes()
-    except FileNotFoundError as error:
-        raise TrustError(f"{error.filename} is missing; make keys with: dctwire trust init --keys {keys}") from error
+def _require_keys(keys: Path) -> None:
+    if not keys.is_dir():
+        raise NoKeysError(f"there is no folder {keys}")
+    for name in (f"{Role.TARGETS}.pem", "root.json"):
+        if not (keys / name).exists():
+            raise NoKeysError(f"{keys} holds no keys: {name} is missing")

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cloud_server.cli.known_names import device_looked_up, require_known, warn_of_unknown
-from cloud_server.cli.options import DEFAULT_SERVER, AsJson, Family, Server, connected, seconds
+from cloud_server.cli.options import DEFAULT_SERVER, TIME_FORMS, AsJson, Family, Server, connected, moment_of, seconds
 from cloud_server.cli.output import show_json, show_table
 from cloud_server.cli.sample_export import Exporter, Usable
 from cloud_server.feedback.frame_id import FrameId
@@ -32,9 +32,7 @@ COLUMNS = {
     "stored_at": "kept",
 }
 FrameName = Annotated[str, typer.Argument(help="The frame's id, as answers and lists give it.", metavar="FRAME_ID")]
-Moment = Annotated[
-    datetime | None, typer.Option(metavar="TIME", help="In UTC, such as 2026-11-01 or 2026-11-01T12:00:00.")
-]
+Moment = Annotated[datetime | None, typer.Option(metavar="TIME", parser=moment_of, help=TIME_FORMS)]
 
 samples = typer.Typer(help="Frames that were kept: list, fetch, label, export.", no_args_is_help=True)
 
@@ -116,7 +114,7 @@ def label_sample(
         LabelSource, typer.Option(help="Who found the label out; an audit overrules a person.")
     ] = LabelSource.HUMAN,
     by: Annotated[
-        str, typer.Option(envvar="USER", help="The name of whoever labels the frame.", show_default="$USER")
+        str, typer.Option(envvar="USER", help="The name of whoever labels the frame.", show_default=False)
     ] = "operator",
     server: Server = DEFAULT_SERVER,
     as_json: AsJson = False,
@@ -167,7 +165,7 @@ def export_samples(
         if as_json:
             show_json(done)
         else:
-            typer.echo(_what_was_exported(done))
+            typer.echo(what_was_exported(done))
 
 
 def _progress(*, quiet: bool) -> Progress:
@@ -185,11 +183,14 @@ def _what_came_of(said: dict[str, Any]) -> str:
     return text
 
 
-def _what_was_exported(done: dict[str, Any]) -> str:
+def what_was_exported(done: dict[str, Any]) -> str:
+    """Describe in lines what an export has done."""
     counts = ", ".join(f"{count} {split}" for split, count in done["splits"].items())
+    frames = "1 frame" if done["frames"] == 1 else f"{done['frames']} frames"
+    classes = "1 class" if done["classes"] == 1 else f"{done['classes']} classes"
     lines = [
-        f"{done['directory']} holds {done['frames']} frames of {done['classes']} classes: {counts}.",
-        f"{done['fetched']} of them are new.",
+        f"{done['directory']} holds {frames} of {classes}: {counts}.",
+        f"{done['fetched']} of them {'is' if done['fetched'] == 1 else 'are'} new.",
     ]
     left_out = [f"{count} {cause}" for cause, count in done["left_out"].items() if count]
     if left_out:

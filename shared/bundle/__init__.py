@@ -15,6 +15,7 @@ from shared.bundle.classifier import (
 from shared.bundle.description import CENTRE, Expected, InputGeometry, UnsupportedBundleError
 from shared.bundle.encoding import EncoderSettings, Encoding
 from shared.bundle.fallback import ExpectedOfTables, Fallback
+from shared.bundle.family import Family
 from shared.bundle.golden import GOLDEN_FRAMES_MAX, GOLDEN_LIMIT_BYTES, GOLDEN_LOGITS_MAX, Golden
 from shared.bundle.labels import (
     LABELS_LIMIT_BYTES,
@@ -53,6 +54,7 @@ __all__ = [
     "Expected",
     "ExpectedOfTables",
     "Fallback",
+    "Family",
     "Golden",
     "Histogram",
     "InputGeometry",

@@ -14,12 +14,11 @@ from pydantic import (
 
 from shared.bundle.canonical import BundleError, Canonical, Part
 from shared.bundle.classifier import ClassifierRef
+from shared.bundle.family import Family
 from shared.jpeg import Fit
 
 SCHEMA: Literal[2] = 2  # what is written; 1 is still read
 CENTRE = Fit()
-
-Family = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
 class UnsupportedBundleError(BundleError):

@@ -5,7 +5,7 @@ verifies (device and operator). Nothing else in dctwire imports tuf or securesys
 """
 
 from shared.trust.client import NotPublishedError, TrustClient, VerifiedTarget
-from shared.trust.errors import TargetTakenError, TrustError
+from shared.trust.errors import OtherSignerError, TargetTakenError, TrustError
 from shared.trust.keys import OFFLINE_ROLES, ONLINE_ROLES, Role, Signer, create_key, load_key
 from shared.trust.repository import (
     TIMESTAMP_FILE,
@@ -26,6 +26,7 @@ __all__ = [
     "TIMESTAMP_FILE",
     "Files",
     "NotPublishedError",
+    "OtherSignerError",
     "Read",
     "Repository",
     "Role",

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
+from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError, UnsignedMetadataError
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from shared.errors import ChannelError, DctwireError
-from shared.trust.errors import TrustError
+from shared.trust.errors import OtherSignerError, TrustError
 
 Fetch = Callable[[str], Iterator[bytes]]
 """Yields the bytes at a path such as `metadata/timestamp.json`; raises NotPublishedError or ChannelError."""
@@ -103,6 +103,8 @@ class _Translated:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, UnsignedMetadataError):
+            raise OtherSignerError(str(error)) from error
         if isinstance(error, RepositoryError):
             raise TrustError(str(error)) from error
         if isinstance(error, DownloadError):

@@ -11,6 +11,10 @@ class TrustError(PeerError):
     code: ClassVar[str] = "untrusted"
 
 
+class OtherSignerError(TrustError):
+    """The metadata are signed, but not with the keys that the trusted root names."""
+
+
 class TargetTakenError(TrustError):
     """Other contents are signed under this path already; what is signed stays."""
 

@@ -314,7 +314,8 @@ def test_pictures_of_another_data_set_do_not_join_those_in_the_folder(trained: W
 def test_an_export_with_an_impossible_family_is_refused(trained: Workplace) -> None:
     done = trained.run("export", "v1", "--counter", "1", "--family", "No Family", "--out", "x")
     assert done.returncode == 1
-    assert "family" in done.stderr
+    assert "lower case letters, digits and hyphens, at most 63" in done.stderr
+    assert "pattern" not in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -1,16 +1,12 @@
 """What commands and their answers have in common on the operator plane."""
 
-from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from cloud_server.api.http.json_body import BODY_PROBLEMS
 from shared.wire import ProblemCode
 
 COMMAND_PROBLEMS = (*BODY_PROBLEMS, ProblemCode.UNSUPPORTED_MEDIA_TYPE, ProblemCode.NOT_READY)
 """How any command can fail before it is understood."""
-FAMILY_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
-Family = Annotated[str, Field(pattern=FAMILY_PATTERN)]
 
 
 class Message(BaseModel):

@@ -10,11 +10,12 @@ from cloud_server.api.http.endpoint import endpoints
 from cloud_server.api.http.json_body import command
 from cloud_server.api.http.openapi import problems
 from cloud_server.api.operator.call_log import remark
-from cloud_server.api.operator.commands import COMMAND_PROBLEMS, Family, Message
+from cloud_server.api.operator.commands import COMMAND_PROBLEMS, Message
 from cloud_server.api.operator.rows import DeviceList, device_row
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Devices
 from cloud_server.registry.assigning import Assigning
+from shared.bundle import Family
 from shared.wire import Assignment, ProblemCode
 
 

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Query
 
 from cloud_server.api.http.endpoint import endpoints
 from cloud_server.api.http.openapi import problems
-from cloud_server.api.operator.commands import FAMILY_PATTERN
 from cloud_server.registry.report import Report, Reports
+from shared.bundle import Family
 from shared.wire import ProblemCode
 
 
@@ -21,7 +21,7 @@ def report_router(reports: Reports) -> APIRouter:
         responses=problems(ProblemCode.NOT_FOUND, ProblemCode.NOT_READY),
     )
     async def get_report(
-        family: Annotated[str, Query(description="which one", pattern=FAMILY_PATTERN)],
+        family: Annotated[Family, Query(description="which one")],
         since: Annotated[
             float | None,
             Query(description="seconds since 1970; from the full hour on", ge=0, le=1e11, allow_inf_nan=False),

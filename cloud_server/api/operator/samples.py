@@ -11,11 +11,12 @@ from cloud_server.api.http.endpoint import endpoints
 from cloud_server.api.http.json_body import command
 from cloud_server.api.http.openapi import answer, binary, problems
 from cloud_server.api.operator.call_log import remark
-from cloud_server.api.operator.commands import COMMAND_PROBLEMS, FAMILY_PATTERN
+from cloud_server.api.operator.commands import COMMAND_PROBLEMS
 from cloud_server.feedback.frame_id import FrameId
 from cloud_server.feedback.labels import Labels
 from cloud_server.feedback.reasons import Reason
 from cloud_server.feedback.samples import PAGE_MAX, Page, Sample, SampleFilter, Samples
+from shared.bundle import Family
 from shared.wire import LabelReport, LabelSource, ProblemCode
 
 JPEG = "image/jpeg"
@@ -52,7 +53,7 @@ def samples_router(samples: Samples, labels: Labels) -> APIRouter:
 
     @router.get("/v1/samples", response_description="The page.", responses=problems(ProblemCode.NOT_READY))
     async def list_samples(
-        family: Annotated[str | None, Query(description="of this family", pattern=FAMILY_PATTERN)] = None,
+        family: Annotated[Family | None, Query(description="of this family")] = None,
         reason: Annotated[Reason | None, Query(description="kept for this reason")] = None,
         labelled: Annotated[bool | None, Query(description="whose label is known, or is not")] = None,
         since: _Seconds | None = None,

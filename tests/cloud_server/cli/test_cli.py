@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cloud_server.cli.app import app
+from cloud_server.cli.samples import what_was_exported
+from cloud_server.command import cli
 from tests.cloud_server.harness.bundles import write_bundle
 from tests.cloud_server.harness.fallbacks import write_fallback
 from tests.cloud_server.harness.feedback import KEEP_ALL, kept
@@ -169,6 +171,49 @@ def test_the_wrong_keys_are_named(operator: Operator, tmp_path: Path) -> None:
     assert "dctwire trust init" in result.stderr
 
 
+def test_keys_that_are_missing_and_keys_of_another_server_are_told_apart(operator: Operator, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "v1", "digits", 1, tables(50))
+    (tmp_path / "empty").mkdir()
+    words = ["trust", "init", "--keys", str(tmp_path / "others"), "--data", str(tmp_path / "others-data")]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    told = {
+        keys: json.loads(operator.type("publish", tmp_path / "v1", "--keys", tmp_path / keys, "--json").stdout)["error"]
+        for keys in ("nowhere", "empty", "others")
+    }
+    assert {keys: error["code"] for keys, error in told.items()} == {
+        "nowhere": "no-keys",
+        "empty": "no-keys",
+        "others": "other-keys",
+    }
+    assert told["nowhere"]["detail"] == f"there is no folder {tmp_path / 'nowhere'}"
+    assert told["empty"]["detail"] == f"{tmp_path / 'empty'} holds no keys: targets.pem is missing"
+    assert "others are not this server's" in told["others"]["detail"]
+    assert not any("clock" in error["next"] for error in told.values())
+
+
+@pytest.mark.parametrize("name", ["Bad Family", "-door", "a" * 64, "door\n", ""])
+def test_what_no_family_can_be_called_is_said_in_words(operator: Operator, name: str) -> None:
+    for words in (("claim", "--", name), ("assign", "--", name, "1"), ("samples", "list", f"--family={name}")):
+        done = operator.type(*words)
+        assert done.exit_code == 1
+        assert "lower case letters, digits and hyphens, at most 63" in done.stderr
+        assert "pattern" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("report", "digits"), ("samples", "list")])
+def test_what_is_no_time_is_answered_with_the_forms_that_are_taken(
+    operator: Operator, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    refused = operator.type(*words, "--since", "yesterday")
+    assert refused.exit_code == 2
+    assert "'yesterday' is no time" in refused.stderr
+    assert "2026-11-01T12:00:00" in refused.stderr
+    write_bundle(tmp_path / "v1", "digits", 1, tables(50))
+    operator.ask("publish", tmp_path / "v1", "--keys", operator.harness.keys)
+    for taken in ("2026-11-01", "2026-11-01T12:00:00", "2026-11-01T12:00:00+02:00", "2026-11-01 12:00"):
+        assert operator.type(*words, "--since", taken).exit_code == 0
+
+
 def test_an_assignment_of_nothing_says_where_to_look(operator: Operator) -> None:
     result = operator.type("assign", "digits", "7", "--json")
     assert result.exit_code == 1
@@ -312,3 +357,25 @@ def test_every_command_explains_itself() -> None:
         result = CliRunner().invoke(app, [*words, "--help"])
         assert result.exit_code == 0
         assert "--json" in result.stdout
+
+
+def test_no_default_stands_in_two_pairs_of_brackets() -> None:
+    for program, words in ((cli, ("run",)), (cli, ("migrate",)), (app, ("samples", "label"))):
+        shown = CliRunner().invoke(program, [*words, "--help"], env={"COLUMNS": "160"}).stdout
+        assert "--" in shown
+        assert "default: (" not in shown
+
+
+@pytest.mark.parametrize(("classes", "said"), [(1, "1 frame of 1 class:"), (2, "2 frames of 2 classes:")])
+def test_an_export_counts_one_as_one(classes: int, said: str) -> None:
+    lines = what_was_exported(
+        {
+            "directory": "frames",
+            "frames": classes,
+            "classes": classes,
+            "splits": {"train": classes, "test": 0, "waiting": 0},
+            "fetched": classes,
+            "left_out": {},
+        }
+    )
+    assert said in lines
