@@ -1,11 +1,7 @@
 """The event of answered frames reaches every observer, whatever the others do."""
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
-
-import pytest
-import structlog
-import structlog.testing
 
 from cloud_server.answered import AnsweredFrame, AnsweredFrames, Observer, Observers
 from shared.wire import Match
@@ -20,18 +16,6 @@ ANSWERED = AnsweredFrames(
     answered_at=1.0,
     frames=(AnsweredFrame(1, 0, b"jpeg", 2, 1, 0.5),),
 )
-
-
-@pytest.fixture
-def lines() -> Iterator[list[MutableMapping[str, Any]]]:
-    """What is logged meanwhile; other tests silence the logs of this process."""
-    silent = structlog.get_config()
-    structlog.reset_defaults()
-    try:
-        with structlog.testing.capture_logs() as captured:
-            yield captured
-    finally:
-        structlog.configure(**silent)
 
 
 def noting(name: str, told: list[tuple[str, AnsweredFrames]]) -> Observer:

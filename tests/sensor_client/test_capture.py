@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from structlog.testing import capture_logs
 
 from sensor_client.active_bundle import ActiveBundle
 from sensor_client.capture import Capture, CaptureSettings
@@ -335,16 +334,15 @@ def set_writable(spool: Spool, is_writable: bool) -> None:
 
 
 def test_tables_that_the_disk_did_not_take_are_stored_before_their_frames(
-    source: Path, spool: Spool, clock: FakeClock, signals: Signals
+    source: Path, spool: Spool, clock: FakeClock, signals: Signals, lines: list[MutableMapping[str, Any]]
 ) -> None:
     set_writable(spool, False)
     clock.on_wait = lambda seconds: set_writable(spool, True) if len(clock.waits) == 2 else None
 
-    with capture_logs() as log:
-        Rig(source, spool, clock, signals, count=1).capture.run()
+    Rig(source, spool, clock, signals, count=1).capture.run()
 
     assert clock.waits == [0.25, 0.5]
-    events = [line["event"] for line in log]
+    events = [line["event"] for line in lines]
     assert (events.count("spool-not-written"), events.count("spool-written-again")) == (2, 1)
     assert [body for _, body in pictures_in(spool)] == [V1.encoding.encoder().encode(first_pictures(source)[0])]
     assert spool.tables_stream(V1.tables.tables_id) == V1.tables.to_stream()
