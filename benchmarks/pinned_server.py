@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -91,7 +92,8 @@ class PinnedServer:
         """A new device's session token."""
         with closing(OperatorClient(self.addresses["operator"])) as client:
             code = client.post("/v1/claims", {"family": family})["claim_code"]
-        answer = httpx.post(self.addresses["device"] + "/v1/devices", json={"claim_code": code})
+        joining = {"claim_code": code, "secret": secrets.token_urlsafe(32)}
+        answer = httpx.post(self.addresses["device"] + "/v1/devices", json=joining)
         return str(answer.raise_for_status().json()["token"])
 
     def metrics(self, *names: str) -> list[float]:

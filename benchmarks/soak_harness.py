@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import secrets
 import shutil
 import threading
 import time
@@ -75,7 +76,8 @@ class Soak:
         """A client that speaks as a new device."""
         claim = self._operator.post("/v1/claims", {"family": FAMILY})["claim_code"]
         client = httpx.Client(base_url=self.addresses["device"], timeout=TIMEOUT_SECONDS)
-        token = client.post("/v1/devices", json={"claim_code": claim}).raise_for_status().json()["token"]
+        joining = {"claim_code": claim, "secret": secrets.token_urlsafe(32)}
+        token = client.post("/v1/devices", json=joining).raise_for_status().json()["token"]
         client.headers["authorization"] = f"Bearer {token}"
         return client
 

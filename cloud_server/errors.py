@@ -14,7 +14,7 @@ class TokenError(PeerError):
 
 
 class ClaimError(PeerError):
-    """The claim code is wrong, used or expired; which of the three is not said."""
+    """The claim code is wrong, expired, or used with another secret; which of the three is not said."""
 
     code: ClassVar[str] = ProblemCode.INVALID_CLAIM
 

@@ -3,6 +3,7 @@
 import http.client
 import io
 import json
+import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,7 +18,8 @@ class OrdinaryCamera:
 
     def __init__(self, server: str, claim_code: str, quality: float) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(server).netloc, timeout=TIMEOUT_SECONDS)
-        enrolment = self._ask("POST", "/v1/devices", json.dumps({"claim_code": claim_code}).encode())
+        joining = {"claim_code": claim_code, "secret": secrets.token_urlsafe(32)}
+        enrolment = self._ask("POST", "/v1/devices", json.dumps(joining).encode())
         self._device_id = enrolment["device_id"]
         self.token = enrolment["token"]
         self._headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "image/jpeg"}

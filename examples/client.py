@@ -5,8 +5,8 @@
     python3 client.py tables tables.jpg              the tables of this device's assignment, as a tables-only JPEG
     python3 client.py batch frame.jpg ...            one request for frames that differ in nothing but their scans
 
-Any ordinary JPEG will do for `post`; `client.c` makes the small ones, which leave their tables at home. What the device
-is called, its secret token and its next number are in the file --state. docs/your-own-client.md explains each step.
+Any ordinary JPEG will do for `post`; `client.c` makes the small ones, which leave their tables at home. The device's
+secret, its name, its token and its next number are in the file --state. docs/your-own-client.md explains each step.
 
 This client does NOT verify signatures, since Python's standard library has no Ed25519: it believes the server. A device
 in the field follows the TUF chain from the root.json that it was shipped with.
@@ -18,6 +18,7 @@ import hashlib
 import http.client
 import json
 import os
+import secrets
 import sys
 import time
 from collections.abc import Sequence
@@ -104,13 +105,16 @@ class Device:
 
     @classmethod
     def enrol(cls, file: Path, server: str, claim_code: str) -> "Device":
-        """Turn a claim code, which works once, into a device id and a token; first see that `file` can keep them."""
-        if file.exists():
-            raise FileExistsError(f"{file} is there already, perhaps a device's identity: name another file as --state")
-        new = file.with_suffix(".new")
-        new.touch(0o600)
-        new.unlink()
-        body = json.dumps({"claim_code": claim_code}).encode()
+        """Turn a claim code, which works once, into a device id and a token.
+
+        The secret is on disk before it is sent: where the answer is lost, the same code and secret get it again.
+        """
+        memory = {"next_sequence": 1, "secret": secrets.token_urlsafe(32)}
+        memory |= json.loads(file.read_text()) if file.exists() else {}
+        if "token" in memory:
+            raise FileExistsError(f"{file} holds a device's identity already: name another file as --state")
+        save(file, memory)
+        body = json.dumps({"claim_code": claim_code, "secret": memory["secret"]}).encode()
         try:
             made = json.loads(Server(server).ask("POST", "/v1/devices", {"Content-Type": "application/json"}, body))
         except ProblemError as error:
@@ -119,7 +123,7 @@ class Device:
                     f"{server} is not the device plane, whose port is 8000 by default ({error})"
                 ) from error
             raise
-        device = cls(file, {"server": server, "next_sequence": 1, "tables": None, **made})
+        device = cls(file, memory | {"server": server, "tables": None} | made)
         device._save()
         return device
 
@@ -199,12 +203,17 @@ class Device:
         self._save()
 
     def _save(self) -> None:
-        new = self._file.with_suffix(".new")
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(self._memory, file)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._file)
+        save(self._file, self._memory)
+
+
+def save(file: Path, memory: dict[str, Any]) -> None:
+    """Replace the file as a whole, for its owner only; it is on disk when this returns."""
+    new = file.with_suffix(".new")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as written:
+        json.dump(memory, written)
+        written.flush()
+        os.fsync(written.fileno())
+    new.replace(file)
 
 
 def batch(frames: Sequence[bytes], first_sequence: int, captured_at_ms: int) -> bytes:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import secrets
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -55,6 +56,8 @@ EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (OSError, 3),
 )
 
+SECRET_BYTES = 32
+
 HELP = """The camera's side of dctwire.
 
 It encodes pictures with the tables it was sent, keeps them on disk until the server has them, and renews its
@@ -102,6 +105,7 @@ def enrol(server: options.Server, claim: options.Claim, state: options.State, ro
     """Give this device an identity: its claim code becomes a device id and a secret token, kept in --state.
 
     Enrolling again changes nothing and spends no claim code; a root that is not the server's spends none either.
+    Where the server's answer was lost, enrol again with the same code: a secret in --state tells whose it is.
     """
     clock, directory, trusted = SystemClock(), StateDirectory(state), root.read_bytes()
     with _line(server, clock) as line:
@@ -109,7 +113,8 @@ def enrol(server: options.Server, claim: options.Claim, state: options.State, ro
         def ask_server() -> Enrolment:
             try:
                 _check_root(line, trusted)
-                return device_channel.enrol(line, claim, clock.now())
+                secret = directory.secret(fresh=secrets.token_urlsafe(SECRET_BYTES))
+                return device_channel.enrol(line, claim, secret, clock.now())
             except UnauthorisedError:
                 raise
             except (RefusedError, ChannelError, typer.BadParameter) as error:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from sensor_client.clock import Clock
 from sensor_client.errors import NumberTakenError, TablesWantedError, UnauthorisedError
@@ -20,6 +20,7 @@ from shared.wire import (
     BatchProblems,
     BatchResults,
     Enrolment,
+    EnrolmentRequest,
     FrameResult,
     ItemProblem,
     LabelReport,
@@ -147,14 +148,15 @@ class DeviceChannel:
             self._assignment_seen(int(value))
 
 
-def enrol(line: HttpLine, claim_code: str, now: float) -> Enrolment:
-    """Turn a claim code into a device id and a token.
+def enrol(line: HttpLine, claim_code: str, secret: str, now: float) -> Enrolment:
+    """Turn a claim code into a device id and a token; asking again with the same secret gives the same ones.
 
     Raises:
         UnauthorisedError: the code is wrong, used or expired.
         RefusedError, ChannelError: as for DeviceChannel.
     """
-    body = _Claim(claim_code=claim_code).model_dump_json().encode()
+    wanted = EnrolmentRequest.model_construct(claim_code=claim_code, secret=secret)  # the server judges what was typed
+    body = wanted.model_dump_json().encode()
     reply = line.exchange("POST", "/v1/devices", {"Content-Type": "application/json"}, body)
     if reply.status not in (200, 201):
         raise refusal(reply, now)
@@ -200,14 +202,6 @@ def retry_after_seconds(value: str | None, now: float) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)
     except (ValueError, OverflowError):
         return None
-
-
-class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class _Claim(_Message):
-    claim_code: str
 
 
 def _by_sequence(batch: Batch, reply: BatchResults) -> BatchReply:

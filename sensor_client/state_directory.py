@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from sensor_client import durable
 from shared.errors import DctwireError
-from shared.wire import Enrolment
+from shared.wire import DeviceSecret, Enrolment
+
+_SECRET: TypeAdapter[str] = TypeAdapter(DeviceSecret)
 
 
 class StateError(DctwireError):
@@ -41,6 +43,10 @@ class StateDirectory:
     @property
     def identity_file(self) -> Path:
         return self.path / "identity.json"
+
+    @property
+    def secret_file(self) -> Path:
+        return self.path / "secret"
 
     @property
     def root_file(self) -> Path:
@@ -92,8 +98,24 @@ class StateDirectory:
             return None
         except (OSError, ValidationError) as error:
             raise StateError(
-                f"{self.identity_file} cannot be read ({type(error).__name__}); remove it and enrol with a new code"
+                f"{self.identity_file} cannot be read ({type(error).__name__}); remove it and enrol again; "
+                "the claim code that this device used gives it the same identity"
             ) from error
+
+    def secret(self, fresh: str) -> str:
+        """The secret by which the server knows this device again, on disk once this returns.
+
+        Args:
+            fresh: a new random one, kept and returned where there is none yet, or a damaged one.
+
+        Raises:
+            OSError: it cannot be read or written.
+        """
+        try:
+            return _SECRET.validate_python(self.secret_file.read_text("ascii"))
+        except (FileNotFoundError, ValueError):
+            durable.write_file(self.secret_file, fresh.encode(), mode=0o600)
+            return fresh
 
     def root(self) -> bytes:
         """The TUF root this device was shipped with.

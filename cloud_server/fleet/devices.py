@@ -9,7 +9,14 @@ from functools import partial
 from cloud_server.answered import AnsweredFrames
 from cloud_server.errors import ClaimError, GuessedTokensError, QuotaError, StorageError, TokenError
 from cloud_server.fleet.quota import Quota, Rate
-from cloud_server.fleet.secrets import claim_sha256, new_claim_code, new_device_id, new_token, token_sha256
+from cloud_server.fleet.secrets import (
+    claim_sha256,
+    new_claim_code,
+    new_device_id,
+    secret_sha256,
+    session_token,
+    token_sha256,
+)
 from cloud_server.storage.database import Database, Transaction
 from cloud_server.storage.rows import devices as rows
 from shared.wire import Enrolment
@@ -112,14 +119,14 @@ class Devices:
         await self._database.write(job)
         return claim
 
-    async def enrol(self, code: str) -> Enrolment:
-        """Turn a claim code into a device and its token.
+    async def enrol(self, code: str, secret: str) -> Enrolment:
+        """Turn a claim code into a device and its token; the secret that used the code gets the same answer again.
 
         Raises:
-            ClaimError: the code is wrong, used or expired.
+            ClaimError: the code is wrong, expired, or used with another secret.
         """
-        token = new_token()
-        job = partial(_enrol, code=code, public_id=new_device_id(), token=token, now=self._now())
+        token = session_token(secret, code)
+        job = partial(_enrol, code=code, secret=secret, public_id=new_device_id(), token=token, now=self._now())
         row = await self._database.write(job)
         if row is None:
             raise ClaimError("ask the operator for a new code (dctwire claim FAMILY); each works once, for a day")
@@ -163,6 +170,11 @@ class Devices:
         return Counter((device.family, device.last_tables or "none") for device in self._by_token.values())
 
 
-def _enrol(transaction: Transaction, code: str, public_id: str, token: str, now: float) -> rows.DeviceRow | None:
-    family = rows.use_claim(transaction, claim_sha256(code), now)
-    return None if family is None else rows.add_device(transaction, public_id, family, token_sha256(token), now)
+def _enrol(
+    transaction: Transaction, code: str, secret: str, public_id: str, token: str, now: float
+) -> rows.DeviceRow | None:
+    joining = rows.JoiningRow(claim_sha256(code), secret_sha256(secret))
+    family = rows.use_claim(transaction, joining.claim_sha256, now)
+    if family is None:
+        return rows.joined(transaction, joining)
+    return rows.add_device(transaction, public_id, family, token_sha256(token), joining, now)

@@ -50,6 +50,8 @@ devices = Table(
     Column("enrolled_at", Double, nullable=False),
     Column("last_seen_at", Double),
     Column("last_tables", String(16)),
+    Column("claim_sha256", LargeBinary(32), index=True, unique=True),
+    Column("secret_sha256", LargeBinary(32)),
 )
 
 bundles = Table(

@@ -3,13 +3,30 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.bundle import Label
 from shared.wire.problems import Problem
 
 TOP_MAX = 10
 """The most labels that can be asked for."""
+SECRET_MIN_CHARACTERS, SECRET_MAX_CHARACTERS = 43, 128
+SECRET_MIN_VARIETY = 8
+"""How many different characters a device's secret has at least: random ones have fewer once in 10^18."""
+
+
+def _is_varied(secret: str) -> str:
+    if len(set(secret)) < SECRET_MIN_VARIETY:
+        raise ValueError(f"a random secret has at least {SECRET_MIN_VARIETY} different characters")
+    return secret
+
+
+DeviceSecret = Annotated[
+    str,
+    StringConstraints(min_length=SECRET_MIN_CHARACTERS, max_length=SECRET_MAX_CHARACTERS, pattern=r"^[A-Za-z0-9_-]+$"),
+    AfterValidator(_is_varied),
+]
+"""What a device makes to be known by: 32 random bytes or more, in base64url without padding, or in hexadecimal."""
 
 
 class _Message(BaseModel):
@@ -73,8 +90,17 @@ class BatchProblems(_Message):
     problems: dict[int, Problem]
 
 
+class EnrolmentRequest(_Message):
+    """What a device sends to join. The same claim code with the same secret gets the same answer, however often."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    claim_code: Annotated[str, Field(min_length=1, max_length=64, repr=False)]
+    secret: Annotated[DeviceSecret, Field(repr=False)]
+
+
 class Enrolment(_Message):
-    """What a device gets for its claim code; the token is shown only once."""
+    """What a device gets for its claim code and its secret, and gets again for the same two."""
 
     device_id: str
     token: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{22}$")]

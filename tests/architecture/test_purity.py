@@ -41,7 +41,7 @@ MAY_MEASURE = {
 UNPREDICTABLE = ("secrets.", "uuid.", "os.urandom", "random.SystemRandom", "random.random", "random.uniform")
 # What nobody may guess or repeat is drawn where it is made.
 MAY_DRAW = {
-    "sensor_client.app",  # the jitter of waits
+    "sensor_client.app",  # the jitter of waits, and the device's secret
     "cloud_server.api.http.request_id",
     "cloud_server.fleet.replicas",  # a replica's name
     "cloud_server.fleet.secrets",  # tokens and claim codes

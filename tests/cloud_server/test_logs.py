@@ -15,6 +15,7 @@ import structlog
 
 from cloud_server.logs import LINES_A_SECOND, LineLimit, LineWriter
 from shared.wire import ProblemCode
+from tests.cloud_server.harness.devices import joining
 from tests.cloud_server.harness.frames import frame, tables
 from tests.cloud_server.harness.process import ServerProcess
 
@@ -114,10 +115,13 @@ def test_every_call_of_an_operator_is_logged_with_its_outcome(server: ServerProc
 
 def test_a_life_is_told_by_its_events_and_holds_no_secret(server: ServerProcess) -> None:
     claim = server.harness.client("operator").post("/v1/claims", json={"family": "digits"}).json()["claim_code"]
+    secret = joining(claim)["secret"]
     device = server.harness.enrol("digits")
     http = server.harness.client("device")
     http.post("/v1/devices", json={"claim_code": claim, "more": 1})
     http.post("/v1/devices", json={"claim_code": [claim]})
+    http.post("/v1/devices", json={"claim_code": "wrong", "secret": secret})
+    http.post("/v1/devices", json={"claim_code": claim, "secret": f"{secret} "})
     http.post(f"/v1/{device.token}", content=b"SECRET BODY")
     http.get("/v1/assignment", headers={"authorization": f"Basic {device.token}"})
     device.http.put(f"/v1/frames/{device.token}/label", json={"label": "SECRET BODY", "source": "human"})
@@ -126,8 +130,8 @@ def test_a_life_is_told_by_its_events_and_holds_no_secret(server: ServerProcess)
     log = server.finish()[1]
     life = ("server-ready", "drain-started", "server-stopped")
     assert [line["event"] for line in lines(log) if line["event"] in life] == list(life)
-    assert len(refusals(lines(log))) == 6
-    assert not [secret for secret in (claim, device.token, "SECRET BODY") if secret in log]
+    assert len(refusals(lines(log))) == 8
+    assert not [told for told in (claim, secret, device.token, "SECRET BODY") if told in log]
 
 
 def test_a_flood_of_refusals_is_a_few_lines_and_a_count(server: ServerProcess) -> None:

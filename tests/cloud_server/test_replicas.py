@@ -11,7 +11,7 @@ import pytest
 
 from cloud_server.cli.publishing import initialise_trust
 from tests.cloud_server.harness.bundles import write_bundle
-from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.devices import Device, joining
 from tests.cloud_server.harness.engines import Outgrown
 from tests.cloud_server.harness.frames import frame, tables
 from tests.cloud_server.harness.process import ServerProcess
@@ -88,9 +88,22 @@ def test_a_claim_code_used_at_both_at_once_makes_one_device(pair: Pair) -> None:
     for _ in range(5):
         code = pair.one.client("operator").post("/v1/claims", json={"family": "digits"}).json()["claim_code"]
         clients = [pair.one.client("device"), pair.other.client("device")]
-        enrol = lambda client, code=code: client.post("/v1/devices", json={"claim_code": code}).status_code  # noqa: E731
+        enrol = lambda client, code=code: client.post("/v1/devices", json=joining(code)).status_code  # noqa: E731
         with ThreadPoolExecutor(2) as threads:
             assert sorted(threads.map(enrol, clients)) == [201, 401]
+
+
+def test_a_claim_code_and_secret_sent_to_both_at_once_and_again_get_one_answer(pair: Pair) -> None:
+    for number in range(5):
+        code = pair.one.client("operator").post("/v1/claims", json={"family": "digits"}).json()["claim_code"]
+        clients = [pair.one.client("device"), pair.other.client("device")] * 2
+        wanted = joining(code)
+        enrol = lambda client, wanted=wanted: client.post("/v1/devices", json=wanted).json()  # noqa: E731
+        with ThreadPoolExecutor(4) as threads:
+            first, *again = [*threads.map(enrol, clients), *map(enrol, clients)]
+        assert again == [first] * len(again), number
+        device = {"authorization": f"Bearer {first['token']}"}
+        assert [one.get("/v1/assignment", headers=device).status_code for one in clients] == [200] * len(clients)
 
 
 def test_a_bundle_published_at_one_is_served_by_the_other_at_once_and_assigned_everywhere(

@@ -10,11 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from shared.wire import BATCH_MEDIA_TYPE, Batch, Problem, ProblemCode
+from shared.wire import BATCH_MEDIA_TYPE, Batch, EnrolmentRequest, Problem, ProblemCode
 
 TOKEN = "test-token-0123456789a"
 DEVICE_ID = "dev1"
 CLAIM = "claim-1"
+SECRET = "a-secret-0123456789-abcdefghijklmnopqrstuvwxyz"
 DEADLINE_SECONDS = 20.0
 
 
@@ -53,6 +54,7 @@ class DevicePlane:
         self.frames: dict[int, bytes] = {}
         self.labels: dict[int, dict[str, str]] = {}
         self.receipts: list[int] = []
+        self.secrets: list[str] = []
         self.conflicts: list[int] = []
         self.scripted: list[tuple[str, Answer]] = []
         self.judge: Callable[[int, bytes], ProblemCode | None] = lambda sequence, body: None
@@ -189,7 +191,9 @@ class DevicePlane:
         return Answer(204)
 
     def _enrol(self, request: Request) -> Answer:
-        if json.loads(request.body) != {"claim_code": CLAIM}:
+        wanted = EnrolmentRequest.model_validate_json(request.body)
+        self.secrets.append(wanted.secret)
+        if wanted.claim_code != CLAIM:
             return problem(ProblemCode.INVALID_CLAIM)
         return _json({"device_id": DEVICE_ID, "token": TOKEN, "family": self.family}, 201)
 

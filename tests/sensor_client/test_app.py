@@ -61,7 +61,8 @@ def test_a_device_enrols_once(plane: DevicePlane, tmp_path: Path, root_file: Pat
     assert len(plane.asked("/v1/devices")) == 1
     assert TOKEN not in first.stdout + first.stderr
     files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "d").iterdir()}
-    assert files["identity.json"] == 0o600
+    assert files["identity.json"] == files["secret"] == 0o600
+    assert plane.secrets == [(tmp_path / "d" / "secret").read_text()]
 
 
 def test_proxies_of_the_environment_do_not_come_between_a_device_and_its_own_machine(

@@ -13,7 +13,7 @@ from sensor_client.http_line import HttpLine
 from shared.errors import ChannelError, RefusedError
 from shared.trust import NotPublishedError
 from shared.wire import Batch, BatchItem, ProblemCode, Retry
-from tests.sensor_client.device_plane import CLAIM, DEVICE_ID, TOKEN, Answer, DevicePlane, problem
+from tests.sensor_client.device_plane import CLAIM, DEVICE_ID, SECRET, TOKEN, Answer, DevicePlane, problem
 
 BATCH = Batch(b"prefix", (BatchItem(4, 1000, b"four"), BatchItem(6, 1010, b"six")))
 
@@ -262,14 +262,14 @@ def test_fewer_results_than_frames_acknowledge_nothing(plane: DevicePlane, curio
 
 
 def test_a_claim_code_becomes_an_identity(line: HttpLine) -> None:
-    enrolment = device_channel.enrol(line, CLAIM, now=0.0)
+    enrolment = device_channel.enrol(line, CLAIM, SECRET, now=0.0)
 
     assert (enrolment.device_id, enrolment.token, enrolment.family) == (DEVICE_ID, TOKEN, "signs")
 
 
 def test_a_wrong_claim_code_is_refused(line: HttpLine) -> None:
     with pytest.raises(UnauthorisedError, match="invalid-claim"):
-        device_channel.enrol(line, "wrong", now=0.0)
+        device_channel.enrol(line, "wrong", SECRET, now=0.0)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from sensor_client.ota import UpdateStateFile
 from sensor_client.state_directory import Identity, StateDirectory, StateError
 from shared.wire import Enrolment
-from tests.sensor_client.device_plane import TOKEN
+from tests.sensor_client.device_plane import SECRET, TOKEN
 
 IDENTITY = Identity(server_url="http://host:8000", enrolment=Enrolment(device_id="dev1", token=TOKEN, family="signs"))
 
@@ -34,6 +34,21 @@ def test_a_damaged_identity_is_named_and_its_content_is_not_told(tmp_path: Path,
 
     with pytest.raises(StateError, match=r"identity\.json cannot be read"):
         state.identity()
+
+
+def test_a_device_keeps_the_secret_that_it_made_first(tmp_path: Path) -> None:
+    state = StateDirectory(tmp_path)
+
+    assert state.secret(fresh=SECRET) == SECRET == state.secret(fresh=SECRET[::-1])
+    assert state.secret_file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("content", [b"", SECRET.encode()[:42], SECRET.encode() + b"\n", bytes(64), b"\xff" * 64])
+def test_a_damaged_secret_is_replaced(tmp_path: Path, content: bytes) -> None:
+    state = StateDirectory(tmp_path)
+    state.secret_file.write_bytes(content)
+
+    assert state.secret(fresh=SECRET) == SECRET == state.secret_file.read_text()
 
 
 def test_one_process_works_in_a_directory_at_a_time(tmp_path: Path) -> None:

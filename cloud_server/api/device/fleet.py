@@ -4,7 +4,6 @@ from email.utils import formatdate
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Security
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from cloud_server.api.device.device_auth import ASSIGNMENT, TOKEN_PROBLEMS, DeviceAuth
@@ -13,17 +12,9 @@ from cloud_server.api.http.json_body import BODY_PROBLEMS, JsonBody
 from cloud_server.api.http.openapi import JSON, answer, problems
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Device, Devices
-from shared.wire import Assignment, Enrolment, ProblemCode
+from shared.wire import Assignment, Enrolment, EnrolmentRequest, ProblemCode
 
 _ASSIGNMENT_HEADERS = ASSIGNMENT | {"ETag": "its number"}
-
-
-class EnrolmentRequest(BaseModel):
-    """What a device sends to join."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    claim_code: str = Field(min_length=1, max_length=64)
 
 
 def enrolment_router(devices: Devices, body_max_seconds: float) -> APIRouter:
@@ -40,8 +31,11 @@ def enrolment_router(devices: Devices, body_max_seconds: float) -> APIRouter:
     async def enrol(
         wanted: Annotated[EnrolmentRequest, Depends(JsonBody(EnrolmentRequest, body_max_seconds))],
     ) -> Enrolment:
-        """Turn a claim code into a device id and a session token, shown this once."""
-        return await devices.enrol(wanted.claim_code)
+        """Turn a claim code, with a secret that the device made, into a device id and a session token.
+
+        The same two get the same answer, however often: a device that did not hear it asks again.
+        """
+        return await devices.enrol(wanted.claim_code, wanted.secret)
 
     return router
 

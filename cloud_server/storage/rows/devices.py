@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
 from cloud_server.storage.schema import claims, devices
 
@@ -20,6 +20,16 @@ class DeviceRow(NamedTuple):
     last_tables: str | None
 
 
+_select = select(*(devices.c[name] for name in DeviceRow._fields))
+
+
+class JoiningRow(NamedTuple):
+    """By what a device joined: the hashes of its claim code and of the secret that it made."""
+
+    claim_sha256: bytes
+    secret_sha256: bytes
+
+
 class SeenRow(NamedTuple):
     """When a device was last here, and with which tables."""
 
@@ -30,19 +40,23 @@ class SeenRow(NamedTuple):
 
 def every(connection: Connection) -> Sequence[DeviceRow]:
     """All devices."""
-    return [DeviceRow(*row) for row in connection.execute(select(devices))]
+    return [DeviceRow(*row) for row in connection.execute(_select)]
 
 
 def by_token(connection: Connection, token_sha256: bytes) -> DeviceRow | None:
     """The device that holds a token; None when nobody does."""
-    row = connection.execute(select(devices).where(devices.c.token_sha256 == token_sha256)).one_or_none()
-    return None if row is None else DeviceRow(*row)
+    return _one(connection, devices.c.token_sha256 == token_sha256)
 
 
 def by_public_id(connection: Connection, public_id: str) -> DeviceRow | None:
     """The device of this name; None when there is none."""
-    row = connection.execute(select(devices).where(devices.c.public_id == public_id)).one_or_none()
-    return None if row is None else DeviceRow(*row)
+    return _one(connection, devices.c.public_id == public_id)
+
+
+def joined(connection: Connection, joining: JoiningRow) -> DeviceRow | None:
+    """The device that this secret made of this claim code; None when there is none."""
+    claim, secret = joining
+    return _one(connection, (devices.c.claim_sha256 == claim) & (devices.c.secret_sha256 == secret))
 
 
 def add_claim(connection: Connection, code_sha256: bytes, family: str, expires_at: float) -> None:
@@ -58,9 +72,12 @@ def use_claim(connection: Connection, code_sha256: bytes, now: float) -> str | N
     return connection.execute(using).scalar_one_or_none()
 
 
-def add_device(connection: Connection, public_id: str, family: str, token_sha256: bytes, now: float) -> DeviceRow:
+def add_device(
+    connection: Connection, public_id: str, family: str, token_sha256: bytes, joining: JoiningRow, now: float
+) -> DeviceRow:
     """Enrol a device; returns its row."""
     row = {"public_id": public_id, "family": family, "token_sha256": token_sha256, "enrolled_at": now}
+    row |= joining._asdict()
     row_id = connection.execute(insert(devices).returning(devices.c.id), row).scalar_one()
     return DeviceRow(row_id, public_id, family, token_sha256, now, None, None)
 
@@ -72,3 +89,8 @@ def save_seen(connection: Connection, seen: Iterable[SeenRow]) -> None:
     values = statement.values(last_seen_at=bindparam("at"), last_tables=bindparam("tables"))
     rows = [{"row_id": row.id, "at": row.last_seen_at, "tables": row.last_tables} for row in seen]
     connection.execute(values, rows)
+
+
+def _one(connection: Connection, condition: ColumnElement[bool]) -> DeviceRow | None:
+    row = connection.execute(_select.where(condition)).one_or_none()
+    return None if row is None else DeviceRow(*row)

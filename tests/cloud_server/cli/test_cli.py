@@ -13,6 +13,7 @@ from cloud_server.cli.app import app
 from cloud_server.cli.samples import what_was_exported
 from cloud_server.command import cli
 from tests.cloud_server.harness.bundles import write_bundle
+from tests.cloud_server.harness.devices import joining
 from tests.cloud_server.harness.fallbacks import write_fallback
 from tests.cloud_server.harness.feedback import KEEP_ALL, kept
 from tests.cloud_server.harness.frames import frame, tables
@@ -53,7 +54,7 @@ def test_a_first_session_from_publish_to_status(operator: Operator, tmp_path: Pa
 
     code = operator.type("claim", "digits").stdout.strip()
     http = operator.harness.client("device")
-    token = http.post("/v1/devices", json={"claim_code": code}).json()["token"]
+    token = http.post("/v1/devices", json=joining(code)).json()["token"]
     http.headers["authorization"] = f"Bearer {token}"
     http.post("/v1/frames", content=frame(tables(50)), headers={"dw-sequence": "0"})
 

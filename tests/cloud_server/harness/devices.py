@@ -1,8 +1,14 @@
 """Enrolled devices that post frames."""
 
+import secrets
 from dataclasses import dataclass
 
 import httpx
+
+
+def joining(claim_code: str, secret: str = "") -> dict[str, str]:
+    """What a device sends to join; without a secret, with a new one."""
+    return {"claim_code": claim_code, "secret": secret or secrets.token_urlsafe(32)}
 
 
 @dataclass

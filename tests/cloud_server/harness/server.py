@@ -21,7 +21,7 @@ from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.publishing import ModelFolder, initialise_trust, publish_folder
 from cloud_server.open_storage import engine_of
 from cloud_server.settings import ServerSettings
-from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.devices import Device, joining
 from tests.cloud_server.harness.engines import Embedded, Engine
 from tests.cloud_server.harness.metrics import Scrape
 
@@ -56,7 +56,7 @@ class ServerHarness:
         """Claim and enrol a device."""
         claim = self.client("operator").post("/v1/claims", json={"family": family}).json()
         http = self.client("device")
-        made = http.post("/v1/devices", json={"claim_code": claim["claim_code"]}).json()
+        made = http.post("/v1/devices", json=joining(claim["claim_code"])).json()
         http.headers["authorization"] = f"Bearer {made['token']}"
         return Device(http, made["device_id"], made["token"], made["family"])
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from cloud_server.storage.schema import metadata
@@ -15,10 +16,12 @@ from shared.trust import NotPublishedError, TrustClient
 from shared.wire import Assignment, Enrolment, ProblemCode, Retry
 from tests.cloud_server.harness.bundles import write_bundle
 from tests.cloud_server.harness.classifiers import LABELS
-from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.devices import Device, joining
 from tests.cloud_server.harness.frames import frame, tables
 from tests.cloud_server.harness.problems import assert_problem
 from tests.cloud_server.harness.server import ServerHarness
+
+NOT_SECRETS = ["0123456789" * 13, "with spaces " * 5, "\u00e9-0123456789-abcdefghijklmnopqrstuvwxyz-0123"]
 
 
 def claim_code(harness: ServerHarness, family: str = "digits") -> str:
@@ -28,30 +31,60 @@ def claim_code(harness: ServerHarness, family: str = "digits") -> str:
 
 def test_a_claim_code_makes_one_device(harness: ServerHarness) -> None:
     code, client = claim_code(harness), harness.client("device")
-    answer = client.post("/v1/devices", json={"claim_code": code})
+    answer = client.post("/v1/devices", json=joining(code))
     assert answer.status_code == 201
     enrolment = Enrolment.model_validate_json(answer.content)
     assert enrolment.family == "digits"
     assert len(enrolment.token) == 22
-    assert_problem(client.post("/v1/devices", json={"claim_code": code}), 401, ProblemCode.INVALID_CLAIM)
+    assert_problem(client.post("/v1/devices", json=joining(code)), 401, ProblemCode.INVALID_CLAIM)
+
+
+def test_a_used_code_is_answered_again_to_the_secret_that_used_it_and_refused_to_others(harness: ServerHarness) -> None:
+    wanted, client = joining(claim_code(harness)), harness.client("device")
+    first = client.post("/v1/devices", json=wanted)
+    stranger = client.post("/v1/devices", json=joining(wanted["claim_code"]))
+    again = client.post("/v1/devices", json=wanted)
+    assert (again.status_code, again.json()) == (first.status_code, first.json())
+    assert_problem(stranger, 401, ProblemCode.INVALID_CLAIM)
+
+
+@pytest.mark.parametrize("secret", ["", "a" * 64, "short-secret-0123456789-abcdefghijklmnopqr", *NOT_SECRETS])
+def test_a_secret_that_is_too_short_too_long_or_too_plain_is_refused_and_spends_no_code(
+    harness: ServerHarness, secret: str
+) -> None:
+    code, client = claim_code(harness), harness.client("device")
+    refused = client.post("/v1/devices", json={"claim_code": code, "secret": secret})
+    assert_problem(refused, 400, ProblemCode.BAD_REQUEST)
+    assert "secret" in refused.json()["detail"] and (not secret or secret not in refused.text)
+    assert client.post("/v1/devices", json=joining(code)).status_code == 201
+
+
+def test_a_device_that_sends_no_secret_is_told_so_and_spends_no_code(harness: ServerHarness) -> None:
+    code, client = claim_code(harness), harness.client("device")
+    refused = client.post("/v1/devices", json={"claim_code": code})
+    assert_problem(refused, 400, ProblemCode.BAD_REQUEST)
+    assert refused.json()["detail"] == "secret: Field required"
+    assert client.post("/v1/devices", json=joining(code)).status_code == 201
 
 
 def test_a_claim_code_may_be_typed_carelessly(harness: ServerHarness) -> None:
     code = claim_code(harness).lower().replace("-", " ")
-    assert harness.client("device").post("/v1/devices", json={"claim_code": code}).status_code == 201
+    assert harness.client("device").post("/v1/devices", json=joining(code)).status_code == 201
 
 
 def test_a_wrong_claim_code_is_refused(harness: ServerHarness) -> None:
-    answer = harness.client("device").post("/v1/devices", json={"claim_code": "AAAA-BBBB-CCCC"})
+    answer = harness.client("device").post("/v1/devices", json=joining("AAAA-BBBB-CCCC"))
     assert_problem(answer, 401, ProblemCode.INVALID_CLAIM)
 
 
 def test_no_secret_is_kept_in_the_clear(harness: ServerHarness, device: Device) -> None:
-    code = claim_code(harness)
+    wanted = joining(claim_code(harness))
+    assert harness.client("device").post("/v1/devices", json=wanted).status_code == 201
     with harness.database() as database:
         kept = str([database.execute(select(table)).all() for table in metadata.sorted_tables])
     assert device.token not in kept
-    assert code not in kept
+    assert wanted["claim_code"] not in kept and wanted["secret"] not in kept
+    assert str(hashlib.sha256(wanted["secret"].encode()).digest()) in kept
     assert str(hashlib.sha256(device.token.encode()).digest()) in kept
 
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from cloud_server.api.http.bodies import header, header_list
 from shared.errors import PeerError
 from shared.wire import BATCH_MEDIA_TYPE, ProblemCode
-from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.devices import Device, joining
 from tests.cloud_server.harness.frames import batch_with_scans, frame, tables
 from tests.cloud_server.harness.problems import assert_problem
 from tests.cloud_server.harness.server import ServerHarness
@@ -21,7 +21,13 @@ BODIES = {
     "a frame": ("device", "POST", "/v1/frames", "image/jpeg", frame(tables(50))),
     "a batch": ("device", "POST", "/v1/frames:batch", BATCH_MEDIA_TYPE, batch_with_scans(50, range(2)).to_bytes()),
     "a label": ("device", "PUT", "/v1/frames/x.1/label", "application/json", b'{"label": "a", "source": "human"}'),
-    "an enrolment": ("device", "POST", "/v1/devices", "application/json", b'{"claim_code": "AAAA-BBBB-CCCC"}'),
+    "an enrolment": (
+        "device",
+        "POST",
+        "/v1/devices",
+        "application/json",
+        json.dumps(joining("AAAA-BBBB-CCCC")).encode(),
+    ),
     "an inference": ("device", "POST", "/v2/models/digits/infer", "application/json", b'{"inputs": []}'),
     "a claim": ("operator", "POST", "/v1/claims", "application/json", b'{"family": "digits"}'),
     "a blob": ("operator", "PUT", f"/v1/blobs/{'0' * 64}", "application/octet-stream", b"blob"),
