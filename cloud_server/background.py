@@ -45,6 +45,7 @@ class Background:
         """One endless work for each task; following may wait for a classifier, and holds up no heartbeat."""
         return (
             _every(FOLLOW_SECONDS, self.follow),
+            _every(FOLLOW_SECONDS, self._devices.follow),
             _every(FOLLOW_SECONDS, self.heartbeat),
             _every(HOUSEKEEPING_SECONDS, self.housekeep),
         )

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from cloud_server.cli.devices import devices
 from cloud_server.cli.known_names import require_known, warn_of_unknown
 from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.options import DEFAULT_SERVER, TIME_FORMS, AsJson, Family, Server, connected, moment_of, seconds
@@ -45,6 +46,7 @@ app = typer.Typer(
 trust = typer.Typer(help="Keys and signed metadata (TUF).", no_args_is_help=True)
 app.add_typer(trust, name="trust")
 app.add_typer(samples, name="samples")
+app.add_typer(devices, name="devices")
 
 
 @trust.command("init")
@@ -172,24 +174,6 @@ def bundles(server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
         if document["fallbacks"]:
             columns = {"name": "fallback"} | {key: columns[key] for key in ("registered_at", "state", "precision")}
             show_table("Fallbacks", document["fallbacks"], columns, "")
-
-
-@app.command()
-def devices(server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
-    """List the devices, when each was last here, and the tables it last sent."""
-    with connected(server, as_json=as_json) as client:
-        document = client.get("/v1/devices")
-        if as_json:
-            show_json(document)
-            return
-        columns = {
-            "device_id": "device",
-            "family": "family",
-            "enrolled_at": "enrolled",
-            "last_seen_at": "last seen",
-            "last_tables": "tables",
-        }
-        show_table("Devices", document["devices"], columns, "No device is enrolled yet. Next: dctwire claim FAMILY")
 
 
 @app.command()

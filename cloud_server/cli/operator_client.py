@@ -104,9 +104,13 @@ class OperatorClient:
         """A file."""
         return self._ask("GET", path).content
 
-    def put(self, path: str, body: dict[str, Any]) -> Any:
-        """Send JSON, get JSON."""
+    def put(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Send JSON or nothing, get JSON."""
         return self._json("PUT", path, json=body)
+
+    def delete(self, path: str) -> Any:
+        """Send nothing, get JSON."""
+        return self._json("DELETE", path)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Send JSON, get JSON."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from cloud_server.answered import AnsweredFrames
-from cloud_server.errors import ClaimError, GuessedTokensError, QuotaError, StorageError, TokenError
+from cloud_server.errors import ClaimError, GuessedTokensError, NotFoundError, QuotaError, StorageError, TokenError
 from cloud_server.fleet.quota import Quota, Rate
 from cloud_server.fleet.secrets import (
     claim_sha256,
@@ -28,7 +28,12 @@ LOOK_UPS_PER_SECOND, LOOK_UPS_AT_ONCE = 50.0, 100
 
 @dataclass(slots=True)
 class Device:
-    """One enrolled device. `last_sequence` is the highest sequence with a stored answer; None: not looked up yet."""
+    """One enrolled device.
+
+    Args:
+        last_sequence: the highest sequence with a stored answer; None: not looked up yet.
+        is_deleted: its row is not there any more, as was noticed when an answer was to be stored.
+    """
 
     row_id: int
     public_id: str
@@ -38,6 +43,7 @@ class Device:
     last_seen_at: float | None = None
     last_tables: str | None = None
     last_sequence: int | None = None
+    is_deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,8 @@ class Devices:
         self._by_token: dict[bytes, Device] = {}
         self._by_row: dict[int, Device] = {}
         self._to_save: dict[int, Device] = {}
+        self._revoked: dict[int, float] = {}
+        self._revocations = 0
         self._look_ups: Quota[str] = Quota(Rate(frames_per_second=LOOK_UPS_PER_SECOND, burst_frames=LOOK_UPS_AT_ONCE))
 
     async def load(self) -> None:
@@ -81,7 +89,7 @@ class Devices:
         Only hashes are compared, and those in constant time.
 
         Raises:
-            TokenError: nobody holds it.
+            TokenError: nobody holds it, or a device that is revoked.
             GuessedTokensError: so many unknown tokens come that this one is not looked up.
             StorageError: it is unknown here, and the database does not answer.
         """
@@ -89,8 +97,10 @@ class Devices:
             raise TokenError("send Authorization: Bearer <token>, the token that enrolment gave")
         digest = token_sha256(token)
         device = self._by_token.get(digest) or await self._look_up(digest)
-        if device is None or not hmac.compare_digest(device.token_sha256, digest):
+        if device is None or device.is_deleted or not hmac.compare_digest(device.token_sha256, digest):
             raise TokenError("no device holds this token; enrol again with a new claim code")
+        if device.row_id in self._revoked:
+            raise TokenError(f"device {device.public_id} is revoked; the operator can restore it")
         return device
 
     async def _look_up(self, digest: bytes) -> Device | None:
@@ -105,11 +115,61 @@ class Devices:
         """Take over what the database says of a device, unless it is older than what is known here."""
         known = self._by_token.get(row.token_sha256)
         if known is None:
+            self._replace(row.id)
+            if row.revoked_at is not None:
+                self._revoked[row.id] = row.revoked_at
             known = Device(row.id, row.public_id, row.family, row.token_sha256, row.enrolled_at)
             self._by_token[known.token_sha256] = self._by_row[known.row_id] = known
         if (row.last_seen_at or 0) > (known.last_seen_at or 0):
             known.last_seen_at, known.last_tables = row.last_seen_at, row.last_tables
         return known
+
+    def _replace(self, row_id: int) -> None:
+        """Forget a deleted device whose row's number SQLite gives to a new one."""
+        if (earlier := self._by_row.get(row_id)) is not None:
+            earlier.is_deleted = True
+            del self._by_token[earlier.token_sha256]
+            self._revoked.pop(row_id, None)
+
+    async def revoke(self, public_id: str) -> Device:
+        """Refuse a device's token from now on; other processes do it as soon as they `follow`.
+
+        Raises:
+            NotFoundError: no such device is enrolled.
+            StorageError: the database does not answer.
+        """
+        return await self._mark(public_id, partial(rows.revoke, public_id=public_id, now=self._now()))
+
+    async def restore(self, public_id: str) -> Device:
+        """Take a device's token again; errors as for `revoke`."""
+        return await self._mark(public_id, partial(rows.restore, public_id=public_id))
+
+    def revoked_at(self, device: Device) -> float | None:
+        """When a device was revoked; None of one that is let in."""
+        return self._revoked.get(device.row_id)
+
+    async def follow(self) -> None:
+        """Take over which devices other processes revoked and restored.
+
+        Raises:
+            StorageError: the database does not answer.
+        """
+        before = self._revocations
+        revoked = await self._database.read(rows.revoked)
+        if before == self._revocations:  # else this may have been read before what was changed here
+            self._revoked = revoked
+
+    async def _mark(self, public_id: str, job: Callable[[Transaction], rows.DeviceRow | None]) -> Device:
+        row = await self._database.write(job)
+        if row is None:
+            raise NotFoundError(f"no device {public_id} is enrolled")
+        device = self._meet(row)
+        self._revocations += 1
+        if row.revoked_at is None:
+            self._revoked.pop(row.id, None)
+        else:
+            self._revoked[row.id] = row.revoked_at
+        return device
 
     async def create_claim(self, family: str) -> Claim:
         """A new claim code for one device; only its hash is kept."""
@@ -123,12 +183,12 @@ class Devices:
         """Turn a claim code into a device and its token; the secret that used the code gets the same answer again.
 
         Raises:
-            ClaimError: the code is wrong, expired, or used with another secret.
+            ClaimError: the code is wrong, expired, or used with another secret, or its device is revoked.
         """
         token = session_token(secret, code)
         job = partial(_enrol, code=code, secret=secret, public_id=new_device_id(), token=token, now=self._now())
         row = await self._database.write(job)
-        if row is None:
+        if row is None or row.revoked_at is not None:
             raise ClaimError("ask the operator for a new code (dctwire claim FAMILY); each works once, for a day")
         device = self._meet(row)
         return Enrolment(device_id=device.public_id, token=token, family=device.family)
@@ -163,7 +223,8 @@ class Devices:
 
     def all(self) -> Iterable[Device]:
         """Every device, oldest first."""
-        return sorted(self._by_token.values(), key=lambda device: device.row_id)
+        there = (device for device in self._by_token.values() if not device.is_deleted)
+        return sorted(there, key=lambda device: device.row_id)
 
     def count_by_tables(self) -> Counter[tuple[str, str]]:
         """How many devices last sent which tables, by (family, tables); "none" before the first frame."""

@@ -4,13 +4,16 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from time import perf_counter
 
-from cloud_server.errors import SequenceTakenError, StorageError
+from cloud_server.errors import ConstraintError, SequenceTakenError, StorageError, TokenError
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.answering import Offer
 from cloud_server.metrics import Metrics, Stage
 from cloud_server.storage.database import Database, Transaction
-from cloud_server.storage.rows import results, sums
+from cloud_server.storage.rows import devices, results, sums
 from cloud_server.storage.rows.results import StoredResult
+
+Outcome = StoredResult | StorageError | TokenError
+"""What came of storing an answer: it, an earlier one, or why there is none."""
 
 
 class AnswerStore:
@@ -53,19 +56,14 @@ class AnswerStore:
             answers.update((sequence, SequenceTakenError(sequence, highest)) for sequence in taken)
         return answers
 
-    async def store(self, offers: Sequence[Offer]) -> Sequence[StoredResult | StorageError | SequenceTakenError]:
+    async def store(self, offers: Sequence[Offer]) -> Sequence[Outcome | SequenceTakenError]:
         """Store answers; returns what is to be answered to each frame.
 
         That is the offered result itself, an earlier one that another server stored meanwhile, or why neither is there:
-        the database, or another frame that has the number meanwhile.
+        the database, another frame that has the number meanwhile, or that the device was deleted.
         """
         started = perf_counter()
-        try:
-            stored: Sequence[StoredResult | StorageError] = await self._database.write(
-                partial(_store, offers=offers, shard=self._shard)
-            )
-        except StorageError as error:
-            stored = [error] * len(offers)
+        stored = await self._stored(offers)
         self._metrics.observe(Stage.COMMIT, perf_counter() - started)
         for offer, outcome in zip(offers, stored, strict=True):
             if outcome == offer.result:
@@ -75,6 +73,28 @@ class AnswerStore:
             outcome if outcome is offer.result else _of_same_frame(offer, outcome)
             for offer, outcome in zip(offers, stored, strict=True)
         ]
+
+    async def _stored(self, offers: Sequence[Offer]) -> Sequence[Outcome]:
+        """What the database has for each offer now; a deleted device has no answers, and its neighbours have theirs."""
+        try:
+            return await self._database.write(partial(_store, offers=offers, shard=self._shard))
+        except StorageError as error:
+            return [error] * len(offers)
+        except ConstraintError:
+            if not await self._find_deleted(offers):
+                raise
+        left = [offer for offer in offers if not offer.waiting.device.is_deleted]
+        stored = iter(await self._stored(left) if left else ())
+        gone = TokenError("no device holds this token any more")
+        return [gone if offer.waiting.device.is_deleted else next(stored) for offer in offers]
+
+    async def _find_deleted(self, offers: Sequence[Offer]) -> bool:
+        """Note which of the offers' devices the database does not have any more; whether there are any."""
+        asking = {offer.waiting.device.row_id: offer.waiting.device for offer in offers}
+        there = await self._database.read(partial(devices.existing, row_ids=list(asking)))
+        for row_id, device in asking.items():
+            device.is_deleted |= row_id not in there
+        return len(there) < len(asking)
 
     async def _last_sequence(self, device: Device) -> int:
         if device.last_sequence is None:
@@ -95,9 +115,7 @@ def _store(transaction: Transaction, offers: Sequence[Offer], shard: int) -> lis
     return stored
 
 
-def _of_same_frame(
-    offer: Offer, outcome: StoredResult | StorageError
-) -> StoredResult | StorageError | SequenceTakenError:
-    if isinstance(outcome, StorageError) or outcome.is_of(offer.waiting.scan_digest):
+def _of_same_frame(offer: Offer, outcome: Outcome) -> Outcome | SequenceTakenError:
+    if not isinstance(outcome, StoredResult) or outcome.is_of(offer.waiting.scan_digest):
         return outcome
     return SequenceTakenError(outcome.sequence, max(outcome.sequence, offer.waiting.device.last_sequence or 0))

@@ -52,6 +52,7 @@ devices = Table(
     Column("last_tables", String(16)),
     Column("claim_sha256", LargeBinary(32), index=True, unique=True),
     Column("secret_sha256", LargeBinary(32)),
+    Column("revoked_at", Double, index=True),
 )
 
 bundles = Table(

@@ -45,6 +45,7 @@ STORIES = {
         "cloud_server/api/http/test_bytes.py",
         "cloud_server/api/http/test_floods.py",
         "cloud_server/api/http/test_one_request_one_answer.py",
+        "cloud_server/fleet/test_revoking.py",
         "cloud_server/inference/test_overload.py",
         "cloud_server/registry/test_models_in_service.py",
     },

@@ -106,6 +106,17 @@ def test_a_claim_code_and_secret_sent_to_both_at_once_and_again_get_one_answer(p
         assert [one.get("/v1/assignment", headers=device).status_code for one in clients] == [200] * len(clients)
 
 
+def test_a_device_revoked_at_one_is_refused_and_a_restored_one_let_in_by_the_other(pair: Pair) -> None:
+    device = pair.one.enrol("digits")
+    at_other = pair.at_other(device)
+    assert at_other.post(frame(tables(50))).status_code == 200
+    operator, path = pair.one.client("operator"), f"/v1/devices/{device.device_id}/revocation"
+    for revoke_or_restore, status in ((operator.put, 401), (operator.delete, 200)):
+        assert revoke_or_restore(path).status_code == 200
+        assert device.http.get("/v1/assignment").status_code == status
+        wait_until(partial(_is_answered, at_other, status), PICKED_UP_SECONDS)
+
+
 def test_a_bundle_published_at_one_is_served_by_the_other_at_once_and_assigned_everywhere(
     pair: Pair, bundle_folders: dict[int, Path]
 ) -> None:
@@ -117,6 +128,10 @@ def test_a_bundle_published_at_one_is_served_by_the_other_at_once_and_assigned_e
     wait_until(lambda: _assignment(pair.one, device) == seq, PICKED_UP_SECONDS)
     files = [harness.client("device").get("/tuf/metadata/timestamp.json").content for harness in (pair.one, pair.other)]
     assert files[0] == files[1]
+
+
+def _is_answered(device: Device, status: int) -> bool:
+    return device.http.get("/v1/assignment").status_code == status
 
 
 def _assignment(harness: ServerHarness, device: Device) -> int:

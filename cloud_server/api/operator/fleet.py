@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 from starlette.requests import Request
 
@@ -11,12 +11,16 @@ from cloud_server.api.http.json_body import command
 from cloud_server.api.http.openapi import problems
 from cloud_server.api.operator.call_log import remark
 from cloud_server.api.operator.commands import COMMAND_PROBLEMS, Message
-from cloud_server.api.operator.rows import DeviceList, device_row
+from cloud_server.api.operator.rows import DeviceList, DeviceRow, device_row
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Devices
 from cloud_server.registry.assigning import Assigning
 from shared.bundle import Family
 from shared.wire import Assignment, ProblemCode
+
+REVOCATION = "/v1/devices/{device_id}/revocation"
+DeviceId = Annotated[str, Path(description="as enrolment gave it", pattern=r"^[a-z0-9]{1,16}$")]
+_FOUND_OR_NOT = (ProblemCode.NOT_FOUND, ProblemCode.NOT_READY)
 
 
 class ClaimRequest(Message):
@@ -75,13 +79,24 @@ def assignments_router(assigning: Assigning) -> APIRouter:
 
 
 def devices_router(devices: Devices, assignments: Assignments) -> APIRouter:
-    """See the devices."""
+    """See the devices, and say which are let in."""
     router = endpoints()
 
     @router.get("/v1/devices", response_description="All of them.", responses=problems(ProblemCode.NOT_READY))
     async def list_devices() -> DeviceList:
         """Every device, when it was last here and with which tables."""
         await devices.load()
-        return DeviceList(devices=tuple(device_row(device, assignments) for device in devices.all()))
+        await devices.follow()
+        return DeviceList(devices=tuple(device_row(device, devices, assignments) for device in devices.all()))
+
+    @router.put(REVOCATION, response_description="Revoked.", responses=problems(*_FOUND_OR_NOT))
+    async def revoke(device_id: DeviceId) -> DeviceRow:
+        """Refuse the device's token, here at once and at other replicas within two seconds; safe to repeat."""
+        return device_row(await devices.revoke(device_id), devices, assignments)
+
+    @router.delete(REVOCATION, response_description="Restored.", responses=problems(*_FOUND_OR_NOT))
+    async def restore(device_id: DeviceId) -> DeviceRow:
+        """Take the device's token again; safe to repeat."""
+        return device_row(await devices.restore(device_id), devices, assignments)
 
     return router

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from cloud_server.api.operator.commands import Message
 from cloud_server.fleet.assignments import Assignments
-from cloud_server.fleet.devices import Device
+from cloud_server.fleet.devices import Device, Devices
 from cloud_server.inference.model_cache import ModelCache, State
 from cloud_server.inference.precision import Precision
 from cloud_server.registry.catalogue import Registered
@@ -59,6 +59,7 @@ class DeviceRow(Message):
     last_seen_at: float | None
     last_tables: str | None
     assignment_seq: int
+    revoked_at: float | None = Field(description="Since when its token is refused.")
 
 
 class DeviceList(Message):
@@ -102,7 +103,7 @@ def fallback_row(registered: Registered, models: ModelCache) -> FallbackRow:
     )
 
 
-def device_row(device: Device, assignments: Assignments) -> DeviceRow:
+def device_row(device: Device, devices: Devices, assignments: Assignments) -> DeviceRow:
     """The row of one device."""
     return DeviceRow(
         device_id=device.public_id,
@@ -111,4 +112,5 @@ def device_row(device: Device, assignments: Assignments) -> DeviceRow:
         last_seen_at=device.last_seen_at,
         last_tables=device.last_tables,
         assignment_seq=assignments.seq(device),
+        revoked_at=devices.revoked_at(device),
     )

@@ -1,6 +1,6 @@
 """Rows of devices and of the claim codes with which they join; times are seconds since 1970."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
@@ -18,6 +18,7 @@ class DeviceRow(NamedTuple):
     enrolled_at: float
     last_seen_at: float | None
     last_tables: str | None
+    revoked_at: float | None
 
 
 _select = select(*(devices.c[name] for name in DeviceRow._fields))
@@ -79,7 +80,28 @@ def add_device(
     row = {"public_id": public_id, "family": family, "token_sha256": token_sha256, "enrolled_at": now}
     row |= joining._asdict()
     row_id = connection.execute(insert(devices).returning(devices.c.id), row).scalar_one()
-    return DeviceRow(row_id, public_id, family, token_sha256, now, None, None)
+    return DeviceRow(row_id, public_id, family, token_sha256, now, None, None, None)
+
+
+def revoke(connection: Connection, public_id: str, now: float) -> DeviceRow | None:
+    """Let a device in no more; one that is revoked stays so since then. None when there is no such device."""
+    return _marked(connection, public_id, func.coalesce(devices.c.revoked_at, now))
+
+
+def restore(connection: Connection, public_id: str) -> DeviceRow | None:
+    """Let a device in again; None when there is no such device."""
+    return _marked(connection, public_id, None)
+
+
+def revoked(connection: Connection) -> dict[int, float]:
+    """When each revoked device was revoked, by the devices' rows."""
+    query = select(devices.c.id, devices.c.revoked_at).where(devices.c.revoked_at.is_not(None))
+    return {row.id: row.revoked_at for row in connection.execute(query)}
+
+
+def existing(connection: Connection, row_ids: Collection[int]) -> frozenset[int]:
+    """Which of these devices' rows there are."""
+    return frozenset(connection.execute(select(devices.c.id).where(devices.c.id.in_(row_ids))).scalars())
 
 
 def save_seen(connection: Connection, seen: Iterable[SeenRow]) -> None:
@@ -89,6 +111,12 @@ def save_seen(connection: Connection, seen: Iterable[SeenRow]) -> None:
     values = statement.values(last_seen_at=bindparam("at"), last_tables=bindparam("tables"))
     rows = [{"row_id": row.id, "at": row.last_seen_at, "tables": row.last_tables} for row in seen]
     connection.execute(values, rows)
+
+
+def _marked(connection: Connection, public_id: str, revoked_at: ColumnElement[float] | None) -> DeviceRow | None:
+    marking = update(devices).where(devices.c.public_id == public_id).values(revoked_at=revoked_at)
+    row = connection.execute(marking.returning(*_select.selected_columns)).one_or_none()
+    return None if row is None else DeviceRow(*row)
 
 
 def _one(connection: Connection, condition: ColumnElement[bool]) -> DeviceRow | None:

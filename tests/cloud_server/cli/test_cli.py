@@ -353,8 +353,37 @@ def test_every_list_shows_ids_names_and_dates_whole_at_any_width(tmp_path: Path,
         assert "…" not in shown[words]
 
 
+def test_a_device_is_revoked_and_restored_by_its_name(operator: Operator) -> None:
+    device = operator.harness.enrol("digits")
+    revoked = operator.type("devices", "revoke", device.device_id)
+    assert f"dctwire devices restore {device.device_id}" in revoked.stdout
+    assert device.http.get("/v1/assignment").status_code == 401
+    assert "revoked" in operator.type("devices").stdout
+    restored = operator.ask("devices", "restore", device.device_id)
+    assert (restored["device_id"], restored["revoked_at"]) == (device.device_id, None)
+    assert device.http.get("/v1/assignment").json()["code"] != "invalid-token"
+
+
+def test_a_device_that_is_not_enrolled_is_not_revoked_and_the_nearest_is_named(operator: Operator) -> None:
+    device = operator.harness.enrol("digits")
+    slip = device.device_id[:-1] + ("a" if device.device_id[-1] != "a" else "b")
+    for name, said in ((slip, f"Did you mean {device.device_id}?"), ("No/Such", "dctwire devices")):
+        result = operator.type("devices", "revoke", name)
+        assert result.exit_code == 1 and said in " ".join(result.stderr.split())
+
+
 def test_every_command_explains_itself() -> None:
-    for words in (["claim"], ["publish"], ["assign"], ["bundles"], ["devices"], ["status"], ["trust", "init"]):
+    for words in (
+        ["claim"],
+        ["publish"],
+        ["assign"],
+        ["bundles"],
+        ["devices"],
+        ["status"],
+        ["trust", "init"],
+        ["devices", "revoke"],
+        ["devices", "restore"],
+    ):
         result = CliRunner().invoke(app, [*words, "--help"])
         assert result.exit_code == 0
         assert "--json" in result.stdout

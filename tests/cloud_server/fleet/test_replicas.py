@@ -127,6 +127,25 @@ def test_what_a_device_takes_at_one_process_is_missing_at_the_other(run: Run) ->
     run(scenario)
 
 
+def test_a_deleted_devices_quota_keeps_no_others_from_being_shared(run: Run) -> None:
+    async def scenario(pair: Pair) -> None:
+        there = await pair[0].write(_device)
+        replicas = [Replicas(database, monotonic) for database in pair]
+        quotas: list[Quota[int]] = [Quota(Rate(frames_per_second=1, burst_frames=100)) for _ in pair]
+        shares = [Spending(*args, monotonic=lambda: 0) for args in zip(pair, quotas, replicas, strict=True)]
+        for replica in replicas:
+            await replica.note([])
+        for _ in range(2):
+            for quota, share in zip(quotas, shares, strict=True):
+                quota.take(there, 10, 0)
+                quota.take(there + 1, 10, 0)
+                await share.share()
+        with pytest.raises(QuotaError):
+            quotas[1].check(there, 100 - 10 - 10 - 10 + 1, 0)
+
+    run(scenario)
+
+
 def _device(connection: Connection) -> int:
     row = {"public_id": "abc", "family": "digits", "token_sha256": b"x", "enrolled_at": 0.0}
     return int(connection.execute(insert(devices).returning(devices.c.id), row).scalar_one())
