@@ -150,6 +150,16 @@ class GuessedTokensError(UnavailableError):
         super().__init__("too many unknown tokens are sent; try again")
 
 
+class GuessedClaimsError(UnavailableError):
+    """So many wrong claim codes came from an address that another code is not looked at, before `wait_seconds`."""
+
+    code: ClassVar[ProblemCode] = ProblemCode.QUOTA_EXCEEDED
+
+    def __init__(self, wait_seconds: int) -> None:
+        super().__init__("too many wrong claim codes came from this address; check the code, and try again later")
+        self.retry_after_seconds = wait_seconds
+
+
 class ConstraintError(DctwireError):
     """The database's rules forbid a change: a key is taken, or a row that is referred to is not there."""
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from cloud_server.answered import AnsweredFrames
 from cloud_server.errors import ClaimError, GuessedTokensError, NotFoundError, QuotaError, StorageError, TokenError
+from cloud_server.fleet.claim_guesses import ClaimGuesses
 from cloud_server.fleet.quota import Quota, Rate
 from cloud_server.fleet.secrets import (
     claim_sha256,
@@ -72,6 +73,7 @@ class Devices:
         self._to_save: dict[int, Device] = {}
         self._revoked: dict[int, float] = {}
         self._revocations = 0
+        self._guesses = ClaimGuesses(monotonic)
         self._look_ups: Quota[str] = Quota(Rate(frames_per_second=LOOK_UPS_PER_SECOND, burst_frames=LOOK_UPS_AT_ONCE))
 
     async def load(self) -> None:
@@ -179,12 +181,20 @@ class Devices:
         await self._database.write(job)
         return claim
 
-    async def enrol(self, code: str, secret: str) -> Enrolment:
+    async def enrol(self, code: str, secret: str, address: str) -> Enrolment:
         """Turn a claim code into a device and its token; the secret that used the code gets the same answer again.
+
+        Args:
+            address: where the request comes from.
 
         Raises:
             ClaimError: the code is wrong, expired, or used with another secret, or its device is revoked.
+            GuessedClaimsError: too many wrong codes came from this address.
         """
+        async with self._guesses.attempt(address):
+            return await self._enrol(code, secret)
+
+    async def _enrol(self, code: str, secret: str) -> Enrolment:
         token = session_token(secret, code)
         job = partial(_enrol, code=code, secret=secret, public_id=new_device_id(), token=token, now=self._now())
         row = await self._database.write(job)

@@ -4,6 +4,7 @@ from email.utils import formatdate
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Security
+from starlette.requests import Request
 from starlette.responses import Response
 
 from cloud_server.api.device.device_auth import ASSIGNMENT, TOKEN_PROBLEMS, DeviceAuth
@@ -26,16 +27,20 @@ def enrolment_router(devices: Devices, body_max_seconds: float) -> APIRouter:
         status_code=201,
         response_description="Enrolled.",
         dependencies=[metered_as("devices")],
-        responses=problems(*BODY_PROBLEMS, ProblemCode.INVALID_CLAIM, ProblemCode.NOT_READY),
+        responses=problems(
+            *BODY_PROBLEMS, ProblemCode.INVALID_CLAIM, ProblemCode.QUOTA_EXCEEDED, ProblemCode.NOT_READY
+        ),
     )
     async def enrol(
+        request: Request,
         wanted: Annotated[EnrolmentRequest, Depends(JsonBody(EnrolmentRequest, body_max_seconds))],
     ) -> Enrolment:
         """Turn a claim code, with a secret that the device made, into a device id and a session token.
 
         The same two get the same answer, however often: a device that did not hear it asks again.
         """
-        return await devices.enrol(wanted.claim_code, wanted.secret)
+        address = request.client.host if request.client else ""
+        return await devices.enrol(wanted.claim_code, wanted.secret, address)
 
     return router
 

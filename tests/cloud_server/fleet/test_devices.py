@@ -16,6 +16,7 @@ from cloud_server.storage.migrating import migrate
 from shared.wire import Match
 
 T = TypeVar("T")
+ADDRESS = "192.0.2.1"
 SECRET, OTHER_SECRET = (f"{word}-secret-0123456789-abcdefghijklmnopqrstuvwxyz" for word in ("one", "two"))
 
 
@@ -48,7 +49,7 @@ class Stand:
     async def enrol(self) -> Device:
         """A new device of family digits."""
         claim = await self.devices.create_claim("digits")
-        return await self.devices.authenticate((await self.devices.enrol(claim.code, SECRET)).token)
+        return await self.devices.authenticate((await self.devices.enrol(claim.code, SECRET, ADDRESS)).token)
 
     async def stored(self) -> list[tuple[float | None, str | None]]:
         """When each device was last here and with which tables, as the database says."""
@@ -130,13 +131,13 @@ def test_a_claim_code_works_once_and_for_a_day(tmp_path: Path) -> None:
     async def scenario() -> None:
         stand = Stand(tmp_path)
         used, expired = await stand.devices.create_claim("digits"), await stand.devices.create_claim("digits")
-        assert (await stand.devices.enrol(used.code, SECRET)).family == "digits"
+        assert (await stand.devices.enrol(used.code, SECRET, ADDRESS)).family == "digits"
         for code in (used.code, "2345-6789-ABCD"):
             with pytest.raises(ClaimError):
-                await stand.devices.enrol(code, OTHER_SECRET)
+                await stand.devices.enrol(code, OTHER_SECRET, ADDRESS)
         stand.now += CLAIM_LIFETIME_SECONDS
         with pytest.raises(ClaimError):
-            await stand.devices.enrol(expired.code, SECRET)
+            await stand.devices.enrol(expired.code, SECRET, ADDRESS)
         await stand.close()
 
     asyncio.run(scenario())
@@ -146,9 +147,13 @@ def test_a_device_whose_enrolment_was_not_answered_gets_the_same_answer_for_good
     async def scenario() -> None:
         stand = Stand(tmp_path)
         code = (await stand.devices.create_claim("digits")).code
-        first = await stand.devices.enrol(code, SECRET)
+        first = await stand.devices.enrol(code, SECRET, ADDRESS)
         stand.now += 10 * CLAIM_LIFETIME_SECONDS
-        assert await stand.read_anew().enrol(code, SECRET) == first == await stand.devices.enrol(code.lower(), SECRET)
+        assert (
+            await stand.read_anew().enrol(code, SECRET, ADDRESS)
+            == first
+            == await stand.devices.enrol(code.lower(), SECRET, ADDRESS)
+        )
         assert len(await stand.stored()) == 1
         await stand.close()
 
@@ -159,7 +164,7 @@ def test_one_secret_with_two_claim_codes_makes_two_devices(tmp_path: Path) -> No
     async def scenario() -> None:
         stand = Stand(tmp_path)
         codes = [(await stand.devices.create_claim("digits")).code for _ in range(2)]
-        one, two = [await stand.devices.enrol(code, SECRET) for code in codes]
+        one, two = [await stand.devices.enrol(code, SECRET, ADDRESS) for code in codes]
         assert one.device_id != two.device_id and one.token != two.token
         await stand.close()
 
