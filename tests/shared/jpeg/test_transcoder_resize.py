@@ -112,6 +112,20 @@ def test_a_part_beside_the_middle_is_the_part_of_the_upright_picture(orientation
     assert_alike(jpeg_of(pictures.natural(117, 203, 2), orientation=orientation), Resize(48, 64, Corner()))
 
 
+@pytest.mark.parametrize("sampling", [Sampling.YUV420, Sampling.YUV422, Sampling.YUV440])
+@pytest.mark.parametrize(("height", "width"), [(24, 32), (32, 24), (24, 24)])
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_a_reversed_side_that_ends_inside_an_mcu_keeps_colours_in_their_places(
+    sampling: Sampling, height: int, width: int, orientation: int
+) -> None:
+    """Both sides are whole blocks, but not whole MCUs: turned by blocks, chroma would lie half an MCU beside luma."""
+    jpeg = jpeg_of(mild(height, width, 6), sampling, orientation)
+    expected = upright(jpeg)
+    made = Transcoder(FINE, resize=Resize(expected.height, expected.width)).transcode(jpeg, Stream.INTERCHANGE)
+    error = np.asarray(upright(made), int) - np.asarray(expected)
+    assert abs(error).mean() < 2.5
+
+
 @pytest.mark.parametrize("height", [1, 2, 3, 5, 8, 9, 17, 100])
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 16, 31])
 def test_small_and_odd_pictures_are_brought_to_size(height: int, width: int) -> None:
