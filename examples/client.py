@@ -130,9 +130,10 @@ class Device:
     @classmethod
     def load(cls, file: Path) -> "Device":
         """The device that `enrol` left in `file`."""
-        if not file.exists():
-            raise FileNotFoundError(f"{file} is not there: this device is not enrolled, `enrol` first")
-        return cls(file, json.loads(file.read_text()))
+        memory = json.loads(file.read_text()) if file.exists() else {}
+        if "token" not in memory:
+            raise FileNotFoundError(f"{file} holds no identity: this device is not enrolled, `enrol` first")
+        return cls(file, memory)
 
     def __str__(self) -> str:
         return f"{self._memory['device_id']} in family {self._memory['family']}"

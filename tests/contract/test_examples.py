@@ -232,7 +232,7 @@ def test_a_second_enrolment_leaves_the_identity_and_the_claim_code(
 ) -> None:
     before, words = client.memory, ("enrol", "--server", server.addresses["device"], "--claim", claim_code(server))
     refused = client.run(*words)
-    assert refused.returncode == 1 and "is there already" in refused.stderr
+    assert refused.returncode == 1 and "holds a device's identity already" in refused.stderr
     assert client.memory == before
     assert run(tmp_path / "another.json", *words).returncode == 0
 
@@ -243,7 +243,7 @@ def test_a_device_that_is_not_enrolled_is_told_to(tmp_path: Path, command: str) 
     done = run(tmp_path / "device.json", command, tmp_path / "picture.jpg")
     assert done.returncode == 1
     assert (
-        done.stderr == f"client.py: {tmp_path}/device.json is not there: this device is not enrolled, `enrol` first\n"
+        done.stderr == f"client.py: {tmp_path}/device.json holds no identity: this device is not enrolled, `enrol` first\n"
     )
 
 
@@ -260,7 +260,9 @@ def test_another_plane_is_named_at_once(server: ServerHarness, tmp_path: Path, p
     done = run(tmp_path / "device.json", *words)
     assert done.returncode == 1 and done.stdout == ""
     assert f"{server.addresses[plane]} is not the device plane" in done.stderr
-    assert "again in" not in done.stderr and not list(tmp_path.iterdir())
+    assert "again in" not in done.stderr
+    assert [*json.loads((tmp_path / "device.json").read_text())] == ["next_sequence", "secret"]  # for the right address
+    assert "not enrolled" in run(tmp_path / "device.json", "tables", tmp_path / "tables.jpg").stderr
 
 
 def test_the_page_shows_how_signatures_are_verified(server: ServerHarness) -> None:
