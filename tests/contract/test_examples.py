@@ -243,7 +243,8 @@ def test_a_device_that_is_not_enrolled_is_told_to(tmp_path: Path, command: str) 
     done = run(tmp_path / "device.json", command, tmp_path / "picture.jpg")
     assert done.returncode == 1
     assert (
-        done.stderr == f"client.py: {tmp_path}/device.json holds no identity: this device is not enrolled, `enrol` first\n"
+        done.stderr
+        == f"client.py: {tmp_path}/device.json holds no identity: this device is not enrolled, `enrol` first\n"
     )
 
 

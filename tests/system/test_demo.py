@@ -116,6 +116,8 @@ def test_stopping_where_nothing_runs_says_so() -> None:
 
 def test_stopping_in_a_fresh_clone_builds_nothing(tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
-    told = subprocess.run(["make", "stop"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        ["make", "--no-print-directory", "stop"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
     assert told == "Nothing to stop: no demo was run here.\n"
     assert not (tmp_path / ".venv").exists()
