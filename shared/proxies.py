@@ -59,11 +59,19 @@ def proxy_for(url: str, environment: Mapping[str, str]) -> Proxy | None:
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
     port = parts.port or _PORTS.get(parts.scheme, 0)
-    if _is_loopback(host) or any(_is_of(entry, host, port) for entry in _exceptions(environment)):
+    if is_loopback(host) or any(_is_of(entry, host, port) for entry in _exceptions(environment)):
         return None
     names = (name for kind in (parts.scheme, "all") for name in (f"{kind}_proxy", f"{kind}_proxy".upper()))
     variable = next((name for name in names if environment.get(name, "").strip()), None)
     return None if variable is None else _proxy(variable, environment[variable].strip(), host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine; a name is one only where it can be nothing else."""
+    address = _address(host)
+    if address is None:
+        return host in _LOOPBACK_NAMES or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
 
 
 def _proxy(variable: str, value: str, host: str) -> Proxy:
@@ -121,10 +129,3 @@ def _address(host: str) -> _Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
-
-
-def _is_loopback(host: str) -> bool:
-    address = _address(host)
-    if address is None:
-        return host in _LOOPBACK_NAMES or host.endswith(".localhost")
-    return address.is_loopback or address.is_unspecified

@@ -1,7 +1,7 @@
 """The bundle: everything a device needs of one table version, and its identity."""
 
-from shared.bundle.bundle import BUNDLE_LIMIT_BYTES, Bundle, Selftest, SelftestError
-from shared.bundle.canonical import BundleError
+from shared.bundle.bundle import BUNDLE_LIMIT_BYTES, FEATURES, Bundle, Selftest, SelftestError
+from shared.bundle.canonical import BundleError, canonical_json
 from shared.bundle.classifier import (
     BUNDLE_NAME,
     FALLBACK_NAME,
@@ -12,7 +12,16 @@ from shared.bundle.classifier import (
     REFERENCE_NAME,
     ClassifierRef,
 )
-from shared.bundle.description import CENTRE, Expected, InputGeometry, UnsupportedBundleError
+from shared.bundle.description import CENTRE, SCHEMAS_READ, Expected, InputGeometry, UnsupportedBundleError
+from shared.bundle.device_settings import (
+    SETTINGS_COUNTER_MAX,
+    SETTINGS_LIMIT_BYTES,
+    TAG_CHARACTERS_MAX,
+    TAG_PATTERN,
+    DeviceSettings,
+    settings_counter,
+    settings_path,
+)
 from shared.bundle.encoding import EncoderSettings, Encoding
 from shared.bundle.fallback import ExpectedOfTables, Fallback
 from shared.bundle.family import Family
@@ -33,6 +42,7 @@ __all__ = [
     "BUNDLE_NAME",
     "CENTRE",
     "FALLBACK_NAME",
+    "FEATURES",
     "GOLDEN_FRAMES_MAX",
     "GOLDEN_LIMIT_BYTES",
     "GOLDEN_LOGITS_MAX",
@@ -43,10 +53,16 @@ __all__ = [
     "MODEL_NAME",
     "REFERENCE_LIMIT_BYTES",
     "REFERENCE_NAME",
+    "SCHEMAS_READ",
+    "SETTINGS_COUNTER_MAX",
+    "SETTINGS_LIMIT_BYTES",
+    "TAG_CHARACTERS_MAX",
+    "TAG_PATTERN",
     "BaselineFactor",
     "Bundle",
     "BundleError",
     "ClassifierRef",
+    "DeviceSettings",
     "Disagreement",
     "Drift",
     "EncoderSettings",
@@ -64,8 +80,11 @@ __all__ = [
     "Selftest",
     "SelftestError",
     "UnsupportedBundleError",
+    "canonical_json",
     "check_labels",
     "labels_from_bytes",
     "labels_to_bytes",
     "selftest_sha256",
+    "settings_counter",
+    "settings_path",
 ]

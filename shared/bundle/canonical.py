@@ -17,7 +17,9 @@ class BundleError(PeerError):
 class Part(BaseModel):
     """A part of a description: read-only, every field known, nothing converted."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=True
+    )
 
 
 class Canonical(Part):

@@ -18,6 +18,7 @@ from shared.bundle.family import Family
 from shared.jpeg import Fit
 
 SCHEMA: Literal[2] = 2  # what is written; 1 is still read
+SCHEMAS_READ = (1, SCHEMA)
 CENTRE = Fit()
 
 

@@ -1,7 +1,6 @@
 """Labels: what classes may be called. The trainer asks before it trains, a server before it publishes."""
 
 import json
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -10,13 +9,13 @@ from typing import Annotated
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from shared.bundle.canonical import BundleError
+from shared.plain_text import PLAIN, is_plain
 
 LABELS_LIMIT_BYTES = 1 << 20  # of labels.json
 LABEL_LIMIT_CHARACTERS = 128
 _SHOWN_CHARACTERS = 40
-_ALLOWED = r"^[^\x00-\x1f\x7f-\x9f]+$"  # no control characters: labels stand in logs, answers and tables
 
-Label = Annotated[str, StringConstraints(min_length=1, max_length=LABEL_LIMIT_CHARACTERS, pattern=_ALLOWED)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=LABEL_LIMIT_CHARACTERS, pattern=PLAIN)]
 _Labels = TypeAdapter(list[str])
 
 
@@ -73,5 +72,5 @@ def _check(label: str) -> None:
         raise LabelsError(f"label {shown} has {len(label)} characters: at most {LABEL_LIMIT_CHARACTERS}")
     if any("\ud800" <= character <= "\udfff" for character in label):
         raise LabelsError(f"label {shown} is not UTF-8 text")
-    if not re.fullmatch(_ALLOWED, label):
+    if not is_plain(label):
         raise LabelsError(f"label {shown} has control characters")

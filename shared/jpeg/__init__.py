@@ -14,8 +14,9 @@ from shared.jpeg.errors import (
     UnknownTablesError,
     UnsupportedJpegError,
 )
-from shared.jpeg.fit import Box, Fit, FitMode, Resize
+from shared.jpeg.fit import Box, Fit, FitMode, Framing, Resize
 from shared.jpeg.frames import EOI, Coefficients, FrameInfo, Limits, Stream, inspect
+from shared.jpeg.ordinary import OrdinaryJpeg
 from shared.jpeg.orientation import exif_orientation
 from shared.jpeg.quantisation import Quantisation, RateDistortion
 from shared.jpeg.statistics import SymbolCounts
@@ -37,12 +38,14 @@ __all__ = [
     "Fit",
     "FitMode",
     "FrameInfo",
+    "Framing",
     "HuffmanTable",
     "InvalidTablesError",
     "JpegError",
     "LimitExceededError",
     "Limits",
     "NotAJpegError",
+    "OrdinaryJpeg",
     "Quantisation",
     "RateDistortion",
     "Resize",

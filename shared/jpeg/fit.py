@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 MOST_SIDE: Final = 4096
 LEAST_SHARE: Final = 0.05
@@ -22,6 +22,13 @@ class Box(NamedTuple):
     y: float
     width: float
     height: float
+
+
+class Framing(Protocol):
+    """Which part of a picture becomes another size: a bundle's `Fit`, or a narrower view before it."""
+
+    def box(self, width: int, height: int, to_width: int, to_height: int) -> Box:
+        """The part of an upright picture of width x height that becomes to_width x to_height; within the picture."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ class Resize:
 
     height: int
     width: int
-    fit: Fit = Fit()
+    fit: Framing = Fit()
 
     def __post_init__(self) -> None:
         if not (1 <= self.height <= MOST_SIDE and 1 <= self.width <= MOST_SIDE):

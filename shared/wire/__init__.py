@@ -1,5 +1,6 @@
 """What crosses the network between the programs: batches, results, assignments, problems."""
 
+from shared.wire.answered import ANSWERED_HEADER, Answered
 from shared.wire.batch import (
     BATCH_MAX_FRAMES,
     BATCH_MAX_PREFIX_BYTES,
@@ -8,7 +9,33 @@ from shared.wire.batch import (
     BatchError,
     BatchItem,
 )
+from shared.wire.heartbeat import (
+    COUNT_MAX,
+    HEARTBEAT_MAX_BYTES,
+    LINE_MAX_CHARACTERS,
+    REASON_MAX_CHARACTERS,
+    ActiveTables,
+    AssignmentEvent,
+    AssignmentOutcome,
+    BoardState,
+    DeviceCondition,
+    EventKind,
+    Fault,
+    Heartbeat,
+    SettingsState,
+    SourceState,
+    SpentState,
+    SpoolState,
+    TrafficState,
+    Trial,
+    TrustState,
+)
+from shared.wire.kinds import COMPANIONS, Kind
 from shared.wire.messages import (
+    ASKED_NUMBER,
+    DIAGNOSTICS_MAX_BYTES,
+    DIAGNOSTICS_MEDIA_TYPE,
+    SETTINGS_HEADER,
     TOP_MAX,
     Assignment,
     BatchProblems,
@@ -24,27 +51,52 @@ from shared.wire.messages import (
     RankedLabel,
 )
 from shared.wire.planes import DOCUMENT_PATH, Plane, plane_of
-from shared.wire.problems import PROBLEM_MEDIA_TYPE, SEQUENCE_MAX, Problem, ProblemCode, Retry
+from shared.wire.problems import PROBLEM_MEDIA_TYPE, Problem, ProblemCode, Retry
+from shared.wire.sequences import SEQUENCE_ALWAYS_MAX, SEQUENCE_MAX, SEQUENCE_STEP_MAX, is_too_high
+from shared.wire.session_token import CLAIM_ALPHABET, claim_letters, session_token
 
 __all__ = [
+    "ANSWERED_HEADER",
+    "ASKED_NUMBER",
     "BATCH_MAX_FRAMES",
     "BATCH_MAX_PREFIX_BYTES",
     "BATCH_MEDIA_TYPE",
+    "CLAIM_ALPHABET",
+    "COMPANIONS",
+    "COUNT_MAX",
+    "DIAGNOSTICS_MAX_BYTES",
+    "DIAGNOSTICS_MEDIA_TYPE",
     "DOCUMENT_PATH",
+    "HEARTBEAT_MAX_BYTES",
+    "LINE_MAX_CHARACTERS",
     "PROBLEM_MEDIA_TYPE",
+    "REASON_MAX_CHARACTERS",
+    "SEQUENCE_ALWAYS_MAX",
     "SEQUENCE_MAX",
+    "SEQUENCE_STEP_MAX",
+    "SETTINGS_HEADER",
     "TOP_MAX",
+    "ActiveTables",
+    "Answered",
     "Assignment",
+    "AssignmentEvent",
+    "AssignmentOutcome",
     "Batch",
     "BatchError",
     "BatchItem",
     "BatchProblems",
     "BatchResults",
+    "BoardState",
+    "DeviceCondition",
     "DeviceSecret",
     "Enrolment",
     "EnrolmentRequest",
+    "EventKind",
+    "Fault",
     "FrameResult",
+    "Heartbeat",
     "ItemProblem",
+    "Kind",
     "LabelReport",
     "LabelSource",
     "Match",
@@ -53,5 +105,15 @@ __all__ = [
     "ProblemCode",
     "RankedLabel",
     "Retry",
+    "SettingsState",
+    "SourceState",
+    "SpentState",
+    "SpoolState",
+    "TrafficState",
+    "Trial",
+    "TrustState",
+    "claim_letters",
+    "is_too_high",
     "plane_of",
+    "session_token",
 ]

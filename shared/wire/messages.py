@@ -1,15 +1,33 @@
 """JSON messages of the device plane."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 
-from shared.bundle import Label
+from shared.bundle import Family, Label
 from shared.wire.problems import Problem
+from shared.wire.sequences import SEQUENCE_MAX
 
+TARGET_MAX_CHARACTERS = 128
 TOP_MAX = 10
 """The most labels that can be asked for."""
+SETTINGS_HEADER = "DW-Settings"
+"""Of replies that name an assignment: a number that is another one once other settings hold, or something is asked for;
+left out where none hold and nothing is. A device asks for its assignment when it changes, as with the assignment's."""
+ASKED_NUMBER = 2**31
+"""Added to the counter of the settings while diagnostics are asked for."""
+DIAGNOSTICS_MAX_BYTES = 256 << 10
+DIAGNOSTICS_MEDIA_TYPE = "application/gzip"
 SECRET_MIN_CHARACTERS, SECRET_MAX_CHARACTERS = 43, 128
 SECRET_MIN_VARIETY = 8
 """How many different characters a device's secret has at least: random ones have fewer once in 10^18."""
@@ -29,9 +47,15 @@ DeviceSecret = Annotated[
 """What a device makes to be known by: 32 random bytes or more, in base64url without padding, or in hexadecimal."""
 
 
-class _Message(BaseModel):
-    # Unknown fields are passed over: a newer server may say more than an older device reads.
-    model_config = ConfigDict(frozen=True, extra="ignore")
+DeviceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,16}$")]
+Voucher = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+"""A server's word that it enrolled a device: HMAC-SHA256 in base64url without padding."""
+
+
+class Message(BaseModel):
+    """A message in which unknown fields are passed over: a newer end may say more than an older one reads."""
+
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
 
 class Match(StrEnum):
@@ -50,14 +74,14 @@ class LabelSource(StrEnum):
     AUDIT = "audit"
 
 
-class RankedLabel(_Message):
+class RankedLabel(Message):
     """A label and the softmax's confidence in it."""
 
     label: str
     confidence: Annotated[float, Field(ge=0, le=1)]
 
 
-class FrameResult(_Message):
+class FrameResult(Message):
     """The answer to one frame; `model` is the bundle's name, `confidence` the largest softmax output.
 
     `top`, where it was asked for: the likeliest labels, the answer first. It is not stored, so a frame that is sent
@@ -72,54 +96,83 @@ class FrameResult(_Message):
     top: Annotated[list[RankedLabel], Field(max_length=TOP_MAX)] = []
 
 
-class ItemProblem(_Message):
+class ItemProblem(Message):
     """What stands in a bad frame's place among a batch's results."""
 
     problem: Problem
 
 
-class BatchResults(_Message):
+class BatchResults(Message):
     """The answer to a batch, frame by frame in its order."""
 
     results: list[FrameResult | ItemProblem]
 
 
-class BatchProblems(_Message):
+class BatchProblems(Message):
     """The short answer to a batch of which some frames were refused: the problem of each by its sequence."""
 
     problems: dict[int, Problem]
 
 
-class EnrolmentRequest(_Message):
-    """What a device sends to join. The same claim code with the same secret gets the same answer, however often."""
+class EnrolmentRequest(Message):
+    """What a device sends to join. The same claim code with the same secret gets the same answer, however often.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    A device that has joined before sends what it got then, too: a server that was restored from an older backup, and
+    does not know it any more, lets it in again on its own voucher.
+    """
+
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     claim_code: Annotated[str, Field(min_length=1, max_length=64, repr=False)]
     secret: Annotated[DeviceSecret, Field(repr=False)]
+    device_id: DeviceId | None = None
+    family: Family | None = None
+    voucher: Annotated[Voucher | None, Field(repr=False)] = None
+
+    @model_validator(mode="after")
+    def _vouches_for_somebody(self) -> Self:
+        if len({self.device_id is None, self.family is None, self.voucher is None}) > 1:
+            raise ValueError("device_id, family and voucher come together")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_absent_members(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialise(self).items() if value is not None}
 
 
-class Enrolment(_Message):
-    """What a device gets for its claim code and its secret, and gets again for the same two."""
+class Enrolment(Message):
+    """What a device gets for its claim code and its secret, and gets again for the same two.
 
-    device_id: str
+    Args:
+        voucher: with which the server knows the device again that it has forgotten; None of one that gives none.
+    """
+
+    device_id: DeviceId
     token: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{22}$")]
-    family: str
+    family: Family
+    voucher: Annotated[Voucher | None, Field(repr=False)] = None
 
 
-class Assignment(_Message):
-    """Which bundle the device should run. An unsigned hint: the trust comes from TUF, not from here."""
+class Assignment(Message):
+    """Which bundle the device should run. An unsigned hint: the trust comes from TUF, not from here.
 
-    seq: Annotated[int, Field(ge=1)]
-    family: str
-    counter: Annotated[int, Field(ge=1)]
-    target: str
+    Args:
+        settings: the target path of the settings that hold for it; None where none do. It is left out then.
+        diagnostics: a request for diagnostics, by its name; None: there is none, and it is left out.
+    """
+
+    seq: Annotated[int, Field(ge=1, le=SEQUENCE_MAX)]
+    family: Annotated[str, Field(max_length=TARGET_MAX_CHARACTERS)]
+    counter: Annotated[int, Field(ge=1, le=SEQUENCE_MAX)]
+    target: Annotated[str, Field(max_length=TARGET_MAX_CHARACTERS)]
+    settings: Annotated[str, Field(max_length=TARGET_MAX_CHARACTERS)] | None = None
+    diagnostics: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
 
 
-class LabelReport(_Message):
+class LabelReport(Message):
     """What a frame truly shows. The label need not be one that a classifier knows."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     label: Label
     source: LabelSource

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+from shared.plain_text import escaped
+from shared.wire.sequences import SEQUENCE_MAX
+
 PROBLEM_MEDIA_TYPE = "application/problem+json"
-SEQUENCE_MAX = 2**63 - 1
-"""The highest number that a frame can have."""
 
 
 class Retry(StrEnum):
@@ -16,7 +17,7 @@ class Retry(StrEnum):
     NO = "no"  # drop it: the same request would be refused again
     LATER = "later"  # keep it, and send it again unchanged
     WITH_TABLES = "with-tables"  # send the frame again under the same number, as a JPEG with its tables inside
-    RENUMBER = "renumber"  # number this frame and all that wait anew, above `highest_sequence`, and send them
+    RENUMBER = "renumber"  # number this frame and all that wait anew, from above `highest_sequence`, and send them
 
 
 class ProblemCode(StrEnum):
@@ -25,16 +26,24 @@ class ProblemCode(StrEnum):
     BAD_REQUEST = "bad-request"
     INVALID_TOKEN = "invalid-token"  # noqa: S105 - a code, not a secret
     INVALID_CLAIM = "invalid-claim"
+    INVALID_OPERATOR_TOKEN = "invalid-operator-token"  # noqa: S105 - a code, not a secret
+    ENDED_OPERATOR_TOKEN = "ended-operator-token"  # noqa: S105 - a code, not a secret
+    ROLE_NEEDED = "role-needed"
     NOT_FOUND = "not-found"
     NO_ASSIGNMENT = "no-assignment"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     CONFLICT = "conflict"
+    NOT_LISTED = "not-listed"
+    BELOW_FLOOR = "below-floor"
     SEQUENCE_TAKEN = "sequence-taken"
+    SEQUENCE_TOO_HIGH = "sequence-too-high"
+    CHANGED = "changed"
     TOO_LARGE = "too-large"
     NOT_A_JPEG = "not-a-jpeg"
     UNSUPPORTED_JPEG = "unsupported-jpeg"
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
     UNSUPPORTED_CODING = "unsupported-coding"
+    MISDIRECTED = "misdirected"
     CORRUPT_JPEG = "corrupt-jpeg"
     OVER_LIMIT = "over-limit"
     WRONG_SIZE = "wrong-size"
@@ -47,6 +56,7 @@ class ProblemCode(StrEnum):
     UNTRUSTED = "untrusted"
     QUOTA_EXCEEDED = "quota-exceeded"
     CLASSIFIER_FAULT = "classifier-fault"
+    CLASSIFIER_OVERDUE = "classifier-overdue"
     NOT_READY = "not-ready"
     QUEUE_FULL = "queue-full"
     TIMED_OUT = "timed-out"
@@ -71,16 +81,24 @@ _SPECS: dict[ProblemCode, tuple[int, str, Retry]] = {
     ProblemCode.BAD_REQUEST: (400, "The request is not understood", Retry.NO),
     ProblemCode.INVALID_TOKEN: (401, "The session token is missing or not valid", Retry.NO),
     ProblemCode.INVALID_CLAIM: (401, "The claim code is wrong, used or expired", Retry.NO),
+    ProblemCode.INVALID_OPERATOR_TOKEN: (401, "The operator's token is missing or not valid", Retry.NO),
+    ProblemCode.ENDED_OPERATOR_TOKEN: (401, "The operator's token lets nobody in any more", Retry.NO),
+    ProblemCode.ROLE_NEEDED: (403, "The operator's role does not allow this", Retry.NO),
     ProblemCode.NOT_FOUND: (404, "There is nothing here", Retry.NO),
     ProblemCode.NO_ASSIGNMENT: (404, "No tables are assigned to this device yet", Retry.LATER),
     ProblemCode.METHOD_NOT_ALLOWED: (405, "This resource does not take that method", Retry.NO),
     ProblemCode.CONFLICT: (409, "The request contradicts what is stored", Retry.NO),
+    ProblemCode.NOT_LISTED: (409, "The bundle is not in its family's signed list", Retry.NO),
+    ProblemCode.BELOW_FLOOR: (409, "A bundle would be assigned that is below its family's floor", Retry.NO),
     ProblemCode.SEQUENCE_TAKEN: (409, "Another frame of this device has this number", Retry.RENUMBER),
+    ProblemCode.SEQUENCE_TOO_HIGH: (409, "The number is too far above the device's others", Retry.RENUMBER),
+    ProblemCode.CHANGED: (412, "It is not as it was seen any more", Retry.NO),
     ProblemCode.TOO_LARGE: (413, "The body is larger than the limit", Retry.NO),
     ProblemCode.NOT_A_JPEG: (415, "The body is not a JPEG", Retry.NO),
     ProblemCode.UNSUPPORTED_JPEG: (415, "This kind of JPEG is not supported", Retry.NO),
     ProblemCode.UNSUPPORTED_MEDIA_TYPE: (415, "This media type is not taken here", Retry.NO),
     ProblemCode.UNSUPPORTED_CODING: (415, "This content coding is not taken here", Retry.NO),
+    ProblemCode.MISDIRECTED: (421, "The server is not called that", Retry.LATER),
     ProblemCode.CORRUPT_JPEG: (422, "The JPEG is damaged", Retry.NO),
     ProblemCode.OVER_LIMIT: (422, "The JPEG is over a limit", Retry.NO),
     ProblemCode.WRONG_SIZE: (422, "The frame does not have the classifier's size", Retry.NO),
@@ -97,6 +115,7 @@ _SPECS: dict[ProblemCode, tuple[int, str, Retry]] = {
     ProblemCode.UNTRUSTED: (422, "The signed metadata does not verify", Retry.NO),
     ProblemCode.QUOTA_EXCEEDED: (429, "The device posts more than it may", Retry.LATER),
     ProblemCode.CLASSIFIER_FAULT: (500, "The classifier gave this frame no usable answer", Retry.NO),
+    ProblemCode.CLASSIFIER_OVERDUE: (503, "The classifier does not answer", Retry.LATER),
     ProblemCode.NOT_READY: (503, "The server is not ready", Retry.LATER),
     ProblemCode.QUEUE_FULL: (503, "The server has too much to do", Retry.LATER),
     ProblemCode.TIMED_OUT: (504, "The frame waited too long", Retry.LATER),
@@ -110,7 +129,7 @@ class Problem(BaseModel):
     comes with `retry` "renumber" alone: the highest number that a frame of the device has.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
     type: str = "about:blank"
     title: str
@@ -129,7 +148,7 @@ class Problem(BaseModel):
         return cls(
             title=code.summary,
             status=code.status,
-            detail=detail,
+            detail=escaped(detail),
             code=code,
             retry=code.retry,
             instance=instance,

@@ -354,8 +354,8 @@ def test_as_many_scans_as_may_be_of_the_largest_frame_take_seconds_not_minutes()
     ended = f"{0xE0:08b}" + "0" * 14
     scans = [((at, at, 0), ended * (blocks >> 14)) for at in range(1, 63)]
     bomb = square(grey_stream(dc, *scans, ((63, 63, 0), ended * (blocks >> 14))), 4096)
-    started = time.monotonic()
+    started = time.process_time()
     assert not Decoder().decode(bomb).planes[0].any()
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     with pytest.raises(JpegError):
         Decoder(limits=Limits(max_scans=63)).decode(bomb)

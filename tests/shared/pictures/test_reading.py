@@ -17,7 +17,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from shared.jpeg import Fit, inspect
-from shared.pictures import PIXEL_LIMIT, PictureError, load_part, load_pixels, shown
+from shared.pictures import TRAINER_LIMITS, PictureError, load_part, load_pixels, read_pixels, shown
 from tests.shared.jpeg import exif
 
 SIDE = 48
@@ -211,7 +211,7 @@ def png_claiming(width: int, height: int) -> bytes:
     "content",
     [
         png_claiming(2**31 - 1, 2**31 - 1),
-        png_claiming(PIXEL_LIMIT // 8, 9),
+        png_claiming(TRAINER_LIMITS.pixels // 8, 9),
         png_claiming(2**31 - 1, 1),
         png_claiming(0, 0),
         png_claiming(0, 5),
@@ -229,12 +229,12 @@ def test_a_claim_of_too_many_or_no_pixels_is_refused_before_it_costs_memory(tmp_
         load_pixels(tmp_path / "0.png")
 
 
-@pytest.mark.parametrize("pixels", [PIXEL_LIMIT * 5 // 4, PIXEL_LIMIT * 3])
+@pytest.mark.parametrize("pixels", [TRAINER_LIMITS.pixels * 5 // 4, TRAINER_LIMITS.pixels * 3])
 def test_a_bomb_of_a_picture_is_refused_before_it_is_unpacked(tmp_path: Path, pixels: int) -> None:
     side = 1 << 13
     Image.new("1", (side, pixels // side)).save(tmp_path / "0.png")
 
-    with pytest.raises(PictureError, match=str(PIXEL_LIMIT)):
+    with pytest.raises(PictureError, match=str(TRAINER_LIMITS.pixels)):
         load_pixels(tmp_path / "0.png")
 
 
@@ -303,3 +303,14 @@ def test_a_warning_that_was_made_an_error_is_a_picture_error_too(tmp_path: Path)
     Image.new("1", (1 << 13, 1 << 14)).save(tmp_path / "0.png")  # Pillow warns of a bomb
     with pytest.raises(PictureError, match=r"0\.png"):
         load_pixels(tmp_path / "0.png")
+
+
+def test_a_pictures_bytes_are_read_as_its_file_is_and_named_in_errors(tmp_path: Path) -> None:
+    path = tmp_path / "0.png"
+    picture().save(path)
+
+    assert np.array_equal(read_pixels(path.read_bytes(), "camera"), load_pixels(path))
+    for content in (b"", path.read_bytes()[:200]):
+        with pytest.raises(PictureError) as caught:
+            read_pixels(content, "camera")
+        assert caught.value.name == "camera"
