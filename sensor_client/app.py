@@ -1,51 +1,52 @@
 """`dctwire-sensor`: the command line, and the one place where the sensor's parts are put together."""
 
+import json
 import os
 import random
 import secrets
 import signal
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from importlib.metadata import version
 from typing import NoReturn
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sensor_client import device_channel, logs, options, report
-from sensor_client.active_bundle import ActiveBundle
-from sensor_client.capture import Capture, CaptureSettings
+from sensor_client import dead_letters, device_channel, logs, options
+from sensor_client.chosen import look_at_source, rehearsed, run_settings, told_metrics, trial_camera
 from sensor_client.clock import SystemClock
-from sensor_client.device_channel import DeviceChannel
+from sensor_client.configuration import as_text
+from sensor_client.duties import DutiesFile
 from sensor_client.enrolment import enrol as enrol_device
-from sensor_client.errors import UnauthorisedError
+from sensor_client.enrolment import request
+from sensor_client.errors import ClaimRefusedError
+from sensor_client.findings import Finding, as_json, is_well, lines
 from sensor_client.http_line import HttpLine
-from sensor_client.offline import OfflineSettings, encode_pictures
-from sensor_client.ota import Slots, Updater, UpdateSettings, UpdateStateFile
-from sensor_client.sensor import Sensor
-from sensor_client.signals import Signals
-from sensor_client.sources import Camera, SourceError, UnknownSourceError, open_source
-from sensor_client.spool import Spool, SpoolError, SpoolLimits, first_sequence_of
+from sensor_client.once import GRACE_SECONDS, after, cut_short, wake
+from sensor_client.parts import Surroundings, put_together, sensor_of
+from sensor_client.pulse import Pulse, WatchedClock, WatchedStop
+from sensor_client.sensor import CAPTURE, UPLOAD
+from sensor_client.service_manager import ServiceManager
+from sensor_client.sources import PIPES, SourceError
+from sensor_client.spool import Spool, SpoolError
 from sensor_client.state_directory import StateDirectory, StateError
-from sensor_client.status import read_status
-from sensor_client.uploader import Uploader, UploadSettings
 from sensor_client.wrong_address import WrongAddressError, explained
+from shared import trust
 from shared.bundle import Bundle, BundleError
 from shared.command_line import CommandLine, program_options
 from shared.errors import ChannelError, DctwireError, RefusedError
 from shared.jpeg import Stream
 from shared.pictures import PictureError
+from shared.plain_text import escaped_lines
 from shared.proxies import ProxyError
-from shared.trust import TrustClient, TrustError
+from shared.trust import NotPublishedError, TrustError
 from shared.wire import Enrolment
 
 EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (WrongAddressError, 2),
-    (UnauthorisedError, 4),
     (RefusedError, 4),
     (ChannelError, 5),
     (SourceError, 6),
@@ -56,6 +57,7 @@ EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (OSError, 3),
 )
 
+EXIT_KEPT = 7
 SECRET_BYTES = 32
 
 HELP = """The camera's side of dctwire.
@@ -73,12 +75,14 @@ Exit codes:
 
 \b
 - 0: done, or stopped by SIGTERM or SIGINT, with everything safe on disk
-- 1: a fault of this program
+- 1: a fault of this program; (`doctor`, `selftest`) something is bad
 - 2: wrong usage, or no device plane at --server
-- 3: --state cannot be used: not enrolled, damaged, in use, or the disk full
+- 3: --state cannot be used: not enrolled, damaged or in use
 - 4: the server refused this device or its claim code
 - 5: the server could not be reached
-- 6: the pictures or the bundle given cannot be used
+- 6: the pictures or the bundle given cannot be used; (`once`) no picture;
+  (`run`) the pipe they come from has ended
+- 7: (`once`) not everything could be sent; it is kept for the next time
 """
 
 app = typer.Typer(
@@ -90,6 +94,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,  # plain text: no frame to squeeze the names of environment variables into
 )
+app.add_typer(dead_letters.commands, name="dead-letters", short_help="Frames that the server refused for good.")
 
 
 def main() -> None:
@@ -101,26 +106,35 @@ def main() -> None:
 
 
 @app.command(short_help="Give this device an identity, once.")
-def enrol(server: options.Server, claim: options.Claim, state: options.State, root: options.Root) -> None:
+def enrol(
+    server: options.Server,
+    claim: options.Claim,
+    state: options.State,
+    root: options.Root,
+    ca: options.Authorities = None,
+) -> None:
     """Give this device an identity: its claim code becomes a device id and a secret token, kept in --state.
 
     Enrolling again changes nothing and spends no claim code; a root that is not the server's spends none either.
     Where the server's answer was lost, enrol again with the same code: a secret in --state tells whose it is.
     """
     clock, directory, trusted = SystemClock(), StateDirectory(state), root.read_bytes()
-    with _line(server, clock) as line:
+    authorities = None if ca is None else ca.read_text("ascii", "replace")
+    with _line(server, clock, authorities) as line:
 
         def ask_server() -> Enrolment:
             try:
                 _check_root(line, trusted)
                 secret = directory.secret(fresh=secrets.token_urlsafe(SECRET_BYTES))
-                return device_channel.enrol(line, claim, secret, clock.now())
-            except UnauthorisedError:
+                return device_channel.enrol(line, request(claim, secret), clock.now())
+            except ClaimRefusedError:
                 raise
             except (RefusedError, ChannelError, typer.BadParameter) as error:
-                raise explained(error, line, partial(HttpLine, clock=clock, environment=os.environ)) from error
+                raise explained(error, line, lambda url: _line(url, clock, authorities)) from error
 
-        outcome = enrol_device(directory, server.rstrip("/"), trusted, ask_server)
+        outcome = enrol_device(
+            directory, server.rstrip("/"), trusted, ask_server, claim_code=claim, authorities=authorities
+        )
     enrolment = outcome.identity.enrolment
     verb = "enrolled" if outcome.is_new else "was enrolled already"
     typer.echo(f"{enrolment.device_id} {verb} in family {enrolment.family} at {outcome.identity.server_url}")
@@ -128,49 +142,91 @@ def enrol(server: options.Server, claim: options.Claim, state: options.State, ro
         typer.echo(f"The claim code was not used; to enrol anew, first remove {directory.identity_file}", err=True)
 
 
-@app.command(short_help="Take pictures, encode, keep and send them.")
-def run(
-    state: options.State,
-    source: options.Source,
-    rate: options.Rate = None,
-    loop: options.Loop = True,
-    count: options.Count = None,
-    batch: options.BatchSize = 1,
-    linger: options.Linger = UploadSettings.linger_seconds,
-    stream: options.StreamKind = options.SentStream.ABBREVIATED,
-    send_labels: options.SendLabels = False,
-    show_results: options.ShowResults = False,
-    exit_when_drained: options.ExitWhenDrained = False,
-    poll: options.Poll = 300.0,
-    spool_bytes: options.SpoolBytes = SpoolLimits.frame_bytes,
-    spool_frames: options.SpoolFrames = SpoolLimits.frames,
-    log_level: options.Level = options.LogLevel.INFO,
-) -> None:
+@app.command(cls=options.Configured, short_help="Take pictures, encode, keep and send them.")
+@options.spread(options.RunOptions)
+def run(chosen: options.RunOptions) -> None:
     """Take pictures, encode, spool and upload them, and pick up new tables on the way.
 
     A device that has no tables yet asks for its assignment, and takes no picture before it has them. From then on
     nothing waits for an update. SIGTERM and SIGINT end the program in order; SIGKILL or a power cut lose no spooled
     frame.
     """
-    if exit_when_drained and loop and count is None:
+    is_pipe = chosen.source in PIPES
+    if chosen.exit_when_drained and chosen.loop and not is_pipe and chosen.count is None:
         raise typer.BadParameter("a looping source never drains; add --once or --count")
-    logs.configure(log_level)
-    camera = _camera(source, is_looping=loop)
-    settings = RunSettings(
-        state=StateDirectory(state),
-        camera=camera,
-        capture=CaptureSettings(stream=Stream(stream), frames_per_second=rate, count=count, keeps_labels=send_labels),
-        upload=UploadSettings(batch=batch, linger_seconds=linger, ends_when_drained=exit_when_drained),
-        limits=SpoolLimits(frame_bytes=spool_bytes, frames=spool_frames),
-        wants_results=show_results,
-        poll_seconds=poll,
+    if chosen.exit_when_drained and chosen.watch and chosen.count is None:
+        raise typer.BadParameter("a watched folder never drains; add --count, or leave --watch out")
+    logs.configure(chosen.log_level, chosen.log_file)
+    around, manager = _watched_surroundings()
+    if chosen.dry_run:
+        rehearsed(chosen, around, _when_stopped, is_looping=chosen.loop, waits=True)
+        return
+    settings = run_settings(
+        chosen, around, is_looping=chosen.loop, ends_when_drained=chosen.exit_when_drained, poll_seconds=chosen.poll
     )
-    with _assembled(settings) as (sensor, spool, signals):
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: signals.request_stop())
-        ends = [end for end in (count, camera.shot_count) if end is not None]
-        with _progress(spool, min(ends, default=None)) as watch:
-            sensor.run(watch)
+    _when_stopped(sys.exit)  # nothing is under way yet, and a full disk may hold the start up for long
+    with put_together(settings, around) as parts, told_metrics(parts, around, chosen) as watch_metrics:
+        _when_stopped(parts.signals.request_stop)
+        ends = [end for end in (chosen.count, settings.camera.shot_count) if end is not None]
+        with _progress(parts.spool, min(ends, default=None)) as watch_progress:
+            manager.ready()
+            sensor_of(parts, around).run(lambda: _each(manager.watch, watch_progress, watch_metrics))
+            manager.stopping()
+
+
+@app.command(cls=options.Configured, short_help="Wake up: take a picture, send what waits, update, and end.")
+@options.spread(options.OnceOptions)
+def once(chosen: options.OnceOptions) -> None:
+    """Take one picture, or --count of them, send what waits, update and report where that is due, and end.
+
+    For cameras that sleep in between. What could not be sent within --deadline stays on disk for the next time (exit
+    code 7). Where the camera gives no picture, or there are no tables yet, what waits is sent all the same (exit
+    code 6).
+    """
+    logs.configure(chosen.log_level, chosen.log_file)
+    around = _surroundings()
+    chosen = replace(chosen, count=chosen.count or 1)
+    if chosen.dry_run:
+        rehearsed(chosen, around, _when_stopped, is_looping=False, waits=False)
+        return
+    settings = run_settings(
+        chosen,
+        around,
+        is_looping=False,
+        ends_when_drained=True,
+        poll_seconds=chosen.deadline,
+        waits=False,
+    )
+    _when_stopped(sys.exit)
+    soon_seconds = chosen.deadline - min(GRACE_SECONDS, chosen.deadline / 4)
+    with (
+        after(chosen.deadline, partial(cut_short, EXIT_KEPT)),
+        put_together(settings, around) as parts,
+        after(soon_seconds, parts.signals.request_stop),
+    ):
+        _when_stopped(parts.signals.request_stop)
+        duties = DutiesFile(settings.state.path / "duties.json")
+        outcome = wake(parts, around.clock, duties, pictures_seconds=chosen.deadline / 2)
+    if outcome.fault is not None:
+        raise outcome.fault
+    if outcome.frames_left:
+        raise typer.Exit(EXIT_KEPT)
+
+
+@app.command(
+    "config", cls=options.ConfiguredWithoutSource, short_help="Print the settings in effect, and where each comes from."
+)
+@options.spread(options.EverySetting)
+def show_config(ctx: typer.Context, chosen: options.EverySetting) -> None:
+    """Print the settings that `run` would have here, and where each comes from; the output is a configuration file.
+
+    The command line stands before the environment, this before the file, and the file before the default.
+    """
+    for name, origin in options.origins(ctx).items():
+        value = getattr(chosen, name)
+        if name == "source" and value:
+            value = value.partition("?")[0]  # a camera's address may end with its password
+        typer.echo(f"{as_text(name, value)}  # {origin.words}")
 
 
 @app.command(short_help="Encode pictures here, and print what they cost.")
@@ -180,151 +236,153 @@ def encode(
     quality: options.Quality = None,
     out: options.Out = None,
     stream: options.StreamKind = options.SentStream.ABBREVIATED,
+    transcode: options.Transcode = True,
 ) -> None:
     """Encode pictures here, without a server, and print what they cost in bytes.
 
     Give --bundle or --quality. With --out, abbreviated frames become NAME.dwj, their tables ID.tables.jpg once;
     interchange streams become NAME.jpg.
     """
+    from sensor_client.offline import OfflineSettings, encode_pictures  # noqa: PLC0415 - a camera that runs needs none of it
+
     if bundle is not None and quality is None:
-        settings = OfflineSettings.of_bundle(Bundle.from_bytes(bundle.read_bytes()))
+        settings = OfflineSettings.of_bundle(Bundle.from_bytes(bundle.read_bytes()), transcodes=transcode)
     elif quality is not None and bundle is None:
-        settings = OfflineSettings.of_quality(quality)
+        settings = OfflineSettings.of_quality(quality, transcodes=transcode)
     else:
         raise typer.BadParameter("give either --bundle or --quality")
     pictures = encode_pictures(images, settings, Stream(stream), out)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        rows = list(progress.track(pictures, total=len(images), description="encoding"))
-    Console().print(report.encoded_table(rows, settings.encoding.tables, Stream(stream)))
+    from sensor_client import report  # noqa: PLC0415 - as in _progress
+
+    report.print_encoded(pictures, len(images), settings.encoding.tables, Stream(stream))
 
 
 @app.command(short_help="Print the state of the device.")
 def status(state: options.State, json: options.AsJson = False) -> None:
-    """Print the state of the device: identity, tables, what waits, what was sent. Works beside `run`."""
+    """Print the state of the device: identity, tables, what waits, what was sent. Works beside `run`.
+
+    What is damaged is told among the faults; with --json there is one JSON document on stdout, whatever is damaged.
+    """
+    from sensor_client.status import read_status  # noqa: PLC0415 - a camera that runs needs none of it
+
+    logs.configure(options.LogLevel.ERROR)
     answer = read_status(StateDirectory(state))
     if json:
-        typer.echo(answer.model_dump_json())
+        typer.echo(answer.model_dump_json(ensure_ascii=True))
     else:
-        Console().print(report.status_table(answer))
+        from sensor_client import report  # noqa: PLC0415 - as in _progress
+
+        report.print_status(answer)
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunSettings:
-    """What `run` was asked to do."""
+@app.command("selftest", cls=options.Configured, short_help="Try encoder, spool and camera.")
+@options.spread(options.ExaminationOptions)
+def try_device(chosen: options.ExaminationOptions) -> None:
+    """Try whether this device can encode as its tables promise, take a picture and keep a frame on disk.
 
-    state: StateDirectory
-    camera: Camera
-    capture: CaptureSettings
-    upload: UploadSettings
-    limits: SpoolLimits
-    wants_results: bool
-    poll_seconds: float
+    Nothing is changed, and `run` may work meanwhile. Exit code 1: something is bad.
+    """
+    from sensor_client import selftest  # noqa: PLC0415 - a camera that runs needs none of it
+
+    logs.configure(options.LogLevel.ERROR)
+    around, state = _surroundings(), StateDirectory(chosen.state)
+    _show(
+        selftest.try_out(state, None if chosen.source is None else partial(trial_camera, chosen.source, around)), chosen
+    )
 
 
-@contextmanager
-def _assembled(settings: RunSettings) -> Iterator[tuple[Sensor, Spool, Signals]]:
-    """Put together everything that `run` needs, and close it at the end."""
-    state, clock, chance = settings.state, SystemClock(), random.SystemRandom().random
-    identity = state.identity()
-    if identity is None:
-        raise StateError(f"{state.path} is not enrolled; run `dctwire-sensor enrol` first")
-    with ExitStack() as stack:
-        stack.enter_context(state.claimed())
-        has_run_before = state.update_state_file.exists()  # written before the first picture is taken
-        spool = Spool(state.spool_file, settings.limits, first_sequence_of(has_run_before, chance()))
-        stack.callback(spool.close)
-        line = stack.enter_context(_line(identity.server_url, clock))
-        enrolment = identity.enrolment
-        slots = Slots(state.slots)
-        active = ActiveBundle(slots.active())
-        state_file = UpdateStateFile(state.update_state_file)
-        signals = Signals(state_file.load().seq)
-        channel = DeviceChannel(
-            line=line,
-            device_id=enrolment.device_id,
-            token=enrolment.token,
-            clock=clock,
-            assignment_seen=signals.notice_assignment,
-            wants_results=settings.wants_results,
-        )
-        updater = Updater(
-            channel=channel,
-            trust=TrustClient(state.trust, state.root(), channel.fetch),
-            slots=slots,
-            state_file=state_file,
-            active=active,
-            clock=clock,
-            random=chance,
-            signals=signals,
-            settings=UpdateSettings(family=enrolment.family, poll_seconds=settings.poll_seconds),
-        )
-        capture = Capture(
-            camera=settings.camera,
-            active=active,
-            spool=spool,
-            clock=clock,
-            random=chance,
-            signals=signals,
-            settings=settings.capture,
-        )
-        uploader = Uploader(
-            spool=spool,
-            channel=channel,
-            clock=clock,
-            random=chance,
-            signals=signals,
-            settings=settings.upload,
-        )
-        yield Sensor(capture=capture, uploader=uploader, updater=updater, signals=signals), spool, signals
+@app.command("doctor", cls=options.Configured, short_help="Examine this device, and say what to do.")
+@options.spread(options.ExaminationOptions)
+def examine_device(chosen: options.ExaminationOptions) -> None:
+    """Examine disk, identity, clock, proxy, server, token, tables, spool and source, and say what to do.
+
+    Nothing is changed, and `run` may work meanwhile. Exit code 1: something is bad.
+    """
+    from sensor_client import doctor  # noqa: PLC0415 - a camera that runs needs none of it
+
+    logs.configure(options.LogLevel.ERROR)
+    around = _surroundings()
+    patient = doctor.Patient(
+        state=StateDirectory(chosen.state),
+        clock=around.clock,
+        environment=around.environment,
+        look_at_source=None if chosen.source is None else partial(look_at_source, chosen.source, around),
+    )
+    _show(doctor.examine(patient), chosen)
+
+
+def _show(findings: Iterable[Finding], chosen: options.ExaminationOptions) -> None:
+    found = []
+    for finding in findings:
+        found.append(finding)
+        if not chosen.json:
+            typer.echo("\n".join(lines([finding])))
+    if chosen.json:
+        typer.echo(json.dumps(as_json(found)))
+    if not is_well(found):
+        raise typer.Exit(1)
+
+
+def _each(*watches: Callable[[], None]) -> None:
+    for watch in watches:
+        watch()
+
+
+def _watched_surroundings() -> tuple[Surroundings, ServiceManager]:
+    """This machine, and who is told whether threads that live in it are at work."""
+    clock = SystemClock()
+    pulse = Pulse(clock.monotonic_seconds)
+    manager = ServiceManager(os.environ, os.getpid(), pulse, (CAPTURE, UPLOAD), clock.monotonic_seconds)
+    return replace(_surroundings(), clock=WatchedClock(clock, pulse), stop=WatchedStop(pulse)), manager
+
+
+def _surroundings() -> Surroundings:
+    return Surroundings(
+        clock=SystemClock(),
+        random=random.SystemRandom().random,
+        environment=os.environ,
+        program=version("dctwire"),
+        boot=secrets.token_hex(8),
+    )
+
+
+def _when_stopped(act: Callable[[], object]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: act())
 
 
 @contextmanager
 def _progress(spool: Spool, total: int | None) -> Iterator[Callable[[], None]]:
     """Show a progress bar of frames answered, where a person watches and the end is known."""
-    console = Console(stderr=True)
-    if total is None or not console.is_terminal:
+    if total is None or not sys.stderr.isatty():
         yield lambda: None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    before = spool.counters()
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("frames", total=total + spool.depth().frames)
+    from sensor_client.progress import shown_progress  # noqa: PLC0415 - rich weighs 3 MiB, and nobody watches a camera
 
-        def watch() -> None:
-            after = spool.counters()
-            settled = ("acknowledged", "refused", "dropped", "unreadable")
-            done = sum(getattr(after, name) - getattr(before, name) for name in settled)
-            progress.update(task, completed=done, description=f"frames ({spool.depth().frames} waiting)")
-
+    with shown_progress(spool, total) as watch:
         yield watch
 
 
 def _check_root(line: HttpLine, root: bytes) -> None:
-    """Refuse a `root` that does not verify what this server publishes: no bundle would ever be believed."""
-    with tempfile.TemporaryDirectory() as folder:
-        fetch = partial(device_channel.fetch_before_enrolling, line)
-        try:
-            TrustClient(Path(folder), root, fetch).targets()
-        except TrustError as error:
-            raise typer.BadParameter(
-                f"it does not verify what {line.url} publishes ({error}). Take root.json from the folder that dctwire "
-                "trust init made for this server, and check this device's clock",
-                param_hint="--root",
-            ) from error
-        except ChannelError:
-            return  # enrolling meets the same fault, and reports it better
-
-
-def _camera(address: str, *, is_looping: bool) -> Camera:
+    """Refuse a `root` that is not what this server publishes: no bundle would ever be believed."""
     try:
-        return open_source(address, is_looping=is_looping)
-    except UnknownSourceError as error:
-        raise typer.BadParameter(str(error), param_hint="--source") from error
+        published = b"".join(device_channel.fetch_before_enrolling(line, trust.root_file_of(root)))
+        fault = "" if published == root else "its root is another one"
+    except (TrustError, NotPublishedError) as error:
+        fault = str(error)
+    except ChannelError:
+        return  # enrolling meets the same fault, and reports it better
+    if fault:
+        raise typer.BadParameter(
+            f"it does not verify what {line.url} publishes ({fault}). Take root.json from the folder that dctwire "
+            "trust init made for this server",
+            param_hint="--root",
+        )
 
 
-def _line(server_url: str, clock: SystemClock) -> HttpLine:
+def _line(server_url: str, clock: SystemClock, authorities: str | None) -> HttpLine:
     try:
-        return HttpLine(server_url, clock, os.environ)
+        return HttpLine(server_url, clock, os.environ, authorities)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--server") from error
     except ProxyError as error:
@@ -332,6 +390,6 @@ def _line(server_url: str, clock: SystemClock) -> HttpLine:
 
 
 def _exit(error: Exception) -> NoReturn:
-    Console(stderr=True).print(f"dctwire-sensor: {error}", markup=False, highlight=False, soft_wrap=True)
+    typer.echo(escaped_lines(f"dctwire-sensor: {error}"), err=True)
     code = next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1)
     raise SystemExit(code)

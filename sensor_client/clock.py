@@ -4,6 +4,9 @@ import threading
 import time
 from typing import Protocol
 
+LONGEST_WAIT_SECONDS = 1e9
+"""No setting asks for more: an event cannot be waited for as long as a float can say."""
+
 
 class Clock(Protocol):
     """The time of day for what is told to others, a monotonic clock for what is measured here, and waiting."""

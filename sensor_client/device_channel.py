@@ -1,46 +1,71 @@
-"""The device plane as a device uses it: what it asks, and what each reply means for the frame."""
+"""The device plane as a device uses it: what it asks, and what became of what it sent."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from typing import Protocol
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from sensor_client.clock import Clock
-from sensor_client.errors import NumberTakenError, TablesWantedError, UnauthorisedError
+from sensor_client.errors import ClaimRefusedError, NobodyReadItError, UnauthorisedError
 from sensor_client.http_line import HttpLine, Reply
+from sensor_client.replies import (
+    answered_by,
+    faults_of,
+    of_the_frame,
+    parsed,
+    problem_of,
+    refusal,
+    require_refusal_of,
+)
+from sensor_client.traffic import Purpose
 from shared.errors import ChannelError, RefusedError
 from shared.trust import NotPublishedError
 from shared.wire import (
-    BATCH_MEDIA_TYPE,
-    PROBLEM_MEDIA_TYPE,
+    DIAGNOSTICS_MEDIA_TYPE,
+    SETTINGS_HEADER,
     Assignment,
+    AssignmentEvent,
+    AssignmentOutcome,
     Batch,
     BatchProblems,
     BatchResults,
     Enrolment,
     EnrolmentRequest,
     FrameResult,
+    Heartbeat,
     ItemProblem,
+    Kind,
     LabelReport,
     LabelSource,
-    Problem,
     ProblemCode,
-    Retry,
+    session_token,
 )
 
 ASSIGNMENT_HEADER = "DW-Assignment"
+ETAG_LIMIT_CHARACTERS = 200
 
-_M = TypeVar("_M", bound=BaseModel)
+
+@dataclass(frozen=True)
+class FrameReply:
+    """A frame was taken: how it came to its classifier, and its result where the server tells it."""
+
+    match: str
+    result: FrameResult | None
 
 
 @dataclass(frozen=True)
 class BatchReply:
-    """What became of a batch, by sequence number; a frame without a fault was taken."""
+    """What became of a batch, by sequence number; a frame without a fault was taken.
+
+    Args:
+        matches: how many frames were taken, by how they came to their classifiers.
+    """
 
     faults: Mapping[int, RefusedError | ChannelError] = field(default_factory=dict)
     results: Mapping[int, FrameResult] = field(default_factory=dict)
+    matches: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,13 +76,40 @@ class AssignmentReply:
     etag: str | None
 
 
+class BatchChannel(Protocol):
+    """What senders of batches need of `DeviceChannel`."""
+
+    def send_batch(self, batch: Batch) -> BatchReply: ...
+
+
+class Access(Protocol):
+    """By what right a device asks. Any thread may call."""
+
+    def enrolment(self) -> Enrolment:
+        """The device's id and token.
+
+        Raises:
+            UnauthorisedError: it is no use to ask at present.
+        """
+
+    def refused(self, token: str) -> None:
+        """The server refused this token."""
+
+    def accepted(self, token: str) -> None:
+        """The server took this token."""
+
+
 class DeviceChannel:
     """One enrolled device's conversation with its server. Thread-safe.
 
+    Frames and batches are sent without a Content-Type, which a sender may leave out (RFC 9110 8.3): their paths say
+    what they are, and it would cost up to 45 bytes each time.
+
     Raises (all methods):
         ChannelError: the line or a busy server; nothing is known about the request's fate. Also for a reply that
-            no dctwire server gives (a captive portal, a proxy's error page): such a reply takes no frame away.
-        UnauthorisedError: the token is not valid.
+            no dctwire server gives (a captive portal, a proxy's error page), and for a refusal that does not name
+            what it refuses: such a reply takes no frame and no label away.
+        UnauthorisedError: a ChannelError: the token is not valid now.
         TablesWantedError: the server takes this frame once its tables are put back.
         NumberTakenError: the server takes this frame under a number that no frame of the device has.
         RefusedError: the server will not take this, now or later.
@@ -67,100 +119,165 @@ class DeviceChannel:
         self,
         *,
         line: HttpLine,
-        device_id: str,
-        token: str,
+        access: Access,
         clock: Clock,
-        assignment_seen: Callable[[int], None],
+        assignment_seen: Callable[[int, int], None],
         wants_results: bool = False,
     ) -> None:
         self._line = line
-        self._device_id = device_id
-        self._authorization = {"Authorization": f"Bearer {token}"}
+        self._access = access
         self._prefer = {} if wants_results else {"Prefer": "return=minimal"}
         self._clock = clock
         self._assignment_seen = assignment_seen
 
-    def send_frame(self, sequence: int, body: bytes) -> FrameResult | None:
-        """Post one JPEG and return its result where the server tells it. Sending a frame again does no harm."""
-        headers = {"Content-Type": "image/jpeg", "DW-Sequence": str(sequence), **self._prefer}
-        reply = self._ask("POST", "/v1/frames", headers, body)
+    def send_frame(self, sequence: int, body: bytes) -> FrameReply:
+        """Post one JPEG. Sending a frame again does no harm."""
+        headers = {"DW-Sequence": str(sequence), **self._prefer}
+        device_id = self._access.enrolment().device_id
+        try:
+            reply = self._ask("POST", "/v1/frames", headers, body, Purpose.FRAMES, about=(device_id, sequence))
+        except RefusedError as error:
+            raise of_the_frame(error) from error
         if reply.status == 204:
-            return None
-        result = _parsed(FrameResult, reply)
-        if result.id != f"{self._device_id}.{sequence}":
-            raise ChannelError(f"the reply to frame {sequence} is about {result.id}")
-        return result
+            (match,) = answered_by(reply, device_id, sequence) or ("",)
+            return FrameReply(match, None)
+        result = parsed(FrameResult, reply)
+        if result.id != f"{device_id}.{sequence}":
+            raise NobodyReadItError(f"the reply to frame {sequence} is about {result.id}")
+        return FrameReply(result.match, result)
 
     def send_batch(self, batch: Batch) -> BatchReply:
-        """Post frames that share their prefix; each is taken or refused on its own."""
-        headers = {"Content-Type": BATCH_MEDIA_TYPE, **self._prefer}
-        reply = self._ask("POST", "/v1/frames:batch", headers, batch.to_bytes())
-        if reply.status == 204:
-            return BatchReply()
-        if self._prefer:
-            return BatchReply(faults=_faults(_parsed(BatchProblems, reply).problems))
-        return _by_sequence(batch, _parsed(BatchResults, reply))
+        """Post frames that share their prefix; each has its own fate, and a refusal of all says nothing of any."""
+        headers = self._prefer
+        device_id = self._access.enrolment().device_id
+        purpose = Purpose.FRAMES if batch.kind is Kind.FRAME else Purpose.COMPANIONS
+        reply = self._ask("POST", "/v1/frames:batch", headers, batch.to_bytes(), purpose)
+        matches = answered_by(reply, device_id, batch.items[0].sequence, batch.items[-1].sequence)
+        if not self._prefer and reply.status == 200:
+            return _by_sequence(device_id, batch, parsed(BatchResults, reply))
+        problems = {} if reply.status == 204 else parsed(BatchProblems, reply).problems
+        if not problems.keys() <= {item.sequence for item in batch.items}:
+            raise NobodyReadItError("the reply to a batch tells of frames that are not in it")
+        if sum(matches.values()) + len(problems) != len(batch.items):
+            raise NobodyReadItError(f"the reply to a batch does not tell of each of its {len(batch.items)} frames")
+        return BatchReply(faults_of(problems), {}, matches)
 
     def send_label(self, sequence: int, label: str) -> None:
         """Tell what a frame shows. Telling it again does no harm."""
         report = LabelReport(label=label, source=LabelSource.AUDIT)
-        path = f"/v1/frames/{self._device_id}.{sequence}/label"
-        reply = self._ask("PUT", path, {"Content-Type": "application/json"}, report.model_dump_json().encode())
+        device_id = self._access.enrolment().device_id
+        path = f"/v1/frames/{device_id}.{sequence}/label"
+        headers, body = {"Content-Type": "application/json"}, report.model_dump_json().encode()
+        reply = self._ask("PUT", path, headers, body, Purpose.LABELS, about=(device_id, sequence))
+        answered_by(reply, device_id, sequence)
+
+    def send_heartbeat(self, heartbeat: Heartbeat) -> None:
+        """Tell how this device is. Telling it again does no harm."""
+        self._tell("/v1/heartbeat", heartbeat, Purpose.HEARTBEATS)
+
+    def send_outcome(self, outcome: AssignmentOutcome) -> None:
+        """Tell what became of an assignment's bundle. Telling it again does no harm."""
+        event = AssignmentEvent.model_validate(outcome.model_dump(exclude={"seq"}))
+        self._tell(f"/v1/assignments/{outcome.seq}/events", event, Purpose.UPDATES)
+
+    def send_diagnostics(self, request: str, archive: bytes) -> None:
+        """Send the archive that was asked for. Sending it again does no harm."""
+        path, headers = f"/v1/diagnostics/{request}", {"Content-Type": DIAGNOSTICS_MEDIA_TYPE}
+        reply = self._ask("POST", path, headers, archive, Purpose.OTHER)
         if reply.status != 204:
-            raise ChannelError(f"{reply.status} to a label: not a dctwire server's answer{reply.via}")
+            raise ChannelError(f"{reply.status} to {path}: not a dctwire server's answer{reply.via}")
 
     def assignment(self, etag: str | None = None) -> AssignmentReply:
         """Ask which bundle this device is to run."""
         headers = {} if etag is None else {"If-None-Match": etag}
-        reply = self._ask("GET", "/v1/assignment", headers, None, also=(304, 404))
+        reply = self._ask("GET", "/v1/assignment", headers, None, Purpose.UPDATES, also=(304, 404))
         if reply.status == 304:
             return AssignmentReply(None, etag)
         if reply.status == 404:
-            problem = _problem(reply)
+            problem = problem_of(reply)
             if problem is None or problem.code != ProblemCode.NO_ASSIGNMENT:
                 raise refusal(reply, self._clock.now())
             return AssignmentReply(None, None)
-        return AssignmentReply(_parsed(Assignment, reply), reply.headers.get("etag"))
+        told = reply.headers.get("etag", "")
+        is_sendable = 0 < len(told) <= ETAG_LIMIT_CHARACTERS and all(" " < letter < "\x7f" for letter in told)
+        return AssignmentReply(parsed(Assignment, reply), told if is_sendable else None)
 
-    def fetch(self, path: str) -> Iterator[bytes]:
-        """Fetch a file of the server's TUF repository by its path there.
+    def fetch(self, path: str, limit_bytes: int, seconds: float) -> Iterator[bytes]:
+        """Fetch a file of the server's TUF repository by its path there, within so many bytes and seconds.
+
+        It needs no token, and none is sent.
 
         Raises:
             NotPublishedError: there is none.
         """
-        reply = self._ask("GET", f"/tuf/{path}", {}, None, also=(403, 404))
-        if reply.status != 200:
+        reply = self._line.exchange(
+            "GET", f"/tuf/{path}", limit_bytes=limit_bytes, seconds=seconds, purpose=Purpose.UPDATES
+        )
+        if reply.status in (403, 404):
             raise NotPublishedError(path)
+        if reply.status != 200:
+            raise refusal(reply, self._clock.now())
         yield reply.body
 
+    def _tell(self, path: str, message: BaseModel, purpose: Purpose) -> None:
+        body = message.model_dump_json(exclude_none=True).encode()
+        reply = self._ask("POST", path, {"Content-Type": "application/json"}, body, purpose)
+        if reply.status != 204:
+            raise ChannelError(f"{reply.status} to {path}: not a dctwire server's answer{reply.via}")
+
     def _ask(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, also: tuple[int, ...] = ()
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        purpose: Purpose,
+        also: tuple[int, ...] = (),
+        about: tuple[str, int] | None = None,
     ) -> Reply:
-        reply = self._line.exchange(method, path, {**self._authorization, **headers}, body)
+        token = self._access.enrolment().token
+        sent = {"Authorization": f"Bearer {token}", **headers}
+        reply = self._line.exchange(method, path, sent, body, purpose=purpose)
         self._notice_assignment(reply)
-        if reply.status not in (200, 204, *also):
-            raise refusal(reply, self._clock.now())
-        return reply
+        if reply.status in (200, 204, *also):
+            self._access.accepted(token)
+            return reply
+        error = refusal(reply, self._clock.now())
+        if isinstance(error, UnauthorisedError):
+            self._access.refused(token)
+        if about is not None and isinstance(error, RefusedError):
+            require_refusal_of(reply, *about)
+        raise error
 
     def _notice_assignment(self, reply: Reply) -> None:
-        value = reply.headers.get(ASSIGNMENT_HEADER.lower(), "")
-        if value.isascii() and value.isdecimal() and len(value) < 19:
-            self._assignment_seen(int(value))
+        seq = _number(reply, ASSIGNMENT_HEADER)
+        if seq is not None:
+            self._assignment_seen(seq, _number(reply, SETTINGS_HEADER) or 0)
 
 
-def enrol(line: HttpLine, claim_code: str, secret: str, now: float) -> Enrolment:
+def _number(reply: Reply, header: str) -> int | None:
+    value = reply.headers.get(header.lower(), "")
+    return int(value) if value.isascii() and value.isdecimal() and len(value) < 19 else None
+
+
+def enrol(line: HttpLine, wanted: EnrolmentRequest, now: float) -> Enrolment:
     """Turn a claim code into a device id and a token; asking again with the same secret gives the same ones.
 
     Raises:
-        UnauthorisedError: the code is wrong, used or expired.
-        RefusedError, ChannelError: as for DeviceChannel.
+        ClaimRefusedError: the code is wrong, expired, or was used by another.
+        RefusedError, ChannelError: as for DeviceChannel; also for a token that does not follow from code and secret.
     """
-    wanted = EnrolmentRequest.model_construct(claim_code=claim_code, secret=secret)  # the server judges what was typed
     body = wanted.model_dump_json().encode()
     reply = line.exchange("POST", "/v1/devices", {"Content-Type": "application/json"}, body)
+    problem = problem_of(reply)
+    if reply.status == 401 and problem is not None:
+        raise ClaimRefusedError(401, problem.code, problem.detail)
     if reply.status not in (200, 201):
         raise refusal(reply, now)
-    return _parsed(Enrolment, reply)
+    enrolment = parsed(Enrolment, reply)
+    if enrolment.token != session_token(wanted.secret, wanted.claim_code):
+        raise ChannelError(f"the token is not that of this claim code and secret: not this server's answer{reply.via}")
+    return enrolment
 
 
 def fetch_before_enrolling(line: HttpLine, path: str) -> Iterator[bytes]:
@@ -178,70 +295,13 @@ def fetch_before_enrolling(line: HttpLine, path: str) -> Iterator[bytes]:
     yield reply.body
 
 
-def refusal(reply: Reply, now: float) -> RefusedError | ChannelError:
-    """The error that a reply without success stands for, to be raised."""
-    problem = _problem(reply)
-    wait = retry_after_seconds(reply.headers.get("retry-after"), now)
-    if problem is None and reply.status == 413:  # a proxy's body limit speaks no problem+json, but means it
-        return RefusedError(413, ProblemCode.TOO_LARGE, "a proxy refused the body's size")
-    if problem is None:
-        fault = f"{reply.status} without a problem document: not a dctwire server's answer{reply.via}"
-        return ChannelError(fault, wait)
-    if reply.status == 401:
-        return UnauthorisedError(401, problem.code, problem.detail)
-    return _fault(problem, wait)
-
-
-def retry_after_seconds(value: str | None, now: float) -> float | None:
-    """What Retry-After asks for (RFC 9110 10.2.3): a number of seconds or a date; None where it says neither."""
-    if value is None:
-        return None
-    if value.isascii() and value.isdecimal():
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _by_sequence(batch: Batch, reply: BatchResults) -> BatchReply:
+def _by_sequence(device_id: str, batch: Batch, reply: BatchResults) -> BatchReply:
     if len(reply.results) != len(batch.items):
-        raise ChannelError(f"{len(reply.results)} results for {len(batch.items)} frames")
+        raise NobodyReadItError(f"{len(reply.results)} results for {len(batch.items)} frames")
     pairs = [(item.sequence, result) for item, result in zip(batch.items, reply.results, strict=True)]
-    return BatchReply(
-        faults=_faults({sequence: item.problem for sequence, item in pairs if isinstance(item, ItemProblem)}),
-        results={sequence: item for sequence, item in pairs if isinstance(item, FrameResult)},
-    )
-
-
-def _faults(problems: Mapping[int, Problem]) -> dict[int, RefusedError | ChannelError]:
-    return {sequence: _fault(problem) for sequence, problem in problems.items()}
-
-
-def _fault(problem: Problem, wait_seconds: float | None = None) -> RefusedError | ChannelError:
-    match problem.retry:
-        case Retry.NO:
-            return RefusedError(problem.status, problem.code, problem.detail)
-        case Retry.WITH_TABLES:
-            return TablesWantedError(problem.status, problem.code, problem.detail)
-        case Retry.RENUMBER if problem.highest_sequence is not None:
-            return NumberTakenError(problem.status, problem.code, problem.detail, problem.highest_sequence)
-        case Retry.LATER | Retry.RENUMBER:
-            return ChannelError(f"{problem.status} {problem.code}: {problem.detail}", wait_seconds)
-
-
-def _problem(reply: Reply) -> Problem | None:
-    if not reply.headers.get("content-type", "").startswith(PROBLEM_MEDIA_TYPE):
-        return None
-    try:
-        return Problem.model_validate_json(reply.body)
-    except ValidationError:
-        return None
-
-
-def _parsed(model: type[_M], reply: Reply) -> _M:
-    try:
-        return model.model_validate_json(reply.body)
-    except ValidationError as error:
-        fault = error.errors()[0]["msg"]
-        raise ChannelError(f"{reply.status}: not a dctwire server's answer ({fault}){reply.via}") from error
+    results = {sequence: item for sequence, item in pairs if isinstance(item, FrameResult)}
+    problems = {sequence: item.problem for sequence, item in pairs if isinstance(item, ItemProblem)}
+    for sequence, result in results.items():
+        if result.id != f"{device_id}.{sequence}":
+            raise NobodyReadItError(f"the result of frame {sequence} is about {result.id}")
+    return BatchReply(faults_of(problems), results, Counter(result.match.value for result in results.values()))

@@ -5,4 +5,4 @@ from shared.command_line import run_program
 
 def main() -> None:
     """Entry point."""
-    run_program("sensor_client.app", extra="sensor")
+    run_program("sensor_client.app", extra="sensor", needs="PIL")

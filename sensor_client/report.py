@@ -1,15 +1,32 @@
 """What people read: tables and lines on the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress
 from rich.table import Table
 
+from sensor_client import status_words
 from sensor_client.offline import EncodedPicture
 from sensor_client.status import Status
 from shared.jpeg import Stream, TableSet
+from shared.plain_text import escaped
 
-UNREADABLE_SHOWN = 10  # pictures named in the table
+NAME_MAX_CHARACTERS = 34
+"""Of a fact's name on one line: the rest is for what is said of it."""
+
+
+def print_encoded(pictures: Iterable[EncodedPicture], total: int, tables: TableSet, stream: Stream) -> None:
+    """Encode, showing how far it is, and print what it cost."""
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        rows = list(progress.track(pictures, total=total, description="encoding"))
+    Console().print(encoded_table(rows, tables, stream))
+
+
+def print_status(status: Status) -> None:
+    """Print the status as a table."""
+    Console().print(status_table(status))
 
 
 def encoded_table(pictures: Sequence[EncodedPicture], tables: TableSet, stream: Stream) -> Table:
@@ -21,7 +38,7 @@ def encoded_table(pictures: Sequence[EncodedPicture], tables: TableSet, stream: 
     for picture in pictures:
         size = f"{picture.width} x {picture.height}"
         counts = (picture.stream_bytes, picture.scan_bytes, picture.interchange_bytes)
-        table.add_row(str(picture.path), size, *map(str, counts))
+        table.add_row(_shown(str(picture.path)), size, *map(str, counts))
     if len(pictures) > 1:
         table.add_section()
         table.add_row("mean", "", *(f"{mean:.1f}" for mean in _means(pictures)))
@@ -29,27 +46,20 @@ def encoded_table(pictures: Sequence[EncodedPicture], tables: TableSet, stream: 
 
 
 def status_table(status: Status) -> Table:
-    """The status, one line a fact."""
+    """The status, one line a fact, in words."""
     table = Table(show_header=False)
-    table.add_column()
+    table.add_column(max_width=NAME_MAX_CHARACTERS, overflow="fold")
     table.add_column(overflow="fold")
-    for name, value in status.model_dump(
-        mode="json", exclude={"counters", "last_refused", "unreadable_pictures"}
-    ).items():
-        table.add_row(name.replace("_", " "), "-" if value is None else str(value))
-    if status.last_refused is not None:
-        refused = status.last_refused
-        table.add_row("last refused", f"{refused.target} ({refused.code}): {refused.reason}")
-    table.add_section()
-    for name, count in status.counters.items():
-        table.add_row(name.replace("_", " "), str(count))
-    for picture in status.unreadable_pictures[:UNREADABLE_SHOWN]:
-        times = "once" if picture.times == 1 else f"{picture.times} times"
-        table.add_row("unreadable picture", escape(f"{picture.name}: {picture.reason} (met {times})"))
-    if len(status.unreadable_pictures) > UNREADABLE_SHOWN:
-        more = len(status.unreadable_pictures) - UNREADABLE_SHOWN
-        table.add_row("", f"and {more} more, see status --json")
+    for rows in (status_words.facts(status), status_words.counts(status), status_words.unreadable(status)):
+        for name, said in rows:
+            table.add_row(name, _shown(said))
+        table.add_section()
     return table
+
+
+def _shown(text: str) -> str:
+    """A text as a terminal takes it, whoever sent it."""
+    return escape(escaped(text))
 
 
 def _means(pictures: Sequence[EncodedPicture]) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ from shared.errors import ChannelError, DctwireError
 from shared.proxies import ProxyError
 from shared.wire import DOCUMENT_PATH, Plane, plane_of
 
-TIMESTAMP_PATH = "/tuf/metadata/timestamp.json"
+ROOT_PATH = "/tuf/1.root.json"
 
 OpenLine = Callable[[str], HttpLine]
 """Opens a line to another address."""
@@ -37,7 +37,7 @@ def explained(error: Exception, line: HttpLine, open_line: OpenLine) -> Exceptio
             f"{line.url} is the {plane} of a server, and devices enrol at its device plane: give --server the address "
             "that dctwire-server prints as `device`, port 8000 unless it was set otherwise"
         )
-    if plane is Plane.DEVICE or "signed" in _object(line.exchange("GET", TIMESTAMP_PATH)):
+    if plane is Plane.DEVICE or "signed" in _object(line.exchange("GET", ROOT_PATH)):
         return error
     return ChannelError(
         f"{line.url} is answered by something else than a dctwire server ({reply.status} to GET {DOCUMENT_PATH}); "

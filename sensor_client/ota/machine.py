@@ -1,41 +1,48 @@
 """The rules of updates as a pure machine: a state and an event give the next state, and what to do about it.
 
 The actions are carried out in their order, and the new state counts once all of them have succeeded. A crash between
-any two leaves a device that `Started` sets right: a bundle that has proved itself stays in one of the two slots.
+any two leaves a device that `Started` sets right, a fault one that `Resumed` does: a bundle that has proved itself
+stays in one of the two slots.
 """
 
 from dataclasses import replace
-from typing import TypeAlias
 
-from sensor_client.ota.rules import floor_after
+from sensor_client.ota import trial
+from sensor_client.ota.changes import FAILED_TRIAL, Step, decided, is_rejected, kept, raised, refused, roll_back, told
 from sensor_client.ota.states import (
     Action,
     Activate,
     Assigned,
     BundleFacts,
     Doubt,
+    Encoded,
     Event,
     Failed,
     Fetch,
+    FloorSeen,
+    Found,
     Install,
     Policy,
     Postpone,
     Proved,
+    Ran,
+    Refused,
+    Resumed,
     RollBack,
     Save,
     Started,
     State,
+    Stopped,
+    Told,
     Unfit,
     Unverified,
     Verified,
 )
-from sensor_client.ota.update_state import RefusedOffer, Running, Trial, UpdateState
+from sensor_client.ota.update_state import Running, Trial
 from shared.bundle import UnsupportedBundleError
-from shared.wire import Assignment
+from shared.wire import Assignment, EventKind
 
-REASON_LIMIT_CHARACTERS = 500
 DEFAULT_POLICY = Policy()
-Step: TypeAlias = tuple[State, tuple[Action, ...]]
 
 
 def next_state(state: State, event: Event, now: float, policy: Policy = DEFAULT_POLICY) -> Step:
@@ -47,16 +54,18 @@ def next_state(state: State, event: Event, now: float, policy: Policy = DEFAULT_
         now: seconds since 1970; it may jump.
     """
     match event:
-        case Started():
-            return _started(state, policy)
+        case Started() | Resumed():
+            return trial.started(state, event, policy)
+        case Stopped():
+            return trial.stopped(state)
+        case Encoded() | Proved() | Refused() | Failed():
+            return trial.seen(state, event, policy)
         case Assigned():
             return _assigned(state, event, now, policy)
         case Verified() | Unverified() | Unfit():
-            return _fetched(state, event, now, policy)
-        case Proved():
-            return _proved(state, event, policy)
-        case Failed():  # pragma: no branch
-            return _failed(state, event, policy)
+            return _found(state, event, now, policy)
+        case FloorSeen() | Told() | Ran():  # pragma: no branch
+            return _noted(state, event)
 
 
 def known_etag(state: State) -> str | None:
@@ -70,18 +79,6 @@ def quiet_seq(state: State) -> int:
     return state.kept.seq if doubt is None or doubt.put_off_at is None else doubt.seq
 
 
-def _started(state: State, policy: Policy) -> Step:
-    phase, active = state.kept.phase, state.active
-    if isinstance(phase, Running):
-        must_return = active is not None and _is_rejected(state, active) and not _is_rejected(state, state.other)
-        return _roll_back(state, ()) if must_return else (state, ())
-    if active is None or active.target != phase.target:  # the crash came before its slot was switched to
-        return _kept(state, phase=Running()), (Save(),)
-    if phase.boots >= policy.boots_limit:
-        return _reject(state, phase, f"{phase.boots} starts brought too few proofs", policy)
-    return _kept(state, phase=phase.model_copy(update={"boots": phase.boots + 1})), (Save(),)
-
-
 def _assigned(state: State, event: Assigned, now: float, policy: Policy) -> Step:
     assignment = event.assignment
     doubt = state.doubt if state.doubt is not None and state.doubt.seq == assignment.seq else None
@@ -89,11 +86,27 @@ def _assigned(state: State, event: Assigned, now: float, policy: Policy) -> Step
     if not _is_open(state, assignment, now, policy):
         return state, ()
     if state.active is not None and state.active.target == assignment.target:
-        return _decided(state, assignment, state.active), (Save(),)
-    is_on_trial = isinstance(state.kept.phase, Trial)
-    if is_on_trial and state.other is not None and state.other.target == assignment.target:
-        return _roll_back(_kept(_decided(state, assignment, state.other), phase=Running()), (Save(),))
+        return _already_in_use(state, assignment)
+    if _is_the_one_before_the_trial(state, assignment):
+        assert state.other is not None
+        state = decided(state, assignment, state.other)
+        state = kept(state, phase=Running(), probing_seconds_left=policy.probing_seconds)
+        return roll_back(told(state, EventKind.CONFIRMED, assignment.target), (Save(),))
     return replace(state, fetching=assignment), (Fetch(assignment, state.kept.floor_counter),)
+
+
+def _already_in_use(state: State, assignment: Assignment) -> Step:
+    assert state.active is not None
+    is_proven = isinstance(state.kept.phase, Running) and state.kept.seq != 0  # 0: the record was lost
+    state = decided(state, assignment, state.active)
+    return told(state, EventKind.CONFIRMED, assignment.target) if is_proven else state, (Save(),)
+
+
+def _is_the_one_before_the_trial(state: State, assignment: Assignment) -> bool:
+    other = state.other
+    if not isinstance(state.kept.phase, Trial) or other is None or other.target != assignment.target:
+        return False
+    return other.counter >= state.kept.floor_counter and not is_rejected(state, other)
 
 
 def _is_open(state: State, assignment: Assignment, now: float, policy: Policy) -> bool:
@@ -107,6 +120,8 @@ def _is_refused(state: State, assignment: Assignment) -> bool:
     last = state.kept.last_refused
     if last is None or (last.seq, last.target) != (assignment.seq, assignment.target):
         return False
+    if last.code == FAILED_TRIAL and state.active is None:  # better a bundle that fails than none
+        return False
     return last.is_final and (state.has_refused or last.code != UnsupportedBundleError.code)
 
 
@@ -117,7 +132,19 @@ def _is_put_off(doubt: Doubt | None, now: float, policy: Policy) -> bool:
     return doubt.put_off_at <= now < doubt.put_off_at + policy.put_off_seconds
 
 
-def _fetched(state: State, event: Verified | Unverified | Unfit, now: float, policy: Policy) -> Step:
+def _noted(state: State, event: FloorSeen | Told | Ran) -> Step:
+    match event:
+        case FloorSeen():
+            after = raised(state, event.floor_counter)
+        case Told():
+            left = tuple(outcome for outcome in state.kept.outbox if outcome not in event.outcomes)
+            after = kept(state, outbox=left)
+        case Ran():  # pragma: no branch
+            after = kept(state, probing_seconds_left=max(0.0, state.kept.probing_seconds_left - event.seconds))
+    return after, (() if after == state else (Save(),))
+
+
+def _found(state: State, event: Found, now: float, policy: Policy) -> Step:
     if event.assignment != state.fetching:  # a newer assignment came first
         return state, ()
     match event:
@@ -130,18 +157,26 @@ def _fetched(state: State, event: Verified | Unverified | Unfit, now: float, pol
 
 
 def _verified(state: State, event: Verified, policy: Policy) -> Step:
-    if _is_rejected(state, event.bundle):
-        return _unfit(state, Unfit(event.assignment, "failed-trial", "this bundle failed its trial here before"))
-    is_on_trial = isinstance(state.kept.phase, Trial) and state.other is not None
-    before = state.other if is_on_trial else state.active
-    state = _decided(state, event.assignment, event.bundle, activations=1)
-    state = replace(state, active=event.bundle, other=before)
+    state = raised(state, event.floor_counter)
+    if state.active is not None and is_rejected(state, event.bundle):
+        return _unfit(state, Unfit(event.assignment, FAILED_TRIAL, "this bundle failed its trial here before"))
+    cuts_a_trial_short = isinstance(state.kept.phase, Trial) and state.other is not None
+    before = state.other if cuts_a_trial_short else state.active
+    state = decided(state, event.assignment, event.bundle, activations=1)
+    state = _switched(state, event.bundle, before, policy)
     # A trial that is cut short must not cost the bundle to return to: it is in use when the other slot is written.
-    first: tuple[Action, ...] = (RollBack(),) if is_on_trial else ()
-    if policy.proofs_needed == 0 or before is None:
-        return _kept(state, phase=Running()), (*first, Install(), Save(), Activate())
-    trial = Trial(target=event.bundle.target, digest=event.bundle.digest)
-    return _kept(state, phase=trial), (*first, Save(), Install(), Activate())
+    first: tuple[Action, ...] = (RollBack(),) if cuts_a_trial_short else ()
+    if policy.proofs_needed == 0:
+        state = told(kept(state, phase=Running()), EventKind.CONFIRMED, event.bundle.target)
+        return state, (*first, Install(), Save(), Activate())
+    phase = Trial(target=event.bundle.target, digest=event.bundle.digest)
+    state = told(kept(state, phase=phase), EventKind.TRIAL, event.bundle.target)
+    return state, (*first, Save(), Install(), Activate())
+
+
+def _switched(state: State, bundle: BundleFacts, before: BundleFacts | None, policy: Policy) -> State:
+    seconds = 0.0 if before is None else policy.probing_seconds
+    return kept(replace(state, active=bundle, other=before), probing_seconds_left=seconds)
 
 
 def _unverified(state: State, event: Unverified, now: float, policy: Policy) -> Step:
@@ -153,63 +188,14 @@ def _unverified(state: State, event: Unverified, now: float, policy: Policy) -> 
     state = replace(state, doubt=Doubt(seq=assignment.seq, times=times, put_off_at=now))
     if times > policy.trust_attempts:
         return state, ()
-    return _refused(state, assignment.seq, assignment.target, event.code, event.reason), (Save(),)
+    return _turned_down(state, assignment, event.code, event.reason), (Save(),)
 
 
 def _unfit(state: State, event: Unfit) -> Step:
-    assignment = event.assignment
-    state = _refused(state, assignment.seq, assignment.target, event.code, event.reason)
-    return _kept(replace(state, fetching=None, doubt=None), seq=assignment.seq), (Save(),)
+    state = _turned_down(state, event.assignment, event.code, event.reason)
+    return kept(replace(state, fetching=None, doubt=None), seq=event.assignment.seq), (Save(),)
 
 
-def _proved(state: State, event: Proved, policy: Policy) -> Step:
-    phase = state.kept.phase
-    if not isinstance(phase, Trial) or event.target != phase.target:
-        return state, ()
-    proofs = phase.proofs + 1
-    has_ended = proofs >= policy.proofs_needed
-    return _kept(state, phase=Running() if has_ended else phase.model_copy(update={"proofs": proofs})), (Save(),)
-
-
-def _failed(state: State, event: Failed, policy: Policy) -> Step:
-    phase = state.kept.phase
-    if not isinstance(phase, Trial) or event.target != phase.target:
-        return state, ()
-    return _reject(state, phase, event.reason, policy)
-
-
-def _reject(state: State, trial: Trial, reason: str, policy: Policy) -> Step:
-    if state.other is None:  # nothing to return to
-        return _kept(state, phase=Running()), (Save(),)
-    state = _refused(state, state.kept.seq, trial.target, "failed-trial", reason)
-    digests = (*state.kept.rejected_digests, trial.digest)[-policy.rejected_limit :]
-    state, actions = _roll_back(_kept(state, phase=Running(), rejected_digests=digests), ())
-    return state, (Save(), *actions)  # saved first: a crash in between must not bring the bundle back
-
-
-def _roll_back(state: State, more: tuple[Action, ...]) -> Step:
-    return replace(state, active=state.other, other=state.active), (RollBack(), *more, Activate())
-
-
-def _is_rejected(state: State, bundle: BundleFacts | None) -> bool:
-    return bundle is None or bundle.digest in state.kept.rejected_digests
-
-
-def _decided(state: State, assignment: Assignment, bundle: BundleFacts, activations: int = 0) -> State:
-    kept = state.kept
-    return _kept(
-        replace(state, fetching=None, doubt=None),
-        seq=assignment.seq,
-        floor_counter=floor_after(kept.floor_counter, bundle.min_counter),
-        activations=kept.activations + activations,
-    )
-
-
-def _refused(state: State, seq: int, target: str, code: str, reason: str) -> State:
-    offer = RefusedOffer(seq=seq, target=target, code=code, reason=reason[:REASON_LIMIT_CHARACTERS])
-    return _kept(replace(state, has_refused=True), refusals=state.kept.refusals + 1, last_refused=offer)
-
-
-def _kept(state: State, **changes: object) -> State:
-    kept: UpdateState = state.kept.model_copy(update=changes)
-    return replace(state, kept=kept)
+def _turned_down(state: State, assignment: Assignment, code: str, reason: str) -> State:
+    state = refused(state, assignment.seq, assignment.target, code, reason)
+    return told(state, EventKind.REJECTED, assignment.target, seq=assignment.seq, code=code, reason=reason)

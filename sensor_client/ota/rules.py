@@ -17,13 +17,13 @@ def may_replace(floor_counter: int, offered: Bundle) -> bool:
     """Whether `offered` is new enough.
 
     Not "newer than the active one": an operator takes a bad version back by assigning the one before. What must
-    never come back is a version below the highest `min_counter` that this device has run.
+    never come back is a version below the highest `min_counter` that verified metadata named or this device has run.
     """
     return offered.counter >= floor_counter
 
 
 def floor_after(floor_counter: int, min_counter: int) -> int:
-    """The floor once a bundle that names `min_counter` has been run; it only rises."""
+    """The floor once something verified has named `min_counter`; it only rises."""
     return max(floor_counter, min_counter)
 
 

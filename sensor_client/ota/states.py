@@ -6,7 +6,7 @@ from typing import Self, TypeAlias
 
 from sensor_client.ota.update_state import UpdateState
 from shared.bundle import Bundle
-from shared.wire import Assignment
+from shared.wire import Assignment, AssignmentOutcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,15 +17,19 @@ class Policy:
         trust_attempts: tries in quick succession at a bundle that does not verify, before it is put off.
         put_off_seconds: how long it is put off then, and after each later try.
         proofs_needed: proofs that end a trial; 0 puts no bundle on trial.
-        boots_limit: starts of the program that a trial may take.
+        refusals_limit: refused frames that end a trial in a roll-back.
+        crashes_limit: starts in a row that may bring no frame during a trial.
         rejected_limit: digests of failed bundles to remember.
+        probing_seconds: of uptime after a switch, in which the bundle before may make probes.
     """
 
     trust_attempts: int = 3
     put_off_seconds: float = 3600.0
-    proofs_needed: int = 0
-    boots_limit: int = 3
+    proofs_needed: int = 3
+    refusals_limit: int = 3
+    crashes_limit: int = 3
     rejected_limit: int = 16
+    probing_seconds: float = 7 * 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +38,14 @@ class BundleFacts:
 
     target: str
     digest: str
+    counter: int
     min_counter: int
 
     @classmethod
     def of(cls, bundle: Bundle) -> Self:
         """The facts of `bundle`."""
         digest = hashlib.sha256(bundle.to_bytes()).hexdigest()
-        return cls(target=bundle.target_path, digest=digest, min_counter=bundle.min_counter)
+        return cls(target=bundle.target_path, digest=digest, counter=bundle.counter, min_counter=bundle.min_counter)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +84,26 @@ class State:
 
 @dataclass(frozen=True)
 class Started:
-    """The program began."""
+    """The program began; `floor_counter` is what the verified metadata on disk says, 0 where there is none."""
+
+    floor_counter: int = 0
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A fault (of the disk, of the program) left an event half carried out; the state was read from disk again."""
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The program ends in order."""
+
+
+@dataclass(frozen=True)
+class FloorSeen:
+    """Verified targets metadata name `floor_counter`, the oldest counter of the family that is still safe."""
+
+    floor_counter: int
 
 
 @dataclass(frozen=True)
@@ -92,10 +116,14 @@ class Assigned:
 
 @dataclass(frozen=True)
 class Verified:
-    """The assignment's bundle is signed, meant for this device and passes its self-test."""
+    """The assignment's bundle is signed, meant for this device and passes its self-test.
+
+    `floor_counter` is what the verified targets metadata name, as in FloorSeen.
+    """
 
     assignment: Assignment
     bundle: BundleFacts
+    floor_counter: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,10 +145,26 @@ class Unfit:
 
 
 @dataclass(frozen=True)
-class Proved:
-    """A frame that was encoded with the bundle `target` was answered by that bundle's own classifier."""
+class Encoded:
+    """A picture became a frame with the bundle `target`."""
 
     target: str
+
+
+@dataclass(frozen=True)
+class Proved:
+    """Frames that were encoded with the bundle `target` were answered by that bundle's own classifier."""
+
+    target: str
+    frames: int = 1
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Frames that were encoded with the bundle `target` were refused for good, by a server that named them."""
+
+    target: str
+    frames: int = 1
 
 
 @dataclass(frozen=True)
@@ -131,7 +175,23 @@ class Failed:
     reason: str
 
 
-Event: TypeAlias = Started | Assigned | Verified | Unverified | Unfit | Proved | Failed
+@dataclass(frozen=True)
+class Told:
+    """The server knows of these outcomes."""
+
+    outcomes: tuple[AssignmentOutcome, ...]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """The program ran for so long since this was told last."""
+
+    seconds: float
+
+
+Evidence: TypeAlias = Encoded | Proved | Refused | Failed
+Found: TypeAlias = Verified | Unverified | Unfit
+Event: TypeAlias = Started | Resumed | Stopped | FloorSeen | Assigned | Found | Evidence | Told | Ran
 
 
 @dataclass(frozen=True)

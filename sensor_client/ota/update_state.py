@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sensor_client import durable
+from sensor_client.logs import get_logger
+from shared import durable
 from shared.trust import TrustError
+from shared.wire import AssignmentOutcome
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class _Record(BaseModel):
@@ -43,14 +44,18 @@ class Trial(_Record):
         target: the bundle's path in the signed targets.
         digest: SHA-256 of the bundle's bytes, in hex.
         boots: starts of the program since the trial began.
+        crashes: those of them in a row that ended neither in order nor after a first frame.
         proofs: uploads that were encoded with the bundle and answered by its own classifier.
+        refusals: uploads that were encoded with the bundle and refused for good.
     """
 
     kind: Literal["trial"] = "trial"
     target: str
     digest: str
     boots: int = 0
+    crashes: int = 0
     proofs: int = 0
+    refusals: int = 0
 
 
 class UpdateState(_Record):
@@ -58,8 +63,12 @@ class UpdateState(_Record):
 
     Args:
         seq: the assignment that was decided last, by running its bundle or by refusing it; 0 before the first.
-        floor_counter: the highest `min_counter` of the bundles that this device has run.
+        floor_counter: the highest `min_counter` that verified metadata or a bundle that ran here has named.
         rejected_digests: bundles that failed their trial here, the latest last.
+        outbox: outcomes that the server does not know yet, the latest last.
+        last_outcome: the latest outcome, also after the server knows it.
+        probing_seconds_left: how long the program is still to run before the bundle in the other slot makes no more
+            probes; 0 also where an earlier program switched the slots, and did not say when.
     """
 
     seq: int = 0
@@ -69,6 +78,9 @@ class UpdateState(_Record):
     last_refused: RefusedOffer | None = None
     phase: Annotated[Running | Trial, Field(discriminator="kind")] = Running()
     rejected_digests: tuple[str, ...] = ()
+    outbox: tuple[AssignmentOutcome, ...] = ()
+    last_outcome: AssignmentOutcome | None = None
+    probing_seconds_left: float = 0.0
 
 
 class UpdateStateFile:

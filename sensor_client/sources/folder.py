@@ -2,18 +2,20 @@
 
 import os
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import structlog
+from sensor_client.logs import get_logger
+from sensor_client.sources.folder_label import label_of
+from sensor_client.sources.opening import SourceSettings, SourceSurroundings
+from sensor_client.sources.shot import Camera, SourceError
+from sensor_client.sources.watched_folder import watched
+from shared.pictures import SENSOR_LIMITS, SUFFIXES, Pixels, load_jpeg, load_pixels, shown
 
-from sensor_client.sources.shot import SourceError
-from shared.bundle import LabelsError, check_labels
-from shared.pictures import SUFFIXES, Pixels, load_pixels, shown
-
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,16 @@ class FolderShot:
     label: str | None
     captured_at: float | None = None
 
+    def jpeg(self) -> bytes | None:
+        """See `Shot`: the file's bytes."""
+        return load_jpeg(self.path, SENSOR_LIMITS)
+
     def pixels(self) -> Pixels:
         """See `Shot`."""
-        return load_pixels(self.path)
+        return load_pixels(self.path, SENSOR_LIMITS)
+
+    def settle(self) -> None:
+        """See `Shot`: the file stays."""
 
 
 class FolderCamera:
@@ -46,21 +55,23 @@ class FolderCamera:
         """The number of pictures; None where they are taken again and again."""
         return None if self._is_looping else len(self._shots)
 
-    def shots(self) -> Iterator[FolderShot]:
+    def shots(self, stop: threading.Event) -> Generator[FolderShot, None, None]:
         """Every picture in order; then from the first one again where the camera loops."""
         yield from self._shots
-        while self._is_looping:
+        while self._is_looping and not stop.is_set():
             yield from self._shots
 
 
-def open_folder(address: str, *, is_looping: bool) -> FolderCamera | None:
+def open_folder(address: str, settings: SourceSettings, around: SourceSurroundings) -> Camera | None:
     """A camera for the folder at `address`; None where that is no folder.
 
     Raises:
         SourceError: there is no picture in it.
     """
     folder = Path(address)
-    return FolderCamera(folder, is_looping=is_looping) if folder.is_dir() else None
+    if settings.is_watched and "://" not in address:
+        return watched(folder, around, deletes=settings.deletes_taken, waits=settings.waits)
+    return FolderCamera(folder, is_looping=settings.is_looping) if folder.is_dir() else None
 
 
 def list_shots(folder: Path) -> list[FolderShot]:
@@ -79,9 +90,9 @@ def list_shots(folder: Path) -> list[FolderShot]:
     ]
     if not paths:
         raise SourceError(f"{shown(folder)}: no pictures there ({', '.join(sorted(SUFFIXES))})")
-    label_of = cache(_label)
+    labels = cache(label_of)
     return [
-        FolderShot(path, None if path.parent == folder else label_of(path.parent))
+        FolderShot(path, None if path.parent == folder else labels(path.parent))
         for path in sorted(paths, key=_shooting_order)
     ]
 
@@ -94,16 +105,6 @@ def _walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
 
 def _tell_unreadable(error: OSError) -> None:
     _log.warning("folder-unreadable", name=shown(Path(error.filename)), reason=error.strerror)
-
-
-def _label(folder: Path) -> str | None:
-    """The label that a folder's name gives its pictures; a name that no label can have gives none."""
-    try:
-        check_labels([folder.name])
-    except LabelsError as error:
-        _log.warning("label-unusable", name=shown(folder), reason=str(error))
-        return None
-    return folder.name
 
 
 def _shooting_order(path: Path) -> tuple[bool, int, str]:

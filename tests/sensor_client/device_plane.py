@@ -10,13 +10,26 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from shared.wire import BATCH_MEDIA_TYPE, Batch, EnrolmentRequest, Problem, ProblemCode
+from shared.bundle import settings_counter
+from shared.wire import (
+    ASKED_NUMBER,
+    BATCH_MEDIA_TYPE,
+    Batch,
+    EnrolmentRequest,
+    Kind,
+    Problem,
+    ProblemCode,
+    Retry,
+    is_too_high,
+    session_token,
+)
 
-TOKEN = "test-token-0123456789a"
 DEVICE_ID = "dev1"
 CLAIM = "claim-1"
+VOUCHER = "v" * 43
 SECRET = "a-secret-0123456789-abcdefghijklmnopqrstuvwxyz"
-DEADLINE_SECONDS = 20.0
+TOKEN = session_token(SECRET, CLAIM)
+DEADLINE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +50,10 @@ class Answer:
     body: bytes = b""
 
 
+def _token_of(request: Request) -> str:
+    return request.headers.get("authorization", "").removeprefix("Bearer ")
+
+
 def problem(code: ProblemCode, detail: str = "because", highest_sequence: int | None = None, **headers: str) -> Answer:
     body = Problem.of(code, detail, highest_sequence=highest_sequence).model_dump_json().encode()
     return Answer(
@@ -46,20 +63,32 @@ def problem(code: ProblemCode, detail: str = "because", highest_sequence: int | 
     )
 
 
+def refusal(code: ProblemCode, sequence: int, highest_sequence: int | None = None) -> Answer:
+    """A problem that says which frame is refused, or whose label."""
+    return problem(code, highest_sequence=highest_sequence, DW_Answered=f"{DEVICE_ID}.{sequence} refused")
+
+
 class DevicePlane:
     """Start with `with`. `scripted` answers come first, one a request, for paths that begin with their key."""
 
     def __init__(self, tuf: Path | None = None, family: str = "signs") -> None:
         self.requests: list[Request] = []
         self.frames: dict[int, bytes] = {}
+        self.companions: dict[int, tuple[int, bytes]] = {}
+        self.knows_companions = True
         self.labels: dict[int, dict[str, str]] = {}
         self.receipts: list[int] = []
+        self.diagnostics: dict[str, bytes] = {}
         self.secrets: list[str] = []
         self.conflicts: list[int] = []
         self.scripted: list[tuple[str, Answer]] = []
         self.judge: Callable[[int, bytes], ProblemCode | None] = lambda sequence, body: None
         self.after_frame: Callable[[int], None] = lambda sequence: None
         self.assignment: dict[str, Any] | None = None
+        self.match = "exact"
+        self.has_forgotten = False
+        self.tokens = {TOKEN}
+        self.enrolments: list[EnrolmentRequest] = []
         self.tuf = tuf
         self.family = family
         self._changed = threading.Condition(threading.RLock())
@@ -119,6 +148,11 @@ class DevicePlane:
         target = target or f"{family}/{counter}.json"
         self.assignment = {"seq": seq, "family": family, "counter": counter, "target": target}
 
+    def _settings_header(self) -> dict[str, str]:
+        named, asked = ((self.assignment or {}).get(key) for key in ("settings", "diagnostics"))
+        number = (0 if named is None else settings_counter(named) or 0) + (0 if asked is None else ASKED_NUMBER)
+        return {"DW-Settings": str(number)} if number else {}
+
     def asked(self, path: str) -> list[Request]:
         return [request for request in self.requests if request.path == path]
 
@@ -154,9 +188,11 @@ class DevicePlane:
         with self._changed:
             self.requests.append(request)
             answer = self._scripted(request) or self._answer(request)
-            if request.headers.get("authorization") == f"Bearer {TOKEN}" and self.assignment is not None:
+            if _token_of(request) in self.tokens and self.assignment is not None:
                 answer = Answer(
-                    answer.status, {**answer.headers, "DW-Assignment": str(self.assignment["seq"])}, answer.body
+                    answer.status,
+                    {**answer.headers, "DW-Assignment": str(self.assignment["seq"]), **self._settings_header()},
+                    answer.body,
                 )
             self._changed.notify_all()
             return answer
@@ -175,42 +211,64 @@ class DevicePlane:
             return _json({"info": {"title": "dctwire device plane"}})
         if request.path.startswith("/tuf/"):
             return self._file(request)
-        if request.headers.get("authorization") != f"Bearer {TOKEN}":
+        if self.has_forgotten or _token_of(request) not in self.tokens:
             return problem(ProblemCode.INVALID_TOKEN)
-        routes = {"frames": self._frame, "frames:batch": self._batch, "assignment": self._assignment}
+        routes = {
+            "frames": self._frame,
+            "frames:batch": self._batch,
+            "assignment": self._assignment,
+            "heartbeat": self._noted,
+        }
         handler = routes.get(request.path.removeprefix("/v1/"))
         if handler is not None:
             return handler(request)
         return self._label(request)
 
-    def _label(self, request: Request) -> Answer:
-        label = re.fullmatch(rf"/v1/frames/{DEVICE_ID}\.(\d+)/label", request.path)
-        if label is None or int(label[1]) not in self.frames:
-            return problem(ProblemCode.NOT_FOUND)
-        self.labels[int(label[1])] = json.loads(request.body)
+    def _noted(self, _request: Request) -> Answer:
         return Answer(204)
+
+    def _label(self, request: Request) -> Answer:
+        if request.path.endswith("/events"):
+            return Answer(204)
+        if request.path.startswith("/v1/diagnostics/"):
+            self.diagnostics[request.path.rpartition("/")[2]] = request.body
+            (self.assignment or {}).pop("diagnostics", None)
+            return Answer(204)
+        label = re.fullmatch(rf"/v1/frames/{DEVICE_ID}\.(\d+)/label", request.path)
+        if label is None:
+            return problem(ProblemCode.NOT_FOUND)
+        if int(label[1]) not in self.frames:
+            return refusal(ProblemCode.NOT_FOUND, int(label[1]))
+        self.labels[int(label[1])] = json.loads(request.body)
+        return Answer(204, {"DW-Answered": f"{DEVICE_ID}.{label[1]}"})
 
     def _enrol(self, request: Request) -> Answer:
         wanted = EnrolmentRequest.model_validate_json(request.body)
         self.secrets.append(wanted.secret)
-        if wanted.claim_code != CLAIM:
+        self.enrolments.append(wanted)
+        if wanted.claim_code != CLAIM or (self.has_forgotten and wanted.voucher != VOUCHER):
             return problem(ProblemCode.INVALID_CLAIM)
-        return _json({"device_id": DEVICE_ID, "token": TOKEN, "family": self.family}, 201)
+        self.has_forgotten = False
+        token = session_token(wanted.secret, wanted.claim_code)
+        self.tokens.add(token)
+        return _json({"device_id": DEVICE_ID, "token": token, "family": self.family, "voucher": VOUCHER}, 201)
 
     def _frame(self, request: Request) -> Answer:
         sequence = int(request.headers["dw-sequence"])
         fault = self._take(sequence, request.body)
         if fault is not None:
-            return problem(fault, highest_sequence=self._highest(fault))
+            return refusal(fault, sequence, self._highest(fault))
         if request.headers.get("prefer") == "return=minimal":
-            return Answer(204)
-        return _json(_result(sequence))
+            return Answer(204, {"DW-Answered": f"{DEVICE_ID}.{sequence} {self.match}"})
+        return _json(self._result(sequence))
 
     def _batch(self, request: Request) -> Answer:
-        assert request.headers["content-type"] == BATCH_MEDIA_TYPE
+        assert request.headers.get("content-type", BATCH_MEDIA_TYPE) == BATCH_MEDIA_TYPE
         batch = Batch.from_bytes(request.body)
+        if batch.kind is not Kind.FRAME and not self.knows_companions:
+            return problem(ProblemCode.INVALID_BATCH)
         faults = {
-            item.sequence: self._take(item.sequence, body)
+            item.sequence: self._take(item.sequence, body, item.of)
             for item, body in zip(batch.items, batch.frames(), strict=True)
         }
         problems = {
@@ -218,27 +276,49 @@ class DevicePlane:
             for key, code in faults.items()
             if code
         }
+        first, last, taken = batch.items[0].sequence, batch.items[-1].sequence, len(faults) - len(problems)
+        named = {"DW-Answered": f"{DEVICE_ID}.{first}-{last}" + (f" {self.match}={taken}" if taken else "")}
         if request.headers.get("prefer") != "return=minimal":
-            return _json(
-                {"results": [{"problem": problems[key]} if key in problems else _result(key) for key in faults]}
+            answer = _json(
+                {"results": [{"problem": problems[key]} if key in problems else self._result(key) for key in faults]}
             )
-        return _json({"problems": problems}) if problems else Answer(204)
+        elif problems:
+            answer = _json({"problems": problems})
+        else:
+            return Answer(204, named)
+        return Answer(200, {**answer.headers, **named}, answer.body)
+
+    def _result(self, sequence: int) -> dict[str, Any]:
+        return {
+            "id": f"{DEVICE_ID}.{sequence}",
+            "label": "A",
+            "confidence": 0.5,
+            "model": "signs/1",
+            "match": self.match,
+        }
 
     def _highest(self, code: ProblemCode) -> int | None:
-        """What is named beside a number that is taken."""
-        return max(self.frames, default=0) if code is ProblemCode.SEQUENCE_TAKEN else None
+        """What is named beside a number that is taken or too high."""
+        return max((*self.frames, *self.companions), default=0) if code.retry is Retry.RENUMBER else None
 
-    def refuse_taken_numbers(self) -> None:
-        """From now on, do as a dctwire server does: another frame under a number that is taken is refused."""
+    def judge_numbers(self) -> None:
+        """From now on, do as a dctwire server does: a number that another frame has, or a too high one, is refused."""
 
         def judge(sequence: int, body: bytes) -> ProblemCode | None:
-            return ProblemCode.SEQUENCE_TAKEN if self.frames.get(sequence, body) != body else None
+            if is_too_high(sequence, max((*self.frames, *self.companions), default=-1)):
+                return ProblemCode.SEQUENCE_TOO_HIGH
+            taken = self.frames.get(sequence, self.companions.get(sequence, (0, body))[1])
+            return ProblemCode.SEQUENCE_TAKEN if taken != body else None
 
         self.judge = judge
 
-    def _take(self, sequence: int, body: bytes) -> ProblemCode | None:
+    def _take(self, sequence: int, body: bytes, of: int | None = None) -> ProblemCode | None:
         fault = self.judge(sequence, body)
-        if fault is None:
+        if fault is None and of is not None:
+            self.companions[sequence] = (of, body)
+            self.receipts.append(sequence)
+            self.after_frame(sequence)
+        elif fault is None:
             if self.frames.setdefault(sequence, body) != body:
                 self.conflicts.append(sequence)
             self.receipts.append(sequence)
@@ -248,7 +328,8 @@ class DevicePlane:
     def _assignment(self, request: Request) -> Answer:
         if self.assignment is None:
             return problem(ProblemCode.NO_ASSIGNMENT)
-        etag = f'"{self.assignment["seq"]}"'
+        number = self._settings_header().get("DW-Settings")
+        etag = f'"{self.assignment["seq"]}{"" if number is None else f".{number}"}"'
         if request.headers.get("if-none-match") == etag:
             return Answer(304, {"ETag": etag})
         answer = _json(self.assignment)
@@ -259,16 +340,6 @@ class DevicePlane:
         if file is None or not file.is_file():
             return problem(ProblemCode.NOT_FOUND)
         return Answer(200, {"Content-Type": "application/octet-stream"}, file.read_bytes())
-
-
-def _result(sequence: int) -> dict[str, Any]:
-    return {
-        "id": f"{DEVICE_ID}.{sequence}",
-        "label": "A",
-        "confidence": 0.5,
-        "model": "signs/1",
-        "match": "exact",
-    }
 
 
 def _json(value: object, status: int = 200) -> Answer:

@@ -3,6 +3,25 @@
 import threading
 from collections.abc import Callable
 
+from shared.wire import Enrolment
+
+
+class Access:
+    """An enrolment that the server always takes; what it says of the token is noted."""
+
+    def __init__(self, device_id: str, token: str) -> None:
+        self._enrolment = Enrolment(device_id=device_id, token=token, family="signs")
+        self.told: list[str] = []
+
+    def enrolment(self) -> Enrolment:
+        return self._enrolment
+
+    def refused(self, token: str) -> None:
+        self.told.append("refused")
+
+    def accepted(self, token: str) -> None:
+        self.told.append("accepted")
+
 
 class FakeClock:
     """Time that passes only while somebody waits; `on_wait` may make things happen meanwhile."""

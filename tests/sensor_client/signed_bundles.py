@@ -1,6 +1,6 @@
 """Bundles, and a real TUF repository on disk that signs them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,14 @@ from shared.jpeg import TableSet
 from shared.trust import (
     OFFLINE_ROLES,
     ONLINE_ROLES,
-    Files,
+    NotPublishedError,
     Repository,
     Role,
-    add_target,
+    Target,
     create_key,
     create_root,
-    create_targets,
+    next_targets,
+    root_file_of,
 )
 
 NOW = datetime.now(UTC)
@@ -68,11 +69,9 @@ class Publisher:
         keys = {role: create_key(directory / "keys", role) for role in (*OFFLINE_ROLES, *ONLINE_ROLES)}
         self._targets_key = keys[Role.TARGETS]
         self.directory = directory / "tuf"
-        self.root = create_root(keys, NOW)
-        self._repository = Repository(
-            self._read, snapshot_signer=keys[Role.SNAPSHOT], timestamp_signer=keys[Role.TIMESTAMP]
-        )
-        self._write(self._repository.initialise(self.root, create_targets(self._targets_key, NOW), NOW))
+        self.root = create_root({role: [key] for role, key in keys.items()}, NOW)
+        self._snapshot_key, self._timestamp_key = keys[Role.SNAPSHOT], keys[Role.TIMESTAMP]
+        self._write({root_file_of(self.root): self.root})
 
     def publish(
         self,
@@ -82,21 +81,38 @@ class Publisher:
         custom: Mapping[str, Any] | None = None,
     ) -> None:
         """Sign `bundle` (or `data` in its place) under its path (or `path`)."""
-        content, target = data or bundle.to_bytes(), path or bundle.target_path
         told = {**bundle.target_custom, **(custom or {})}
-        signed = add_target(self._repository.targets(), target, content, told, self._targets_key, NOW)
-        self._write(self._repository.publish(signed, {target: content}, NOW))
+        self.add(path or bundle.target_path, data or bundle.to_bytes(), told)
+
+    def add(self, target: str, content: bytes, custom: Mapping[str, Any]) -> None:
+        """Sign any bytes under any path."""
+        family = target.partition("/")[0]
+        repository = self._repository(family)
+        listed = Target(target, content, custom)
+        signed = next_targets(family, repository.targets(), [self._targets_key], NOW, added=listed)
+        self._write(repository.publish(signed, {target: content}, (), NOW).files)
+
+    def fetch(self, name: str, _limit_bytes: int, _seconds: float) -> Iterator[bytes]:
+        """A file, as a device fetches it from a server that is at hand."""
+        data = self._read(name)
+        if data is None:
+            raise NotPublishedError(name)
+        yield data
 
     def file_of(self, bundle: Bundle) -> Path:
         """Where the repository keeps the bundle's bytes."""
-        [file] = self.directory.glob(f"targets/{bundle.family}/*.{bundle.counter}.json")
+        [file] = self.directory.glob(f"{bundle.family}/{'?' * 64}.{bundle.counter}.json")
         return file
+
+    def _repository(self, family: str) -> Repository:
+        signers = {"snapshot_signer": self._snapshot_key, "timestamp_signer": self._timestamp_key}
+        return Repository(self._read, family=family, root=self.root, **signers)
 
     def _read(self, name: str) -> bytes | None:
         path = self.directory / name
         return path.read_bytes() if path.exists() else None
 
-    def _write(self, files: Files) -> None:
+    def _write(self, files: Mapping[str, bytes]) -> None:
         for name, data in files.items():
             path = self.directory / name
             path.parent.mkdir(parents=True, exist_ok=True)

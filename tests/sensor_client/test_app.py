@@ -4,6 +4,8 @@ import io
 import json
 import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,17 +13,18 @@ from typing import Any
 import pytest
 import typer
 from PIL import Image
+from typer.testing import CliRunner
 
 from sensor_client.app import app
 from sensor_client.enrolment import enrol
-from sensor_client.spool.spool import FAR_SEQUENCE
+from sensor_client.spool.numbers import FAR_SEQUENCE
 from sensor_client.state_directory import StateDirectory
 from shared.jpeg import Decoder, Stream, TableSet, inspect
 from shared.pictures import fitted, load_pixels
 from shared.wire import Enrolment, ProblemCode
 from tests.sensor_client.device_plane import CLAIM, DEVICE_ID, TOKEN, DevicePlane, problem
 from tests.sensor_client.pictures import write_pictures
-from tests.sensor_client.program import events, sensor, start_sensor, status
+from tests.sensor_client.program import environment, events, sensor, start_sensor, status
 from tests.sensor_client.signed_bundles import THRIFTY, Publisher, make_bundle
 
 V1 = make_bundle(1)
@@ -103,10 +106,13 @@ def test_a_root_that_is_not_the_servers_spends_no_claim_code(
     assert right.returncode == 0, right.stderr
 
 
-def test_a_device_that_lost_its_spool_gives_no_number_again(plane: DevicePlane, device: Path, source: Path) -> None:
+@pytest.mark.parametrize("lost", ["spool.sqlite3*", "[su]p*"])
+def test_a_device_that_lost_its_spool_gives_no_number_again(
+    plane: DevicePlane, device: Path, source: Path, lost: str
+) -> None:
     arguments = ("run", "--state", device, "--source", source, "--once", "--exit-when-drained")
     assert sensor(*arguments).returncode == 0
-    for file in device.glob("spool.sqlite3*"):
+    for file in device.glob(lost):  # the second names the record of updates, too
         file.unlink()
 
     told = sensor(*arguments)
@@ -116,12 +122,59 @@ def test_a_device_that_lost_its_spool_gives_no_number_again(plane: DevicePlane, 
     assert sorted(plane.frames)[9:11] == [10, min(sequence for sequence in plane.frames if sequence >= FAR_SEQUENCE)]
 
 
-def test_a_damaged_identity_says_what_to_do(device: Path, source: Path) -> None:
+def test_a_damaged_identity_is_told_from_its_copy_and_heals(device: Path, source: Path, plane: DevicePlane) -> None:
     (device / "identity.json").write_text('{"server_url"')
 
-    told = sensor("run", "--state", device, "--source", source)
+    told = sensor("run", "--state", device, "--source", source, "--once", "--exit-when-drained")
 
-    assert told.returncode == 3 and "identity.json cannot be read" in told.stderr and "enrol" in told.stderr
+    assert told.returncode == 0 and len(plane.frames) == 10, told.stderr
+    assert (device / "identity.json").read_bytes() == (device / "identity-copy.json").read_bytes()
+
+
+def test_an_identity_that_is_lost_comes_back_by_enrolling_again(
+    plane: DevicePlane, device: Path, source: Path, root_file: Path
+) -> None:
+    for name in ("identity.json", "identity-copy.json"):
+        (device / name).write_text('{"server_url"')
+
+    told = sensor("run", "--state", device, "--source", source)
+    again = sensor("enrol", "--server", plane.url, "--claim", CLAIM, "--state", device, "--root", root_file)
+    runs = sensor("run", "--state", device, "--source", source, "--once", "--exit-when-drained")
+
+    assert told.returncode == 3 and "identity.json cannot be read" in told.stderr and "enrol again" in told.stderr
+    assert (again.returncode, runs.returncode) == (0, 0), again.stderr + runs.stderr
+
+
+FILES = (
+    "identity.json",
+    "root.json",
+    "secret",
+    "spool.sqlite3",
+    "update-state.json",
+    "bundles/a.json",
+    "bundles/active",
+)
+
+
+@pytest.mark.parametrize("damage", ["gone", "empty", "zeroed", "a directory"])
+def test_status_is_one_json_document_whatever_is_damaged(
+    plane: DevicePlane, device: Path, source: Path, damage: str
+) -> None:
+    assert sensor("run", "--state", device, "--source", source, "--once", "--exit-when-drained").returncode == 0
+    for name in FILES:
+        for path in {device / name, (device / name).with_stem(f"{(device / name).stem}-copy")}:
+            path.unlink(missing_ok=True)
+            if damage == "a directory":
+                path.mkdir()
+            elif damage != "gone":
+                path.write_bytes(b"" if damage == "empty" else bytes(5000))
+
+    told = sensor("status", "--state", device, "--json")
+
+    assert told.returncode == 0, told.stderr
+    answer = json.loads(told.stdout)
+    assert answer["device_id"] is None and told.stdout.count("\n") == 1
+    assert bool(answer["faults"]) == (damage != "gone")
 
 
 def test_a_server_that_is_not_there_ends_enrolling_with_exit_code_5(
@@ -142,7 +195,7 @@ def test_a_server_that_is_not_there_ends_enrolling_with_exit_code_5(
         ("enrol", "--server", "http://h", "--claim", "c", "--state", "d", "--root", "no-such-file"),
         ("run", "--state", "d", "--source", "/", "--exit-when-drained"),
         ("run", "--state", "d", "--source", "/no/such/folder"),
-        ("run", "--state", "d", "--source", "rtsp://camera/1"),
+        ("run", "--state", "d", "--source", "gopher://camera/1"),
         ("encode", __file__),
         ("encode", __file__, "--quality", "50", "--stream", "scan"),
     ],
@@ -154,7 +207,7 @@ def test_wrong_usage_ends_with_exit_code_2_and_teaches(arguments: tuple[str, ...
     assert "Usage: dctwire-sensor" in told.stderr and "Traceback" not in told.stderr
 
 
-@pytest.mark.parametrize("command", ["enrol", "run", "encode", "status"])
+@pytest.mark.parametrize("command", ["enrol", "run", "once", "config", "encode", "status"])
 def test_help_shows_the_environments_names_whole_on_a_narrow_terminal(command: str) -> None:
     told = sensor(command, "--help", COLUMNS="80")
 
@@ -227,6 +280,19 @@ def test_status_changes_nothing(device: Path) -> None:
     assert sorted(device.iterdir()) == before
 
 
+def test_status_makes_no_spool_where_one_was_lost(plane: DevicePlane, device: Path, source: Path) -> None:
+    arguments = ("run", "--state", device, "--source", source, "--count", 1, "--exit-when-drained")
+    assert sensor(*arguments).returncode == 0
+    spool = device / "spool.sqlite3"
+    spool.write_bytes(b"")
+
+    assert status(device)["faults"] == []
+
+    assert spool.read_bytes() == b""
+    assert sensor(*arguments).returncode == 0
+    assert max(plane.frames) >= FAR_SEQUENCE, "as a device numbers frames that has lost its count"
+
+
 def test_status_of_nowhere_ends_with_exit_code_3(tmp_path: Path) -> None:
     assert sensor("status", "--state", tmp_path / "nowhere").returncode == 3
     assert not (tmp_path / "nowhere").exists()
@@ -258,16 +324,13 @@ def test_settings_come_from_the_environment_too(plane: DevicePlane, device: Path
     assert len(plane.asked("/v1/frames:batch")) == 1
 
 
-def test_a_token_that_was_revoked_ends_with_exit_code_4_and_keeps_the_frames(
-    plane: DevicePlane, device: Path, source: Path
-) -> None:
+def test_a_single_401_ends_nothing(plane: DevicePlane, device: Path, source: Path) -> None:
     plane.scripted.append(("/v1/frames", problem(ProblemCode.INVALID_TOKEN)))
 
-    told = sensor("run", "--state", device, "--source", source, "--once")
+    told = sensor("run", "--state", device, "--source", source, "--once", "--exit-when-drained")
 
-    assert told.returncode == 4 and "invalid-token" in told.stderr
-    counters = status(device)["counters"]
-    assert counters["acknowledged"] == 0 and counters["encoded"] == status(device)["spooled_frames"] > 0
+    assert told.returncode == 0, told.stderr
+    assert len(plane.frames) == 10 and status(device)["dead_letters"] == 0
 
 
 @pytest.mark.parametrize("ending", ["terminate", "interrupt"])
@@ -292,6 +355,110 @@ def test_two_sensors_do_not_share_a_state_directory(plane: DevicePlane, device: 
     process.communicate(timeout=30)
 
     assert told.returncode == 3 and "another dctwire-sensor" in told.stderr
+
+
+def test_once_ends_within_its_deadline_and_its_exit_code_says_what_is_kept(
+    plane: DevicePlane, device: Path, source: Path
+) -> None:
+    arguments = ("once", "--state", device, "--source", source, "--deadline")
+    sent = sensor(*arguments, "100")
+    plane.hold("/v1/frames")
+    kept = sensor(*arguments, "6", "--count", "2")
+    plane.release()
+    after = sensor(*arguments, "100")
+
+    assert [told.returncode for told in (sent, kept, after)] == [0, 7, 0], sent.stderr + kept.stderr + after.stderr
+    assert "cut-short" in kept.stderr
+    assert sorted(plane.frames) == [1, 2, 3, 4]
+    assert sent.stdout == kept.stdout == ""
+
+
+def test_doctor_and_selftest_work_beside_run_and_their_exit_code_says_whether_something_is_bad(
+    plane: DevicePlane, device: Path, source: Path
+) -> None:
+    process = start_sensor("run", "--state", device, "--source", source, "--rate", "20")
+    plane.until(lambda: len(plane.frames) >= 1)
+    tried = sensor("selftest", "--state", device, "--source", source)
+    examined = sensor("doctor", "--state", device, "--source", source, "--json")
+    process.terminate()
+    process.communicate(timeout=30)
+    gone = sensor("doctor", "--state", device / "nothing")
+
+    assert [told.returncode for told in (tried, examined, gone)] == [0, 0, 1], tried.stdout + examined.stdout
+    assert tried.stdout.count("\nok ") + tried.stdout.startswith("ok ") == 3
+    assert json.loads(examined.stdout)["is_well"] is True
+    assert gone.stdout.startswith("bad   state") and "enrol" in gone.stdout
+
+
+NOT_FOR_A_CAMERA = {"rich", "tuf", "securesystemslib", "cryptography", "urllib3", "httpx", "structlog", "torch", "cv2"}
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_run_has_loaded_nothing_that_a_camera_does_not_need(
+    plane: DevicePlane, device: Path, tmp_path: Path, suffix: str
+) -> None:
+    """The first run fetches and verifies its tables, in another process."""
+    code = (
+        "import sys; from sensor_client.entry import main\n"
+        "try: main()\n"
+        "finally: print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    source = tmp_path / "camera"
+    source.mkdir()
+    Image.new("RGB", (64, 64), "teal").save(source / f"1.{suffix}")
+    arguments = ["run", "--state", str(device), "--source", str(source), "--count", "1", "--exit-when-drained"]
+    told = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True, env=environment()
+    )
+
+    assert len(plane.frames) == 1
+    loaded = set(told.stdout.split())
+    assert {"numpy", "sensor_client"} <= loaded
+    assert ("PIL" in loaded) == (suffix != "jpg"), "a picture that is transcoded has no pixels"
+    assert not loaded & NOT_FOR_A_CAMERA
+
+
+@pytest.mark.parametrize("command", [("run", "--once"), ("once", "--count", "10")])
+def test_a_dry_run_prints_what_would_be_sent_and_touches_neither_spool_nor_server(
+    plane: DevicePlane, device: Path, source: Path, command: tuple[str, ...]
+) -> None:
+    assert sensor("once", "--state", device, "--source", source).returncode == 0
+    before = status(device), len(plane.requests)
+
+    told = sensor(*command, "--state", device, "--source", source, "--dry-run")
+
+    assert told.returncode == 0, told.stderr
+    *frames, last = told.stdout.splitlines()
+    assert len(frames) == 10 and frames[0].startswith("frame 1: ") and "signs/1.json" in frames[0]
+    assert last.startswith("10 pictures: 10 frames of ") and last.endswith("nothing was sent")
+    assert (status(device), len(plane.requests)) == before
+    assert len(list(source.rglob("*.png"))) == 10
+
+
+def test_a_watched_folder_gives_a_dry_run_and_once_what_is_new_and_nothing_new_is_no_fault(
+    plane: DevicePlane, device: Path, source: Path
+) -> None:
+    arguments = ("--state", device, "--source", source, "--watch", "--count", "10")
+    first = sensor("once", *arguments)
+    second = sensor("once", *arguments, "--deadline", "1000")  # longer than it is given here
+    rehearsed = sensor("once", *arguments, "--dry-run")
+
+    assert [told.returncode for told in (first, second, rehearsed)] == [0, 0, 0], first.stderr + second.stderr
+    assert sorted(plane.frames) == list(range(1, 11))
+    assert rehearsed.stdout.startswith("0 pictures: ")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"), [("clip.mp4", "no such file"), ("gopher://camera", "another known source")]
+)
+def test_a_source_that_is_not_there_is_told_from_one_that_nobody_knows(tmp_path: Path, source: str, said: str) -> None:
+    told = CliRunner().invoke(app, ["run", "--state", str(tmp_path), "--source", source])
+    assert told.exit_code == 2 and said in " ".join(told.output.split())
+
+
+def test_a_metrics_address_of_another_machine_says_what_to_do(device: Path, source: Path) -> None:
+    told = sensor("run", "--state", device, "--source", source, "--metrics-port", "0", "--metrics-host", "192.0.2.1")
+    assert told.returncode == 3 and "give --metrics-host an address of this machine" in told.stderr
 
 
 def test_pictures_are_encoded_without_a_server(tmp_path: Path, source: Path) -> None:

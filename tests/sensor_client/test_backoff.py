@@ -3,7 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor_client.backoff import HIGHEST_CEILING_SECONDS, LONGEST_RETRY_AFTER_SECONDS, delay_seconds
+from sensor_client.backoff import (
+    HIGHEST_CEILING_SECONDS,
+    LONGEST_RETRY_AFTER_SECONDS,
+    RETRIES_AT_ONCE,
+    SPENT_FLOOR_SECONDS,
+    RetryBudget,
+    delay_seconds,
+)
 
 
 def test_the_ceiling_doubles_with_every_failure_and_stays_bounded() -> None:
@@ -28,3 +35,20 @@ def test_no_peer_and_no_history_makes_the_wait_endless(attempt: int, retry_after
 
     assert 0 <= wait <= LONGEST_RETRY_AFTER_SECONDS + HIGHEST_CEILING_SECONDS
     assert retry_after is None or wait >= min(retry_after, LONGEST_RETRY_AFTER_SECONDS)
+
+
+def test_retries_spend_a_budget_that_answers_refill_slowly() -> None:
+    budget = RetryBudget()
+    for _ in range(int(RETRIES_AT_ONCE)):
+        assert budget.floor_seconds == 0.0
+        budget = budget.failed()
+    assert budget.floor_seconds == SPENT_FLOOR_SECONDS
+    assert budget.failed() == budget
+    for _ in range(11):
+        budget = budget.answered()
+
+    assert budget.floor_seconds == 0.0 and budget.failed().floor_seconds == SPENT_FLOOR_SECONDS
+
+
+def test_answers_save_up_no_more_retries_than_there_were_at_first() -> None:
+    assert RetryBudget().answered() == RetryBudget()

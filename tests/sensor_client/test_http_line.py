@@ -1,17 +1,24 @@
 """The one door to httpx."""
 
+import contextlib
 import socket
+import ssl
 import threading
+from collections import Counter as Counts
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from benchmarks.counting_relay import CountingRelay
 from sensor_client import http_line
 from sensor_client.clock import SystemClock
-from sensor_client.device_channel import refusal
 from sensor_client.http_line import HttpLine
+from sensor_client.replies import refusal
+from sensor_client.traffic import Purpose
 from shared.errors import ChannelError
 from shared.proxies import ProxyError
+from tests.cloud_server.harness.certificates import write_certificate
 from tests.http_proxy import HttpProxy
 from tests.sensor_client.device_plane import Answer, DevicePlane
 from tests.sensor_client.fakes import FakeClock
@@ -63,6 +70,23 @@ def test_a_reply_over_the_limit_is_a_channel_error(plane: DevicePlane) -> None:
 
     with HttpLine(plane.url, SystemClock()) as line, pytest.raises(ChannelError, match="longer than"):
         line.exchange("GET", "/big")
+
+
+@pytest.mark.parametrize(("limit_bytes", "is_taken"), [(100, True), (99, False)])
+def test_a_question_may_have_a_limit_of_its_own(plane: DevicePlane, limit_bytes: int, is_taken: bool) -> None:
+    plane.scripted.append(("/small", Answer(200, {}, bytes(100))))
+    with HttpLine(plane.url, SystemClock()) as line:
+        if is_taken:
+            assert line.exchange("GET", "/small", limit_bytes=limit_bytes).body == bytes(100)
+        else:
+            with pytest.raises(ChannelError, match="longer than 99 bytes"):
+                line.exchange("GET", "/small", limit_bytes=limit_bytes)
+
+
+def test_a_question_may_have_a_deadline_of_its_own(plane: DevicePlane) -> None:
+    plane.hold("/held")
+    with HttpLine(plane.url, SystemClock()) as line, pytest.raises(ChannelError):
+        line.exchange("GET", "/held", seconds=0.2)
 
 
 def test_a_reply_that_drips_is_given_up_at_the_deadline(plane: DevicePlane) -> None:
@@ -138,3 +162,96 @@ class _server_that_says:  # noqa: N801 - reads as a sentence
         with connection:
             connection.recv(65536)
             connection.sendall(self._reply)
+
+
+@pytest.mark.parametrize("is_pinned", [True, False])
+def test_a_pinned_authority_alone_vouches_for_an_https_server(tmp_path: Path, is_pinned: bool) -> None:
+    own, other = (write_certificate(tmp_path / name) for name in ("own", "other"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*own)
+    authorities = (own if is_pinned else other)[0].read_text()
+    with _tls_server(context) as url, HttpLine(url, SystemClock(), authorities=authorities) as line:
+        if is_pinned:
+            assert line.exchange("GET", "/").body == b"fine"
+        else:
+            with pytest.raises(ChannelError, match="no TLS connection"):
+                line.exchange("GET", "/")
+
+
+class Counter:
+    """Counts what a line tells of itself, by what it was for."""
+
+    def __init__(self) -> None:
+        self.sent: Counts[Purpose] = Counts()
+        self.received: Counts[Purpose] = Counts()
+
+    def ask(self, purpose: Purpose, request_bytes: int) -> None:
+        """Let everything go."""
+
+    def count(self, purpose: Purpose, *, sent: int = 0, received: int = 0) -> None:
+        self.sent[purpose] += sent
+        self.received[purpose] += received
+
+
+def test_each_byte_at_the_socket_is_counted_for_its_purpose(plane: DevicePlane) -> None:
+    counter = Counter()
+    with (
+        CountingRelay(_address(plane.url)) as relay,
+        HttpLine(_url(relay, "http"), SystemClock(), meter=counter) as line,
+    ):
+        line.exchange("POST", "/v1/frames", {"DW-Sequence": "7"}, bytes(5000), purpose=Purpose.FRAMES)
+        for_frames = relay.sent_bytes, relay.received_bytes
+        line.exchange("GET", "/openapi.json", purpose=Purpose.UPDATES)
+
+        assert (counter.sent[Purpose.FRAMES], counter.received[Purpose.FRAMES]) == for_frames
+        assert sum(counter.sent.values()) == relay.sent_bytes and sum(counter.received.values()) == relay.received_bytes
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_tls_is_counted_with_its_handshake_also_where_that_fails(tmp_path: Path, is_trusted: bool) -> None:
+    own, other = (write_certificate(tmp_path / name) for name in ("own", "other"))
+    context, counter = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), Counter()
+    context.load_cert_chain(*own)
+    authorities = (own if is_trusted else other)[0].read_text()
+    with contextlib.ExitStack() as relayed:
+        with _tls_server(context) as url:  # it hears the end of what is said before the relay goes
+            relay = relayed.enter_context(CountingRelay(_address(url)))
+            with (
+                HttpLine(_url(relay, "https"), SystemClock(), authorities=authorities, meter=counter) as line,
+                contextlib.nullcontext() if is_trusted else pytest.raises(ChannelError, match="no TLS connection"),
+            ):
+                line.exchange("GET", "/", purpose=Purpose.FRAMES)
+        counted = counter.sent[Purpose.FRAMES], counter.received[Purpose.FRAMES]
+
+    assert counted == (relay.sent_bytes, relay.received_bytes) and counted[1] > 500
+
+
+def _address(url: str) -> tuple[str, int]:
+    return "127.0.0.1", int(url.rpartition(":")[2])
+
+
+def _url(relay: CountingRelay, scheme: str) -> str:
+    return f"{scheme}://127.0.0.1:{relay.address[1]}"
+
+
+def test_a_file_without_a_certificate_pins_nothing() -> None:
+    with pytest.raises(ValueError, match="no certificate"):
+        HttpLine("https://cameras.example", SystemClock(), authorities="none here")
+
+
+@contextlib.contextmanager
+def _tls_server(context: ssl.SSLContext) -> Iterator[str]:
+    """Says `fine` to one request over TLS."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                connection, _ = listener.accept()
+                with connection, context.wrap_socket(connection, server_side=True) as secure:
+                    secure.recv(65536)
+                    secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join()

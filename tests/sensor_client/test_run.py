@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from sensor_client.enrolment import enrol
+from sensor_client.probing import is_chosen
 from sensor_client.spool import Spool, SpoolLimits
 from sensor_client.state_directory import StateDirectory
 from shared.jpeg import inspect
 from shared.wire import Enrolment, ProblemCode
-from tests.sensor_client.device_plane import DEVICE_ID, TOKEN, DevicePlane, problem
+from tests.sensor_client.device_plane import CLAIM, DEVICE_ID, TOKEN, VOUCHER, DevicePlane, problem
 from tests.sensor_client.pictures import write_pictures
 from tests.sensor_client.program import await_event, events, sensor, start_sensor, status
 from tests.sensor_client.signed_bundles import Publisher, make_bundle
@@ -104,6 +105,56 @@ def test_an_outage_in_the_middle_of_a_run_loses_no_frame(
     assert [event["event"] for event in events(log)].count("upload-works-again") == 1
 
 
+def test_a_device_that_its_server_has_forgotten_is_let_in_again_on_its_voucher(
+    plane: DevicePlane, tmp_path: Path, publisher: Publisher, source: Path
+) -> None:
+    publisher.publish(V1)
+    plane.assign(1, "signs", 1)
+    (root := tmp_path / "root.json").write_bytes(publisher.root)
+    state = tmp_path / "joined"
+    joined = sensor("enrol", "--server", plane.url, "--claim", CLAIM, "--state", state, "--root", root)
+    assert joined.returncode == 0, joined.stderr
+    process = start_sensor("run", "--state", state, "--source", source, "--rate", "50")
+    plane.until(lambda: len(plane.frames) >= 5)
+
+    plane.has_forgotten = True  # as one that was restored from a backup of before
+    plane.until(lambda: not plane.has_forgotten)
+    before = len(plane.frames)
+    plane.until(lambda: len(plane.frames) >= before + 20)
+    process.terminate()
+    _, log = process.communicate(timeout=30)
+
+    assert process.returncode == 0, log
+    first, again = plane.enrolments
+    assert (again.claim_code, again.secret) == (first.claim_code, first.secret)
+    assert (again.device_id, again.family, again.voucher) == (DEVICE_ID, "signs", VOUCHER)
+    assert sorted(plane.frames) == list(range(1, len(plane.frames) + 1)) and plane.conflicts == []
+    assert status(state)["refused_since"] is None
+    assert CLAIM not in log and TOKEN not in log and VOUCHER not in log
+
+
+def test_a_device_that_is_kept_out_goes_on_taking_pictures(
+    plane: DevicePlane, state: StateDirectory, source: Path
+) -> None:
+    process = start_sensor("run", "--state", state.path, "--source", source, "--rate", "50")
+    plane.until(lambda: len(plane.frames) >= 5)
+
+    plane.has_forgotten = True
+    await_event(process, "token-refused")
+    lets_in = f"dctwire devices show {DEVICE_ID}; to let it in again, dctwire devices restore {DEVICE_ID}"
+    await_event(process, "not-let-in-again", operator_types=lets_in)
+    await_event(process, "token-refused")
+    told = status(state.path)
+    asked = len(plane.requests)
+    process.terminate()
+    process.communicate(timeout=30)
+
+    assert process.returncode == 0 and len(plane.requests) <= asked + 1
+    assert told["refused_since"] is not None
+    after = status(state.path)
+    assert after["spooled_frames"] > 0 and after["dead_letters"] == 0
+
+
 def test_a_device_without_tables_says_so_once_and_what_the_operator_types(
     plane: DevicePlane, state: StateDirectory, source: Path
 ) -> None:
@@ -118,6 +169,23 @@ def test_a_device_without_tables_says_so_once_and_what_the_operator_types(
     (told,) = [event for event in events(log) if event["event"] == "no-tables-assigned"]
     assert told["family"] == "signs"
     assert "dctwire assign signs COUNTER" in told["operator_types"]
+
+
+def test_a_device_whose_assigned_tables_are_below_the_floor_says_so_once_with_both(
+    plane: DevicePlane, publisher: Publisher, state: StateDirectory, source: Path
+) -> None:
+    publisher.publish(make_bundle(5, quality=80, min_counter=3))
+    process = start_sensor("run", "--state", state.path, "--source", source)
+    plane.until(lambda: len(plane.asked("/v1/assignment")) >= 4)
+    plane.assign(2, "signs", 5)
+    plane.until(lambda: len(plane.frames) >= 1)
+    process.terminate()
+    _, log = process.communicate(timeout=30)
+
+    (told,) = [event for event in events(log) if event["event"] == "assigned-tables-refused"]
+    assert (told["family"], told["assigned"], told["floor"]) == ("signs", "signs/1.json", 3)
+    assert "older than 3" in told["reason"] and "dctwire assign signs COUNTER" in told["operator_types"]
+    assert "no-tables-assigned" not in [event["event"] for event in events(log)]
 
 
 def test_a_server_that_could_not_be_asked_for_tables_and_can_again_is_told_once(
@@ -136,7 +204,7 @@ def test_a_server_that_could_not_be_asked_for_tables_and_can_again_is_told_once(
 def test_tables_are_renewed_while_running_and_uploads_go_on(
     plane: DevicePlane, state: StateDirectory, source: Path, publisher: Publisher
 ) -> None:
-    process = start_sensor("run", "--state", state.path, "--source", source, "--rate", "100")
+    process = start_sensor("run", "--state", state.path, "--source", source, "--rate", "100", "--no-probes")
     plane.until(lambda: len(plane.frames) >= 10)
     publisher.publish(V2)
     plane.assign(2, "signs", 2)
@@ -161,12 +229,40 @@ def test_tables_are_renewed_while_running_and_uploads_go_on(
     assert [event["event"] for event in events(log)].count("bundle-activated") == 2
 
 
+def test_after_an_update_some_pictures_are_sent_with_the_tables_before_as_well_unless_that_is_switched_off(
+    plane: DevicePlane, state: StateDirectory, source: Path, publisher: Publisher
+) -> None:
+    arguments = ("run", "--state", state.path, "--source", source, "--batch", "50", "--exit-when-drained", "--count")
+    sensor(*arguments, "1")
+    publisher.publish(V2)
+    plane.assign(2, "signs", 2)
+    process = start_sensor("run", "--state", state.path, "--source", source, "--rate", "20", "--no-probes")
+    plane.until(lambda: tables_of(plane)[V2.tables.tables_id] >= 1)
+    process.terminate()
+    process.communicate(timeout=30)
+    off = sensor(*arguments, "250", DCTWIRE_SENSOR_PROBES="off")
+    assert off.returncode == 0 and plane.companions == {} and status(state.path)["counters"]["probes_encoded"] == 0
+    sent_before = max(plane.frames)
+
+    on = sensor(*arguments, "250")
+
+    assert on.returncode == 0, on.stderr
+    chosen = {number for number in plane.frames if number > sent_before and is_chosen(DEVICE_ID, number)}
+    assert chosen and {number: of for number, (of, _) in plane.companions.items()} == {of + 1: of for of in chosen}
+    for of, body in plane.companions.values():
+        assert inspect(body).tables_id == V1.tables.tables_id
+        assert inspect(plane.frames[of]).tables_id == V2.tables.tables_id
+    told = status(state.path)
+    assert (told["counters"]["probes_sent"], told["counters"]["probes_dropped"]) == (len(chosen), 0)
+    assert (told["waiting_probes"], told["dead_letters"], plane.conflicts) == (0, 0, [])
+
+
 def test_an_update_that_hangs_stops_no_upload(
     plane: DevicePlane, state: StateDirectory, source: Path, publisher: Publisher
 ) -> None:
     process = start_sensor("run", "--state", state.path, "--source", source, "--rate", "100")
     plane.until(lambda: len(plane.frames) >= 5)
-    plane.hold("/tuf/metadata/timestamp.json")
+    plane.hold("/tuf/signs/timestamp.json")
     publisher.publish(V2)
     plane.assign(2, "signs", 2)
     plane.until(lambda: plane.is_holding)

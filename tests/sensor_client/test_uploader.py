@@ -1,75 +1,20 @@
 """Spool to server."""
 
-import io
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from sensor_client.device_channel import DeviceChannel
-from sensor_client.errors import UnauthorisedError
+from sensor_client.backoff import RETRIES_AT_ONCE, SPENT_FLOOR_SECONDS
+from sensor_client.held_back import ATTEMPTS
 from sensor_client.signals import Signals
-from sensor_client.spool import Spool, SpoolLimits
-from sensor_client.uploader import Uploader, UploadSettings
+from sensor_client.spool import Spool
 from shared.errors import ChannelError
-from shared.jpeg import Decoder, Encoder, Sampling, Stream, TableSet, inspect
-from shared.wire import Batch, ProblemCode
-from tests.sensor_client.device_plane import Answer, DevicePlane, problem
+from shared.jpeg import Encoder, Stream, inspect
+from shared.wire import ProblemCode
+from tests.sensor_client.device_plane import Answer, DevicePlane, Request, problem
 from tests.sensor_client.fakes import FakeClock
-
-TABLES = TableSet.standard(50)
-OTHER_TABLES = TableSet.standard(80)
-ENCODERS = {tables.tables_id: Encoder(tables) for tables in (TABLES, OTHER_TABLES)}
-
-
-def jpeg(seed: int, tables: TableSet = TABLES, stream: Stream = Stream.ABBREVIATED) -> bytes:
-    coarse = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
-    pixels = np.asarray(Image.fromarray(coarse).resize((32, 32), Image.Resampling.BICUBIC))
-    return ENCODERS[tables.tables_id].encode(pixels, stream)
-
-
-def fill(spool: Spool, count: int, tables: TableSet = TABLES, label: str | None = None) -> list[int]:
-    spool.keep_tables(tables.tables_id, tables.to_stream())
-    return [
-        spool.append(jpeg(seed, tables), 1000 + seed, tables_id=tables.tables_id, label=label) for seed in range(count)
-    ]
-
-
-class MakeUploader(Protocol):
-    def __call__(self, other_spool: Spool | None = None, **settings: Any) -> Uploader: ...
-
-
-class Drained(Protocol):
-    def __call__(self, **settings: Any) -> None: ...
-
-
-@pytest.fixture
-def make(spool: Spool, channel: DeviceChannel, clock: FakeClock, signals: Signals) -> MakeUploader:
-    def make(other_spool: Spool | None = None, **settings: Any) -> Uploader:
-        return Uploader(
-            spool=other_spool or spool,
-            channel=channel,
-            clock=clock,
-            random=lambda: 0.5,
-            signals=signals,
-            settings=UploadSettings(**settings),
-        )
-
-    return make
-
-
-@pytest.fixture
-def drained(signals: Signals, make: MakeUploader) -> Drained:
-    """Run an uploader until everything is delivered."""
-
-    def drained(**settings: Any) -> None:
-        signals.end_source()
-        make(ends_when_drained=True, **settings).run()
-
-    return drained
+from tests.sensor_client.uploading import OTHER_TABLES, PAGE_413, TABLES, Drained, MakeUploader, Witness, fill, jpeg
 
 
 def test_frames_are_delivered_byte_for_byte_in_order(spool: Spool, plane: DevicePlane, drained: Drained) -> None:
@@ -80,38 +25,6 @@ def test_frames_are_delivered_byte_for_byte_in_order(spool: Spool, plane: Device
     assert plane.frames == {sequence: jpeg(sequence - 1) for sequence in range(1, 6)}
     assert plane.receipts == [1, 2, 3, 4, 5]
     assert spool.depth().frames == 0 and spool.counters().acknowledged == 5
-
-
-def test_a_batch_delivers_the_same_frames_in_fewer_requests(spool: Spool, plane: DevicePlane, drained: Drained) -> None:
-    fill(spool, 10)
-
-    drained(batch=4)
-
-    assert plane.frames == {sequence: jpeg(sequence - 1) for sequence in range(1, 11)}
-    batches = [Batch.from_bytes(request.body) for request in plane.asked("/v1/frames:batch")]
-    assert [len(batch.items) for batch in batches] == [4, 4, 2]
-    assert batches[0].items[0].captured_at_ms == 1000
-
-
-def test_only_frames_with_the_same_prefix_share_a_batch(spool: Spool, plane: DevicePlane, drained: Drained) -> None:
-    fill(spool, 3)
-    fill(spool, 3, OTHER_TABLES)
-
-    drained(batch=4)
-
-    sizes = [len(Batch.from_bytes(request.body).items) for request in plane.asked("/v1/frames:batch")]
-    assert sizes == [3, 3]
-    assert plane.frames[4] == jpeg(0, OTHER_TABLES)
-
-
-def test_interchange_frames_can_share_a_batch_too(spool: Spool, plane: DevicePlane, drained: Drained) -> None:
-    for seed in range(3):
-        spool.append(jpeg(seed, stream=Stream.INTERCHANGE), 0)
-
-    drained(batch=4)
-
-    assert plane.frames[3] == jpeg(2, stream=Stream.INTERCHANGE)
-    assert len(plane.requests) == 1
 
 
 def test_an_incomplete_batch_waits_for_more_frames_but_not_for_ever(
@@ -129,70 +42,6 @@ def test_an_incomplete_batch_waits_for_more_frames_but_not_for_ever(
     assert len(plane.frames) == 3
 
 
-@pytest.mark.parametrize("batch", [1, 4])
-def test_a_device_that_counts_from_the_start_again_goes_on_above_what_it_had_sent(
-    spool: Spool, plane: DevicePlane, drained: Drained, batch: int
-) -> None:
-    old = dict.fromkeys(range(1, 41), b"of an earlier life")
-    plane.frames.update(old)
-    plane.refuse_taken_numbers()
-    fill(spool, 10, label="A")
-
-    drained(batch=batch)
-
-    assert plane.frames == old | {sequence: jpeg(sequence - 41) for sequence in range(41, 51)}
-    assert set(plane.labels) == set(range(41, 51))
-    assert spool.counters().renumbered == 10
-    assert spool.counters().acknowledged == 10
-    assert len(plane.asked("/v1/frames")) + len(plane.asked("/v1/frames:batch")) <= 11
-
-
-def test_frames_of_a_batch_that_were_taken_keep_their_number_and_the_others_get_new_ones(
-    spool: Spool, plane: DevicePlane, drained: Drained
-) -> None:
-    plane.frames.update({2: b"of an earlier life", 9: b"another"})
-    plane.refuse_taken_numbers()
-    fill(spool, 4)
-
-    drained(batch=4)
-
-    assert {number: body for number, body in plane.frames.items() if number not in (2, 9)} == {
-        1: jpeg(0),
-        3: jpeg(2),
-        4: jpeg(3),
-        10: jpeg(1),
-    }
-
-
-def test_a_server_that_takes_no_number_is_asked_again_ever_more_slowly_and_no_frame_is_lost(
-    spool: Spool, plane: DevicePlane, make: MakeUploader
-) -> None:
-    plane.frames[100] = b"of an earlier life"
-    plane.judge = lambda _sequence, _body: ProblemCode.SEQUENCE_TAKEN
-    fill(spool, 3)
-    uploader = make(batch=3)
-
-    uploader.step()
-    for _ in range(3):
-        with pytest.raises(ChannelError, match="taken, too"):
-            uploader.step()
-
-    assert [frame.body for frame in spool.oldest(9)] == [jpeg(0), jpeg(1), jpeg(2)]
-
-
-def test_a_server_that_names_the_end_of_all_numbers_is_not_followed(
-    spool: Spool, plane: DevicePlane, make: MakeUploader
-) -> None:
-    plane.frames[2**63 - 2] = b"of an earlier life"
-    plane.judge = lambda _sequence, _body: ProblemCode.SEQUENCE_TAKEN
-    fill(spool, 2)
-
-    with pytest.raises(ChannelError, match="goes on counting"):
-        make().step()
-
-    assert [frame.sequence for frame in spool.oldest(9)] == [1, 2]
-
-
 def test_a_complete_batch_waits_for_nothing(spool: Spool, plane: DevicePlane, make: MakeUploader) -> None:
     uploader = make(batch=4, linger_seconds=5.0)
     fill(spool, 3)
@@ -202,19 +51,6 @@ def test_a_complete_batch_waits_for_nothing(spool: Spool, plane: DevicePlane, ma
     assert uploader.step()
 
     assert len(plane.frames) == 4
-
-
-def test_large_frames_make_small_batches(spool: Spool, plane: DevicePlane, make: MakeUploader) -> None:
-    noise = np.random.default_rng(1).integers(0, 256, (512, 1024, 3), dtype=np.uint8)
-    body = Encoder(TableSet.standard(95)).encode(noise, Stream.INTERCHANGE)
-    for _ in range(6):
-        spool.append(body, 0)
-
-    assert make(batch=64, linger_seconds=5.0).step()
-
-    [request] = plane.requests
-    sent = len(Batch.from_bytes(request.body).items)
-    assert (sent - 1) * len(body) < 1024 * 1024 <= sent * len(body)
 
 
 def test_an_idle_uploader_sleeps_until_the_lingering_batch_is_due(
@@ -253,7 +89,7 @@ def test_retry_after_is_honoured(spool: Spool, plane: DevicePlane, drained: Drai
 def test_a_success_ends_the_backing_off(spool: Spool, plane: DevicePlane, drained: Drained, clock: FakeClock) -> None:
     fill(spool, 2)
     busy = ("/v1/frames", problem(ProblemCode.NOT_READY))
-    plane.scripted += [busy, busy, ("/v1/frames", Answer(204)), busy]
+    plane.scripted += [busy, busy, ("/v1/frames", Answer(204, {"DW-Answered": "dev1.1 exact"})), busy]
 
     drained()
 
@@ -306,73 +142,190 @@ def test_a_batch_refused_as_a_whole_is_taken_apart(spool: Spool, plane: DevicePl
     assert [letter.code for letter in spool.dead_letters()] == ["over-limit"]
 
 
-def unknown_to_the_server(sequence: int, body: bytes) -> ProblemCode | None:
-    return ProblemCode.UNKNOWN_TABLES if inspect(body).stream is Stream.ABBREVIATED else None
+def test_a_batch_too_large_for_a_proxy_is_taken_apart(spool: Spool, plane: DevicePlane, drained: Drained) -> None:
+    fill(spool, 4)
+    plane.scripted.append(("/v1/frames:batch", Answer(413, {"Content-Type": "text/html"}, b"<h1>Too large</h1>")))
+
+    drained(batch=4)
+
+    assert plane.receipts == [1, 2, 3, 4] and spool.dead_letters() == []
 
 
-@pytest.mark.parametrize("batch", [1, 3])
-def test_tables_the_server_does_not_know_are_put_back_under_the_same_number(
-    spool: Spool, plane: DevicePlane, drained: Drained, batch: int
+@pytest.mark.parametrize("status", [400, 413, 431])
+def test_a_frame_that_something_on_the_way_refuses_stays(
+    spool: Spool, plane: DevicePlane, make: MakeUploader, status: int
+) -> None:
+    fill(spool, 1)
+    plane.scripted.append(("/v1/frames", Answer(status, {"Content-Type": "text/html"}, b"<h1>No</h1>")))
+
+    with pytest.raises(ChannelError):
+        make().step()
+
+    assert spool.depth().frames == 1 and spool.dead_letters() == []
+
+
+@pytest.mark.parametrize("code", [ProblemCode.UNKNOWN_TABLES, ProblemCode.CORRUPT_JPEG])
+def test_a_batch_refused_as_a_whole_changes_no_frame(
+    spool: Spool, plane: DevicePlane, drained: Drained, code: ProblemCode
 ) -> None:
     fill(spool, 3)
-    plane.judge = unknown_to_the_server
-
-    drained(batch=batch)
-
-    assert sorted(plane.receipts) == [1, 2, 3]
-    assert spool.dead_letters() == [] and spool.counters().acknowledged == 3
-    for sequence, body in plane.frames.items():
-        Image.open(io.BytesIO(body)).load()
-        sent, kept = Decoder().decode(body), Decoder(TABLES).decode(jpeg(sequence - 1))
-        assert all(np.array_equal(a, b) for a, b in zip(sent.planes, kept.planes, strict=True))
-
-
-def test_a_batch_refused_for_its_tables_is_not_sent_once_more_without_them(
-    spool: Spool, plane: DevicePlane, drained: Drained
-) -> None:
-    fill(spool, 3)
-    plane.scripted.append(("/v1/frames:batch", problem(ProblemCode.UNKNOWN_TABLES)))
+    bodies = [frame.body for frame in spool.oldest(3)]
+    plane.scripted.append(("/v1/frames:batch", problem(code)))
 
     drained(batch=3)
 
-    assert [request.path for request in plane.requests] == ["/v1/frames:batch"] * 2
-    assert all(inspect(body).stream is Stream.INTERCHANGE for body in plane.frames.values())
+    assert [request.path for request in plane.requests] == ["/v1/frames:batch"] + ["/v1/frames"] * 3
+    assert list(plane.frames.values()) == bodies and spool.dead_letters() == []
 
 
-def test_an_interchange_frame_refused_for_its_tables_goes_round_no_circle(
+def test_a_batch_refused_as_a_whole_for_a_number_renumbers_nothing(
     spool: Spool, plane: DevicePlane, drained: Drained
-) -> None:
-    spool.append(jpeg(0, stream=Stream.INTERCHANGE), 0)
-    plane.judge = lambda sequence, body: ProblemCode.UNKNOWN_TABLES
-
-    drained()
-
-    assert len(plane.requests) == 1
-    assert [letter.code for letter in spool.dead_letters()] == ["unknown-tables"]
-
-
-def test_a_damaged_frame_whose_tables_cannot_be_put_back_becomes_a_dead_letter(
-    spool: Spool, plane: DevicePlane, drained: Drained
-) -> None:
-    spool.keep_tables(TABLES.tables_id, TABLES.to_stream())
-    spool.append(jpeg(0)[:60] + b"\xff\xd9", 0, tables_id=TABLES.tables_id)
-    plane.judge = lambda sequence, body: ProblemCode.UNKNOWN_TABLES
-
-    drained()
-
-    assert [letter.code for letter in spool.dead_letters()] == ["unknown-tables"]
-
-
-def test_a_token_that_is_not_valid_ends_the_uploader_and_keeps_the_frames(
-    spool: Spool, plane: DevicePlane, make: MakeUploader
 ) -> None:
     fill(spool, 3)
-    plane.scripted.append(("/v1/frames", problem(ProblemCode.INVALID_TOKEN)))
+    plane.scripted.append(("/v1/frames:batch", problem(ProblemCode.SEQUENCE_TAKEN, highest_sequence=41)))
 
-    with pytest.raises(UnauthorisedError):
-        make().run()
+    drained(batch=3)
 
-    assert spool.depth().frames == 3 and len(plane.requests) == 1
+    assert plane.receipts == [1, 2, 3]
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_frame_too_large_for_a_proxy_lets_those_behind_it_go_and_is_tried_again(
+    spool: Spool, plane: DevicePlane, make: MakeUploader, clock: FakeClock, signals: Signals, batch: int
+) -> None:
+    fill(spool, 5)
+    large = spool.oldest(2)[1].body
+    taken = plane.handle
+    is_widened = False
+
+    def proxied(request: Request) -> Answer:
+        is_too_large = len(request.body) > 3000 or large in request.body or b"DWB1" in request.body[:4]
+        return PAGE_413 if is_too_large and not is_widened and request.path.startswith("/v1/frames") else taken(request)
+
+    plane.handle = proxied  # type: ignore[method-assign]
+    signals.end_source()
+    uploader = make(batch=batch)
+    for _ in range(20):
+        try:
+            uploader.step()
+        except ChannelError:
+            continue
+    assert plane.receipts == [1, 3, 4, 5]
+    assert [frame.sequence for frame in spool.oldest(9)] == [2] and spool.dead_letters() == []
+    is_widened = True
+    assert not uploader.step()
+    clock.wait(signals.stop, 3600.0)
+    assert uploader.step() and plane.receipts == [1, 3, 4, 5, 2]
+
+
+def test_frames_that_are_all_too_large_for_a_proxy_are_each_sent_once_an_hour(
+    spool: Spool, plane: DevicePlane, make: MakeUploader, clock: FakeClock, signals: Signals
+) -> None:
+    fill(spool, 4)
+    plane.handle = lambda request: plane.requests.append(request) or PAGE_413  # type: ignore[method-assign,func-returns-value]
+    clock.on_wait = lambda seconds: signals.request_stop() if clock.monotonic_seconds() > 3 * 3600 else None
+
+    make().run()
+
+    posts = len(plane.asked("/v1/frames"))
+    assert 4 * 3 <= posts <= 4 * 4 and spool.depth().frames == 4
+
+
+def test_a_token_that_is_not_valid_costs_nothing_once_it_is_again(
+    spool: Spool, plane: DevicePlane, drained: Drained
+) -> None:
+    fill(spool, 3)
+    plane.scripted += [("/v1/frames", problem(ProblemCode.INVALID_TOKEN))] * 5
+
+    drained()
+
+    assert plane.receipts == [1, 2, 3] and spool.dead_letters() == []
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_exact_answers_are_proofs_of_the_bundle_and_others_are_none(
+    spool: Spool, plane: DevicePlane, drained: Drained, witness: Witness, batch: int
+) -> None:
+    fill(spool, 4, target="digits/1.json")
+    drained(batch=batch)
+    plane.match = "fallback"
+    fill(spool, 4, OTHER_TABLES, target="digits/2.json")
+    drained(batch=batch)
+
+    assert witness.proofs == {"digits/1.json": 4} and witness.refusals == {}
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+def test_interchange_frames_prove_their_bundle_too(
+    spool: Spool, plane: DevicePlane, drained: Drained, witness: Witness, batch: int
+) -> None:
+    for seed in range(3):
+        spool.append(jpeg(seed, stream=Stream.INTERCHANGE), 0, target="digits/1.json")
+
+    drained(batch=batch)
+
+    assert witness.proofs == {"digits/1.json": 3}
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_refusals_for_good_are_told_of_the_bundle(
+    spool: Spool, plane: DevicePlane, drained: Drained, witness: Witness, batch: int
+) -> None:
+    plane.judge = lambda sequence, body: ProblemCode.CORRUPT_JPEG if sequence > 1 else None
+    fill(spool, 4, target="digits/1.json")
+
+    drained(batch=batch)
+
+    assert (witness.proofs, witness.refusals) == ({"digits/1.json": 1}, {"digits/1.json": 3})
+
+
+PORTALS = {
+    "204": Answer(204),
+    "200 with a page": Answer(200, {"Content-Type": "text/html"}, b"<html>Please log in</html>"),
+    "200 without a body": Answer(200),
+    "a redirect": Answer(302, {"Location": "http://portal.example/login"}),
+    "511": Answer(511, {"Content-Type": "text/html"}, b"<html>Please log in</html>"),
+    "204 to another frame": Answer(204, {"DW-Answered": "dev1.9 exact"}),
+    "204 to another device": Answer(204, {"DW-Answered": "dev2.1 exact"}),
+    "204 to a batch of others": Answer(204, {"DW-Answered": "dev1.1-9 exact=2"}),
+    "204 to a batch of more": Answer(204, {"DW-Answered": "dev1.1-2 exact=3"}),
+    "204 twice": Answer(204, {"DW-Answered": "dev1.1 exact, dev1.2 exact"}),
+    "a header that is none": Answer(204, {"DW-Answered": "\xb2\xb3"}),
+    "204 and refused": Answer(204, {"DW-Answered": "dev1.1 refused"}),
+}
+
+
+@pytest.mark.parametrize("code", [code for code in ProblemCode if code.status != 401])
+def test_no_frame_leaves_or_changes_on_a_problem_that_does_not_name_it(
+    spool: Spool, plane: DevicePlane, drained: Drained, clock: FakeClock, witness: Witness, code: ProblemCode
+) -> None:
+    sent = fill(spool, 2)
+    kept = spool.oldest(2)
+    waiting: list[object] = []
+    clock.on_wait = lambda seconds: waiting.append(spool.oldest(2))
+    plane.scripted += [("/v1/frames", problem(code, highest_sequence=41))] * 3
+
+    drained()
+
+    assert waiting == [kept] * 3 and plane.receipts == sent
+    assert spool.dead_letters() == [] and witness.refusals == {}
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("case", PORTALS)
+def test_no_frame_leaves_on_an_answer_that_does_not_name_it(
+    spool: Spool, plane: DevicePlane, drained: Drained, clock: FakeClock, case: str, batch: int
+) -> None:
+    fill(spool, 2)
+    waiting: list[int] = []
+    clock.on_wait = lambda seconds: waiting.append(spool.depth().frames)
+    path = "/v1/frames" if batch == 1 else "/v1/frames:batch"
+    plane.scripted += [(path, PORTALS[case])] * 3
+
+    drained(batch=batch)
+
+    assert waiting == [2, 2, 2] and plane.receipts == [1, 2]
+    assert spool.counters().acknowledged == 2 and spool.dead_letters() == []
 
 
 def test_a_lost_reply_brings_the_frame_again_under_the_same_number(
@@ -396,68 +349,6 @@ def cut_the_first_reply(plane: DevicePlane) -> Callable[[int], None]:
             plane.cut_connections()
 
     return after_frame
-
-
-def test_labels_are_told_after_their_frames_are_acknowledged(
-    spool: Spool, plane: DevicePlane, drained: Drained
-) -> None:
-    fill(spool, 2, label="stop")
-
-    drained()
-
-    assert [request.path.rpartition("/")[2] for request in plane.requests] == ["frames", "label", "frames", "label"]
-    assert plane.labels == {1: {"label": "stop", "source": "audit"}, 2: {"label": "stop", "source": "audit"}}
-    assert spool.counters().labels_sent == 2
-
-
-def test_a_label_survives_a_broken_line_and_a_restart(
-    tmp_path: Path,
-    spool: Spool,
-    plane: DevicePlane,
-    channel: DeviceChannel,
-    clock: FakeClock,
-    signals: Signals,
-    make: MakeUploader,
-) -> None:
-    fill(spool, 1, label="stop")
-    make().step()
-    plane.scripted.append(("/v1/frames/dev1.1/label", problem(ProblemCode.NOT_READY)))
-    with pytest.raises(ChannelError):
-        make().step()
-    spool.close()
-
-    again = Spool(tmp_path / "spool.sqlite3", SpoolLimits())
-    assert again.depth().labels == 1
-    signals.end_source()
-    make(again, ends_when_drained=True).run()
-
-    assert plane.labels[1]["label"] == "stop"
-    again.close()
-
-
-def test_labels_told_before_a_line_broke_are_not_told_again(
-    spool: Spool, plane: DevicePlane, make: MakeUploader, drained: Drained
-) -> None:
-    sequences = fill(spool, 3, label="stop")
-    spool.acknowledge(sequences)
-    plane.frames = dict.fromkeys(sequences, b"")
-    plane.scripted.append(("/v1/frames/dev1.2/label", problem(ProblemCode.NOT_READY)))
-    with pytest.raises(ChannelError):
-        make().step()
-
-    drained()
-
-    assert len(plane.asked("/v1/frames/dev1.1/label")) == 1
-    assert sorted(plane.labels) == sequences and spool.counters().labels_sent == 3
-
-
-def test_a_refused_label_is_counted_and_not_told_again(spool: Spool, plane: DevicePlane, drained: Drained) -> None:
-    fill(spool, 1, label="stop")
-    plane.scripted.append(("/v1/frames/dev1.1/label", problem(ProblemCode.BAD_REQUEST)))
-
-    drained()
-
-    assert (spool.counters().labels_sent, spool.counters().labels_refused) == (0, 1)
 
 
 def test_the_last_frames_are_not_forgotten_when_the_source_ends_meanwhile(
@@ -494,20 +385,8 @@ def test_http_costs_few_bytes_a_frame(spool: Spool, plane: DevicePlane, drained:
     drained(batch=16)
 
     batch, single = plane.requests
-    assert single.head_bytes + len(single.body) - scans[16] < 260
-    assert (batch.head_bytes + len(batch.body) - sum(scans[:16])) / 16 < 24
-
-
-def test_grey_frames_travel_like_any_other(spool: Spool, plane: DevicePlane, drained: Drained) -> None:
-    tables = TableSet.standard(50, Sampling.GREY)
-    spool.keep_tables(tables.tables_id, tables.to_stream())
-    body = Encoder(tables).encode(np.full((16, 16), 77, np.uint8))
-    for _ in range(2):
-        spool.append(body, 0, tables_id=tables.tables_id)
-
-    drained(batch=2)
-
-    assert plane.frames == {1: body, 2: body}
+    assert single.head_bytes + len(single.body) - scans[16] < 234
+    assert (batch.head_bytes + len(batch.body) - sum(scans[:16])) / 16 < 17.5
 
 
 def test_a_disk_that_is_full_when_a_frame_is_answered_ends_nothing_and_the_frame_counts_once(
@@ -534,3 +413,86 @@ def test_a_disk_that_is_full_when_a_frame_is_answered_ends_nothing_and_the_frame
     assert refused_while_full == [0, 0, 0]
     assert (spool.counters().refused, spool.counters().acknowledged, spool.depth().dead_letters) == (1, 2, 1)
     assert clock.waits == [0.25, 0.5, 1.0]
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+@pytest.mark.parametrize("code", [ProblemCode.TIMED_OUT, ProblemCode.CLASSIFIER_OVERDUE])
+def test_a_frame_that_is_always_answered_504_or_500_holds_no_other_up_and_is_tried_again(
+    spool: Spool,
+    plane: DevicePlane,
+    make: MakeUploader,
+    clock: FakeClock,
+    signals: Signals,
+    code: ProblemCode,
+    batch: int,
+) -> None:
+    fill(spool, 12)
+    tries: list[float] = []
+    clock.on_wait = lambda seconds: signals.request_stop() if clock.elapsed_seconds > 9 * 3600 else None
+
+    def judge(sequence: int, body: bytes) -> ProblemCode | None:
+        if sequence != 2:
+            return None
+        tries.append(clock.elapsed_seconds)
+        return code
+
+    plane.judge = judge
+    make(batch=batch, linger_seconds=0.0).run()
+
+    assert sorted(plane.receipts) == [1, *range(3, 13)]
+    assert [frame.sequence for frame in spool.oldest(9)] == [2] and spool.dead_letters() == []
+    assert tries[ATTEMPTS - 1] - tries[0] < 10.0
+    assert ATTEMPTS + 9 <= len(tries) <= 9 * 60 + ATTEMPTS
+
+
+def test_a_frame_over_which_the_server_breaks_is_soon_alone_and_the_others_of_its_batch_go(
+    spool: Spool, plane: DevicePlane, make: MakeUploader, clock: FakeClock, signals: Signals
+) -> None:
+    fill(spool, 16)
+    poison = spool.oldest(6)[5].body
+    scan = poison[-2 - inspect(poison).scan_bytes : -2]
+    take = plane.handle
+
+    def handle(request: Request) -> Answer:
+        if scan in request.body:
+            plane.requests.append(request)
+            return Answer(502, {"Content-Type": "text/html"}, b"<h1>Bad gateway</h1>")
+        return take(request)
+
+    plane.handle = handle  # type: ignore[method-assign]
+    clock.on_wait = lambda seconds: signals.request_stop() if len(plane.frames) == 15 else None
+    make(batch=16).run()
+
+    assert sorted(plane.receipts) == [number for number in range(1, 17) if number != 6]
+    assert [frame.sequence for frame in spool.oldest(9)] == [6] and spool.dead_letters() == []
+    assert clock.elapsed_seconds < 1000.0 + 120.0
+
+
+def test_a_server_that_fails_every_other_request_is_not_asked_faster_for_it(
+    spool: Spool, plane: DevicePlane, drained: Drained, clock: FakeClock
+) -> None:
+    fill(spool, 60)
+    take = plane.handle
+    failures: list[float] = []
+
+    def handle(request: Request) -> Answer:
+        if len(failures) <= len(plane.receipts) and request.path == "/v1/frames":
+            failures.append(clock.elapsed_seconds)
+            return Answer(500, {"Content-Type": "text/html"}, b"<h1>Oops</h1>")
+        return take(request)
+
+    plane.handle = handle  # type: ignore[method-assign]
+    drained()
+
+    assert plane.receipts == list(range(1, 61))
+    assert sum(wait >= SPENT_FLOOR_SECONDS for wait in clock.waits) >= 60 - RETRIES_AT_ONCE - 10
+
+
+def test_one_connection_carries_many_requests_alone_and_in_batches(
+    spool: Spool, plane: DevicePlane, drained: Drained
+) -> None:
+    fill(spool, 40)
+
+    drained(batch=4)
+
+    assert (plane.connections, len(plane.requests)) == (1, 10)

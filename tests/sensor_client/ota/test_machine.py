@@ -3,40 +3,50 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from sensor_client.ota.changes import OUTBOX_LIMIT
 from sensor_client.ota.machine import known_etag, next_state, quiet_seq
 from sensor_client.ota.states import (
     Action,
     Activate,
     Assigned,
     BundleFacts,
+    Encoded,
     Event,
     Failed,
     Fetch,
+    FloorSeen,
     Install,
     Policy,
     Postpone,
     Proved,
+    Refused,
+    Resumed,
     RollBack,
     Save,
     Started,
     State,
+    Stopped,
+    Told,
     Unfit,
     Unverified,
     Verified,
 )
 from sensor_client.ota.update_state import RefusedOffer, Running, Trial, UpdateState
-from shared.wire import Assignment
+from shared.wire import Assignment, AssignmentOutcome, EventKind
 
 NOW = 1_800_000_000.0
-TRYING = Policy(proofs_needed=2, boots_limit=2, rejected_limit=2)
+AT_ONCE = Policy(proofs_needed=0)
+TRYING = Policy(proofs_needed=2, refusals_limit=2, crashes_limit=2, rejected_limit=2)
 
 
 def bundle(counter: int, min_counter: int = 1) -> BundleFacts:
-    return BundleFacts(target=f"signs/{counter}.json", digest=f"{counter:064x}", min_counter=min_counter)
+    target = f"signs/{counter}.json"
+    return BundleFacts(target=target, digest=f"{counter:064x}", counter=counter, min_counter=min_counter)
+
+
+def outcome(event: EventKind, counter: int, seq: int = 2, **why: str) -> AssignmentOutcome:
+    return AssignmentOutcome(seq=seq, event=event, target=f"signs/{counter}.json", **why)
 
 
 def assignment(seq: int, counter: int) -> Assignment:
@@ -47,7 +57,10 @@ V1, V2, V3 = bundle(1), bundle(2), bundle(3)
 ON_V1 = State(kept=UpdateState(seq=1, floor_counter=1, activations=1), active=V1, other=None)
 FETCHING_V2 = replace(ON_V1, fetching=assignment(2, 2), etag='"2"')
 TRYING_V2 = replace(
-    ON_V1, kept=UpdateState(seq=2, phase=Trial(target=V2.target, digest=V2.digest)), active=V2, other=V1
+    ON_V1,
+    kept=UpdateState(seq=2, floor_counter=1, phase=Trial(target=V2.target, digest=V2.digest)),
+    active=V2,
+    other=V1,
 )
 
 
@@ -73,7 +86,14 @@ def test_an_assignment_to_the_bundle_in_use_is_noted_and_fetches_nothing(seq: in
 
     assert actions == (Save(),)
     assert (state.kept.seq, state.kept.activations, known_etag(state), quiet_seq(state)) == (seq, 0, '"e"', seq)
+    assert state.kept.outbox == (outcome(EventKind.CONFIRMED, 1, seq),)
     assert next_state(state, Assigned(assignment(seq, 1), '"e"'), NOW) == (state, ())
+
+
+def test_what_a_device_without_a_record_runs_is_not_told_to_be_confirmed() -> None:
+    lost = replace(ON_V1, kept=UpdateState())
+
+    assert next_state(lost, Assigned(assignment(3, 1), None), NOW)[0].kept.outbox == ()
 
 
 def test_a_device_that_runs_another_bundle_than_it_decided_for_heals() -> None:
@@ -82,15 +102,16 @@ def test_a_device_that_runs_another_bundle_than_it_decided_for_heals() -> None:
     assert next_state(fell_back, Assigned(assignment(2, 2), None), NOW)[1] == (Fetch(assignment(2, 2), 0),)
 
 
-def test_a_verified_bundle_is_installed_then_saved_then_used_and_raises_the_floor() -> None:
+def test_where_nothing_is_tried_a_bundle_is_installed_then_saved_then_used_and_raises_the_floor() -> None:
     offered = bundle(2, min_counter=2)
 
-    state, actions = next_state(FETCHING_V2, Verified(assignment(2, 2), offered), NOW)
+    state, actions = next_state(FETCHING_V2, Verified(assignment(2, 2), offered), NOW, AT_ONCE)
 
     assert actions == (Install(), Save(), Activate())
     assert (state.active, state.other) == (offered, V1)
     assert (state.kept.seq, state.kept.floor_counter, state.kept.activations) == (2, 2, 2)
     assert (state.kept.phase, known_etag(state), quiet_seq(state)) == (Running(), '"2"', 2)
+    assert state.kept.outbox == (outcome(EventKind.CONFIRMED, 2),)
 
 
 def test_the_floor_does_not_fall_with_a_bundle_that_names_a_lower_one() -> None:
@@ -101,21 +122,63 @@ def test_the_floor_does_not_fall_with_a_bundle_that_names_a_lower_one() -> None:
     assert state.kept.floor_counter == 2
 
 
-def test_a_trial_is_saved_before_its_bundle_is_installed() -> None:
+def test_the_floor_of_verified_metadata_counts_also_where_no_bundle_that_ran_here_names_it() -> None:
+    seen, actions = next_state(ON_V1, FloorSeen(4), NOW)
+    assert (seen.kept.floor_counter, actions) == (4, (Save(),))
+    assert next_state(seen, FloorSeen(3), NOW) == (seen, ())
+
+    with_bundle, _ = next_state(FETCHING_V2, Verified(assignment(2, 2), V2, floor_counter=2), NOW)
+    assert with_bundle.kept.floor_counter == 2
+
+    started, actions = next_state(ON_V1, Started(floor_counter=5), NOW)
+    assert (started.kept.floor_counter, actions) == (5, (Save(),))
+
+
+@pytest.mark.parametrize("event", [Started(), Resumed()])
+def test_a_lost_floor_is_what_both_slots_say(event: Event) -> None:
+    lost = State(kept=UpdateState(), active=V1, other=bundle(9, min_counter=7))
+
+    state, actions = next_state(lost, event, NOW)
+
+    assert (state.kept.floor_counter, actions) == (7, (Save(),))
+
+
+def test_a_trial_is_saved_before_its_bundle_is_installed_and_is_told() -> None:
     state, actions = next_state(FETCHING_V2, Verified(assignment(2, 2), V2), NOW, TRYING)
 
     assert actions == (Save(), Install(), Activate())
     assert state.kept.phase == Trial(target=V2.target, digest=V2.digest)
+    assert state.kept.outbox == (outcome(EventKind.TRIAL, 2),)
+    assert state.kept.last_outcome == outcome(EventKind.TRIAL, 2)
 
 
-def test_the_first_bundle_of_a_device_is_not_tried_since_there_is_none_to_return_to() -> None:
+def test_the_first_bundle_of_a_device_is_tried_and_stays_if_it_fails_since_there_is_none_to_return_to() -> None:
     new = State(kept=UpdateState(), active=None, other=None, fetching=assignment(1, 1))
+    trying, _ = next_state(new, Verified(assignment(1, 1), V1), NOW, TRYING)
+    assert isinstance(trying.kept.phase, Trial)
 
-    assert next_state(new, Verified(assignment(1, 1), V1), NOW, TRYING)[0].kept.phase == Running()
+    state, actions = next_state(trying, Failed(V1.target, "why"), NOW, TRYING)
+
+    assert (state.active, state.kept.phase, state.kept.rejected_digests, actions) == (V1, Running(), (), (Save(),))
+    told = state.kept.last_outcome
+    assert told is not None and (told.event, told.code) == (EventKind.REJECTED, "failed-trial")
+
+
+def test_a_bundle_that_failed_here_is_better_than_none() -> None:
+    failed = UpdateState(
+        seq=2,
+        rejected_digests=(V2.digest,),
+        last_refused=RefusedOffer(seq=2, target=V2.target, code="failed-trial", reason="why"),
+    )
+    lost = State(kept=failed, active=None, other=None)
+
+    asked, actions = next_state(lost, Assigned(assignment(2, 2), None), NOW, TRYING)
+    assert actions == (Fetch(assignment(2, 2), 0),)
+    assert next_state(asked, Verified(assignment(2, 2), V2), NOW, TRYING)[0].active == V2
 
 
 @pytest.mark.parametrize(
-    "outcome",
+    "found",
     [
         Verified(assignment(2, 2), V2),
         Unverified(assignment(2, 2), "untrusted", "why"),
@@ -123,13 +186,13 @@ def test_the_first_bundle_of_a_device_is_not_tried_since_there_is_none_to_return
     ],
 )
 def test_what_a_fetch_brought_is_passed_over_once_another_assignment_came(
-    outcome: Verified | Unverified | Unfit,
+    found: Verified | Unverified | Unfit,
 ) -> None:
     newer, _ = next_state(FETCHING_V2, Assigned(assignment(3, 3), None), NOW)
     taken_back, _ = next_state(FETCHING_V2, Assigned(assignment(1, 1), None), NOW)
 
-    assert next_state(newer, outcome, NOW) == (newer, ())
-    assert next_state(taken_back, outcome, NOW) == (taken_back, ())
+    assert next_state(newer, found, NOW) == (newer, ())
+    assert next_state(taken_back, found, NOW) == (taken_back, ())
 
 
 def test_an_unfit_bundle_is_refused_once_and_saved() -> None:
@@ -138,6 +201,7 @@ def test_an_unfit_bundle_is_refused_once_and_saved() -> None:
     assert actions == (Save(),)
     assert (state.active, state.kept.seq, state.kept.refusals) == (V1, 2, 1)
     assert state.kept.last_refused == RefusedOffer(seq=2, target=V2.target, code="invalid-bundle", reason="w" * 500)
+    assert state.kept.outbox == (outcome(EventKind.REJECTED, 2, code="invalid-bundle", reason="w" * 500),)
     assert next_state(state, Assigned(assignment(2, 2), None), NOW)[1] == ()
     assert next_state(state, Assigned(assignment(3, 2), None), NOW)[1] != ()
     assert next_state(state, Assigned(assignment(2, 3), None), NOW)[1] != ()
@@ -187,7 +251,23 @@ def test_a_bundle_is_confirmed_by_the_last_proof_and_by_no_proof_of_another() ->
 
     state, actions = next_state(state, Proved(V2.target), NOW, TRYING)
     assert (state.kept.phase, state.active, actions) == (Running(), V2, (Save(),))
+    assert state.kept.outbox == (outcome(EventKind.CONFIRMED, 2),)
     assert next_state(state, Proved(V2.target), NOW, TRYING) == (state, ())
+
+
+def test_proofs_come_several_at_once() -> None:
+    assert next_state(TRYING_V2, Proved(V2.target, 5), NOW, TRYING)[0].kept.phase == Running()
+
+
+def test_frames_that_a_server_refuses_by_name_end_a_trial_and_refusals_of_other_tables_do_not() -> None:
+    assert next_state(TRYING_V2, Refused(V1.target, 9), NOW, TRYING) == (TRYING_V2, ())
+
+    once, actions = next_state(TRYING_V2, Refused(V2.target), NOW, TRYING)
+    assert isinstance(once.kept.phase, Trial) and (once.kept.phase.refusals, actions) == (1, (Save(),))
+
+    state, actions = next_state(once, Refused(V2.target), NOW, TRYING)
+    assert (state.active, actions) == (V1, (Save(), RollBack(), Activate()))
+    assert state.kept.last_refused is not None and "refused 2 frames" in state.kept.last_refused.reason
 
 
 def test_a_failed_trial_returns_to_the_bundle_before_and_is_not_tried_again() -> None:
@@ -196,6 +276,7 @@ def test_a_failed_trial_returns_to_the_bundle_before_and_is_not_tried_again() ->
     assert actions == (Save(), RollBack(), Activate())
     assert (state.active, state.other, state.kept.phase) == (V1, V2, Running())
     assert (state.kept.rejected_digests, state.kept.refusals) == ((V2.digest,), 1)
+    assert state.kept.outbox == (outcome(EventKind.ROLLED_BACK, 2, code="failed-trial", reason="why"),)
     assert next_state(state, Assigned(assignment(2, 2), None), NOW, TRYING)[1] == ()
     again, _ = next_state(state, Assigned(assignment(5, 2), None), NOW, TRYING)
     refused, actions = next_state(again, Verified(assignment(5, 2), V2), NOW, TRYING)
@@ -220,16 +301,39 @@ def test_only_the_latest_failed_bundles_are_remembered() -> None:
     assert state.kept.rejected_digests == ("b", V2.digest)
 
 
-def test_a_trial_ends_with_the_start_that_is_too_much() -> None:
+def test_starts_that_crash_before_a_first_frame_end_a_trial() -> None:
     state = TRYING_V2
-    for boots in (1, 2):
+    for starts in (1, 2):
         state, actions = next_state(state, Started(), NOW, TRYING)
-        assert isinstance(state.kept.phase, Trial) and (state.kept.phase.boots, actions) == (boots, (Save(),))
+        assert isinstance(state.kept.phase, Trial) and actions == (Save(),)
+        assert (state.kept.phase.boots, state.kept.phase.crashes) == (starts, starts)
 
     state, actions = next_state(state, Started(), NOW, TRYING)
 
     assert (state.active, actions) == (V1, (Save(), RollBack(), Activate()))
     assert state.kept.last_refused is not None and state.kept.last_refused.code == "failed-trial"
+
+
+@pytest.mark.parametrize("sign_of_life", [Encoded(V2.target), Stopped()])
+def test_starts_that_bring_a_frame_or_end_in_order_never_end_a_trial_however_long_nobody_answers(
+    sign_of_life: Event,
+) -> None:
+    state = TRYING_V2
+    for starts in range(1, 50):
+        state, _ = next_state(state, Started(), NOW, TRYING)
+        state, actions = next_state(state, sign_of_life, NOW, TRYING)
+        assert isinstance(state.kept.phase, Trial) and actions == (Save(),)
+        assert (state.kept.phase.boots, state.kept.phase.crashes) == (starts, 0)
+
+    assert next_state(state, sign_of_life, NOW, TRYING) == (state, ())
+
+
+def test_a_fault_that_was_overcome_is_no_start() -> None:
+    assert next_state(TRYING_V2, Resumed(), NOW, TRYING) == (TRYING_V2, ())
+
+
+def test_stopping_changes_nothing_but_a_trial() -> None:
+    assert next_state(ON_V1, Stopped(), NOW) == (ON_V1, ())
 
 
 def test_an_assignment_back_to_the_bundle_before_ends_a_trial_and_rejects_nothing() -> None:
@@ -238,6 +342,13 @@ def test_an_assignment_back_to_the_bundle_before_ends_a_trial_and_rejects_nothin
     assert actions == (RollBack(), Save(), Activate())
     assert (state.active, state.kept.phase, state.kept.seq) == (V1, Running(), 3)
     assert state.kept.rejected_digests == ()
+    assert state.kept.outbox == (outcome(EventKind.CONFIRMED, 1, seq=3),)
+
+
+def test_the_bundle_before_a_trial_is_fetched_and_checked_if_the_floor_has_risen_above_it() -> None:
+    risen, _ = next_state(TRYING_V2, FloorSeen(2), NOW, TRYING)
+
+    assert next_state(risen, Assigned(assignment(3, 1), None), NOW, TRYING)[1] == (Fetch(assignment(3, 1), 2),)
 
 
 def test_a_newer_bundle_takes_the_place_of_the_one_on_trial_never_of_the_one_before() -> None:
@@ -255,7 +366,7 @@ def test_a_trial_whose_slot_was_never_switched_to_is_none() -> None:
 
 
 def test_a_rejected_bundle_that_a_crash_left_in_use_gives_way_at_the_next_start() -> None:
-    crashed = replace(TRYING_V2, kept=UpdateState(seq=2, rejected_digests=(V2.digest,)))
+    crashed = replace(TRYING_V2, kept=UpdateState(seq=2, floor_counter=1, rejected_digests=(V2.digest,)))
 
     state, actions = next_state(crashed, Started(), NOW, TRYING)
 
@@ -264,177 +375,29 @@ def test_a_rejected_bundle_that_a_crash_left_in_use_gives_way_at_the_next_start(
     assert next_state(replace(crashed, other=None), Started(), NOW, TRYING)[1] == ()
 
 
+def test_outcomes_wait_until_they_are_told_the_latest_last_and_few_of_them() -> None:
+    state = ON_V1
+    for seq in range(2, OUTBOX_LIMIT + 9):
+        state, _ = next_state(state, Assigned(assignment(seq, 1), None), NOW)
+
+    waiting = state.kept.outbox
+    assert [told.seq for told in waiting] == list(range(9, OUTBOX_LIMIT + 9))
+
+    state, actions = next_state(state, Told(waiting[:3]), NOW)
+    assert (state.kept.outbox, actions) == (waiting[3:], (Save(),))
+    assert state.kept.last_outcome == waiting[-1]
+    assert next_state(state, Told(waiting[:3]), NOW) == (state, ())
+
+
+@pytest.mark.parametrize("target", ["../../etc/passwd", "signs/0.json", "x" * 5000, ""])
+def test_of_a_target_that_nobody_can_have_signed_there_is_nothing_to_tell(target: str) -> None:
+    forged = Assignment.model_construct(seq=3, family="signs", counter=1, target=target)
+    asked, _ = next_state(ON_V1, Assigned(forged, None), NOW)
+
+    state, actions = next_state(asked, Unfit(forged, "offer-refused", "why"), NOW)
+
+    assert (state.kept.refusals, state.kept.outbox, actions) == (1, (), (Save(),))
+
+
 def test_a_start_leaves_a_device_that_runs_as_it_is() -> None:
     assert next_state(ON_V1, Started(), NOW, TRYING) == (ON_V1, ())
-
-
-class Device(RuleBasedStateMachine):
-    """A device with two slots and a file, and a server that assigns what it likes; any action may be the last one."""
-
-    @initialize(
-        proofs=st.integers(0, 3), boots=st.integers(0, 2), attempts=st.integers(1, 3), rejected=st.integers(1, 3)
-    )
-    def begin(self, proofs: int, boots: int, attempts: int, rejected: int) -> None:
-        self.policy = Policy(
-            trust_attempts=attempts,
-            put_off_seconds=100.0,
-            proofs_needed=proofs,
-            boots_limit=boots,
-            rejected_limit=rejected,
-        )
-        self.now = NOW
-        self.slots: list[BundleFacts | None] = [None, None]
-        self.link = 0
-        self.file = UpdateState()
-        self.used: BundleFacts | None = None
-        self.proofs: dict[str, int] = {}
-        self.confirmed: set[str] = set()
-        self.highest_floor = 0
-        self.boot()
-
-    def boot(self) -> None:
-        self.used = self.slots[self.link]
-        self.state = State(kept=self.file, active=self.used, other=self.slots[1 - self.link])
-        self.tell(Started())
-
-    def tell(self, event: Event, last_action: int = 99) -> tuple[Action, ...]:
-        state, actions = next_state(self.state, event, self.now, self.policy)
-        for action in actions[:last_action]:
-            self.carry_out(action, state, event)
-        if len(actions) > last_action:  # the power went
-            self.boot()
-            return ()
-        self.state = state
-        self.highest_floor = max(self.highest_floor, state.kept.floor_counter)
-        return actions
-
-    def carry_out(self, action: Action, state: State, event: Event) -> None:
-        match action:
-            case Install():
-                assert isinstance(event, Verified)
-                has_one_to_return_to = any(slot and slot.digest in self.confirmed for slot in self.slots)
-                self.slots[1 - self.link] = event.bundle
-                self.link = 1 - self.link
-                self.proofs[event.bundle.digest] = 0
-                if self.policy.proofs_needed == 0 or not has_one_to_return_to:
-                    self.confirmed.add(event.bundle.digest)
-                elif isinstance(state.kept.phase, Trial):
-                    self.confirmed.discard(event.bundle.digest)
-            case RollBack():
-                assert self.slots[1 - self.link] is not None
-                self.link = 1 - self.link
-            case Save():
-                self.file = UpdateState.model_validate_json(state.kept.model_dump_json())
-            case Activate():
-                self.used = self.slots[self.link]
-
-    @rule(seq=st.integers(1, 4), counter=st.integers(1, 5), last_action=st.integers(0, 9))
-    def assign(self, seq: int, counter: int, last_action: int) -> None:
-        self.tell(Assigned(assignment(seq, counter), f'"{seq}"'), last_action)
-
-    @precondition(lambda self: self.state.fetching is not None)
-    @rule(
-        outcome=st.sampled_from(["verified", "verified", "verified", "verified", "unverified", "unfit", "unsupported"]),
-        is_stale=st.sampled_from([False, False, False, True]),
-        last_action=st.integers(0, 9),
-    )
-    def fetch(self, outcome: str, is_stale: bool, last_action: int) -> None:
-        before = self.state
-        assert before.fetching is not None
-        asked = assignment(9, 5) if is_stale else before.fetching
-        offered = bundle(asked.counter, min_counter=max(1, asked.counter - 2))
-        if outcome == "verified" and asked.counter < before.kept.floor_counter:
-            outcome = "unfit"  # as check_offer finds
-        events: dict[str, Event] = {
-            "verified": Verified(asked, offered),
-            "unverified": Unverified(asked, "untrusted", "why"),
-            "unfit": Unfit(asked, "offer-refused", "why"),
-            "unsupported": Unfit(asked, "unsupported-bundle", "why"),
-        }
-        actions = self.tell(events[outcome], last_action)
-        if is_stale:
-            assert self.state == before and actions == ()
-        elif Activate() in actions:
-            self.check_settled(before.fetching)
-
-    def check_settled(self, asked: Assignment) -> None:
-        assert self.state.active is not None and self.state.active.target == asked.target
-        assert (self.state.kept.seq, quiet_seq(self.state)) == (asked.seq, asked.seq)
-        assert known_etag(self.state) == self.state.etag
-        assert self.tell(Assigned(asked, self.state.etag)) == ()
-
-    @precondition(lambda self: self.state.active is not None)
-    @rule(counter=st.integers(1, 5), is_of_the_active=st.booleans())
-    def prove(self, counter: int, is_of_the_active: bool) -> None:
-        assert self.state.active is not None
-        proved = self.state.active if is_of_the_active else bundle(counter)
-        if proved.target == self.state.active.target:
-            digest = self.state.active.digest
-            self.proofs[digest] = self.proofs.get(digest, 0) + 1
-            if self.proofs[digest] >= self.policy.proofs_needed:
-                self.confirmed.add(digest)
-        self.tell(Proved(proved.target))
-
-    @precondition(lambda self: self.state.active is not None)
-    @rule(last_action=st.integers(0, 9))
-    def fail(self, last_action: int) -> None:
-        assert self.state.active is not None
-        self.tell(Failed(self.state.active.target, "why"), last_action)
-
-    @rule()
-    def restart(self) -> None:
-        self.boot()
-
-    @rule(seconds=st.sampled_from([-1000.0, 1.0, 99.0, 100.0]))
-    def pass_time(self, seconds: float) -> None:
-        self.now += seconds
-
-    @rule()
-    def insist_on_what_does_not_verify(self) -> None:
-        asked = assignment(77, 4)
-        tries = 0
-        for _ in range(self.policy.trust_attempts + 2):
-            self.tell(Assigned(asked, None))
-            if self.state.fetching == asked:
-                tries += 1
-                self.tell(Unverified(asked, "untrusted", "why"))
-        assert tries <= self.policy.trust_attempts
-
-    @invariant()
-    def what_runs_is_what_the_disk_says(self) -> None:
-        assert self.used == self.state.active == self.slots[self.link]
-        assert self.state.other == self.slots[1 - self.link]
-        assert self.file == self.state.kept
-
-    @invariant()
-    def there_is_always_a_confirmed_bundle_once_there_was_one(self) -> None:
-        assert not self.confirmed or any(slot and slot.digest in self.confirmed for slot in self.slots)
-
-    @invariant()
-    def what_runs_is_confirmed_or_on_trial(self) -> None:
-        if self.used is not None and self.used.digest not in self.confirmed:
-            assert isinstance(self.state.kept.phase, Trial) and self.state.kept.phase.target == self.used.target
-
-    @invariant()
-    def a_rejected_bundle_does_not_run(self) -> None:
-        assert self.used is None or self.used.digest not in self.state.kept.rejected_digests
-
-    @invariant()
-    def the_rejected_are_few_and_different(self) -> None:
-        rejected = self.state.kept.rejected_digests
-        assert len(rejected) == len(set(rejected)) <= self.policy.rejected_limit
-
-    @invariant()
-    def a_trial_takes_few_starts_and_has_a_bundle_to_return_to(self) -> None:
-        phase = self.state.kept.phase
-        if isinstance(phase, Trial):
-            assert phase.boots <= self.policy.boots_limit and phase.proofs < self.policy.proofs_needed
-            assert self.state.other is not None and self.state.other.digest in self.confirmed
-
-    @invariant()
-    def the_floor_never_falls(self) -> None:
-        assert self.state.kept.floor_counter >= self.highest_floor
-
-
-TestDevice = Device.TestCase
-TestDevice.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)

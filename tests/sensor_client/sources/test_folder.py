@@ -3,12 +3,13 @@
 import os
 from itertools import islice
 from pathlib import Path
+from threading import Event
 
 import pytest
 from PIL import Image
 
 from sensor_client.sources import SourceError
-from sensor_client.sources.folder import FolderCamera, list_shots
+from sensor_client.sources.folder import FolderCamera, FolderShot, list_shots
 from shared.pictures import PictureError
 from tests.sensor_client.pictures import write_pictures
 
@@ -61,10 +62,10 @@ def test_a_folder_whose_name_no_label_can_have_gives_its_pictures_none(tmp_path:
 def test_a_looping_camera_begins_again(tmp_path: Path) -> None:
     write_pictures(tmp_path, 2)
 
-    names = [shot.path.stem for shot in islice(FolderCamera(tmp_path, is_looping=True).shots(), 5)]
+    names = [shot.path.stem for shot in islice(FolderCamera(tmp_path, is_looping=True).shots(Event()), 5)]
 
     assert names == ["0", "1", "0", "1", "0"]
-    assert len(list(FolderCamera(tmp_path, is_looping=False).shots())) == 2
+    assert len(list(FolderCamera(tmp_path, is_looping=False).shots(Event()))) == 2
 
 
 def test_a_folder_without_pictures_is_no_source(tmp_path: Path) -> None:
@@ -79,3 +80,15 @@ def test_the_number_of_shots_is_known_unless_the_camera_loops(tmp_path: Path) ->
 
     assert FolderCamera(tmp_path, is_looping=False).shot_count == 3
     assert FolderCamera(tmp_path, is_looping=True).shot_count is None
+
+
+def test_a_jpeg_is_given_as_its_file_holds_it_and_another_picture_as_none(tmp_path: Path) -> None:
+    for name in ("0.jpg", "1.png"):
+        save(tmp_path / name)
+    (tmp_path / "2.jpg").write_bytes(b"")
+    jpeg, png, empty = list_shots(tmp_path)
+
+    assert jpeg.jpeg() == (tmp_path / "0.jpg").read_bytes() and png.jpeg() is None
+    for unreadable in (empty, FolderShot(tmp_path / "gone.jpg", None)):
+        with pytest.raises(PictureError):
+            unreadable.jpeg()

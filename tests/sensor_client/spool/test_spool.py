@@ -1,12 +1,25 @@
 """The spool's promises, one by one."""
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
-from sensor_client.spool import Depth, NumbersExhaustedError, PendingLabel, Spool, SpoolError, SpoolLimits
+from sensor_client.spool import (
+    Depth,
+    NoSpoolError,
+    NotTooFarError,
+    NumbersExhaustedError,
+    PendingLabel,
+    Spool,
+    SpoolError,
+    SpoolLimits,
+)
+from sensor_client.spool.schema import SCHEMA, SCHEMA_VERSION
 
 
 @pytest.fixture
@@ -44,13 +57,28 @@ def test_a_sequence_is_never_given_again_after_everything_was_delivered(path: Pa
     again.close()
 
 
+def test_programs_that_open_a_new_spool_at_the_same_moment_find_one_spool(tmp_path: Path) -> None:
+    for attempt in range(20):
+        path, barrier = tmp_path / f"{attempt}.sqlite3", Barrier(4)
+
+        def open_at_once(path: Path = path, barrier: Barrier = barrier) -> Spool:
+            barrier.wait()
+            return Spool(path, SpoolLimits(), first_sequence=100)
+
+        with ThreadPoolExecutor(4) as pool:
+            spools = [opening.result() for opening in [pool.submit(open_at_once) for _ in range(4)]]
+        assert [spool.append(b"x", 0) for spool in spools] == [100, 101, 102, 103]
+        for spool in spools:
+            spool.close()
+
+
 def test_over_the_row_quota_the_oldest_frames_are_dropped_and_counted(path: Path) -> None:
     spool = Spool(path, SpoolLimits(frames=2))
     sequences = [spool.append(b"frame", 0) for _ in range(5)]
 
     assert [frame.sequence for frame in spool.oldest(9)] == sequences[3:]
     assert spool.counters().dropped == 3
-    assert spool.depth() == Depth(frames=2, frame_bytes=10, labels=0, dead_letters=0)
+    assert spool.depth() == Depth(frames=2, frame_bytes=10, labels=0, dead_letters=0, probes=0)
     spool.close()
 
 
@@ -148,12 +176,13 @@ def test_a_frame_whose_tables_are_not_kept_cannot_be_stored(spool: Spool) -> Non
 
 def test_a_body_can_be_replaced_under_its_number(spool: Spool) -> None:
     spool.keep_tables("t", b"tables")
-    sequence = spool.append(b"short", 5, tables_id="t", label="A")
+    sequence = spool.append(b"short", 5, tables_id="t", target="digits/1.json", label="A")
 
     spool.replace_body(sequence, b"with its tables")
 
     [frame] = spool.oldest(1)
     assert (frame.sequence, frame.body, frame.tables_id, frame.label) == (sequence, b"with its tables", None, "A")
+    assert frame.target == "digits/1.json"
     assert spool.depth().frame_bytes == len(b"with its tables")
 
 
@@ -193,12 +222,106 @@ def test_no_frame_is_numbered_to_the_end_of_all_numbers(spool: Spool) -> None:
     assert [frame.sequence for frame in spool.oldest(9)] == [1]
 
 
+FAR = 2**61
+
+
+def test_frames_that_wait_and_frames_to_come_go_back_to_lower_numbers_in_their_order_without_gaps(path: Path) -> None:
+    spool = Spool(path, SpoolLimits())
+    for body in (b"one", b"two", b"three"):
+        spool.append(body, 7, label=body.decode())
+    spool.renumber(above=FAR)
+    spool.acknowledge([FAR + 2])
+    spool.append(b"four", 8)
+    assert spool.count_back(above=40) == 3
+    spool.close()
+    again = Spool(path, SpoolLimits())
+    assert [(frame.sequence, frame.body, frame.label) for frame in again.oldest(9)] == [
+        (41, b"one", "one"),
+        (42, b"three", "three"),
+        (43, b"four", None),
+    ]
+    assert again.append(b"five", 9) == 44
+    again.acknowledge([41, 42, 43, 44])
+    assert again.append(b"six", 9) == 45
+    assert again.counters().renumbered == 3 + 3
+    again.close()
+
+
+def test_frames_go_back_to_numbers_that_others_of_them_have(spool: Spool) -> None:
+    for number in range(6):
+        spool.append(b"%d" % number, 7)
+    spool.acknowledge([3])
+    with spool._database.transaction() as connection:
+        connection.execute("UPDATE frames SET sequence = ? + sequence WHERE sequence > 4", (FAR,))
+        connection.execute("UPDATE sqlite_sequence SET seq = ?", (FAR + 6,))
+    spool.count_back(above=1)
+    assert [(frame.sequence, frame.body) for frame in spool.oldest(9)] == [
+        (2, b"0"),
+        (3, b"1"),
+        (4, b"3"),
+        (5, b"4"),
+        (6, b"5"),
+    ]
+
+
+def test_labels_of_frames_that_the_server_does_not_have_go_with_their_numbers(spool: Spool) -> None:
+    spool.acknowledge([spool.append(b"known", 7, label="A")])
+    spool.append(b"one", 7, label="B")
+    spool.renumber(above=FAR)
+    spool.acknowledge([FAR + 1])  # to somebody who said that it was the server
+    spool.count_back(above=1)
+    spool.acknowledge([spool.append(b"two", 7, label="C")])
+    assert spool.pending_labels(9) == [PendingLabel(1, "A"), PendingLabel(2, "C")]
+    assert spool.counters().labels_refused == 1
+
+
+@pytest.mark.parametrize("given", [1, 2**42])
+def test_a_device_that_did_not_count_too_far_goes_back_to_no_lower_number(path: Path, given: int) -> None:
+    spool = Spool(path, SpoolLimits(), first_sequence=given)
+    spool.append(b"frame", 7)
+    with pytest.raises(NotTooFarError):
+        spool.count_back(above=0)
+    assert [frame.sequence for frame in spool.oldest(9)] == [given]
+    spool.close()
+
+
+def test_dead_letters_of_higher_numbers_make_room_for_those_after_the_device_went_back(path: Path) -> None:
+    spool = Spool(path, SpoolLimits(dead_letters=2))
+    for number in range(2):
+        spool.append(b"%d" % number, 7)
+    spool.renumber(above=FAR)
+    for sequence in (FAR + 1, FAR + 2):
+        spool.refuse(sequence, status=422, code="corrupt-jpeg", detail="why")
+    spool.count_back(above=0)
+    for number in range(2, 5):
+        spool.refuse(spool.append(b"%d" % number, 7), status=422, code="corrupt-jpeg", detail="why")
+    assert [letter.body for letter in spool.dead_letters()] == [b"3", b"4"]
+    spool.close()
+
+
 def test_every_commit_is_synced_to_disk_in_a_write_ahead_log(spool: Spool, path: Path) -> None:
     with sqlite3.connect(path) as other:
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     other.close()
     with spool._database.reading() as connection:
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_frames_of_a_spool_from_before_bundles_were_noted_are_still_there(path: Path) -> None:
+    before = sqlite3.connect(path)
+    before.executescript(f"{SCHEMA}; PRAGMA user_version = {SCHEMA_VERSION}")
+    before.execute("INSERT INTO frames (captured_at_ms, tables_id, body, label) VALUES (5, NULL, x'01', 'A')")
+    before.commit()
+    before.close()
+
+    spool = Spool(path, SpoolLimits())
+    spool.append(b"new", 6, target="digits/1.json")
+
+    assert [(frame.body, frame.target) for frame in spool.oldest(9)] == [(b"\x01", None), (b"new", "digits/1.json")]
+    spool.close()
+    again = Spool(path, SpoolLimits())
+    assert len(again.oldest(9)) == 2
+    again.close()
 
 
 def test_a_spool_of_another_version_is_refused_by_name(path: Path) -> None:
@@ -215,6 +338,49 @@ def test_a_damaged_file_is_refused_by_name(path: Path) -> None:
 
     with pytest.raises(SpoolError, match=r"spool\.sqlite3"):
         Spool(path, SpoolLimits())
+
+
+def test_a_spool_that_is_only_read_is_not_made(path: Path) -> None:
+    with pytest.raises(NoSpoolError):
+        Spool(path, SpoolLimits(), first_sequence=None)
+    assert not path.exists()
+
+    sqlite3.connect(path).execute("PRAGMA journal_mode = WAL").close()  # another program is only just making it
+    before = path.read_bytes()
+    with pytest.raises(NoSpoolError):
+        Spool(path, SpoolLimits(), first_sequence=None)
+    assert path.read_bytes() == before
+
+
+def test_a_spool_is_read_at_rest_and_while_another_works_in_it_and_nothing_is_changed(path: Path) -> None:
+    spool = Spool(path, SpoolLimits())
+    spool.append(b"one", 0)
+    assert waiting_in(path) == 1
+    spool.close()
+
+    assert waiting_in(path) == 1
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_spool_of_before_is_read_as_it_is(path: Path) -> None:
+    before = sqlite3.connect(path)
+    before.executescript(f"{SCHEMA}; PRAGMA user_version = {SCHEMA_VERSION}")
+    before.close()
+    data = path.read_bytes()
+
+    spool = Spool(path, SpoolLimits(), first_sequence=None)
+    assert (spool.depth().frames, spool.unreadable()) == (0, [])
+    spool.close()
+    assert path.read_bytes() == data
+
+
+def waiting_in(path: Path) -> int:
+    """What waits in a spool that is only read; nothing can be written through it."""
+    spool = Spool(path, SpoolLimits(), first_sequence=None)
+    with contextlib.closing(spool):
+        with pytest.raises(SpoolError, match="readonly"):
+            spool.append(b"x", 0)
+        return spool.depth().frames
 
 
 def test_a_full_disk_refuses_the_frame_and_keeps_the_rest(spool: Spool) -> None:
