@@ -62,9 +62,39 @@ def serve(data: Path) -> Command:
     return ("dctwire-server", "run", "--data", str(data), "--device-host", "127.0.0.1", *ports)
 
 
-def publish(bundle: Path, keys: Path) -> Command:
-    """Publish a bundle and make it the family's assignment."""
-    return ("dctwire", "publish", str(bundle), "--keys", str(keys), "--assign", "--json")
+def as_operator(operator_plane: str, data: Path) -> dict[str, str]:
+    """The variables with which `dctwire` reaches a server as its first admin."""
+    return {"DCTWIRE_OPERATOR_URL": operator_plane, "DCTWIRE_OPERATOR_TOKEN_FILE": str(data / "admin-token")}
+
+
+def publish(bundle: Path, keys: Path, *, assign: bool) -> Command:
+    """Publish a bundle; `assign`: and make it what every device of the family runs."""
+    return ("dctwire", "publish", str(bundle), "--keys", str(keys), "--json", *(["--assign"] if assign else []))
+
+
+def tag(device: str, tag: str) -> Command:
+    """Give a device a tag."""
+    return ("dctwire", "devices", "tag", device, tag, "--json")
+
+
+def start_rollout(counter: int, plan: Path) -> Command:
+    """Begin to lead the family to a published bundle."""
+    return ("dctwire", "rollout", "start", FAMILY, str(counter), "--plan", str(plan), "--json")
+
+
+def watch_rollout(rollout: str) -> Command:
+    """Show a rollout until it is paused or over; the exit status says which."""
+    return ("dctwire", "rollout", "watch", rollout)
+
+
+def rollout_devices(rollout: str) -> Command:
+    """The devices that a rollout has reached."""
+    return ("dctwire", "rollout", "devices", rollout, "--json")
+
+
+def console_login() -> Command:
+    """A code that lets its operator in to the console once."""
+    return ("dctwire", "console", "login", "--json")
 
 
 def claim() -> Command:
@@ -80,13 +110,25 @@ def enrol(server: str, code: str, state: Path, root: Path) -> Command:
 
 
 def camera(state: Path, source: Path, *, batch: int, rate: float) -> Command:
-    """The simulated camera: pictures whose folders are their labels, again and again."""
-    return (
-        "dctwire-sensor", "run", "--state", str(state), "--source", str(source), "--loop", "--send-labels",
-        "--batch", str(batch), "--rate", f"{rate:g}", "--linger", "1",
-    )  # fmt: skip
+    """The simulated camera: pictures whose folders are their labels, again and again.
+
+    It makes no probes, whose bytes and numbers would be among those of the version that is measured.
+    """
+    return (*_run_sensor(state, source, batch), "--loop", "--rate", f"{rate:g}")
+
+
+def camera_once(state: Path, source: Path, *, batch: int) -> Command:
+    """The same, once and as fast as it can; it ends when every picture is answered."""
+    return (*_run_sensor(state, source, batch), "--once", "--exit-when-drained")
 
 
 def camera_status(state: Path) -> Command:
     """What the camera has done so far."""
     return ("dctwire-sensor", "status", "--state", str(state), "--json")
+
+
+def _run_sensor(state: Path, source: Path, batch: int) -> Command:
+    return (
+        "dctwire-sensor", "run", "--state", str(state), "--source", str(source), "--send-labels",
+        "--batch", str(batch), "--linger", "1", "--no-probes",
+    )  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Self, TypeVar
 BIN = Path(sys.executable).parent
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.05
+LOOK_SECONDS = 0.2
 
 Command = Sequence[str]
 
@@ -61,12 +62,16 @@ def run_side_by_side(foreground: Command, background: Command, log: Path, second
 
 
 class Running:
-    """A program that runs beside us, its output in a log file; leaving the `with` block stops it in order."""
+    """A program that runs beside us; leaving the `with` block stops it in order.
 
-    def __init__(self, command: Command, log: Path, env: Mapping[str, str] | None = None) -> None:
+    Args:
+        log: where its output goes; None: it draws on the terminal itself.
+    """
+
+    def __init__(self, command: Command, log: Path | None, env: Mapping[str, str] | None = None) -> None:
         self.command = tuple(command)
         self.log = log
-        with log.open("ab") as file:
+        with contextlib.nullcontext() if log is None else log.open("ab") as file:
             self._child = subprocess.Popen(
                 _located(command),
                 env=_environment(env),
@@ -145,6 +150,23 @@ class Running:
         raise ProgramError(f"no {what} within {seconds:g} s: {tail(self.log)}")
 
 
+def wait_for_all(programs: Sequence[Running], seconds: float, look: Callable[[], object]) -> None:
+    """Wait for programs to end well by themselves, and look at something meanwhile, again and again.
+
+    Raises:
+        ProgramError: one did not in time, or ended with an error.
+    """
+    deadline = time.monotonic() + seconds
+    while any(program.is_running for program in programs) and time.monotonic() < deadline:
+        look()
+        time.sleep(LOOK_SECONDS)
+    for program in programs:
+        if program.is_running:
+            raise ProgramError(f"`{' '.join(program.command)}` still runs after {seconds:g} s: {tail(program.log)}")
+        program.wait(0)
+    look()
+
+
 def stop_program(pid: int, folder: Path) -> bool:
     """SIGTERM to a process that an earlier program left running, if it is still one that works in `folder`; whether.
 
@@ -168,8 +190,10 @@ def _command_line(pid: int) -> str:
     return shown.stdout
 
 
-def tail(log: Path, lines: int = 12) -> str:
-    """The end of a log file."""
+def tail(log: Path | None, lines: int = 12) -> str:
+    """The end of a log file; where there is none, what was said is on the terminal."""
+    if log is None:
+        return "see above"
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
 
 

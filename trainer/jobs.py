@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from shared.bundle import BUNDLE_NAME, FALLBACK_NAME, Bundle, Fallback
+from shared.bundle import BUNDLE_NAME, FALLBACK_NAME, Bundle, Fallback, Reference
 from trainer.data import Dataset, SplitName
 from trainer.data.cache import ArrayCache
 from trainer.data.catalogue import Catalogue
@@ -26,6 +26,8 @@ from trainer.export.bundle import Exportable
 from trainer.export.fallback import FallbackEvaluation
 from trainer.export.golden import GoldenPictures
 from trainer.export.int8 import EightBits
+from trainer.export.predecessor import Predecessor
+from trainer.export.reference import BASELINE_QUALITY, reference_of
 from trainer.paper import evaluation as paper_evaluation
 from trainer.paper.training import PaperMethod
 from trainer.plot import draw_confusion, draw_run
@@ -125,6 +127,8 @@ class ExportOrder:
         run: folder of the run.
         out: folder to write.
         counter: version of the bundle; None for a fallback, which has no versions.
+        after: folder of the bundle that this one follows, if any: how often the two differ goes into `reference.json`.
+        baseline_quality: of the ordinary JPEG that a bundle's bytes are compared with; one for all of a family.
         min_counter: oldest version of the bundle that is still safe to run.
         selftest_seed: of the devices' self-test picture.
         threads: CPU threads.
@@ -134,6 +138,8 @@ class ExportOrder:
     out: Path
     family: str
     counter: int | None = None
+    after: Path | None = None
+    baseline_quality: float = BASELINE_QUALITY
     min_counter: int = 1
     selftest_seed: int = 1
     golden: GoldenPictures = GoldenPictures.HELD_OUT
@@ -142,11 +148,16 @@ class ExportOrder:
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """What was written, and what was measured for it on validation pictures."""
+    """What was written, and what was measured for it on validation pictures.
+
+    Args:
+        reference: what was measured for the server alone; of a fallback nothing.
+    """
 
     description: Bundle | Fallback
     figures: Evaluation | FallbackEvaluation
     twin: EightBits
+    reference: Reference | None = None
 
 
 def train(order: TrainOrder, machine: Machine) -> None:
@@ -160,24 +171,23 @@ def train(order: TrainOrder, machine: Machine) -> None:
     """
     began = machine.monotonic()
     torch.set_num_threads(order.threads)
-    compute = machine.compute(order.device)
-    start = RunDir(order.start).finished() if order.start else None
-    dataset = machine.dataset(order.recipe)
-    run, asked = RunDir(order.out), _asked(order, dataset)
-    run.refuse_another(asked)
-    if run.is_finished:
-        machine.reporter.say(f"{order.out} is finished already")
-        return
-    method = _method(asked, dataset, compute, start)
-    if start is None and not isinstance(method, PaperMethod):
-        _warn_of_few_steps(method, machine.reporter)
-    with run.at_work(asked) if compute.is_first else nullcontext():
-        if compute.is_first:
-            run.keep_recipe(toml_of(order.recipe))
-            run.note_provenance(provenance(compute, order.threads))
-        _run_to_end(Training(method, machine.monotonic), run, compute, machine.reporter)
-    machine.reporter.say(f"finished in {machine.monotonic() - began:.1f} s: {order.out}")
-    compute.leave()
+    with machine.compute(order.device) as compute:
+        start = RunDir(order.start).finished() if order.start else None
+        dataset = machine.dataset(order.recipe)
+        run, asked = RunDir(order.out), _asked(order, dataset)
+        run.refuse_another(asked)
+        if run.is_finished:
+            machine.reporter.say(f"{order.out} is finished already")
+            return
+        method = _method(asked, dataset, compute, start)
+        if start is None and not isinstance(method, PaperMethod):
+            _warn_of_few_steps(method, machine.reporter)
+        with run.at_work(asked) if compute.is_first else nullcontext():
+            if compute.is_first:
+                run.keep_recipe(toml_of(order.recipe))
+                run.note_provenance(provenance(compute, order.threads))
+            _run_to_end(Training(method, machine.monotonic), run, compute, machine.reporter)
+        machine.reporter.say(f"finished in {machine.monotonic() - began:.1f} s: {order.out}")
 
 
 def evaluate(order: EvaluateOrder, machine: Machine) -> Evaluation | FallbackEvaluation:
@@ -208,8 +218,10 @@ def export(order: ExportOrder, machine: Machine) -> Exported:
     """Write the folder that a server takes.
 
     Raises:
-        RunError: the run is missing, unfinished, damaged, or not one that a server can use.
-        RecipeError: family or counter is none that there can be, or a fallback was given a counter.
+        RunError: the run is missing, unfinished, damaged, or not one that a server can use; or the bundle that it is to
+            follow is missing or damaged.
+        RecipeError: family or counter is none that there can be, a fallback was given a counter or a bundle to follow,
+            or the run cannot follow that bundle.
         ParityError: torch and ONNX Runtime differ.
     """
     torch.set_num_threads(order.threads)
@@ -218,25 +230,30 @@ def export(order: ExportOrder, machine: Machine) -> Exported:
     is_fallback = isinstance(run.asked.goal, AnyTablesGoal)
     if is_fallback != (order.counter is None):
         raise RecipeError("a fallback has no versions: no --counter" if is_fallback else "a bundle needs a --counter")
+    before = _predecessor(order)
     dataset = machine.dataset(run.asked.recipe)
     if order.counter is None:
         return _export_fallback(order, run, dataset, created_at)
     content = bundles.exportable(run, dataset)
-    expected = bundles.measure(content, dataset, SplitName.VALIDATION, run.summary.tables).evaluation
+    if before is not None:
+        before.require_comparable(content)
+    measured = bundles.measure(content, dataset, SplitName.VALIDATION, run.summary.tables)
+    reference = reference_of(content, measured.outcomes, dataset, before, order.baseline_quality, machine.reporter)
     twin = bundles.twin_of(content, dataset)
     bundle = bundles.write_bundle(
         content,
         bundles.golden_of(content, order.golden, dataset),
         twin,
-        expected,
+        measured.evaluation,
         order.out,
         family=order.family,
         counter=order.counter,
         min_counter=order.min_counter,
         created_at=created_at,
         selftest_seed=order.selftest_seed,
+        reference=reference,
     )
-    return Exported(description=bundle, figures=expected, twin=twin)
+    return Exported(description=bundle, figures=measured.evaluation, twin=twin, reference=reference)
 
 
 def content_of(source: str, zoo: Path, machine: Machine) -> Exportable:
@@ -345,6 +362,17 @@ def _evaluated(run: Finished, folder: Path, dataset: Dataset, split: SplitName) 
     model = paper_evaluation.finished_model(run, dataset)
     paper_evaluation.write_literal(folder, paper_evaluation.measure_literal(run, model, dataset, split))
     return paper_evaluation.measure_compliant(run, model, dataset, split)
+
+
+def _predecessor(order: ExportOrder) -> Predecessor | None:
+    """The bundle that is followed, refused before any picture is made where it cannot be."""
+    if order.after is None:
+        return None
+    if order.counter is None:
+        raise RecipeError("a fallback has no versions and follows none: no --after")
+    before = Predecessor.read(order.after)
+    before.require_before(order.family, order.counter)
+    return before
 
 
 def _export_fallback(order: ExportOrder, run: Finished, dataset: Dataset, created_at: datetime) -> Exported:

@@ -13,11 +13,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
-from shared.bundle import Bundle, Golden
+from shared.bundle import Bundle, Disagreement, Golden, Reference
+from shared.jpeg import Decoder, Stream
 from tests.trainer.data.published import write_published
+from tests.trainer.present import present
 from trainer.app import main
+from trainer.data import SplitName, synthetic
+from trainer.export.classifier import OnnxClassifier
 
 PROGRAM = Path(sys.executable).with_name("dctwire-trainer")
 NAME = "synthetic-32/v1/seed1"
@@ -128,6 +133,53 @@ def test_an_export_says_what_eight_bits_cost_and_its_golden_frames_may_show_nois
     assert ("classifier-int8.onnx" in bundle.classifier.files) is twin.exists()
 
 
+def test_an_export_that_follows_a_bundle_says_how_often_the_two_differ_and_keeps_it_for_the_server(
+    trained: Workplace,
+) -> None:
+    following = ("export", "v2", "--counter", "2", "--family", "gate", "--after", "b1", "--out")
+    said = trained.must(*following, "f2").stderr
+    reference = Reference.from_bytes((trained.folder / "f2" / "reference.json").read_bytes())
+    measured = present(reference.disagreement)
+    answers = [likeliest_labels(trained.folder / name) for name in ("b1", "f2")]
+    assert measured == Disagreement(counter=1, share=float((answers[0] != answers[1]).mean()), n=512)
+    assert 0 < measured.share < 1
+    assert f"temperature {present(reference.temperature):.2f}: a server divides logits by it" in said
+    assert f"baseline factor {present(reference.baseline_factor).factor:.3f}: ordinary JPEG of quality 75" in said
+    assert f"names another label than gate/1 on {measured.share:.1%} of 512 validation pictures" in said
+    assert said.endswith("next: dctwire publish f2 --keys keys\nthen: dctwire rollout start gate 2\n")
+    alone = Reference.from_bytes((trained.folder / "b2" / "reference.json").read_bytes())
+    assert alone == reference.model_copy(update={"disagreement": None})
+
+
+def likeliest_labels(folder: Path) -> NDArray[np.intp]:
+    """What a bundle says of the validation pictures, each as a whole JPEG file."""
+    bundle = Bundle.from_bytes((folder / "bundle.json").read_bytes())
+    pictures = synthetic.generate(SplitName.VALIDATION, 512, size=32, seed=1)
+    files = bundle.encoding.encoder().encode_batch(pictures.pixels, Stream.INTERCHANGE)
+    y, c = np.empty((512, 64, 4, 4), np.int16), np.empty((512, 128, 2, 2), np.int16)
+    assert not any(Decoder().decode_batch(files, y, c))
+    logits = OnnxClassifier((folder / "classifier.onnx").read_bytes()).run({"y": y, "c": c})
+    likeliest: NDArray[np.intp] = logits.argmax(1)
+    return likeliest
+
+
+def test_a_run_that_follows_its_own_bundle_differs_nowhere(trained: Workplace) -> None:
+    said = trained.must("export", "v1", "--counter", "9", "--family", "gate", "--after", "b1", "--out", "same").stderr
+    reference = Reference.from_bytes((trained.folder / "same" / "reference.json").read_bytes())
+    assert reference.disagreement == Disagreement(counter=1, share=0.0, n=512)
+    assert "on 0.0% of 512" in said
+
+
+def test_a_bundle_made_for_other_pictures_may_be_followed_but_that_is_said(trained: Workplace) -> None:
+    other = TINY.replace('name = "synthetic"', 'name = "synthetic"\nseed = 2')
+    (trained.folder / "other.toml").write_text(other)
+    trained.must("train", "other.toml", "--tables", "standard", "--quality", "75", "--out", "elsewhere")
+    said = trained.must(
+        "export", "elsewhere", "--counter", "7", "--family", "gate", "--after", "b1", "--out", "b7"
+    ).stderr
+    assert f"other pictures: gate/1 was made for {NAME}, not synthetic-32/v1/seed2" in said
+
+
 def test_standard_bundles_keep_annex_k_and_learned_ones_do_not(trained: Workplace) -> None:
     ordinary, learned = (
         Bundle.from_bytes((trained.folder / name / "bundle.json").read_bytes()).tables for name in ("b1", "b2")
@@ -157,6 +209,7 @@ def test_a_run_of_any_tables_is_measured_at_several_and_exported_for_servers_alo
     assert {(of["data"], of["split"], of["n"]) for of in shown["of_tables"]} == {(NAME, "test", 256)}
     exporting = ("export", "any", "--family", "gate", "--out", "fallback")
     assert "a fallback has no versions" in trained.run(*exporting, "--counter", "1").stderr
+    assert "follows none: no --after" in trained.run(*exporting, "--after", "b1").stderr
     assert "fallback of gate" in trained.must(*exporting).stderr
     described = json.loads((trained.folder / "fallback" / "fallback.json").read_text())
     assert (described["family"], described["expected"][0]["n"]) == ("gate", 512)
@@ -276,6 +329,15 @@ def test_a_job_that_is_ordered_in_words_that_are_no_order_is_refused(trained: Wo
         (("train", "none", "--tables", "standard", "--quality", "50", "--out", "x"), "no recipe 'none'"),
         (("train", "cifar100-improved", "--tables", "standard", "--quality", "50", "--out", "x"), "needs --data-dir"),
         (("export", "v1", "--family", "gate", "--out", "x"), "a bundle needs a --counter"),
+        (
+            ("export", "v2", "--family", "door", "--counter", "2", "--after", "b1", "--out", "x"),
+            "door/2 cannot follow gate/1, which is another family's",
+        ),
+        (("export", "v2", "--family", "gate", "--counter", "2", "--after", "b2", "--out", "x"), "must be above 2"),
+        (
+            ("export", "v2", "--family", "gate", "--counter", "2", "--after", "v1", "--out", "x"),
+            "v1 is no bundle folder",
+        ),
         (("export", "nowhere", "--counter", "1", "--family", "gate", "--out", "x"), "no finished run"),
         (("evaluate", "b2", "--recipe", "synthetic-64.toml"), "synthetic-64.toml"),
         (("frames", "--data", "mnist", "--out", "x"), "no such data"),

@@ -26,24 +26,29 @@ def after_training(recipe: AnyRecipe, goal: Goal, run: Path, source: str, data_d
     if isinstance(goal, AnyTablesGoal):
         fallback = Path("bundles") / f"{family}-fallback"
         branch = _line("dctwire-trainer", "train", source, "--init", run, "--budget", "150", *where)
-        return [measure, branch, _export(recipe, goal, run, where), after_export(fallback, is_fallback=True)]
+        return [measure, branch, _export(recipe, goal, run, where), after_export(fallback, assigns=False)]
     bundle = Path("bundles") / f"{family}-1"
-    return [measure, _export(recipe, goal, run, where), after_export(bundle, is_fallback=False)]
+    return [measure, _export(recipe, goal, run, where), after_export(bundle, assigns=True)]
 
 
 def after_evaluation(source: Path, data_dir: Path | None) -> list[str]:
     """Export a run, publish a bundle; runs of the paper's method are for figures alone."""
     if (source / BUNDLE_NAME).exists():
-        return [after_export(source, is_fallback=False)]
+        return [after_export(source, assigns=True)]
     asked = RunDir(source).asked()
     if isinstance(asked.recipe, PaperRecipe):
         return []
     return [_export(asked.recipe, asked.goal, source, _data_folder(asked.recipe, data_dir))]
 
 
-def after_export(folder: Path, *, is_fallback: bool) -> str:
-    """Publish."""
-    return _line("dctwire", "publish", folder, "--keys", "keys", *([] if is_fallback else ["--assign"]))
+def after_export(folder: Path, *, assigns: bool) -> str:
+    """Publish; what is no first bundle is rather led in by a rollout than assigned."""
+    return _line("dctwire", "publish", folder, "--keys", "keys", *(["--assign"] if assigns else []))
+
+
+def rollout(family: str, counter: int) -> str:
+    """Lead a family to a bundle that was published."""
+    return _line("dctwire", "rollout", "start", family, str(counter))
 
 
 def family_for(recipe: AnyRecipe) -> str:

@@ -89,12 +89,14 @@ class FrameOutcomes:
         right_top5: bool (n,), whether the five likeliest hold it.
         scan_bytes: int64 (n,).
         likeliest: int64 (n,), the likeliest label's index; None where it was not kept.
+        logits: float32 (n, classes); None where they were not kept, as on disk.
     """
 
     right: NDArray[np.bool_]
     right_top5: NDArray[np.bool_]
     scan_bytes: NDArray[np.int64]
     likeliest: NDArray[np.int64] | None = None
+    logits: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def evaluate(
     logits = classifier.logits(decode(encoding.tables, frames, split))
     likeliest = np.argsort(-logits, axis=1, kind="stable")[:, :TOP]
     is_right = likeliest == split.labels[:, None]
-    outcomes = FrameOutcomes(is_right[:, 0], is_right.any(1), _lengths(scans), likeliest[:, 0])
+    outcomes = FrameOutcomes(is_right[:, 0], is_right.any(1), _lengths(scans), likeliest[:, 0], logits)
     likeness = fidelity(files, split.pixels)
     accuracy, top5 = (_share(right) for right in (outcomes.right, outcomes.right_top5))
     evaluation = Evaluation(

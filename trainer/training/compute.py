@@ -15,6 +15,10 @@ from datetime import timedelta
 from typing import Self, TypeVar
 
 import torch
+
+# Before any group is made: as default arguments its functions keep the group there is when they are loaded, as the
+# first optimiser does, and a group that is kept does not end in `leave`.
+import torch.distributed.nn
 from torch import Tensor, distributed, nn
 
 from trainer.errors import LostProcessError, RecipeError
@@ -25,7 +29,7 @@ DEADLINE = timedelta(minutes=15)  # for the slowest process to reach the same st
 
 @dataclass(frozen=True)
 class Compute:
-    """One process's place in a training.
+    """One process's place in a training; as a context manager it is left at the end.
 
     Args:
         dtype: what convolutions and products compute in (autocast); float32 switches autocast off.
@@ -77,6 +81,12 @@ class Compute:
                 "nccl" if chosen.type == "cuda" else "gloo", meeting, deadline, world_size=world, rank=rank
             )
         return cls(chosen, fast_dtype(chosen), rank, world)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
 
     @property
     def is_first(self) -> bool:
@@ -145,7 +155,11 @@ class Compute:
         return held[0]
 
     def leave(self) -> None:
-        """Leave the group of processes, at the end of the training."""
+        """Leave the group of processes, at the end of the training; returns when the group's threads have ended.
+
+        One of Gloo's threads that lets go of a tensor while Python shuts down aborts the process
+        (https://github.com/pytorch/pytorch/issues/190489).
+        """
         if self.world > 1:
             distributed.destroy_process_group()
 

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.ports import free_ports
 from tests.trainer.present import present
 from tests.trainer.training.runs import training_of
 from trainer.data import Dataset, SplitName, synthetic
@@ -38,12 +38,6 @@ RECIPE = Recipe.model_validate(
 )
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 def _dataset() -> Dataset:
     sizes = {SplitName.TRAIN: 512, SplitName.VALIDATION: 256, SplitName.TEST: 1}
     splits = {name: synthetic.generate(name, count, size=32, seed=11) for name, count in sizes.items()}
@@ -58,7 +52,7 @@ def _join(rank: int, port: int, deadline: timedelta) -> Compute:
 
 def _in_processes(work: Callable[[int, int, Path], None], folder: Path) -> None:
     """Run `work(rank, port, folder)` in real processes; one that is lost must not hang the others."""
-    port, spawn = _free_port(), multiprocessing.get_context("spawn")
+    [port], spawn = free_ports(1), multiprocessing.get_context("spawn")
     processes = [spawn.Process(target=work, args=(rank, port, folder)) for rank in range(WORLD)]
     for process in processes:
         process.start()
@@ -126,14 +120,21 @@ def _work(rank: int, port: int, folder: Path) -> None:
         "linear": _fit_linear(replace(compute, dtype=torch.float32)),
         "training": _train(compute),
     }
-    torch.save(found, folder / f"{rank}.pt")
+    during = _threads()
     compute.leave()
+    torch.save({**found, "during": during, "after": _threads()}, folder / f"{rank}.pt")
+
+
+def _threads() -> list[str]:
+    """The names of this process's threads."""
+    return [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
 
 
 def _hang(rank: int, port: int, folder: Path) -> None:
     compute = _join(rank, port, SHORT)
     if rank == 0:
         _note_loss(compute, folder / "hung")
+        compute.leave()
     while not (folder / "hung").exists():  # here, but never at the step where the other one waits
         time.sleep(0.05)
     os._exit(0)
@@ -143,6 +144,7 @@ def _die(rank: int, port: int, folder: Path) -> None:
     compute = _join(rank, port, GENEROUS)
     if rank == 0:
         _note_loss(compute, folder / "died")
+        compute.leave()
     os._exit(0)
 
 
@@ -204,6 +206,14 @@ def test_their_loss_is_that_of_one_process_within_what_batch_normalisation_of_ha
 ) -> None:
     alone = _train(Compute.local("cpu"))
     assert ranks[0]["training"]["loss"] == pytest.approx(alone["loss"], rel=0.02)
+
+
+def test_who_left_has_none_of_the_groups_threads_which_could_abort_the_process_while_python_shuts_down(
+    ranks: list[dict[str, Any]],
+) -> None:
+    for rank in ranks:
+        assert any("gloo" in name for name in rank["during"])
+        assert not any("gloo" in name for name in rank["after"])
 
 
 @pytest.mark.parametrize(("work", "name"), [(_hang, "hung"), (_die, "died")])
