@@ -1,16 +1,57 @@
 """What the server can refuse, beside what `shared` names; every `code` is one of `shared.wire.ProblemCode`."""
 
 import math
+from pathlib import Path
 from typing import ClassVar
 
 from shared.errors import DctwireError, PeerError
-from shared.wire import ProblemCode
+from shared.wire import SEQUENCE_STEP_MAX, ProblemCode
 
 
 class TokenError(PeerError):
     """No session token, or one that no device holds."""
 
     code: ClassVar[str] = ProblemCode.INVALID_TOKEN
+
+
+class OperatorTokenError(PeerError):
+    """No operator token, or one that lets nobody in. Of an unknown one nothing more is said."""
+
+    code: ClassVar[str] = ProblemCode.INVALID_OPERATOR_TOKEN
+
+
+class EndedOperatorTokenError(OperatorTokenError):
+    """A token that let somebody in once is expired, revoked, or of an operator who is disabled.
+
+    Says which, and what helps: only who holds the whole token gets to know.
+    """
+
+    code: ClassVar[str] = ProblemCode.ENDED_OPERATOR_TOKEN
+
+
+class LoginError(OperatorTokenError):
+    """What somebody would log in to the console with lets nobody in; which part of it is wrong is not said."""
+
+
+class WeakPasswordError(PeerError):
+    """A password that is too easy to guess; says what is missing."""
+
+
+class RoleError(PeerError):
+    """The operator is known, and may not do this.
+
+    Args:
+        name: the operator.
+        role: the operator's.
+        needed: what it takes.
+    """
+
+    code: ClassVar[str] = ProblemCode.ROLE_NEEDED
+
+    def __init__(self, name: str, role: str, needed: str) -> None:
+        above = "" if needed == "admin" else ", or one above it"
+        super().__init__(f"this needs the role {needed}{above}; {name} is {role}")
+        self.name, self.role, self.needed = name, role, needed
 
 
 class ClaimError(PeerError):
@@ -41,16 +82,56 @@ class ConflictError(PeerError):
     code: ClassVar[str] = ProblemCode.CONFLICT
 
 
-class SequenceTakenError(PeerError):
-    """The number of a frame is that of another frame of its device; the device counts anew above `highest_sequence`."""
+class ChangedError(PeerError):
+    """Something was changed since the one who asks looked at it."""
+
+    code: ClassVar[str] = ProblemCode.CHANGED
+
+
+class NotListedError(PeerError):
+    """It is published, and its family's signed targets do not list it, so that nobody vouches for it any more."""
+
+    code: ClassVar[str] = ProblemCode.NOT_LISTED
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the signed targets do not list {name} any more, so nobody vouches for it; list it anew: "
+            "dctwire publish FOLDER --keys KEYS"
+        )
+
+
+class BelowFloorError(PeerError):
+    """A bundle would be assigned whose counter is below its family's floor, so that no device would take it anew."""
+
+    code: ClassVar[str] = ProblemCode.BELOW_FLOOR
+
+
+class SequenceError(PeerError):
+    """A frame cannot have this number; its device goes on counting from above `highest_sequence`."""
+
+    def __init__(self, detail: str, highest_sequence: int) -> None:
+        super().__init__(f"{detail}; go on above {highest_sequence}")
+        self.highest_sequence = highest_sequence
+
+
+class SequenceTakenError(SequenceError):
+    """The number of a frame is that of another frame of its device, or may have been."""
 
     code: ClassVar[str] = ProblemCode.SEQUENCE_TAKEN
 
     def __init__(self, sequence: int, highest_sequence: int) -> None:
-        super().__init__(
-            f"another frame of this device was answered under the number {sequence}; go on above {highest_sequence}"
-        )
-        self.highest_sequence = highest_sequence
+        fault = f"the number {sequence} is that of another frame, or so old that its answer is deleted"
+        super().__init__(fault, highest_sequence)
+
+
+class SequenceTooHighError(SequenceError):
+    """The number of a frame is so far above all others of its device that nobody got there by counting."""
+
+    code: ClassVar[str] = ProblemCode.SEQUENCE_TOO_HIGH
+
+    def __init__(self, sequence: int, highest_sequence: int) -> None:
+        fault = f"the number {sequence} is more than {SEQUENCE_STEP_MAX} above all others of the device"
+        super().__init__(fault, highest_sequence)
 
 
 class BodyTooLargeError(PeerError):
@@ -108,11 +189,46 @@ Refusal = PeerError | UnavailableError | ClassifierFaultError
 
 
 class NotReadyError(UnavailableError):
-    """Models are still being loaded, or the family has none yet."""
+    """Models are still being loaded, or the family has none yet; `retry_after_seconds` where it is known."""
+
+    def __init__(self, detail: str, retry_after_seconds: int = UnavailableError.retry_after_seconds) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class OnlineKeyMissingError(UnavailableError):
+    """This process has no key of an online role that the newest root names; others may have one.
+
+    Args:
+        cause: why a file that is there cannot be used, or nothing.
+
+    Attributes:
+        name: what the key's file would be called, without the ending.
+    """
+
+    retry_after_seconds: int = 10
+
+    def __init__(self, role: str, keyid: str, folder: Path, cause: str = "") -> None:
+        super().__init__(
+            f"the {role} key is not the one that the newest root names: {folder} has no key {keyid[:8]}"
+            f"{cause and f' ({cause})'}. Copy it there from where it was made; no restart is needed"
+        )
+        self.name = f"{role}-{keyid[:8]}"
 
 
 class StorageError(UnavailableError):
     """The database or the blob store does not answer; nothing of the request was acknowledged."""
+
+
+class ClassifierOverdueError(UnavailableError):
+    """The classifier that the frame needs does not come to an end with others, or did not with this one."""
+
+    code: ClassVar[ProblemCode] = ProblemCode.CLASSIFIER_OVERDUE
+    retry_after_seconds: int = 10
+
+
+class LoadOverdueError(DctwireError):
+    """A job in the loader's thread did not come to an end in time; it was given up, and perhaps its thread with it."""
 
 
 class QueueFullError(UnavailableError):
@@ -150,14 +266,74 @@ class GuessedTokensError(UnavailableError):
         super().__init__("too many unknown tokens are sent; try again")
 
 
-class GuessedClaimsError(UnavailableError):
-    """So many wrong claim codes came from an address that another code is not looked at, before `wait_seconds`."""
+class GuessingError(UnavailableError):
+    """So many wrong secrets came from an address that another one is not looked at, before `wait_seconds`."""
+
+    code: ClassVar[ProblemCode] = ProblemCode.QUOTA_EXCEEDED
+    WRONG: ClassVar[str] = "secrets"
+
+    def __init__(self, wait_seconds: int) -> None:
+        super().__init__(
+            f"too many wrong {self.WRONG} came from this address; check what you send, and try again later"
+        )
+        self.retry_after_seconds = wait_seconds
+
+
+class GuessedClaimsError(GuessingError):
+    """Too many wrong claim codes."""
+
+    WRONG = "claim codes"
+
+
+class GuessedOperatorTokensError(GuessingError):
+    """Too many wrong operator tokens."""
+
+    WRONG = "operator tokens"
+
+
+class GuessedLoginsError(GuessingError):
+    """Too many wrong passwords or one-time codes, from an address or for a name."""
+
+    WRONG = "names, passwords or codes"
+
+    def __init__(self, wait_seconds: int) -> None:
+        super().__init__(wait_seconds)
+        self.wait_seconds = wait_seconds
+
+
+class ToldTooOftenError(UnavailableError):
+    """The device has told more of itself than it may."""
 
     code: ClassVar[ProblemCode] = ProblemCode.QUOTA_EXCEEDED
 
-    def __init__(self, wait_seconds: int) -> None:
-        super().__init__("too many wrong claim codes came from this address; check the code, and try again later")
-        self.retry_after_seconds = wait_seconds
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__("a device tells something once in ten seconds, and 20 times at once")
+        self.retry_after_seconds = retry_after_seconds
+
+
+class BrokenAuditError(DctwireError):
+    """The audit is not as it was written.
+
+    Args:
+        seq: the first row that is wrong.
+        fault: what is wrong with it.
+    """
+
+    code: ClassVar[str] = "audit-broken"
+
+    def __init__(self, seq: int, fault: str) -> None:
+        super().__init__(f"row {seq} of the audit {fault}")
+        self.seq, self.fault = seq, fault
+
+
+class DatabaseReplacedError(DctwireError):
+    """The database is another state than the one this process has written to: what it holds in memory is not true."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the database was restored, or lost what was written last, while this server ran; what it has in memory is "
+            "of the other state, so it ends. Start it again"
+        )
 
 
 class ConstraintError(DctwireError):

@@ -20,18 +20,26 @@ from structlog.typing import EventDict
 LINES_A_SECOND = 50
 LINES_WAITING_MAX = 2000
 FLUSH_MAX_SECONDS = 2.0
+COUNTED_LEVELS = ("warning", "error", "critical")
+EVENTS_NAMED_MAX = 200
+"""Kinds of events beyond this many are counted together as "other"; the code has some sixty."""
 ANSWERED_FAULT = "answered with problem "
 """How the note begins that marks an exception whose log line exists already (PEP 678)."""
 
 
 @contextlib.contextmanager
-def logging_to(stream: TextIO) -> Iterator[None]:
-    """Send our events and the libraries' errors to `stream`, in one format, until the end of the block."""
-    writer = LineWriter(stream)
+def logging_to(stream: TextIO) -> Iterator["LogCounts"]:
+    """Send our events and the libraries' errors to `stream`, in one format, until the end of the block.
+
+    What is yielded counts them.
+    """
+    counts = LogCounts()
+    writer = LineWriter(stream, count_dropped=counts.count_dropped)
     before = structlog.get_config()
     structlog.configure(
         processors=[
             structlog.stdlib.add_log_level,
+            counts,
             LineLimit(LINES_A_SECOND, time.monotonic),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -42,25 +50,58 @@ def logging_to(stream: TextIO) -> Iterator[None]:
     )
     logging.basicConfig(level=logging.ERROR, handlers=[_LibraryErrors()])
     try:
-        yield
+        yield counts
     finally:
         structlog.configure(**before)
         writer.close()
 
 
+class LogCounts:
+    """A structlog processor that counts warnings and errors by event, whether their lines are written or not."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._events: Counter[tuple[str, str]] = Counter()
+        self.dropped = 0
+
+    def __call__(self, _logger: object, _method: str, event: EventDict) -> EventDict:
+        """The event as it is, counted."""
+        if (level := event["level"]) in COUNTED_LEVELS:
+            with self._lock:
+                key = (level, str(event["event"]))
+                is_named = key in self._events or len(self._events) < EVENTS_NAMED_MAX
+                self._events[key if is_named else (level, "other")] += 1
+        return event
+
+    def count_dropped(self) -> None:
+        """Count a line that found no room."""
+        with self._lock:
+            self.dropped += 1
+
+    def events(self) -> dict[tuple[str, str], int]:
+        """How many there were, by (level, event)."""
+        with self._lock:
+            return dict(self._events)
+
+
 class LineWriter:
     """A stream whose writer never waits: a thread writes, and what a full queue cannot hold is dropped."""
 
-    def __init__(self, stream: TextIO, waiting_max: int = LINES_WAITING_MAX) -> None:
+    def __init__(
+        self, stream: TextIO, waiting_max: int = LINES_WAITING_MAX, count_dropped: Callable[[], None] = lambda: None
+    ) -> None:
         self._stream = stream
+        self._count_dropped = count_dropped
         self._waiting: queue.Queue[str | None] = queue.Queue(waiting_max)
         self._thread = threading.Thread(target=self._write_lines, name="log", daemon=True)
         self._thread.start()
 
     def write(self, line: str) -> None:
         """Queue a line."""
-        with contextlib.suppress(queue.Full):
+        try:
             self._waiting.put_nowait(line)
+        except queue.Full:
+            self._count_dropped()
 
     def flush(self) -> None:
         """Nothing: the thread flushes after each line."""

@@ -3,12 +3,13 @@
 Bytes are counted twice over, for two questions:
 
 - `dctwire_payload_bytes_total` asks what an answered frame costs, by tables and by part. It covers requests in
-  which at least one frame was answered; a frame that was sent twice cost its bytes twice.
+  which at least one frame was answered; a frame that was sent twice cost its bytes twice. All bytes of requests with
+  companions are one part, so that the others over `dctwire_frames_total` stay what a frame costs.
 - `dctwire_wire_bytes_total` asks where every byte on the device plane's sockets went, by route.
 """
 
 from collections import Counter as Count
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
@@ -16,6 +17,14 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from cloud_server.answered import AnsweredFrames
+from cloud_server.classifier_metrics import ClassifierMetrics
+from cloud_server.connection_metrics import ConnectionMetrics
+from cloud_server.drift_metrics import DriftMetrics
+from cloud_server.event_metrics import EventMetrics
+from cloud_server.fleet_metrics import FleetMetrics
+from cloud_server.quality_metrics import QualityMetrics
+from cloud_server.rollout_metrics import RolloutMetrics
+from cloud_server.upkeep_metrics import UpkeepMetrics
 
 LABELS_NAMED_MAX = 200
 """A classifier's labels beyond this many are counted together as "other"."""
@@ -42,9 +51,10 @@ class Stage(StrEnum):
 class Payload:
     """What the body of an answered request was made of, in bytes; `tables` as in the metric's label.
 
-    `frames` of it were answered.
+    `frames` of it were answered, 0 where those were companions; `device_id` is the row of the device that sent it.
     """
 
+    device_id: int
     family: str
     tables: str
     scan_bytes: int
@@ -53,20 +63,34 @@ class Payload:
     frames: int = 1
 
     @property
+    def is_of_companions(self) -> bool:
+        """Whether what was answered were companions: they are no frames that it could be divided by."""
+        return not self.frames
+
+    @property
     def body_bytes(self) -> int:
         """All of it."""
         return self.scan_bytes + self.tables_bytes + self.markers_bytes
 
 
-class Metrics:
+class Metrics(
+    ClassifierMetrics,
+    DriftMetrics,
+    EventMetrics,
+    FleetMetrics,
+    RolloutMetrics,
+    ConnectionMetrics,
+    UpkeepMetrics,
+    QualityMetrics,
+):
     """The server's metrics in a registry of their own; nothing is global."""
 
     def __init__(self) -> None:
-        self._registry = registry = CollectorRegistry()
-        self._children: dict[tuple[Counter, tuple[str, ...]], Counter] = {}
+        registry = CollectorRegistry()
+        super().__init__(registry)
         self._payload = Counter(
             "dctwire_payload_bytes",
-            "Bytes of answered frames: scan, tables, other markers, and HTTP around them (at the socket).",
+            "Bytes of answered frames: scan, tables, other markers, HTTP around them (at the socket), companions.",
             ["direction", "family", "tables", "part"],
             registry=registry,
         )
@@ -78,6 +102,12 @@ class Metrics:
         )
         self._frames = Counter(
             "dctwire_frames", "Frames answered, each once.", ["family", "tables", "match"], registry=registry
+        )
+        self._companions = Counter(
+            "dctwire_companion_frames",
+            "Frames answered, each once, that belong to another one and count nowhere else.",
+            ["kind"],
+            registry=registry,
         )
         self._predictions = Counter(
             # Not by tables as well: versions times labels, and a process sees many versions.
@@ -102,6 +132,21 @@ class Metrics:
             ["cause"],
             registry=registry,
         )
+        self.audit_rows = Gauge("dctwire_audit_rows", "Changes that operators made.", registry=registry)
+        self.audit_is_broken = Gauge(
+            "dctwire_audit_broken", "Whether the audit is not as it was written (0 or 1).", registry=registry
+        )
+        self.tuf_expiry = Gauge(
+            "dctwire_tuf_expiry_timestamp_seconds",
+            "When the first of what a role has signed for any family expires, in seconds since 1970.",
+            ["role"],
+            registry=registry,
+        )
+        self.missing_online_keys = Gauge(
+            "dctwire_missing_online_keys",
+            "Online keys that the newest root names and this process lacks, so that it signs nothing.",
+            registry=registry,
+        )
         self.samples_bytes = Gauge("dctwire_samples_bytes", "Size of the frames that are kept.", registry=registry)
         self._rejected = Counter(
             "dctwire_rejected_frames",
@@ -115,8 +160,11 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
-        self._refused_connections = Counter(
-            "dctwire_refused_connections", "Connections that were refused when they were made.", registry=registry
+        self._refused_calls = Counter(
+            "dctwire_refused_calls",
+            "Requests other than uploads that were refused, or broke off.",
+            ["plane", "reason"],
+            registry=registry,
         )
         self._replayed = Counter(
             "dctwire_replayed_frames", "Frames sent again and given their stored answer.", ["family"], registry=registry
@@ -132,58 +180,30 @@ class Metrics:
             "dctwire_batch_frames", "Frames classified together.", buckets=_BATCH_FRAMES, registry=registry
         )
         self.queue_depth = Gauge("dctwire_queue_depth", "Frames waiting for a classifier.", registry=registry)
-        self._devices = Gauge(
-            "dctwire_devices_by_tables",
-            "Devices by the tables they last sent.",
-            ["family", "tables"],
+        self.queue_oldest = Gauge(
+            "dctwire_queue_oldest_seconds",
+            "For how long the oldest frame has waited that still waits; 0: none does.",
             registry=registry,
         )
-        self._assignment = Gauge("dctwire_assignment_seq", "Newest assignment's number.", ["family"], registry=registry)
-        self._loads = Counter(
-            "dctwire_classifier_loads", "Classifiers loaded, or found not to load.", ["outcome"], registry=registry
+        self._build = Gauge(
+            "dctwire_build_info", "Always 1, with the program's version.", ["version"], registry=registry
         )
-        self._classifier_faults = Counter(
-            "dctwire_classifier_faults",
-            "Frames that a classifier gave no usable answer.",
-            ["model"],
-            registry=registry,
-        )
-        self._evictions = Counter(
-            "dctwire_classifier_evictions",
-            "Classifiers that made room for others.",
-            registry=registry,
-        )
-        self._classifier_bytes = Gauge(
-            "dctwire_classifier_bytes",
-            "Memory that a loaded classifier keeps.",
-            ["model", "precision"],
-            registry=registry,
-        )
-        self._classifier_batch_max = Gauge(
-            "dctwire_classifier_batch_max_frames",
-            "Largest batch that pays, found by timing.",
-            ["model"],
-            registry=registry,
-        )
-        Gauge("dctwire_build_info", "Always 1.", ["version"], registry=registry).labels(version("dctwire")).set(1)
+        self._build.labels(version("dctwire")).set(1)
         self._by_stage = {stage: self._stages.labels(stage.value) for stage in Stage}
 
     def count_exchange(self, route: str, received_bytes: int, sent_bytes: int, payload: Payload | None) -> None:
         """Count one request's bytes as the socket saw them; `payload` when a frame of it was answered."""
         self._labelled(self._wire, "in", route).inc(received_bytes)
         self._labelled(self._wire, "out", route).inc(sent_bytes)
-        if payload is None:
-            return
-        parts = {
-            "scan": payload.scan_bytes,
-            "tables": payload.tables_bytes,
-            "markers": payload.markers_bytes,
-            # Never below zero: a client that pipelines may have two requests in one segment, counted with the first.
-            "http": max(0, received_bytes - payload.body_bytes),
-        }
-        for part, size in parts.items():
-            self._labelled(self._payload, "in", payload.family, payload.tables, part).inc(size)
-        self._labelled(self._payload, "out", payload.family, payload.tables, "http").inc(sent_bytes)
+        if payload is not None:
+            for part, size in _parts(payload, received_bytes).items():
+                self._labelled(self._payload, "in", payload.family, payload.tables, part).inc(size)
+            answer = "companion" if payload.is_of_companions else "http"
+            self._labelled(self._payload, "out", payload.family, payload.tables, answer).inc(sent_bytes)
+
+    def count_companions(self, answered: AnsweredFrames) -> None:
+        """Count companions that were answered for the first time."""
+        self._labelled(self._companions, answered.kind.value).inc(len(answered.frames))
 
     def count_answered(self, answered: AnsweredFrames) -> None:
         """Count frames that were answered for the first time, and their labels."""
@@ -220,9 +240,13 @@ class Metrics:
         """Count an upload that got no answer for any frame; `reason`: a problem code, `slow-body` or `disconnected`."""
         self._labelled(self._refused_requests, reason).inc()
 
-    def count_refused_connection(self) -> None:
-        """Count a connection that was one too many."""
-        self._refused_connections.inc()
+    def count_refused_call(self, plane: str, reason: str) -> None:
+        """Count a request other than an upload; `reason` as of those."""
+        self._labelled(self._refused_calls, plane, reason).inc()
+
+    def frames_so_far(self) -> tuple[int, int]:
+        """How many frames this process has answered, and how many it has read and refused."""
+        return _total(self._frames), _total(self._rejected)
 
     def observe(self, stage: Stage, seconds: float) -> None:
         """Note what one frame, micro-batch or request spent in a stage."""
@@ -235,46 +259,26 @@ class Metrics:
         self._by_stage[Stage.DECODE].observe(decode_seconds)
         self._by_stage[Stage.INFER].observe(infer_seconds)
 
-    def count_load(self, *, is_loaded: bool) -> None:
-        """Count a classifier that was loaded, or could not be."""
-        self._loads.labels("loaded" if is_loaded else "failed").inc()
-
-    def count_classifier_fault(self, model: str) -> None:
-        """Count a frame that a classifier gave no usable answer."""
-        self._labelled(self._classifier_faults, model).inc()
-
-    def count_eviction(self) -> None:
-        """Count a classifier that made room for another."""
-        self._evictions.inc()
-
-    def set_classifiers(self, loaded: Iterable[tuple[str, str, int, int]]) -> None:
-        """Set the gauges of classifiers in memory: (model, precision, bytes, largest batch); before each scrape."""
-        self._classifier_bytes.clear()
-        self._classifier_batch_max.clear()
-        for model, precision, cost_bytes, batch_max in loaded:
-            self._classifier_bytes.labels(model, precision).set(cost_bytes)
-            self._classifier_batch_max.labels(model).set(batch_max)
-            self._labelled(self._classifier_faults, model)  # 0 until the first one, whose growth is seen then
-
-    def set_fleet(self, by_tables: Count[tuple[str, str]], seq_by_family: Mapping[str, int]) -> None:
-        """Set the gauges that describe the fleet; called before each scrape."""
-        self._devices.clear()
-        for (family, tables), devices in by_tables.items():
-            self._devices.labels(family, tables).set(devices)
-        for family, seq in seq_by_family.items():
-            self._assignment.labels(family).set(seq)
-
-    def _labelled(self, counter: Counter, *labels: str) -> Counter:
-        """`counter.labels(*labels)`, remembered: looking a child up costs more than counting with it."""
-        key = (counter, labels)
-        child = self._children.get(key)
-        if child is None:
-            child = self._children[key] = counter.labels(*labels)
-        return child
-
     def exposition(self) -> bytes:
         """The text Prometheus reads."""
         return generate_latest(self._registry)
+
+
+def _total(counter: Counter) -> int:
+    return int(sum(each.value for one in counter.collect() for each in one.samples if each.name.endswith("_total")))
+
+
+def _parts(payload: Payload, received_bytes: int) -> Mapping[str, int]:
+    """The bytes of a request by part; those of companions are one part, whatever they were."""
+    if payload.is_of_companions:
+        return {"companion": received_bytes}
+    return {
+        "scan": payload.scan_bytes,
+        "tables": payload.tables_bytes,
+        "markers": payload.markers_bytes,
+        # Never below zero: a client that pipelines may have two requests in one segment, counted with the first.
+        "http": max(0, received_bytes - payload.body_bytes),
+    }
 
 
 def metric_label(labels: Sequence[str], index: int) -> str:

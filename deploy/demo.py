@@ -1,37 +1,41 @@
 """`make demo`: the whole loop on this machine with the real programs as separate processes, measured.
 
-The trainer makes version 1 (standard tables) and version 2 (learned), each with its classifier; the server starts; a
-camera enrols and uploads held-out frames with v1; the operator publishes v2; the running camera picks it up over the
-air and goes on; an ordinary client posts the same pictures as ordinary JPEG files. Every figure is measured in this
-run, from the server's metrics.
+The trainer makes version 1 (standard tables) and version 2 (learned), each with its classifier; the server starts;
+cameras enrol and upload held-out frames with v1; the operator publishes v2, which changes nothing, and starts a
+rollout: the running canary picks v2 up over the air, proves it by its frames, and the others follow; an ordinary client
+posts the same pictures as ordinary JPEG files. Every figure is measured in this run, from the server's metrics.
 """
 
 import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from deploy.demo_fleet import CAMERAS, CANARY_TAG, Camera, deal, send_once
 from deploy.demo_left import keep_a_picture, leave_running, stop_left_running, tell_what_to_try
 from deploy.demo_report import Report, show
+from deploy.demo_rollout import PLAN, Proof, roll_out
 from deploy.ordinary_camera import OrdinaryCamera
 from harness import commands
 from harness.measurement import Measured, Samples, measured
 from harness.processes import Command, ProgramError, Running, run, run_side_by_side
 
 FRAMES = 2000
-BATCH = 16
-RATE = 200.0  # pictures a second
-WAIT_SECONDS = 300.0  # a busy machine answers fewer frames than the camera takes: the spool waits
+RATE = 40.0  # pictures a second and camera, during the rollout
+UNCHANGED = 100  # frames that show that a publication changes nothing
+WAIT_SECONDS = 300.0  # a busy machine answers fewer frames than the cameras take: the spool waits
 MARK = ".made-by-the-demo"
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -42,7 +46,7 @@ class Demo:
     def __init__(self, folder: Path, console: Console) -> None:
         self._folder = folder
         self._console = console
-        self._operator_env: dict[str, str] = {}
+        self.as_operator: dict[str, str] = {}
         self._ops = ""
         self._steps: list[tuple[str, float]] = []
         self.token = ""
@@ -68,26 +72,34 @@ class Demo:
         server = stack.enter_context(Running(commands.serve(data), self._log("server")))
         server.wait_for((data / "addresses.json").exists, WAIT_SECONDS, "server that is ready")
         addresses: dict[str, str] = json.loads((data / "addresses.json").read_text())
-        self._operator_env = {"DCTWIRE_OPERATOR_URL": addresses["operator"]}
+        self.as_operator = commands.as_operator(addresses["operator"], data)
         self._ops = addresses["ops"]
-        self._publish(1)
+        self._publish(1, assign=True)
         return server, addresses
 
-    def stream(self, device_plane: str) -> int:
-        """The camera at work, updated on the way; how many frames it took that were never answered."""
-        self._title("4/5", "A camera enrols, sends v1, is updated while it runs, sends v2")
-        state = self._folder / "camera"
-        enrol = commands.enrol(device_plane, self._claim(), state, self._keys / "root.json")
-        run(enrol, log=self._log("camera"))
-        command = commands.camera(state, self._folder / "pictures", batch=BATCH, rate=RATE)
-        with Running(command, self._log("camera")) as camera, self._progress() as progress:
-            self._follow(camera, progress, "v1")
-            self._publish(2)
-            self._follow(camera, progress, "v2")
-        with Running((*command, "--count", "1", "--exit-when-drained"), self._log("camera")) as camera:
-            camera.wait(WAIT_SECONDS)
-        taken = json.loads(run(commands.camera_status(state), log=self._log("camera")))["counters"]["captured"]
-        return int(taken) - self._measured("v1").frames - self._measured("v2").frames
+    def enrol(self, device_plane: str, pictures: Sequence[Path]) -> list[Camera]:
+        """Cameras with pictures of their own, that have their identities; the first one is tagged as the canary."""
+        self._title("4/5", f"{CAMERAS} cameras send v1; a rollout leads them to v2, one canary first")
+        cameras = deal(pictures, self._folder)
+        for camera in cameras:
+            camera.enrol(device_plane, self._claim(), self._keys / "root.json")
+        run(commands.tag(cameras[0].device_id, CANARY_TAG), log=self._log("operator"), env=self.as_operator)
+        return cameras
+
+    def update(self, cameras: Sequence[Camera]) -> Proof:
+        """Every picture with v1, then a rollout while the cameras are at work, then every picture with v2."""
+        self._send_once(cameras, "v1")
+        with ExitStack() as stack:
+            running = [stack.enter_context(camera.at_work(RATE)) for camera in cameras]
+            self._publish_without_effect(running[0])
+            proof = roll_out(self._scrape, self.as_operator, cameras[0].device_id, self._log("operator"), WAIT_SECONDS)
+        self._send_once(cameras, "v2")
+        return proof
+
+    def frames_lost(self, cameras: Sequence[Camera]) -> int:
+        """How many frames the cameras took that were never answered."""
+        taken = sum(camera.frames_taken for camera in cameras)
+        return taken - self._measured("v1").frames - self._measured("v2").frames
 
     def post_ordinary_files(self, device_plane: str, pictures: Sequence[Path]) -> float:
         """The same pictures as ordinary JPEG files, one by one; mean size of a file in bytes."""
@@ -99,34 +111,51 @@ class Demo:
         self.token = camera.token
         return sum(sizes) / len(sizes)
 
-    def report(self, file_bytes: float, frames_lost: int) -> Report:
+    def report(self, file_bytes: float, frames_lost: int, proof: Proof) -> Report:
         """What the server's metrics say."""
         standard, v1, v2 = (self._measured(tables) for tables in ("interchange", "v1", "v2"))
-        return Report(standard, v1, v2, file_bytes, frames_lost)
+        return Report(standard, v1, v2, file_bytes, frames_lost, proof)
 
     def _at_once(self, of_v2: Command, of_v1: Command) -> None:
         run_side_by_side(of_v2, of_v1, self._log("trainer-v1"), WAIT_SECONDS)
 
-    def _follow(self, camera: Running, progress: Progress, tables: str) -> None:
-        task = progress.add_task(f"{tables} frames, answered and labelled", total=FRAMES)
+    def _send_once(self, cameras: Sequence[Camera], tables: str) -> None:
+        before = self._measured(tables).labelled
+        with self._progress() as progress:
+            task = progress.add_task(f"{tables} frames, answered and labelled", total=FRAMES)
 
-        def are_enough() -> bool:
-            row = self._measured(tables)
-            done = min(row.frames, row.labelled)
-            progress.update(task, completed=min(done, FRAMES))
-            return done >= FRAMES
+            def look() -> None:
+                done = self._measured(tables).labelled - before
+                progress.update(task, completed=min(done, FRAMES))
 
-        camera.wait_for(are_enough, WAIT_SECONDS, f"{FRAMES} frames with {tables}")
+            send_once(cameras, WAIT_SECONDS, look)
+
+    def _publish_without_effect(self, camera: Running) -> None:
+        """Publish v2, and see that everything goes on with v1."""
+        self._publish(2, assign=False)
+        before = self._measured("v1").frames
+        camera.wait_for(lambda: self._measured("v1").frames >= before + UNCHANGED, WAIT_SECONDS, "more frames with v1")
+        if of_v2 := self._measured("v2").frames:
+            raise ProgramError(f"{of_v2} frames came with v2, which nobody has released")
+        self._console.print(
+            f"v2 is published, and changes nothing: the next {UNCHANGED} frames all came with v1. Now the rollout:\n"
+            f"  dctwire {' '.join(commands.start_rollout(2, PLAN.relative_to(ROOT))[1:-1])}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
     def _measured(self, tables: str) -> Measured:
-        return measured(Samples.scrape(self._ops), tables, FRAMES)
+        return measured(self._scrape(), tables, FRAMES)
 
-    def _publish(self, counter: int) -> None:
-        command = commands.publish(self._bundle(counter), self._keys)
-        run(command, log=self._log("operator"), env=self._operator_env)
+    def _scrape(self) -> Samples:
+        return Samples.scrape(self._ops)
+
+    def _publish(self, counter: int, *, assign: bool) -> None:
+        command = commands.publish(self._bundle(counter), self._keys, assign=assign)
+        run(command, log=self._log("operator"), env=self.as_operator)
 
     def _claim(self) -> str:
-        claim = run(commands.claim(), log=self._log("operator"), env=self._operator_env)
+        claim = run(commands.claim(), log=self._log("operator"), env=self.as_operator)
         return str(json.loads(claim)["claim_code"])
 
     @property
@@ -157,11 +186,12 @@ class Demo:
 def main() -> int:
     """Run the demo; exit status 1 with the reason when a step fails."""
     arguments = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    arguments.add_argument("--keep", action="store_true", help="leave server and camera running")
+    arguments.add_argument("--keep", action="store_true", help="leave server and cameras running")
     arguments.add_argument("--stop", action="store_true", help="stop what an earlier --keep left running")
     arguments.add_argument("--folder", type=Path, default=ROOT / "demo-run", help="where everything goes")
     given = arguments.parse_args()
     console = Console()
+    signal.signal(signal.SIGTERM, _end)
     try:
         stopped = stop_left_running(given.folder)
         if stopped:
@@ -182,6 +212,11 @@ def main() -> int:
     return 0
 
 
+def _end(number: int, _frame: object) -> NoReturn:
+    """End in order on SIGTERM: children have sessions of their own, and are stopped on the way out."""
+    sys.exit(128 + number)
+
+
 def play(folder: Path, console: Console, stack: ExitStack, *, keep: bool) -> None:
     """Every step; what was started is stopped when `stack` closes, unless it is kept."""
     started = float(os.environ.get("DCTWIRE_DEMO_STARTED", time.time()))
@@ -190,13 +225,15 @@ def play(folder: Path, console: Console, stack: ExitStack, *, keep: bool) -> Non
     demo.learn()
     pictures = demo.take_pictures()
     server, addresses = demo.serve(stack)
-    lost = demo.stream(addresses["device"])
+    cameras = demo.enrol(addresses["device"], pictures)
+    proof = demo.update(cameras)
+    lost = demo.frames_lost(cameras)
     file_bytes = demo.post_ordinary_files(addresses["device"], pictures)
-    show(demo.report(file_bytes, lost), folder, time.time() - started, console)
+    show(demo.report(file_bytes, lost, proof), folder, time.time() - started, console)
     demo.tell_where_the_time_went(started)
     keep_a_picture(pictures, folder)
     if keep:
-        leave_running(folder, server, addresses, demo.token, console)
+        leave_running(folder, server, cameras, addresses, demo.as_operator, demo.token, console)
     else:
         tell_what_to_try(folder, console)
 

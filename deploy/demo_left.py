@@ -1,15 +1,20 @@
 """What is there once the demo has ended: what to try next, and a system left running until it is stopped."""
 
 import json
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 from rich.console import Console
 
+from deploy.demo_fleet import Camera
+from deploy.demo_rollout import PLAN
 from harness import commands
-from harness.processes import Running, stop_program
+from harness.processes import Running, run, stop_program
 
 LEFT_RUNNING = "left-running.json"
+RATE = 5.0  # pictures a second and camera
 BIN = ".venv/bin"
 
 
@@ -33,39 +38,54 @@ def keep_a_picture(pictures: list[Path], folder: Path) -> None:
         picture.convert("RGB").save(folder / "picture.jpg", quality=commands.STANDARD_QUALITY)
 
 
-def leave_running(folder: Path, server: Running, addresses: dict[str, str], token: str, console: Console) -> Running:
-    """Leave the server running with a camera at work, which is returned; say where everything is, and what to type."""
-    command = commands.camera(folder / "camera", folder / "pictures", batch=16, rate=5)
-    camera = Running(command, folder / "camera.log")
-    pids = {"server": server.leave_running(), "camera": camera.leave_running()}
-    (folder / LEFT_RUNNING).write_text(json.dumps(pids))
+def leave_running(
+    folder: Path,
+    server: Running,
+    cameras: Sequence[Camera],
+    addresses: dict[str, str],
+    as_operator: dict[str, str],
+    token: str,
+    console: Console,
+) -> list[Running]:
+    """Leave the server running with cameras at work, which are returned; say where everything is, and what to type."""
+    running = [camera.at_work(RATE) for camera in cameras]
+    pids = {camera.state.name: program.leave_running() for camera, program in zip(cameras, running, strict=True)}
+    (folder / LEFT_RUNNING).write_text(json.dumps({"server": server.leave_running(), **pids}))
+    shutil.copy(PLAN, folder)
     token_file = folder / "token"
     token_file.touch(mode=0o600)
     token_file.write_text(token)
+    made = json.loads(run(commands.console_login(), log=folder / "operator.log", env=as_operator))
     folder, device = _short(folder), addresses["device"]
     _say(
         console,
         "",
-        "Still running, with a camera that sends 5 frames a second:",
+        f"Still running, with {len(cameras)} cameras that send {RATE:g} frames a second each:",
         f"  device plane    {device}",
         f"  operator plane  {addresses['operator']}",
+        f"  console         {made['address']}",
+        f"                  log in once, within ten minutes, with the code {made['code']}",
+        "                  (another code: dctwire console login)",
         f"  metrics         {addresses['ops']}/metrics",
-        f"  logs            {folder}/server.log, {folder}/camera.log",
+        f"  logs            {folder}/server.log, {folder}/camera-1.log ...",
         "",
         "Try next:",
         "  source .venv/bin/activate",
-        f"  export DCTWIRE_OPERATOR_URL={addresses['operator']}",
+        *(f"  export {name}={value}" for name, value in as_operator.items()),
         "  dctwire status                       # families, and how many devices have the assigned tables",
         "  dctwire bundles                      # versions, and what they promise",
         f"  dctwire report {commands.FAMILY}              # bytes a frame and accuracy, by table version",
-        f"  dctwire assign {commands.FAMILY} 1            # back to version 1, over the air; then: dctwire status",
-        f"  dctwire-sensor status --state {folder}/camera",
+        "  dctwire devices                      # the cameras, and the tables that each sent last",
+        f"  dctwire-sensor status --state {folder}/camera-1    # what that camera runs, and what waits",
+        "  dctwire rollout list                 # then, of one of them: dctwire rollout status NAME",
+        "Back to version 1, over the air, the canary first; meanwhile, dctwire rollout rollback NAME takes that back:",
+        f"  dctwire rollout start {commands.FAMILY} 1 --plan {folder}/{PLAN.name} --wait",
         "Post a picture, and see its label:",
         f'  curl -sS -H "Authorization: Bearer $(cat {folder}/token)" -H "DW-Sequence: $(date +%s)" '
         f'-H "Content-Type: image/jpeg" --data-binary @{folder}/picture.jpg {device}/v1/frames',
         "To end it: make stop",
     )
-    return camera
+    return running
 
 
 def stop_left_running(folder: Path) -> list[str]:

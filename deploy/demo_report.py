@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from deploy.demo_rollout import Proof
 from harness import commands
 from harness.measurement import Measured, figures
 from harness.processes import run
@@ -22,6 +23,7 @@ class Report:
     v2: Measured
     file_bytes: float
     frames_lost: int
+    proof: Proof
 
     @property
     def rows(self) -> tuple[tuple[str, Measured], ...]:
@@ -36,6 +38,7 @@ class Report:
 def show(report: Report, folder: Path, seconds: float, console: Console) -> None:
     """Print the table, draw the pictures, write demo.json."""
     flat = dict(figures(report.standard, report.v1, report.v2, report.file_bytes, report.frames_lost))
+    flat |= {"rollout_seconds": report.proof.seconds, "canary_alone_seconds": report.proof.alone_seconds}
     (folder / "demo.json").write_text(json.dumps({**flat, "seconds": round(seconds, 1)}, indent=2) + "\n")
     (folder / "points.json").write_text(json.dumps(points(report), indent=2) + "\n")
     run(commands.draw_tables(folder / "v1", folder / "v2", folder / "learned-tables.png"))
@@ -44,6 +47,7 @@ def show(report: Report, folder: Path, seconds: float, console: Console) -> None
     console.print(
         f"Measured by the server, data set `synthetic`: {report.standard.frames} ordinary files posted one by one, "
         f"{report.v1.frames} frames with v1 and {report.v2.frames} with v2 in batches, {report.frames_lost} lost.\n"
+        f"{report.proof.words}\n"
         f"Pictures: {folder}/rate-accuracy.png, {folder}/learned-tables.png. {seconds:.0f} s in all.",
         highlight=False,
         soft_wrap=True,

@@ -1,17 +1,17 @@
-"""What holds for every test: one thread a computation, the slow kinds by their own command, what is logged."""
+"""What holds for every test: one thread a computation, no deadlines, and the slow kinds by their own command."""
 
 import os
-from collections.abc import Iterator, MutableMapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-import structlog
-import structlog.testing
+from hypothesis import settings
 
 # Workers share the cores among them: threads that spin for one cost more than they bring. Before torch is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# How long an example takes says how busy the machine is.
+settings.register_profile("without deadlines", deadline=None)
+settings.load_profile("without deadlines")
 SYSTEM = Path(__file__).parent / "system"
 
 
@@ -20,15 +20,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SYSTEM in item.path.parents:
             item.add_marker(pytest.mark.system)
-
-
-@pytest.fixture
-def lines() -> Iterator[list[MutableMapping[str, Any]]]:
-    """What is logged meanwhile; other tests silence the logs of this process."""
-    silent = structlog.get_config()
-    structlog.reset_defaults()
-    try:
-        with structlog.testing.capture_logs() as captured:
-            yield captured
-    finally:
-        structlog.configure(**silent)

@@ -10,22 +10,23 @@ import pytest
 
 def required(*programs: str) -> None:
     """Skip with a reason where a program is missing; where DCTWIRE_REQUIRE_SYSTEM_PACKAGES is set (CI), fail."""
-    _need([program for program in programs if shutil.which(program) is None], ".ci/run installs it")
+    need([program for program in programs if shutil.which(program) is None], ".ci/run installs it")
 
 
 def required_headers(*headers: str) -> None:
     """Skip, or fail in CI, where a header of a C library is missing."""
     folders = [Path("/usr/include"), Path("/usr/local/include")]
     missing = [header for header in headers if not any((folder / header).exists() for folder in folders)]
-    _need(missing, ".ci/run installs it")
+    need(missing, ".ci/run installs it")
 
 
 def required_modules(*modules: str) -> None:
     """Skip, or fail in CI, where a package of the extra [bench] is missing."""
-    _need([module for module in modules if find_spec(module) is None], "`make setup-bench` installs it")
+    need([module for module in modules if find_spec(module) is None], "`make setup-bench` installs it")
 
 
-def _need(missing: list[str], how: str) -> None:
+def need(missing: list[str], how: str) -> None:
+    """Skip, or fail in CI, where anything is missing; `how` says how it comes here."""
     if missing and os.environ.get("DCTWIRE_REQUIRE_SYSTEM_PACKAGES"):
         pytest.fail(f"{', '.join(missing)} must be installed here")
     if missing:

@@ -66,10 +66,11 @@ class OperatorClient:
     asked or cannot do it now, and NotOperatorPlaneError when something else answers.
     """
 
-    def __init__(self, url: str, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(self, url: str, token: str | None, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         """Prepare; nothing is sent yet.
 
         Args:
+            token: the operator's; None sends none, and is told by the server what is missing.
             environment: where `shared.proxies` looks for a proxy.
 
         Raises:
@@ -86,11 +87,17 @@ class OperatorClient:
         self._is_operator_plane = False
         self._http = httpx.Client(
             base_url=address,
+            headers={} if token is None else {"authorization": f"Bearer {token}"},
             timeout=TIMEOUT_SECONDS,
             verify=httpx.create_ssl_context() if address.scheme == "https" else False,
             proxy=proxy.url if proxy else None,
             trust_env=False,  # httpx's own reading of the environment fails on values that are quite usual
         )
+
+    @property
+    def address(self) -> str:
+        """The server's operator plane, without what logs in to a proxy or the like."""
+        return self._url
 
     def close(self) -> None:
         """Close the connection."""
@@ -108,13 +115,17 @@ class OperatorClient:
         """Send JSON or nothing, get JSON."""
         return self._json("PUT", path, json=body)
 
+    def put_nothing_back(self, path: str, body: dict[str, Any]) -> None:
+        """Send JSON to a route that answers with nothing."""
+        self._ask("PUT", path, json=body)
+
     def delete(self, path: str) -> Any:
         """Send nothing, get JSON."""
         return self._json("DELETE", path)
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
+    def post(self, path: str, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Any:
         """Send JSON, get JSON."""
-        return self._json("POST", path, json=body)
+        return self._json("POST", path, json=body, headers=headers)
 
     def put_file(self, path: str, file: Path) -> None:
         """Upload a file as a raw body."""

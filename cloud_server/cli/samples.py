@@ -10,13 +10,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cloud_server.cli.known_names import device_looked_up, require_known, warn_of_unknown
 from cloud_server.cli.options import DEFAULT_SERVER, TIME_FORMS, AsJson, Family, Server, connected, moment_of, seconds
-from cloud_server.cli.output import show_json, show_table
+from cloud_server.cli.output import say, show_json, show_table, tell
 from cloud_server.cli.sample_export import Exporter, Usable
 from cloud_server.feedback.frame_id import FrameId
 from cloud_server.feedback.reasons import Reason
 from shared.wire import LabelSource
 
 HINTS = {
+    "conflict": "Label the frame that the error names",
     "not-found": "See which frames were kept with: dctwire samples list",
     "export-folder": "Name a new folder, or an earlier export of the same family",
 }
@@ -77,7 +78,7 @@ def list_samples(
             warn_of_unknown(client, family)
         show_table("Samples", page["samples"], COLUMNS, "No frame that fits was kept.")
         if page["next"]:
-            typer.echo(f"For older samples, repeat the command with --before {page['next']}.")
+            say(f"For older samples, repeat the command with --before {page['next']}.")
 
 
 @samples.command("get")
@@ -103,7 +104,7 @@ def get_sample(
             show_json(sample | {"file": str(path)})
         else:
             show_table("Sample", [sample], COLUMNS, "")
-            typer.echo(f"Written to {path}.")
+            say(f"Written to {path}.")
 
 
 @samples.command("label")
@@ -113,9 +114,6 @@ def label_sample(
     source: Annotated[
         LabelSource, typer.Option(help="Who found the label out; an audit overrules a person.")
     ] = LabelSource.HUMAN,
-    by: Annotated[
-        str, typer.Option(envvar="USER", help="The name of whoever labels the frame.", show_default=False)
-    ] = "operator",
     server: Server = DEFAULT_SERVER,
     as_json: AsJson = False,
 ) -> None:
@@ -126,8 +124,8 @@ def label_sample(
     with connected(server, as_json=as_json, hints=HINTS) as client:
         frame = FrameId.parse(frame_id)
         with device_looked_up(client, frame.device):
-            said = client.put(f"/v1/frames/{frame}/label", {"label": label, "source": source.value, "by": by})
-        show_json(said) if as_json else typer.echo(_what_came_of(said))
+            said = client.put(f"/v1/frames/{frame}/label", {"label": label, "source": source.value})
+        tell(said, _what_came_of(said), as_json=as_json)
 
 
 @samples.command("export")
@@ -162,10 +160,7 @@ def export_samples(
         with _progress(quiet=as_json) as progress:
             task = progress.add_task(family, total=None)
             done = exporter.run(lambda fetched, total: progress.update(task, completed=fetched, total=total))
-        if as_json:
-            show_json(done)
-        else:
-            typer.echo(what_was_exported(done))
+        tell(done, what_was_exported(done), as_json=as_json)
 
 
 def _progress(*, quiet: bool) -> Progress:

@@ -34,6 +34,7 @@ class ByteSums:
         self._shard = shard
         self._now = now
         self._unsaved: dict[_Key, list[int]] = {}
+        self._saving = asyncio.Lock()
 
     def add(self, payload: Payload, received_bytes: int, sent_bytes: int) -> None:
         """Note an answered request, as the socket saw it."""
@@ -54,11 +55,15 @@ class ByteSums:
                 _log.error("byte-sums-not-saved", exc_info=error)
 
     async def save(self) -> None:
-        """Write what was noted.
+        """Write what was noted; what another call is writing is written, too, once this returns.
 
         Raises:
             StorageError: the database does not answer; the next call writes it.
         """
+        async with self._saving:
+            await self._save()
+
+    async def _save(self) -> None:
         saving, self._unsaved = self._unsaved, {}
         if not saving:
             return

@@ -5,17 +5,20 @@ from cloud_server.metrics import INTERCHANGE, Payload
 _SOS, _DQT, _DHT = 0xDA, 0xDB, 0xC4
 
 
-def payload_of(family: str, tables: str, prefix: bytes, body: bytes, scan_bytes: int, frames: int = 1) -> Payload:
+def payload_of(
+    device_id: int, family: str, tables: str, prefix: bytes, body: bytes, scan_bytes: int, frames: int = 1
+) -> Payload:
     """Divide the bytes of a body that was answered into scan, tables and other markers.
 
     Args:
+        device_id: the device's row.
         prefix: begins with all of the JPEG before its scan; the frame itself, or a batch's prefix.
         scan_bytes: size of all entropy-coded data in the body.
-        frames: how many were answered.
+        frames: how many were answered, companions left out.
     """
     in_tables = _tables_bytes(prefix) if tables == INTERCHANGE else 0
     markers = max(0, len(body) - scan_bytes - in_tables)
-    return Payload(family, tables, scan_bytes, in_tables, markers, frames)
+    return Payload(device_id, family, tables, scan_bytes, in_tables, markers, frames)
 
 
 def _tables_bytes(jpeg: bytes) -> int:

@@ -54,6 +54,8 @@ class Sampler:
         if answers is None:
             answers = self._answers[answered.family] = RecentAnswers()
         for one in answered.frames:
+            if not one.is_counted:
+                continue
             frame = RecentFrame(one.device_id, one.sequence, answered.family, one.data, answered.table_set)
             self._recent.put(frame)
             reason = reason_for(

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
@@ -40,6 +41,12 @@ class Sample(BaseModel):
     is_foreign: bool | None = Field(description="Whether the family's classifier did not know the label.")
     labelled_at: float | None
     labelled_by: str | None
+
+    @classmethod
+    def of(cls, row: rows.SampleRow) -> Self:
+        """What a row says."""
+        fields = {name: value for name, value in row._asdict().items() if name in cls.model_fields}
+        return cls(frame_id=f"{row.public_id}.{row.sequence}", **fields)
 
 
 class Page(BaseModel):
@@ -81,7 +88,7 @@ class Samples:
         )
         found = await self._database.read(partial(rows.newest, wanted=query, limit=limit + 1))
         shown = found[:limit]
-        return Page(samples=tuple(map(_sample, shown)), next=shown[-1].id if len(found) > limit else None)
+        return Page(samples=tuple(map(Sample.of, shown)), next=shown[-1].id if len(found) > limit else None)
 
     async def find(self, frame: FrameId) -> Sample:
         """The sample of this frame.
@@ -89,7 +96,7 @@ class Samples:
         Raises:
             NotFoundError: the frame was not kept, or the sample has expired.
         """
-        return _sample(await self._row(frame))
+        return Sample.of(await self._row(frame))
 
     async def file(self, frame: FrameId) -> bytes:
         """The sample's JPEG, with its tables: any viewer opens it.
@@ -109,8 +116,3 @@ class Samples:
         if row is None:
             raise NotFoundError(f"frame {frame} is not among the samples: it was not kept, or has expired")
         return row
-
-
-def _sample(row: rows.SampleRow) -> Sample:
-    fields = {name: value for name, value in row._asdict().items() if name in Sample.model_fields}
-    return Sample(frame_id=f"{row.public_id}.{row.sequence}", **fields)

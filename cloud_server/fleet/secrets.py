@@ -1,15 +1,14 @@
-"""Claim codes, devices' secrets and session tokens: how they are made, and the hash that is kept of each."""
+"""Claim codes, names, devices' secrets and tokens: how they are made, and the hash that is kept of each."""
 
-import base64
 import hashlib
-import hmac
 import secrets
 
-CLAIM_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""No 0, 1, I, L, O, U: the code is read from a screen and typed."""
+from shared.wire import CLAIM_ALPHABET, claim_letters
+
 CLAIM_CHARACTERS = 12
-TOKEN_BYTES = 16
 DEVICE_ID_CHARACTERS = 8
+ROLLOUT_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+ROLLOUT_ID_CHARACTERS = 8
 
 
 def new_claim_code() -> str:
@@ -18,14 +17,9 @@ def new_claim_code() -> str:
     return "-".join(letters[at : at + 4] for at in range(0, CLAIM_CHARACTERS, 4))
 
 
-def session_token(secret: str, code: str) -> str:
-    """The token of the device that joined with this secret and claim code: 128 bits in 22 characters.
-
-    It follows from the two, so that any process gives it again to the device whose first answer was lost, and none
-    has to keep it. HMAC (RFC 2104) tells nothing of the secret.
-    """
-    digest = hmac.digest(secret.encode(), b"dctwire session token " + _letters(code), "sha256")
-    return base64.urlsafe_b64encode(digest[:TOKEN_BYTES]).rstrip(b"=").decode()
+def new_voucher_key() -> bytes:
+    """A key with which the server signs vouchers: 256 bits."""
+    return secrets.token_bytes(32)
 
 
 def new_device_id() -> str:
@@ -33,9 +27,14 @@ def new_device_id() -> str:
     return "".join(secrets.choice(CLAIM_ALPHABET) for _ in range(DEVICE_ID_CHARACTERS)).lower()
 
 
+def new_rollout_id() -> str:
+    """A rollout's name of 8 characters; by chance, so that no rollout begins with the same devices as another."""
+    return "".join(secrets.choice(ROLLOUT_ALPHABET) for _ in range(ROLLOUT_ID_CHARACTERS))
+
+
 def claim_sha256(code: str) -> bytes:
     """What is stored of a claim code; case and separators do not matter."""
-    return hashlib.sha256(_letters(code)).digest()
+    return hashlib.sha256(claim_letters(code)).digest()
 
 
 def secret_sha256(secret: str) -> bytes:
@@ -48,5 +47,6 @@ def token_sha256(token: str) -> bytes:
     return hashlib.sha256(token.encode("latin-1", "replace")).digest()
 
 
-def _letters(code: str) -> bytes:
-    return "".join(character for character in code.upper() if character in CLAIM_ALPHABET).encode()
+def new_request() -> str:
+    """A random name for what is asked of a device."""
+    return secrets.token_hex(8)

@@ -6,7 +6,7 @@ was let in is answered in order.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -38,16 +38,19 @@ class Batcher(Generic[Lane, Work]):
         batch_max: Callable[[Lane], int],
         run: Callable[[Lane, Sequence[Work]], None],
         soon: Callable[[Callable[[], None]], object],
+        require_open: Callable[[Lane], None] = lambda _lane: None,
     ) -> None:
         """Frames of a lane are given to `run`, at most `batch_max(lane)` at once; it must have `free` called later.
 
         Args:
             soon: the loop's `call_soon`.
+            require_open: raises where no frame may wait in a lane now; asked whenever an empty lane gets its first.
         """
         self._limits = limits
         self._batch_max = batch_max
         self._run = run
         self._soon = soon
+        self._require_open = require_open
         self._lanes: OrderedDict[Lane, _Queue[Work]] = OrderedDict()
         self._seconds_a_frame = 0.0
         self._free_workers = limits.workers
@@ -58,6 +61,10 @@ class Batcher(Generic[Lane, Work]):
     def backlog_seconds(self) -> float:
         """How long the workers will be busy with what waits, going by what frames took lately."""
         return self.depth * self._seconds_a_frame / self._limits.workers
+
+    def firsts(self) -> Iterator[Work]:
+        """Of each device that waits, the frame that has waited longest; lane by lane."""
+        return (work for queue in self._lanes.values() for work in queue.firsts())
 
     def check_room(self, frames: int = 1) -> None:
         """Check that there is room for so many more frames.
@@ -73,10 +80,12 @@ class Batcher(Generic[Lane, Work]):
 
         Raises:
             QueueFullError: as many frames wait as may.
+            DctwireError: the lane is closed, as `require_open` said.
         """
         self.check_room()
         queue = self._lanes.get(lane)
         if queue is None:
+            self._require_open(lane)
             queue = self._lanes[lane] = _Queue()
         queue.put(device, work)
         self.depth += 1
@@ -91,6 +100,15 @@ class Batcher(Generic[Lane, Work]):
             del self._lanes[lane]
         return True
 
+    def clear(self, is_closed: Callable[[Lane], bool]) -> list[Work]:
+        """Take every frame out that waits in a lane which is closed now."""
+        taken: list[Work] = []
+        for lane in [lane for lane in self._lanes if is_closed(lane)]:
+            queue = self._lanes.pop(lane)
+            taken += queue.take(queue.depth)
+        self.depth -= len(taken)
+        return taken
+
     def start(self) -> None:
         """Give free workers what waits; call it after one or several `put`s.
 
@@ -102,8 +120,12 @@ class Batcher(Generic[Lane, Work]):
 
     def free(self, frames: int, seconds: float) -> None:
         """Note that a worker is done with a batch of so many frames, which took so many seconds."""
-        self._free_workers += 1
         self._seconds_a_frame += _NEWEST_WEIGHS * (seconds / frames - self._seconds_a_frame)
+        self.add_worker()
+
+    def add_worker(self) -> None:
+        """Note one more free worker: another one in the place of one that is kept, or that one at last."""
+        self._free_workers += 1
         self.start()
 
     def _start(self) -> None:
@@ -141,6 +163,9 @@ class _Queue(Generic[Work]):
         if not frames:
             del self._devices[device]
         return True
+
+    def firsts(self) -> Iterator[Work]:
+        return (next(iter(frames)) for frames in self._devices.values())
 
     def take(self, most: int) -> list[Work]:
         batch: list[Work] = []

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from cloud_server.errors import ClassifierError
+from cloud_server.errors import ClassifierError, ClassifierFaultError
 from cloud_server.inference.warm_up import BatchLimits, batch_cap, sizes_to_time
 from shared.bundle import InputGeometry
 
@@ -20,6 +20,8 @@ Plane = npt.NDArray[np.int16] | npt.NDArray[np.float32]
 Logits = npt.NDArray[np.float32]
 RUN_MAX_SECONDS = 20.0
 ROUNDS = 3
+PREPARE_MAX_SECONDS = 60.0
+"""How long ONNX Runtime may take to prepare a graph before it is told to stop: it looks between two of its passes."""
 _LOG_ERRORS_ONLY = 3
 
 
@@ -37,6 +39,27 @@ class Reads(Enum):
 
 
 _ONNX_TYPES = {Reads.LEVELS: "tensor(int16)", Reads.COEFFICIENTS: "tensor(float)"}
+
+
+class Attempt:
+    """One run of a classifier, which any thread may stop.
+
+    ONNX Runtime looks between two operators whether it is to stop; one operator that takes long is not stopped.
+
+    Attributes:
+        began: when the classifier was given the batch, on perf_counter's clock; None: not yet.
+        options: ONNX Runtime's `RunOptions`.
+    """
+
+    __slots__ = ("began", "options")
+
+    def __init__(self) -> None:
+        self.began: float | None = None
+        self.options: Any = onnxruntime.RunOptions()
+
+    def stop(self) -> None:
+        """Have the run end with an error, soon."""
+        self.options.terminate = True
 
 
 class Classifier:
@@ -71,25 +94,34 @@ class Classifier:
         classes: int,
         reads: Reads = Reads.LEVELS,
         run_max_seconds: float = RUN_MAX_SECONDS,
+        prepare_max_seconds: float = PREPARE_MAX_SECONDS,
     ) -> "Classifier":
         """Build the session from the file, check its inputs, and its output for one frame and for two.
 
         Args:
             classes: how many labels it must tell apart.
             run_max_seconds: how long a trial of the classifier may take; a graph that takes longer is stopped.
+            prepare_max_seconds: how long ONNX Runtime may take to prepare the graph before it is told to stop.
 
         Raises:
             ClassifierError: not a model ONNX Runtime can run, or not one for this geometry and these labels.
         """
-        classifier = cls(_session(path), geometry, reads, run_max_seconds)
+        classifier = cls(_session(path, prepare_max_seconds), geometry, reads, run_max_seconds)
         classifier._check_inputs()
         for size in (1, 2):
             classifier._check_output(size, classes)
         return classifier
 
-    def run(self, y: Plane, c: Plane) -> Logits:
-        """Logits float32 (n, classes) of y (n, 64, h/8, w/8) and c (n, 128, h/16, w/16), both of `reads.dtype`."""
-        return self._run(y, c, None)
+    def run(self, y: Plane, c: Plane, attempt: Attempt | None = None) -> Logits:
+        """Logits float32 (n, classes) of y (n, 64, h/8, w/8) and c (n, 128, h/16, w/16), both of `reads.dtype`.
+
+        Raises:
+            ClassifierFaultError: ONNX Runtime fails with these frames, or was stopped.
+        """
+        try:
+            return self._run(y, c, attempt and attempt.options)
+        except Exception as error:  # onnxruntime's errors share no base class but this
+            raise ClassifierFaultError(f"the classifier fails: {_first_line(error)}") from error
 
     def try_run(self, y: Plane, c: Plane) -> Logits:
         """Run a classifier that has not proved itself yet; whatever goes wrong is its own fault, and soon over.
@@ -137,11 +169,11 @@ class Classifier:
     @contextmanager
     def _watched(self) -> Iterator[Any]:
         """Options for runs that are stopped when the block takes too long; their errors become ours."""
-        options = onnxruntime.RunOptions()
-        watchdog = threading.Timer(self._run_max_seconds, setattr, (options, "terminate", True))
+        attempt = Attempt()
+        watchdog = threading.Timer(self._run_max_seconds, attempt.stop)
         watchdog.start()
         try:
-            yield options
+            yield attempt.options
         except Exception as error:
             raise ClassifierError(f"the classifier fails when it is tried: {_first_line(error)}") from error
         finally:
@@ -185,16 +217,20 @@ class Classifier:
             raise ClassifierError("the classifier's logits are not finite on empty frames")
 
 
-def _session(path: Path) -> Any:
+def _session(path: Path, max_seconds: float) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = _LOG_ERRORS_ONLY
+    watchdog = threading.Timer(max_seconds, options.set_load_cancellation_flag, (True,))
+    watchdog.start()
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no base class but this
         raise ClassifierError(f"ONNX Runtime cannot load the classifier: {_first_line(error)}") from error
+    finally:
+        watchdog.cancel()
 
 
 def _first_line(error: Exception) -> str:

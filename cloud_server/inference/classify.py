@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from cloud_server.answered import CoefficientStatistics
 from cloud_server.errors import ClassifierFaultError
-from cloud_server.inference.classifier import Plane
-from cloud_server.inference.coefficients import coefficient_statistics
+from cloud_server.inference.classifier import Attempt, Plane
 from cloud_server.inference.routing import Lane
 from shared.bundle import Bundle
+from shared.bundle.coefficients import CoefficientStatistics, coefficient_statistics
 from shared.errors import PeerError
 from shared.jpeg import TableSet, Transcoder
 from shared.jpeg.errors import ContainedFaultError
@@ -25,7 +24,7 @@ _log = structlog.get_logger()
 
 
 class Prediction(NamedTuple):
-    """The most likely label by its index, and the softmax's confidence in it, 0..1.
+    """The most likely label by its index, and the confidence in it, 0..1: the softmax's at the model's temperature.
 
     Args:
         ranking: as many of the likeliest labels as were asked for, the first first.
@@ -49,13 +48,29 @@ class Classified:
     statistics: CoefficientStatistics | None = None
 
 
-def classify(lane: Lane, frames: Sequence[bytes], *, top: int = 0, with_statistics: bool = False) -> Classified:
-    """Decode and classify; a frame without an answer has its error and harms no other."""
+def classify(
+    lane: Lane,
+    frames: Sequence[bytes],
+    *,
+    attempt: Attempt | None = None,
+    top: int = 0,
+    with_statistics: bool = False,
+) -> Classified:
+    """Decode and classify; a frame without an answer has its error and harms no other.
+
+    Args:
+        attempt: told when the classifier begins; whoever else has it may stop the classifier.
+
+    Raises:
+        ClassifierFaultError: the classifier failed with the whole batch, or was stopped.
+    """
     started = perf_counter()
     y, c, errors = _planes(lane, frames)
     decoded = perf_counter()
-    logits = lane.model.classifier.run(y, c)
-    predictions = _predictions(logits, len(frames), len(lane.model.labels), top)
+    if attempt is not None:
+        attempt.began = decoded
+    logits = lane.model.classifier.run(y, c, attempt)
+    predictions = _predictions(logits, len(frames), len(lane.model.labels), top, lane.model.temperature)
     for error in errors:
         if isinstance(error, ContainedFaultError):  # a fault of ours, answered like a damaged frame
             _log.error("codec-fault", reason=str(error))
@@ -113,16 +128,17 @@ def _as_levels(coefficients: npt.NDArray[np.float32], steps: npt.NDArray[np.floa
 
 
 def _predictions(
-    logits: npt.NDArray[np.float32], frames: int, labels: int, top: int
+    logits: npt.NDArray[np.float32], frames: int, labels: int, top: int, temperature: float
 ) -> Sequence[Prediction | ClassifierFaultError]:
     """One outcome a frame; what should be finite and one number a label, and is not, is no prediction."""
     if logits.shape != (frames, labels):
         return [ClassifierFaultError(f"the logits are {logits.shape}, not ({frames}, {labels})")] * frames
     is_finite = np.isfinite(logits)
     if not is_finite.all():
-        return _finite_predictions(logits, [bool(row.all()) for row in is_finite], top)
+        return _finite_predictions(logits, [bool(row.all()) for row in is_finite], top, temperature)
     with np.errstate(over="ignore"):  # of logits as far apart as numbers can be; the unlikelier label's odds are 0
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))  # the likeliest label's are 1
+        apart = (logits - logits.max(axis=1, keepdims=True)).astype(np.float64)
+        odds = np.exp(apart / temperature)  # the likeliest label's are 1
     confidence = 1 / odds.sum(axis=1)
     best = logits.argmax(axis=1)
     rankings = _rankings(odds * confidence[:, None], best, top) if top else [()] * frames
@@ -130,7 +146,7 @@ def _predictions(
 
 
 def _rankings(
-    confidences: npt.NDArray[np.float32], best: npt.NDArray[np.intp], top: int
+    confidences: npt.NDArray[np.float64], best: npt.NDArray[np.intp], top: int
 ) -> list[tuple[tuple[int, float], ...]]:
     """The `top` likeliest labels of each row, `best` in front; of labels that are equally likely, the lower ones."""
     confidences[np.arange(len(best)), best] += 1  # whatever rounding made equal to it stays behind it
@@ -141,8 +157,8 @@ def _rankings(
 
 
 def _finite_predictions(
-    logits: npt.NDArray[np.float32], is_finite: Sequence[bool], top: int
+    logits: npt.NDArray[np.float32], is_finite: Sequence[bool], top: int, temperature: float
 ) -> Sequence[Prediction | ClassifierFaultError]:
-    rows = iter(_predictions(logits[np.array(is_finite)], sum(is_finite), logits.shape[1], top))
+    rows = iter(_predictions(logits[np.array(is_finite)], sum(is_finite), logits.shape[1], top, temperature))
     fault = ClassifierFaultError("the classifier's logits for this frame are not finite")
     return [next(rows) if one else fault for one in is_finite]

@@ -7,9 +7,20 @@ from typing import NamedTuple
 
 from shared.errors import PeerError
 from shared.jpeg import EOI, FrameInfo, inspect
+from shared.wire import Kind
 
 DIGESTED_AT_EACH_END_BYTES = 8 << 10
 _NUMBER = Struct(">q")
+
+
+class Companion(NamedTuple):
+    """What makes a frame a companion: its kind, and the number of the frame of its device that it belongs to.
+
+    Nobody asks whether that frame was ever answered: it may be on its way, or lost.
+    """
+
+    kind: Kind
+    of: int
 
 
 class Frame(NamedTuple):
@@ -20,12 +31,14 @@ class Frame(NamedTuple):
         data: the whole JPEG.
         prefix: what the frames of a batch share, all before their scan. None: the frame came alone.
         top: how many of the likeliest labels are wanted beside the answer.
+        companion: None: it is sent for its own sake.
     """
 
     sequence: int | None
     data: bytes
     prefix: bytes | None = None
     top: int = 0
+    companion: Companion | None = None
 
 
 def inspect_all(frames: Sequence[Frame]) -> list[FrameInfo | PeerError]:

@@ -1,6 +1,7 @@
 """From what a frame's markers say to the lane that answers it; a classifier that is not in memory is loaded first."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Container, Sequence
 from contextlib import suppress
 from time import perf_counter
@@ -55,27 +56,31 @@ class Lanes:
             self._routing().require(family)
 
     async def of(
-        self, device: Device, infos: Sequence[FrameInfo | PeerError], until: float
+        self, device: Device, infos: Sequence[FrameInfo | PeerError], until: float, *, may_resize: bool = True
     ) -> list[Lane | DctwireError]:
         """A lane or an error for each frame of a device, in order; one whose markers could not be read keeps its error.
 
         Args:
             until: when the frames have waited long enough, on perf_counter's clock.
+            may_resize: whether frames of another size are brought to a classifier's, unless the family forbids it.
         """
         lanes: list[Lane | DctwireError] = []
         before: FrameInfo | PeerError | None = None
         for info in infos:
             if info is not before:  # a batch's frames share what is known of them
-                found = info if isinstance(info, PeerError) else await self._lane(device, info, until)
-                before = info
+                before, found = info, await self._lane(device, info, until, may_resize=may_resize)
             lanes.append(found)
         return lanes
 
-    async def _lane(self, device: Device, info: FrameInfo, until: float) -> Lane | DctwireError:
+    async def _lane(
+        self, device: Device, info: FrameInfo | PeerError, until: float, *, may_resize: bool
+    ) -> Lane | DctwireError:
+        if isinstance(info, PeerError):
+            return info
         try:
             route = await self._route(device.family, info)
             anchor = self._routing().anchor(device.family, self._assigned(device))
-            may_resize = device.family not in self._of_own_size
+            may_resize = may_resize and device.family not in self._of_own_size
             while not isinstance(found := self._best(route, info, anchor, may_resize=may_resize), Lane):
                 await self._load(found, until)
         except DctwireError as error:
@@ -96,12 +101,15 @@ class Lanes:
             WrongSizeError: no classifier takes frames of this size.
             NotReadyError: none can be loaded now.
         """
+        seconds = []
         for candidate in route.of_size(info, anchor, may_resize=may_resize):
             if (model := self._models.find(candidate.published)) is not None:
                 return route.lane(candidate, model)
             if self._models.may_load(candidate.published):
                 return candidate
-        raise NotReadyError("none of the family's classifiers can be loaded now; the server's log says why")
+            seconds.append(self._models.wait_seconds(candidate.published))
+        detail = "none of the family's classifiers can be loaded now; the server's log says why"
+        raise NotReadyError(detail, max(1, math.ceil(min(seconds))))
 
     async def _load(self, candidate: Candidate, until: float) -> None:
         """Wait until a classifier is loaded, or until that has failed, which the cache remembers.

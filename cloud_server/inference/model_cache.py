@@ -17,10 +17,11 @@ from enum import StrEnum
 
 import structlog
 
-from cloud_server.errors import ClassifierError
+from cloud_server.errors import ClassifierError, LoadOverdueError
 from cloud_server.inference.memory import give_back
 from cloud_server.inference.routing import Model, Published
 from cloud_server.metrics import Metrics
+from cloud_server.storage.witness import Facts
 from shared.errors import DctwireError
 
 RETRY_FIRST_SECONDS = 1.0
@@ -38,7 +39,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a classifier could not be loaded, and how often in a row; it may be tried again at `until`, monotonic."""
+    """Why a classifier could not be loaded or answers no more, how often in a row; it may be tried again at `until`."""
 
     error: DctwireError
     times: int
@@ -68,9 +69,10 @@ class ModelCache:
 
     Args:
         load: builds and checks a model; takes seconds.
-        loader: an executor of one thread; `load` runs there, and sessions are freed there.
+        loader: an executor of one thread, `inference.loader`; `load` runs there, and sessions are freed there.
         limit_bytes: what all models together may keep of the process's memory.
         monotonic: seconds on a clock that never goes back.
+        tell_failed: who is told, by its name, of a classifier that is left alone for a while, and why.
     """
 
     def __init__(
@@ -80,7 +82,9 @@ class ModelCache:
         limit_bytes: int,
         metrics: Metrics,
         monotonic: Callable[[], float] = time.monotonic,
+        tell_failed: Callable[[str, Facts], None] = lambda _name, _facts: None,
     ) -> None:
+        self._tell_failed = tell_failed
         self._load = load
         self._loader = loader
         self._limit_bytes = limit_bytes
@@ -89,9 +93,11 @@ class ModelCache:
         self._models: OrderedDict[str, Model] = OrderedDict()
         self._loading: dict[str, asyncio.Task[Model]] = {}
         self._failures: dict[str, Failure] = {}
+        self._inside: set[object] = set()
+        self._given_up: dict[str, object] = {}
 
     def __iter__(self) -> Iterator[Model]:
-        return iter(self._models.values())
+        return iter(list(self._models.values()))
 
     @property
     def resident_bytes(self) -> int:
@@ -123,10 +129,19 @@ class ModelCache:
         """Whether the last load of this classifier failed."""
         return published.name in self._failures
 
+    def failed(self) -> list[str]:
+        """The names of the classifiers that are failing."""
+        return list(self._failures)
+
     def may_load(self, published: Published) -> bool:
         """Whether loading this classifier is worth trying: its last load did not fail, or long enough ago."""
         failure = self._failures.get(published.name)
         return failure is None or self._monotonic() >= failure.until
+
+    def wait_seconds(self, published: Published) -> float:
+        """How long until loading this classifier is worth trying; 0 when it is."""
+        failure = self._failures.get(published.name)
+        return 0.0 if failure is None else max(0.0, failure.until - self._monotonic())
 
     def state(self, published: Published) -> State:
         """Whether this classifier is in memory, cold, or failing."""
@@ -154,10 +169,21 @@ class ModelCache:
         """Load a model without keeping it; a failure is not remembered.
 
         Raises:
+            ClassifierError: loading it did not come to an end, now or earlier; one that is still being loaded is not
+                loaded again, so that it keeps one thread at most.
             DctwireError: it cannot be loaded, or would need more than the whole memory limit.
         """
-        loop = asyncio.get_running_loop()
-        model = await loop.run_in_executor(self._loader, self._build, published, loop)
+        loop, load, content = asyncio.get_running_loop(), object(), published.classifier.sha256
+        if self._given_up.get(content) in self._inside:
+            raise ClassifierError(
+                f"loading {published.name} did not come to an end when it was tried before, and still keeps a thread"
+            )
+        try:
+            model = await loop.run_in_executor(self._loader, self._build, published, loop, load)
+        except LoadOverdueError as error:
+            self._given_up[content] = load
+            self._metrics.count_load(is_loaded=False)
+            raise ClassifierError(f"loading {published.name} was given up: {error}") from error
         require_room(published.name, model.cost_bytes, self._limit_bytes)
         return model
 
@@ -170,6 +196,14 @@ class ModelCache:
             name, _ = self._models.popitem(last=False)
             self._metrics.count_eviction()
             _log.info("classifier-evicted", model=name)
+
+    def give_up(self, model: Model, error: DctwireError, seconds: float) -> None:
+        """Let go of a model that does not answer, and do not load it again for so long; batches that hold it finish."""
+        if self._models.get(model.name) is model:
+            del self._models[model.name]
+        self._failures[model.name] = Failure(error, 1, self._monotonic() + seconds)
+        _log.error("classifier-given-up", model=model.name, error=str(error), retry_seconds=seconds)
+        self._tell_failed(model.name, {"error": str(error)})
 
     def keep_only(self, names: Collection[str]) -> None:
         """Evict every model but those with these names."""
@@ -197,13 +231,18 @@ class ModelCache:
         delay = retry_delay_seconds(times)
         self._failures[published.name] = Failure(error, times, self._monotonic() + delay)
         _log.error("classifier-not-loaded", model=published.name, error=str(error), retry_seconds=delay)
+        self._tell_failed(published.name, {"error": str(error)})
 
-    def _build(self, published: Published, loop: asyncio.AbstractEventLoop) -> Model:
+    def _build(self, published: Published, loop: asyncio.AbstractEventLoop, load: object) -> Model:
+        """Load a model, in the loader's thread; `load` is among `_inside` until that has come to its end."""
+        self._inside.add(load)
         try:
             model = self._load(published)
         except BaseException:
             self._metrics.count_load(is_loaded=False)
             raise
+        finally:
+            self._inside.discard(load)
         self._metrics.count_load(is_loaded=True)
         held = [model.classifier.session]
         weakref.finalize(model.classifier, _free_later, loop, self._loader, held).atexit = False

@@ -2,16 +2,16 @@
 
 A frame's classifier is chosen by (family of the device, quant id of the tables it was really coded with). Frames that
 carry their tables say the quant id themselves; frames that do not are looked up by their tables id. Where no bundle
-fits, or its classifier cannot be loaded, the family's fallback answers from dequantised coefficients; a family without
-one answers with a bundle's classifier, the levels requantised to that bundle's tables.
+fits, or its classifier cannot be loaded, the family's released fallback answers from dequantised coefficients; a family
+without one answers with a bundle's classifier, the levels requantised to that bundle's tables.
 
 Wherever a frame does not say which of several bundles it means, the device's *anchor* decides: the bundle that is
 assigned to it. So publishing changes no answer, an assignment does, and a rollback takes it back
 (docs/adr/0024-publishing-changes-no-answer.md).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, islice
 from operator import itemgetter
@@ -20,7 +20,7 @@ from cloud_server.errors import NotReadyError, WrongSizeError
 from cloud_server.inference.classifier import Classifier
 from cloud_server.inference.precision import Precision
 from cloud_server.metrics import INTERCHANGE
-from shared.bundle import Bundle, Fallback, InputGeometry
+from shared.bundle import Bundle, Fallback, InputGeometry, Reference
 from shared.jpeg import Decoder, FrameInfo, Resize, TableSet, Transcoder, UnknownTablesError
 from shared.wire import Match
 
@@ -35,6 +35,7 @@ class Model:
         published: the bundle or fallback whose classifier this is.
         labels: in the order of the classifier's logits.
         cost_bytes: what it keeps of the process's memory.
+        reference: what its trainer measured for the server; None: nothing.
     """
 
     published: Published
@@ -42,11 +43,18 @@ class Model:
     classifier: Classifier
     precision: Precision = Precision.FP32
     cost_bytes: int = 0
+    reference: Reference | None = None
 
     @property
     def name(self) -> str:
         """The model's name in answers and metrics: that of its bundle or fallback."""
         return self.published.name
+
+    @property
+    def temperature(self) -> float:
+        """By which logits are divided before softmax; 1 where its trainer found none."""
+        found = None if self.reference is None else self.reference.temperature
+        return 1.0 if found is None else found
 
     @property
     def input(self) -> InputGeometry:
@@ -63,6 +71,7 @@ class Lane:
         tables: the `tables` label of metrics.
         match: EXACT when the model takes the frame's levels as they are.
         transcoder: brings frames to the model's size and tables; None: they have its size already.
+        is_alone: whether its frames are classified one by one, because one of them may fail the others.
     """
 
     model: Model
@@ -70,6 +79,16 @@ class Lane:
     tables: str
     match: Match
     transcoder: Transcoder | None = None
+    is_alone: bool = False
+
+    @property
+    def batch_max(self) -> int:
+        """How many frames may be classified together; a picture that is resized is work enough."""
+        return 1 if self.is_alone or self.transcoder is not None else self.model.classifier.batch_max
+
+    def alone(self) -> "Lane":
+        """The same way, for one frame at a time."""
+        return replace(self, is_alone=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +137,7 @@ class Route:
         decoder: knows the frames' tables, or takes them from each frame.
         tables: the `tables` label of metrics.
         exact: the bundles whose classifiers were trained for these tables.
-        fallbacks: the family's, the newest first.
+        fallbacks: the family's released one, where it has one.
         bundles: all of the family's.
         resizing: all of the family's classifiers, for frames of another size; none for frames without tables, which
             were made for a classifier.
@@ -186,10 +205,10 @@ def nearest_first(bundles: Sequence[Candidate], anchor: int) -> Sequence[Candida
 
 @dataclass(frozen=True)
 class RoutingTable:
-    """Everything that is published, and the routes to it. `RoutingTable.of` builds one; nothing changes it.
+    """All that may answer, and the routes to it. `RoutingTable.of` builds one; nothing changes it.
 
     Attributes:
-        published: every bundle and fallback, by name.
+        published: every bundle and every released fallback, by name.
         first: of each family with bundles, the lowest counter that no later `min_counter` forbids.
         newest: of each family with bundles, the highest counter.
     """
@@ -204,17 +223,17 @@ class RoutingTable:
 
     @classmethod
     def of(cls, published: Iterable[Published]) -> "RoutingTable":
-        """The routing table of everything that is published, given in any order."""
+        """The routing table of every bundle, and of the released fallbacks, one a family at most."""
         return cls._of(tuple(published), {})
 
-    def with_published(self, *published: Published) -> "RoutingTable":
-        """A routing table that leads to these as well."""
-        return self._of((*self.published.values(), *published), self._decoders)
+    def leading_to(self, published: Iterable[Published]) -> "RoutingTable":
+        """The routing table of these, as `of` makes it; what both lead to is not made twice."""
+        return self._of(tuple(published), self._decoders)
 
     @classmethod
     def _of(cls, every: Sequence[Published], decoders: Mapping[str, Decoder]) -> "RoutingTable":
         bundles = sorted((one for one in every if isinstance(one, Bundle)), key=lambda one: one.counter, reverse=True)
-        fallbacks = sorted((one for one in every if isinstance(one, Fallback)), key=_age, reverse=True)
+        fallbacks = [one for one in every if isinstance(one, Fallback)]
         routes = _Routes([*fallbacks, *bundles], decoders)
         published = {one.name: one for one in every}
         first, newest = _first_counters(bundles), {one.family: one.counter for one in reversed(bundles)}
@@ -224,18 +243,29 @@ class RoutingTable:
         """Which bundle a device means that does not say: the assigned one; without an assignment, the first."""
         return self.first.get(family, 0) if assigned is None else assigned
 
-    def in_use(self, is_failing: Callable[[Published], bool], assigned: Mapping[str, int]) -> frozenset[str]:
+    def anchors(self, family: str, told: Mapping[str, Collection[int | None]]) -> frozenset[int]:
+        """Which bundles the devices of a family mean that do not say.
+
+        Args:
+            told: by family, the counters of the bundles that its devices are told to run; None: nothing, as are those
+                of a family that is left out.
+        """
+        return frozenset(self.anchor(family, counter) for counter in told.get(family, (None,)))
+
+    def in_use(
+        self, is_failing: Callable[[Published], bool], told: Mapping[str, Collection[int | None]]
+    ) -> frozenset[str]:
         """The names of all that a frame can lead to, as long as classifiers that fail to load go on failing.
 
         A family's newest bundle is among them, although no frame may mean it: it is likely to be assigned next.
 
         Args:
-            assigned: the counter of each family's assigned bundle.
+            told: as for `anchors`.
         """
         own = ((family, route) for (family, _), route in chain(self._own_tables.items(), self._known_tables.items()))
         names: set[str] = set()
         for family, route in chain(own, self._unknown_tables.items()):
-            for anchor in {self.anchor(family, assigned.get(family)), self.newest.get(family, 0)}:
+            for anchor in self.anchors(family, told) | {self.newest.get(family, 0)}:
                 for candidates in (route.best_first(anchor), route.resizing_first(anchor)):
                     best = (one.published for one in candidates if not is_failing(one.published))
                     names.update(one.name for one in islice(best, 1))
@@ -248,7 +278,7 @@ class RoutingTable:
             NotReadyError: nothing is yet.
         """
         if family not in self._unknown_tables:
-            raise NotReadyError(f"nothing is published for family {family} yet")
+            raise NotReadyError(f"nothing that answers is published for family {family} yet")
 
     def route(self, family: str, info: FrameInfo) -> Route:
         """The route of a frame of this family, by what its markers say.
@@ -272,7 +302,7 @@ class _Routes:
     """Works the routes out.
 
     Args:
-        ordered: fallbacks, the newest first, then bundles by falling counter.
+        ordered: released fallbacks, then bundles by falling counter.
         decoders: of earlier routing tables, by tables id; they are used again.
     """
 
@@ -342,7 +372,3 @@ def _first_counters(bundles: Sequence[Bundle]) -> dict[str, int]:
     for one in bundles:
         floors[one.family] = max(one.min_counter, floors.get(one.family, 0))
     return {one.family: one.counter for one in bundles if one.counter >= floors[one.family]}
-
-
-def _age(fallback: Fallback) -> tuple[float, str]:
-    return fallback.created_at.timestamp(), fallback.name

@@ -4,16 +4,25 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from time import perf_counter
 
-from cloud_server.errors import ConstraintError, SequenceTakenError, StorageError, TokenError
+from cloud_server.errors import (
+    ConstraintError,
+    SequenceError,
+    SequenceTakenError,
+    SequenceTooHighError,
+    StorageError,
+    TokenError,
+)
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.answering import Offer
 from cloud_server.metrics import Metrics, Stage
+from cloud_server.quality.estimates import MILLION
 from cloud_server.storage.database import Database, Transaction
 from cloud_server.storage.rows import devices, results, sums
 from cloud_server.storage.rows.results import StoredResult
+from shared.wire import is_too_high
 
-Outcome = StoredResult | StorageError | TokenError
-"""What came of storing an answer: it, an earlier one, or why there is none."""
+Outcome = StoredResult | SequenceTakenError | StorageError | TokenError
+"""What came of storing an answer: it, an earlier one of the same frame, or why there is none."""
 
 
 class AnswerStore:
@@ -30,10 +39,12 @@ class AnswerStore:
 
     async def earlier(
         self, device: Device, digests: Mapping[int, int]
-    ) -> Mapping[int | None, StoredResult | SequenceTakenError]:
-        """The answers that the device's frames have already, by sequence; an error where another frame has the number.
+    ) -> Mapping[int | None, StoredResult | SequenceError]:
+        """The answers that the device's frames have already, by sequence; an error where one cannot have its number.
 
-        Sequences above the device's highest answered one need no look-up.
+        That is where another frame has it, or may have had it, since the answers of such numbers are deleted; and where
+        it is too high. Sequences above the highest one that this process knows of need no look-up: should there be an
+        answer all the same, of another process, then `store` finds it.
 
         Args:
             digests: the `scan_digest` of each frame by its sequence.
@@ -41,38 +52,26 @@ class AnswerStore:
         Raises:
             StorageError: the database does not answer.
         """
+        too_high = await self._too_high(device, digests)
         last = await self._last_sequence(device)
         keys = [(device.row_id, sequence) for sequence in digests if sequence <= last]
-        if not keys:
-            return {}
-        found = await self._database.read(partial(results.find, keys=keys))
-        same = {sequence: result for (_, sequence), result in found.items() if result.is_of(digests[sequence])}
-        for _ in same:
-            self._metrics.count_replay(device.family)
-        answers: dict[int | None, StoredResult | SequenceTakenError] = dict(same.items())
-        if len(same) < len(found):
-            highest = await self._database.read(partial(results.last_sequence, device_id=device.row_id))
-            taken = (sequence for _, sequence in found if sequence not in same)
-            answers.update((sequence, SequenceTakenError(sequence, highest)) for sequence in taken)
-        return answers
+        known = await self._known(device, digests, keys) if keys else {}
+        return dict([*known.items(), *too_high.items()])
 
-    async def store(self, offers: Sequence[Offer]) -> Sequence[Outcome | SequenceTakenError]:
+    async def store(self, offers: Sequence[Offer]) -> Sequence[Outcome]:
         """Store answers; returns what is to be answered to each frame.
 
-        That is the offered result itself, an earlier one that another server stored meanwhile, or why neither is there:
-        the database, another frame that has the number meanwhile, or that the device was deleted.
+        That is the offered result itself, an earlier one that another server stored, or why neither is there: the
+        database, another frame that has the number or may have had it, or that the device was deleted.
         """
         started = perf_counter()
         stored = await self._stored(offers)
         self._metrics.observe(Stage.COMMIT, perf_counter() - started)
         for offer, outcome in zip(offers, stored, strict=True):
-            if outcome == offer.result:
+            if isinstance(outcome, StoredResult | SequenceTakenError):
                 device = offer.waiting.device
-                device.last_sequence = max(offer.result.sequence, device.last_sequence or 0)
-        return [
-            outcome if outcome is offer.result else _of_same_frame(offer, outcome)
-            for offer, outcome in zip(offers, stored, strict=True)
-        ]
+                device.last_sequence = max(_highest_of(outcome), device.last_sequence or 0)
+        return stored
 
     async def _stored(self, offers: Sequence[Offer]) -> Sequence[Outcome]:
         """What the database has for each offer now; a deleted device has no answers, and its neighbours have theirs."""
@@ -96,26 +95,65 @@ class AnswerStore:
             device.is_deleted |= row_id not in there
         return len(there) < len(asking)
 
-    async def _last_sequence(self, device: Device) -> int:
-        if device.last_sequence is None:
+    async def _too_high(self, device: Device, digests: Mapping[int, int]) -> Mapping[int, SequenceTooHighError]:
+        """An error for each number that is too high; the device goes on above all those of the request that are not."""
+        highest_asked = max(digests, default=-1)
+        if not is_too_high(highest_asked, await self._last_sequence(device)):
+            return {}
+        last = await self._look_up_last(device)  # another process may know of a higher one
+        highest = max(last, 0, *(sequence for sequence in digests if not is_too_high(sequence, last)))
+        return {n: SequenceTooHighError(n, highest) for n in digests if is_too_high(n, last)}
+
+    async def _known(
+        self, device: Device, digests: Mapping[int, int], keys: Sequence[tuple[int, int]]
+    ) -> dict[int, StoredResult | SequenceTakenError]:
+        """What the database has under these numbers, or may have had, and whether it is of the same frames."""
+        found, expired = await self._database.read(partial(results.look_up, keys=keys, device_id=device.row_id))
+        same = {sequence: result for (_, sequence), result in found.items() if result.is_of(digests[sequence])}
+        for result in same.values():
+            if result.kind is None:
+                self._metrics.count_replay(device.family)
+        answers: dict[int, StoredResult | SequenceTakenError] = dict(same)
+        taken = [sequence for key in keys if (sequence := key[1]) not in same and (key in found or sequence <= expired)]
+        if taken:
             highest = await self._database.read(partial(results.last_sequence, device_id=device.row_id))
-            # Another request of the device may have stored an answer meanwhile.
-            device.last_sequence = max(highest, -1 if device.last_sequence is None else device.last_sequence)
+            answers.update((sequence, SequenceTakenError(sequence, highest)) for sequence in taken)
+        return answers
+
+    async def _last_sequence(self, device: Device) -> int:
+        return await self._look_up_last(device) if device.last_sequence is None else device.last_sequence
+
+    async def _look_up_last(self, device: Device) -> int:
+        highest = await self._database.read(partial(results.last_sequence, device_id=device.row_id))
+        # Another request of the device may have stored an answer meanwhile.
+        device.last_sequence = max(highest, -1 if device.last_sequence is None else device.last_sequence)
         return device.last_sequence
 
 
-def _store(transaction: Transaction, offers: Sequence[Offer], shard: int) -> list[StoredResult]:
+def _store(transaction: Transaction, offers: Sequence[Offer], shard: int) -> list[StoredResult | SequenceTakenError]:
     """Store a micro-batch's answers and count them in one transaction, so that each frame counts once."""
     stored = results.store(transaction, [offer.result for offer in offers])
-    new = [offer for offer, outcome in zip(offers, stored, strict=True) if outcome == offer.result]
+    zipped = zip(offers, stored, strict=True)
+    is_new = (offer for offer, outcome in zipped if outcome == offer.result)
+    new = [offer for offer in is_new if offer.is_counted and offer.result.kind is None]
     if new:  # of one micro-batch, and so of one sum
         key = sums.key_of(new[0].waiting.device.family, new[0].result)
         scan_bytes = sum(offer.waiting.scan_bytes for offer in new)
-        sums.add_answer(transaction, sums.AnswerSum(*key, shard, len(new), scan_bytes, 0, 0))
-    return stored
+        confidences = [offer.prediction.confidence for offer in new if offer.is_estimated]
+        row = sums.AnswerSum(*key, shard, len(new), scan_bytes)
+        row = row._replace(estimated=len(confidences), expected_millionths=round(sum(confidences) * MILLION))
+        sums.add_answer(transaction, row)
+    return [_of_same_frame(transaction, offer, outcome) for offer, outcome in zip(offers, stored, strict=True)]
 
 
-def _of_same_frame(offer: Offer, outcome: Outcome) -> Outcome | SequenceTakenError:
-    if not isinstance(outcome, StoredResult) or outcome.is_of(offer.waiting.scan_digest):
+def _of_same_frame(
+    transaction: Transaction, offer: Offer, outcome: StoredResult | None
+) -> StoredResult | SequenceTakenError:
+    if outcome is not None and outcome.is_of(offer.waiting.scan_digest):
         return outcome
-    return SequenceTakenError(outcome.sequence, max(outcome.sequence, offer.waiting.device.last_sequence or 0))
+    device_id, sequence = offer.result.device_id, offer.result.sequence
+    return SequenceTakenError(sequence, results.last_sequence(transaction, device_id))
+
+
+def _highest_of(outcome: StoredResult | SequenceTakenError) -> int:
+    return outcome.sequence if isinstance(outcome, StoredResult) else outcome.highest_sequence

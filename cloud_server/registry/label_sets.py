@@ -28,7 +28,7 @@ class LabelSets:
         self._catalogue = catalogue
         self._read = read
         self._loader = loader
-        self._by_sha256: dict[str, frozenset[str]] = {}
+        self._by_sha256: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {}
 
     async def of_family(self, family: str) -> frozenset[str]:
         """The labels that a family's classifiers tell apart; empty when nothing is published for it.
@@ -36,9 +36,20 @@ class LabelSets:
         Raises:
             StorageError: the list cannot be read at the moment.
         """
+        return (await self._read_once(family))[1]
+
+    async def in_order(self, family: str) -> tuple[str, ...]:
+        """The same labels in the order of the classifier's logits.
+
+        Raises:
+            StorageError: the list cannot be read at the moment.
+        """
+        return (await self._read_once(family))[0]
+
+    async def _read_once(self, family: str) -> tuple[tuple[str, ...], frozenset[str]]:
         published = next((one for one in self._catalogue.every() if one.family == family), None)
         if published is None:
-            return frozenset()
+            return (), frozenset()
         sha256 = published.classifier.labels_sha256
         if sha256 not in self._by_sha256:
             loop = asyncio.get_running_loop()
@@ -47,5 +58,5 @@ class LabelSets:
             except PeerError as error:  # our copy is damaged: no fault of whoever sends a label
                 _log.error("labels-unreadable", family=family, error=str(error))
                 raise StorageError(f"the labels of family {family} cannot be read") from error
-            self._by_sha256[sha256] = frozenset(labels)
+            self._by_sha256[sha256] = labels, frozenset(labels)
         return self._by_sha256[sha256]

@@ -52,6 +52,17 @@ class Loading:
         """
         return _labels(self._content(ref.labels_sha256, LABELS_LIMIT_BYTES))
 
+    def reference(self, ref: ClassifierRef) -> Reference | None:
+        """What the trainer measured for the server alone; None: nothing.
+
+        Raises:
+            BlobMissingError, BlobDigestError: the blob is not what `ref` names.
+            BundleError: it is no reference.
+        """
+        if ref.reference_sha256 is None:
+            return None
+        return Reference.from_bytes(self._content(ref.reference_sha256, Reference.LIMIT_BYTES))
+
     def model(self, published: Published) -> Model:
         """Verify the blobs, try what they hold on the golden frames, and warm up the classifier that is to serve.
 
@@ -65,9 +76,10 @@ class Loading:
         if isinstance(published, Bundle):
             published.require_supported()
         labels = self.labels(published.classifier)
+        reference = self.reference(published.classifier)
         found = self._found.get(published.name)
         if found is not None:
-            return self._again(published, labels, found)
+            return replace(self._again(published, labels, found), reference=reference)
         trim()
         before = resident_bytes()
         model = self._first(published, labels)
@@ -76,12 +88,10 @@ class Loading:
         cost_bytes = max(resident_bytes() - before, file.stat().st_size)
         classifier = model.classifier
         self._found[published.name] = _Found(model.precision, classifier.batch_max, classifier.seconds, cost_bytes)
-        return replace(model, cost_bytes=cost_bytes)
+        return replace(model, cost_bytes=cost_bytes, reference=reference)
 
     def _first(self, published: Published, labels: tuple[str, ...]) -> Model:
         golden = Golden.from_bytes(self._content(published.classifier.golden_sha256, Golden.LIMIT_BYTES))
-        if published.classifier.reference_sha256 is not None:
-            Reference.from_bytes(self._content(published.classifier.reference_sha256, Reference.LIMIT_BYTES))
         decoder = Decoder(published.tables) if isinstance(published, Bundle) else Decoder()
         fp32 = self._classifier(published, labels, Precision.FP32)
         golden_frames.check_logits(fp32, decoder, published.input, golden)

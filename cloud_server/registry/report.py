@@ -1,7 +1,7 @@
 """The use case `report`: what each version of a family's tables cost and achieved, from the hourly sums."""
 
-import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import Literal
@@ -11,13 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from cloud_server.errors import NotFoundError
 from cloud_server.fleet.devices import Devices
 from cloud_server.metrics import INTERCHANGE
+from cloud_server.quality.estimates import MILLION, wilson
 from cloud_server.registry.catalogue import Catalogue
 from cloud_server.storage.database import Database, Transaction
-from cloud_server.storage.rows import sums
+from cloud_server.storage.rows import baseline_sums, sums
+from cloud_server.storage.rows.baseline_sums import Measured
 from cloud_server.storage.rows.sums import HOUR_SECONDS, Answered, Spent
-
-_Z95 = 1.959964
-"""The normal distribution's 97.5th percentile."""
 
 
 class _Part(BaseModel):
@@ -36,13 +35,31 @@ class FrameBytes(_Part):
 
 
 class Accuracy(_Part):
-    """The share of right answers among the frames whose true label is known; `low` to `high` is Wilson's 95 %."""
+    """The share of right answers among frames whose true label is known; `low` to `high` is Wilson's 95 %."""
 
     labelled: int
     correct: int
     share: float
     low: float
     high: float
+
+
+class Estimate(_Part):
+    """The accuracy as the classifier's own confidences tell it, without any label."""
+
+    frames: int = Field(description="Frames with calibrated confidences, answered by the classifier for their tables.")
+    share: float = Field(description="Of right answers: the mean of the confidences.")
+
+
+class OrdinaryEstimate(_Part):
+    """What ordinary JPEG of the same pictures would have cost, found out of one frame of many.
+
+    Means a frame, without HTTP around it.
+    """
+
+    frames: int = Field(description="Frames that were measured.")
+    bytes: float = Field(description="Of the ordinary JPEG file.")
+    sent: float = Field(description="Of these same frames as they came.")
 
 
 class VersionReport(_Part):
@@ -55,13 +72,20 @@ class VersionReport(_Part):
     devices: int = Field(description="Devices whose newest frame has these tables.")
     bytes: FrameBytes | None = Field(description="Null when none of the bytes are known.")
     saving: float | None = Field(description="Share of ordinary JPEG's bytes that is saved; null when unknown.")
-    accuracy: Accuracy | None = Field(description="Null when no label is known.")
+    saving_source: Literal["measured", "estimated"] | None = Field(
+        description="Against ordinary JPEG that was posted, or else, as far as can be told, against that of the same "
+        "pictures."
+    )
+    ordinary: OrdinaryEstimate | None = Field(description="Null when no frame was measured.")
+    accuracy: Accuracy | None = Field(description="Of all labels, whoever chose the frames; null when none is known.")
+    audited: Accuracy | None = Field(description="Of the random audit alone: a fair sample; null when there is none.")
+    estimated: Estimate | None = Field(description="Null when no confidence is calibrated.")
 
 
 class Baseline(_Part):
     """What ordinary JPEG costs, to save against: frames of the same family that carried their own tables.
 
-    `unknown` when there are none: nothing is assumed then.
+    `unknown` when there are none: each version is then compared with what it would have cost, its own `ordinary`.
     """
 
     source: Literal["measured", "measured before", "unknown"] = Field(
@@ -81,11 +105,27 @@ class Report(_Part):
     versions: tuple[VersionReport, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """The sums of a report's time, by tables.
+
+    Args:
+        ever: what requests cost in all the time that is kept.
+        measured: frames of which it was found out what ordinary JPEG would have cost.
+    """
+
+    answered: Sequence[Answered]
+    spent: Sequence[Spent]
+    ever: Sequence[Spent] = ()
+    measured: Sequence[Measured] = ()
+
+
 class Reports:
     """Makes reports, of what all server processes counted.
 
     Args:
-        save_bytes: writes what this process has summed up in memory; others do so within seconds.
+        is_quarantined: whether a device, by its row, is in quarantine and not counted.
+        save_sums: writes what this process has summed up in memory; others do so within seconds.
         now: seconds since 1970.
     """
 
@@ -94,13 +134,15 @@ class Reports:
         database: Database,
         catalogue: Catalogue,
         devices: Devices,
-        save_bytes: Callable[[], Awaitable[None]],
+        save_sums: Callable[[], Awaitable[None]],
+        is_quarantined: Callable[[int], bool],
         now: Callable[[], float],
     ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._devices = devices
-        self._save_bytes = save_bytes
+        self._save_sums = save_sums
+        self._is_quarantined = is_quarantined
         self._now = now
 
     async def of(self, family: str, since: float | None) -> Report:
@@ -117,26 +159,29 @@ class Reports:
             raise NotFoundError(f"nothing is published for family {family}")
         first_hour = 0 if since is None else int(since) // HOUR_SECONDS
         await self._devices.load()
-        await self._save_bytes()
-        answered, spent, ever = await self._database.read(partial(_counted, family=family, first_hour=first_hour))
-        by_tables = {tables: count for (of, tables), count in self._devices.count_by_tables().items() if of == family}
-        baseline = baseline_of(spent, ever)
+        await self._save_sums()
+        counts = await self._database.read(partial(_counted, family=family, first_hour=first_hour))
+        counted = self._devices.count_by_tables(self._is_quarantined)
+        by_tables = {tables: count for (of, tables), count in counted.items() if of == family}
+        baseline = baseline_of(counts.spent, counts.ever)
         return Report(
             family=family,
             since=None if since is None else first_hour * HOUR_SECONDS,
             until=self._now(),
             baseline=baseline,
-            versions=versions_of(answered, spent, by_tables, baseline),
+            versions=versions_of(counts, by_tables, baseline),
         )
 
 
-def versions_of(
-    answered: Sequence[Answered], spent: Sequence[Spent], devices: Mapping[str, int], baseline: Baseline
-) -> tuple[VersionReport, ...]:
+def versions_of(counts: Counts, devices: Mapping[str, int], baseline: Baseline) -> tuple[VersionReport, ...]:
     """A report for each version, in the order in which they came."""
-    costs = {one.tables: one for one in spent}
-    by_tables = groupby(sorted(answered, key=lambda one: one.tables), key=lambda one: one.tables)
-    versions = [_version(tables, [*rows], costs.get(tables), devices, baseline) for tables, rows in by_tables]
+    costs = {one.tables: one for one in counts.spent}
+    measured = {one.tables: one for one in counts.measured if one.frames}
+    by_tables = groupby(sorted(counts.answered, key=lambda one: one.tables), key=lambda one: one.tables)
+    versions = [
+        _version(tables, [*rows], costs.get(tables), measured.get(tables), devices.get(tables, 0), baseline)
+        for tables, rows in by_tables
+    ]
     return tuple(sorted(versions, key=lambda one: (one.first_at, one.tables)))
 
 
@@ -153,36 +198,70 @@ def accuracy_of(labelled: int, correct: int) -> Accuracy | None:
     """The share of right answers with Wilson's interval at 95 % (E. B. Wilson, 1927); None without labels."""
     if labelled <= 0:
         return None
-    share, z2 = correct / labelled, _Z95**2
-    middle = (share + z2 / (2 * labelled)) / (1 + z2 / labelled)
-    half = _Z95 / (1 + z2 / labelled) * math.sqrt(share * (1 - share) / labelled + z2 / (4 * labelled**2))
-    low, high = max(0.0, middle - half), min(1.0, middle + half)
-    return Accuracy(labelled=labelled, correct=correct, share=share, low=low, high=high)
+    low, high = wilson(correct, labelled)
+    return Accuracy(labelled=labelled, correct=correct, share=correct / labelled, low=low, high=high)
 
 
-def _counted(
-    transaction: Transaction, family: str, first_hour: int
-) -> tuple[Sequence[Answered], Sequence[Spent], Sequence[Spent]]:
-    spent = sums.spent(transaction, family, first_hour)
-    return sums.answered(transaction, family, first_hour), spent, sums.spent(transaction, family, 0)
+def saving_of(
+    means: FrameBytes | None, measured: Measured | None, baseline: Baseline
+) -> tuple[float | None, Literal["measured", "estimated"] | None]:
+    """What is saved against ordinary JPEG, and how that is known.
+
+    Frames that were posted as ordinary JPEG tell it best. Without any, it is the share by which frames are smaller than
+    the files that their pictures would have made, the same HTTP around both.
+    """
+    if means is None:
+        return None, None
+    if baseline.bytes:
+        return 1 - means.total / baseline.bytes, "measured"
+    if measured is None:
+        return None, None
+    http_bytes = means.http * measured.frames
+    return 1 - (measured.payload_bytes + http_bytes) / (measured.baseline_bytes + http_bytes), "estimated"
+
+
+def _counted(transaction: Transaction, family: str, first_hour: int) -> Counts:
+    return Counts(
+        answered=sums.answered(transaction, family, first_hour),
+        spent=sums.spent(transaction, family, first_hour),
+        ever=sums.spent(transaction, family, 0),
+        measured=baseline_sums.measured(transaction, family, first_hour),
+    )
 
 
 def _version(
-    tables: str, rows: Sequence[Answered], cost: Spent | None, devices: Mapping[str, int], baseline: Baseline
+    tables: str,
+    rows: Sequence[Answered],
+    cost: Spent | None,
+    measured: Measured | None,
+    devices: int,
+    baseline: Baseline,
 ) -> VersionReport:
     means = None if cost is None or not cost.frames else _means(cost)
-    is_ordinary = tables == INTERCHANGE
-    is_known = means is not None and baseline.bytes and not is_ordinary
+    saving, source = (None, None) if tables == INTERCHANGE else saving_of(means, measured, baseline)
     return VersionReport(
         tables=tables,
         first_at=min(row.first_hour for row in rows) * HOUR_SECONDS,
         frames=sum(row.frames for row in rows),
         by_match={row.match: row.frames for row in rows},
-        devices=devices.get(tables, 0),
+        devices=devices,
         bytes=means,
-        saving=1 - means.total / baseline.bytes if is_known and means and baseline.bytes else None,
+        saving=saving,
+        saving_source=source,
+        ordinary=None if measured is None else _ordinary(measured),
         accuracy=accuracy_of(sum(row.labelled for row in rows), sum(row.correct for row in rows)),
+        audited=accuracy_of(sum(row.audited for row in rows), sum(row.audited_correct for row in rows)),
+        estimated=_estimate(sum(row.estimated for row in rows), sum(row.expected_millionths for row in rows)),
     )
+
+
+def _estimate(frames: int, expected_millionths: int) -> Estimate | None:
+    return Estimate(frames=frames, share=expected_millionths / MILLION / frames) if frames else None
+
+
+def _ordinary(measured: Measured) -> OrdinaryEstimate:
+    frames = measured.frames
+    return OrdinaryEstimate(frames=frames, bytes=measured.baseline_bytes / frames, sent=measured.payload_bytes / frames)
 
 
 def _means(cost: Spent) -> FrameBytes:

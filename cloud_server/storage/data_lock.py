@@ -17,14 +17,14 @@ class DataLock:
         """Take the lock.
 
         Args:
-            may_create: whether a directory that is not there is made.
+            may_create: whether a directory that is not there is made, which then is its owner's alone.
 
         Raises:
             DataInUseError: another process holds it.
             OSError: the directory cannot be written.
         """
         if may_create:
-            data.mkdir(parents=True, exist_ok=True)
+            data.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._file = (data / "lock").open("w")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any, TypeAlias, TypeVar
 
 import structlog
-from sqlalchemy import Connection, Dialect, Engine, Table
+from sqlalchemy import Connection, Dialect, Engine, Select, Table
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
@@ -112,13 +112,13 @@ def insert_or_ignore(table: Table) -> Insert:
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> int:
-    """`insert_or_ignore` for rows that have all columns in order; returns how many were new.
+    """`insert_or_ignore` for at least one row, all with the same first columns in order; returns how many were new.
 
-    The driver gets the rows as they are: what SQLAlchemy does for each takes longer than SQLite does.
+    The driver gets the rows as they are: what SQLAlchemy does for each takes longer than SQLite does. Columns behind
+    those of the rows stay NULL, which takes less time than handing NULLs over.
     """
-    inserted = connection.exec_driver_sql(
-        _insert_new(table, connection.dialect), list(rows), execution_options={"preserve_rowcount": True}
-    )
+    statement = _insert_new(table, connection.dialect, len(rows[0]))
+    inserted = connection.exec_driver_sql(statement, list(rows), execution_options={"preserve_rowcount": True})
     return inserted.rowcount
 
 
@@ -126,7 +126,8 @@ def add_later(connection: Connection, table: Table, row: tuple[Any, ...]) -> Non
     """Add to sums once the jobs that share this transaction are done; rows of one key become one.
 
     Args:
-        row: all columns in order: those of the primary key, then numbers, which are added to those that are there.
+        row: columns in order: those of the primary key, then numbers, which are added to those that are there. Columns
+            after these stay as they are.
     """
     keys = len(table.primary_key)
     sums = connection.info.setdefault(_LATER, {}).setdefault(table, {})
@@ -138,27 +139,56 @@ def add_what_waits(connection: Connection) -> None:
     """Write what `add_later` was given, in the order of the keys: so two transactions cannot wait for each other."""
     for table, sums in connection.info.pop(_LATER, {}).items():
         rows = sorted((*key, *numbers) for key, numbers in sums.items())
-        connection.exec_driver_sql(_add_up(table, connection.dialect), rows)
+        connection.exec_driver_sql(_add_up(table, connection.dialect, len(rows[0])), rows)
+
+
+def select_by_key(connection: Connection, table: Table, column: str, keys: Sequence[int]) -> dict[int, Any]:
+    """A column of the rows that have one of these keys, the table's primary key of one column; without those NULL.
+
+    The driver is asked as it is, as in `insert_new`, for every micro-batch waits for it.
+    """
+    query = _select_by_key(table, connection.dialect, column, len(keys))
+    return dict(connection.exec_driver_sql(query, tuple(keys)).fetchall())
+
+
+def fetch_plain(connection: Connection, query: Select[Any]) -> Sequence[tuple[Any, ...]]:
+    """All rows as the driver gives them: what SQLAlchemy does for each takes longer than reading it."""
+    result = connection.execute(query)
+    assert result.cursor is not None
+    rows = result.cursor.fetchall()
+    result.close()
+    return rows
 
 
 @functools.lru_cache
-def _add_up(table: Table, dialect: Dialect) -> str:
+def _add_up(table: Table, dialect: Dialect, width: int) -> str:
     key = ", ".join(column.name for column in table.primary_key)
-    added = (column.name for column in table.columns if not column.primary_key)
+    added = (column.name for column in table.columns[:width] if not column.primary_key)
     sums = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in added)
-    return f"{_insert(table, dialect)} ON CONFLICT ({key}) DO UPDATE SET {sums}"
+    return f"{_insert(table, dialect, width)} ON CONFLICT ({key}) DO UPDATE SET {sums}"
 
 
 @functools.lru_cache
-def _insert_new(table: Table, dialect: Dialect) -> str:
-    return f"{_insert(table, dialect)} ON CONFLICT DO NOTHING"
+def _insert_new(table: Table, dialect: Dialect, width: int) -> str:
+    return f"{_insert(table, dialect, width)} ON CONFLICT DO NOTHING"
 
 
-def _insert(table: Table, dialect: Dialect) -> str:
-    mark = {"qmark": "?", "pyformat": "%s"}[dialect.paramstyle]
-    columns = ", ".join(dialect.identifier_preparer.quote(column.name) for column in table.columns)
-    marks = ", ".join(mark for _ in table.columns)
+@functools.lru_cache
+def _select_by_key(table: Table, dialect: Dialect, column: str, keys: int) -> str:
+    (key,) = (one.name for one in table.primary_key)
+    marks = ", ".join(_mark(dialect) for _ in range(keys))
+    return f"SELECT {key}, {column} FROM {table.name} WHERE {key} IN ({marks}) AND {column} IS NOT NULL"  # noqa: S608 - our own names
+
+
+def _insert(table: Table, dialect: Dialect, width: int) -> str:
+    """An INSERT of the first `width` columns."""
+    names = [dialect.identifier_preparer.quote(column.name) for column in table.columns[:width]]
+    columns, marks = ", ".join(names), ", ".join(_mark(dialect) for _ in names)
     return f"INSERT INTO {table.name} ({columns}) VALUES ({marks})"  # noqa: S608 - our own names
+
+
+def _mark(dialect: Dialect) -> str:
+    return {"qmark": "?", "pyformat": "%s"}[dialect.paramstyle]
 
 
 class _Worker:

@@ -60,6 +60,7 @@ def postgresql_engine(url: str, max_seconds: float) -> Engine:
     return create_engine(
         _postgresql_url(url),
         hide_parameters=True,
+        isolation_level="READ COMMITTED",  # `rows.results.store` reads what was committed while its insert waited
         pool_size=CONNECTIONS,
         max_overflow=0,
         pool_timeout=max_seconds,

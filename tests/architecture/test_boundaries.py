@@ -17,6 +17,7 @@ TOO_HEAVY_FOR_A_SENSOR = {
     "uvicorn",
     "sqlalchemy",
     "matplotlib",
+    "cv2",
 }
 
 

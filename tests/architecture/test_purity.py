@@ -45,6 +45,7 @@ MAY_DRAW = {
     "cloud_server.api.http.request_id",
     "cloud_server.fleet.replicas",  # a replica's name
     "cloud_server.fleet.secrets",  # tokens and claim codes
+    "cloud_server.operators.secrets",  # operators' tokens
 }
 # Calls that do something or depend on where and when a module is imported, beside the clocks.
 ACTING = {

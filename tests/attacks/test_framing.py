@@ -123,7 +123,7 @@ TARGETS = {
     "of a tunnel": b"CONNECT elsewhere.example:80 HTTP/1.1",
     "of a parent": b"GET /tuf/../../keys/snapshot.pem HTTP/1.1",
     "of an escaped parent": b"GET /tuf/%2e%2e/%2e%2e/keys/snapshot.pem HTTP/1.1",
-    "with a NUL": b"GET /tuf/metadata/1.root.json%00.pem HTTP/1.1",
+    "with a NUL": b"GET /tuf/1.root.json%00.pem HTTP/1.1",
     "with bytes of no alphabet": b"GET /\xff\xfe HTTP/1.1",
     "of a websocket": b"GET /v1/assignment HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket",
     "of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM",

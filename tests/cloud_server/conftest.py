@@ -1,18 +1,24 @@
-"""One server with two published bundles, shared by the tests that only add to it."""
+"""What tests share: a server with two published bundles, for those that only add to it, and a database."""
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
+import structlog.testing
+from sqlalchemy import Connection
+from sqlalchemy import Engine as Connector
 
+from cloud_server.open_storage import engine_of
+from cloud_server.storage.migrating import migrate
 from tests.cloud_server.harness.bundles import write_bundle
 from tests.cloud_server.harness.devices import Device
 from tests.cloud_server.harness.engines import Embedded, Engine, Outgrown
 from tests.cloud_server.harness.frames import tables
-from tests.cloud_server.harness.server import ServerHarness, server_in_thread
+from tests.cloud_server.harness.server import ServerHarness, server_in_thread, settings
 
 FAMILY = "digits"
 
@@ -67,6 +73,46 @@ def harness(
 
 
 @pytest.fixture
+def server(engine: Engine, tmp_path: Path, bundle_folders: dict[int, Path]) -> Iterator[ServerHarness]:
+    """The same of one test's own, for what changes more than it adds."""
+    with server_in_thread(tmp_path, engine) as harness:
+        for folder in bundle_folders.values():
+            harness.publish(folder)
+        harness.assign(FAMILY, 1)
+        yield harness
+
+
+@pytest.fixture
 def device(harness: ServerHarness) -> Device:
     """A device of family digits, enrolled for this test."""
     return harness.enrol(FAMILY)
+
+
+@pytest.fixture(scope="module")
+def connector(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connector]:
+    """A database of the newest schema without any rows, shared by the tests of a module."""
+    folder = tmp_path_factory.mktemp("rows")
+    connector = engine_of(settings(folder, **engine.settings(folder)))
+    migrate(connector)
+    yield connector
+    connector.dispose()
+
+
+@pytest.fixture
+def connection(connector: Connector) -> Iterator[Connection]:
+    """A transaction in it that is never committed."""
+    with connector.connect() as connection, connection.begin() as transaction:
+        yield connection
+        transaction.rollback()
+
+
+@pytest.fixture
+def lines() -> Iterator[list[MutableMapping[str, Any]]]:
+    """What is logged meanwhile; other tests silence the logs of this process."""
+    silent = structlog.get_config()
+    structlog.reset_defaults()
+    try:
+        with structlog.testing.capture_logs() as captured:
+            yield captured
+    finally:
+        structlog.configure(**silent)

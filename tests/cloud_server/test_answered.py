@@ -1,10 +1,11 @@
 """The event of answered frames reaches every observer, whatever the others do."""
 
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cloud_server.answered import AnsweredFrame, AnsweredFrames, Observer, Observers
-from shared.wire import Match
+from shared.wire import COMPANIONS, Kind, Match
 
 ANSWERED = AnsweredFrames(
     family="digits",
@@ -14,7 +15,7 @@ ANSWERED = AnsweredFrames(
     tables="v1",
     table_set=None,
     answered_at=1.0,
-    frames=(AnsweredFrame(1, 0, b"jpeg", 2, 1, 0.5),),
+    frames=(AnsweredFrame(1, 0, b"jpeg", 2, 1, 0.5, True),),
 )
 
 
@@ -28,6 +29,24 @@ def test_observers_are_told_in_order() -> None:
     names = ("metrics", "devices", "sampler")
     Observers([noting(name, told) for name in names], lambda _: None).tell(ANSWERED)
     assert told == [(name, ANSWERED) for name in names]
+
+
+def test_of_companions_only_observers_are_told_that_ask_for_them() -> None:
+    told: list[AnsweredFrames] = []
+    pairing, plain, curious = (list[AnsweredFrames]() for _ in range(3))
+    observers = Observers(
+        [
+            Observer(name="pairing", observe=pairing.append, kinds={Kind.FRAME, Kind.PROBE}),
+            Observer(name="metrics", observe=plain.append),
+            Observer(name="companions", observe=curious.append, kinds=COMPANIONS),
+        ],
+        lambda _: None,
+    )
+    for kind in Kind:
+        told.append(replace(ANSWERED, kind=kind))
+        observers.tell(told[-1])
+    frame, probe, detail = told
+    assert (pairing, plain, curious) == ([frame, probe], [frame], [probe, detail])
 
 
 def test_an_observer_that_fails_is_counted_and_logged_and_the_next_is_told(
@@ -49,6 +68,15 @@ def test_an_observer_that_fails_is_counted_and_logged_and_the_next_is_told(
 
 def test_statistics_are_needed_when_any_observer_needs_them() -> None:
     plain = Observer(name="metrics", observe=lambda _: None)
-    curious = Observer(name="drift", observe=lambda _: None, needs_statistics=True)
-    assert not Observers([plain], lambda _: None).need_statistics
-    assert Observers([plain, curious], lambda _: None).need_statistics
+    asked: list[tuple[str, Match, Sequence[int]]] = []
+
+    def wants(model: str, match: Match, devices: Sequence[int]) -> bool:
+        asked.append((model, match, devices))
+        return model == "digits/7"
+
+    curious = Observer(name="drift", observe=lambda _: None, wants_statistics=wants)
+    assert not Observers([plain], lambda _: None).want_statistics("digits/7", Match.EXACT, [1])
+    observers = Observers([plain, curious, curious], lambda _: None)
+    assert observers.want_statistics("digits/7", Match.EXACT, [1, 2])
+    assert not observers.want_statistics("digits/8", Match.RESIZED, [3])
+    assert asked == [("digits/7", Match.EXACT, [1, 2])] * 2 + [("digits/8", Match.RESIZED, [3])] * 2

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from shared.wire import BATCH_MEDIA_TYPE
+from tests.cloud_server.harness.console import logged_in
 from tests.cloud_server.harness.devices import Device
 from tests.cloud_server.harness.frames import batch_with_scans, frame, tables
 from tests.cloud_server.harness.process import ServerProcess
@@ -19,6 +20,7 @@ from tests.cloud_server.harness.process import ServerProcess
 pytestmark = pytest.mark.system
 
 CONNECTIONS = 64
+STREAMS = 20
 
 
 @contextlib.contextmanager
@@ -194,3 +196,19 @@ def test_the_drain_has_a_deadline(tmp_path: Path, bundle_folders: dict[int, Path
         assert server.process.wait(30) == 0
         with contextlib.suppress(ConnectionResetError):
             assert held.recv(100) == b""
+
+
+def test_open_pages_of_the_console_hold_up_no_drain(tmp_path: Path, bundle_folders: dict[int, Path]) -> None:
+    with serving(tmp_path, bundle_folders[1], drain_max_seconds=3600) as (server, _):
+        console = logged_in(server.harness)
+        with contextlib.ExitStack() as stack:
+            streams = [
+                stack.enter_context(console.http.stream("GET", "/console/stream/overview")).iter_lines()
+                for _ in range(STREAMS)
+            ]
+            for lines in streams:
+                next(line for line in lines if line.startswith("event: part"))
+            server.process.terminate()
+            for lines in streams:  # each ends as it should, not by a reset
+                list(lines)
+            assert server.process.wait(60) == 0

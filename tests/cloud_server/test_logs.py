@@ -13,7 +13,7 @@ import httpx
 import pytest
 import structlog
 
-from cloud_server.logs import LINES_A_SECOND, LineLimit, LineWriter
+from cloud_server.logs import EVENTS_NAMED_MAX, LINES_A_SECOND, LineLimit, LineWriter, LogCounts
 from shared.wire import ProblemCode
 from tests.cloud_server.harness.devices import joining
 from tests.cloud_server.harness.frames import frame, tables
@@ -54,6 +54,24 @@ def refusals(log: list[Line]) -> list[Line]:
     ]
 
 
+def test_warnings_and_errors_are_counted_by_event_and_other_lines_are_not() -> None:
+    counts = LogCounts()
+    for level, event in (("warning", "late"), ("error", "late"), ("warning", "late"), ("info", "started")):
+        assert counts(None, "", {"level": level, "event": event}) == {"level": level, "event": event}
+    assert counts.events() == {("warning", "late"): 2, ("error", "late"): 1}
+
+
+def test_so_many_kinds_of_events_are_counted_by_name_and_the_rest_together() -> None:
+    counts = LogCounts()
+    for number in range(EVENTS_NAMED_MAX + 3):
+        counts(None, "", {"level": "error", "event": f"event-{number}"})
+    counts(None, "", {"level": "error", "event": "event-0"})
+    told = counts.events()
+    assert told["error", "event-0"] == 2
+    assert told["error", "other"] == 3
+    assert len(told) == EVENTS_NAMED_MAX + 1
+
+
 def test_a_refusal_is_logged_under_the_id_that_its_problem_names(server: ServerProcess) -> None:
     device = server.harness.enrol("digits")
     problem = device.post(b"no jpeg").json()
@@ -67,9 +85,9 @@ def test_a_refusal_is_logged_under_the_id_that_its_problem_names(server: ServerP
 
 def test_what_each_device_meets_when_all_is_well_is_no_warning(server: ServerProcess) -> None:
     device = server.harness.enrol("unpublished")
-    assert device.http.get("/tuf/metadata/2.root.json").status_code == 404
+    assert device.http.get("/tuf/2.root.json").status_code == 404
     assert device.http.get("/v1/assignment").status_code == 404
-    assert device.http.get("/tuf/metadata/9.targets.json").status_code == 404
+    assert device.http.get("/tuf/unpublished/9.targets.json").status_code == 404
     assert [line["level"] for line in refusals(log_of(server))] == ["info", "info", "warning"]
 
 
@@ -111,6 +129,16 @@ def test_every_call_of_an_operator_is_logged_with_its_outcome(server: ServerProc
     assert [(call["family"], call["counter"]) for call in calls[:2]] == [("digits", 1), ("digits", 9)]
     assert calls[1]["request_id"] == "second"
     assert {call["client"] for call in calls} == {"127.0.0.1"}
+
+
+def test_a_call_about_a_token_is_logged_with_that_one_and_with_the_one_that_it_was_made_with(
+    server: ServerProcess,
+) -> None:
+    operator = server.harness.client("operator")
+    (own,) = operator.get("/v1/tokens").json()["tokens"]
+    assert operator.delete("/v1/tokens/00000000").status_code == 404
+    call = [line for line in log_of(server) if line["event"] == "operator-call-answered"][-1]
+    assert (call["token_id"], call["caller_token_id"]) == ("00000000", own["id"])
 
 
 def test_a_life_is_told_by_its_events_and_holds_no_secret(server: ServerProcess) -> None:

@@ -10,6 +10,7 @@ import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from cloud_server.cli.operator_client import OperatorClient
 from cloud_server.cli.publishing import ModelFolder, publish_folder
 from cloud_server.command import cli
+from cloud_server.errors import ListenError
 from shared.command_line import EXIT_USAGE
 from shared.errors import ChannelError
 from shared.trust import parse_targets
@@ -24,7 +26,7 @@ from tests.cloud_server.harness.devices import Device
 from tests.cloud_server.harness.engines import Engine
 from tests.cloud_server.harness.frames import frame, tables
 from tests.cloud_server.harness.process import ServerProcess
-from tests.cloud_server.harness.server import FREE_PORTS
+from tests.cloud_server.harness.server import FREE_PORTS, server_in_thread
 
 
 def upload_until_the_line_breaks(device: Device, answers: dict[int, object], enough: threading.Event) -> None:
@@ -85,7 +87,7 @@ def test_a_server_killed_while_it_publishes_has_all_of_it_or_nothing(
         if reached == step:
             threading.Timer(seconds, server.process.kill).start()
 
-    operator = OperatorClient(server.harness.addresses["operator"])
+    operator = OperatorClient(server.harness.addresses["operator"], server.harness.admin_token)
     with contextlib.closing(operator), contextlib.suppress(ChannelError):
         publish_folder(operator, folder, keys, datetime.now(UTC), kill_at)
     server.finish()
@@ -93,9 +95,9 @@ def test_a_server_killed_while_it_publishes_has_all_of_it_or_nothing(
     server = ServerProcess(tmp_path, **state)
     client = server.harness.client("operator")
     recorded = [f"{row['family']}/{row['counter']}.json" for row in client.get("/v1/bundles").json()["bundles"]]
-    assert recorded == list(parse_targets(client.get("/v1/tuf/targets").content).signed.targets)
+    assert recorded == _listed(client)
     server.harness.publish(bundle_folders[1])
-    assert server.harness.assign("digits", 1) == 1
+    assert server.harness.assign("digits", 1) > 0
     assert server.harness.enrol("digits").post(frame(tables(50))).json()["model"] == "digits/1"
     assert server.terminate() == 0
 
@@ -200,6 +202,15 @@ def test_a_port_that_is_taken_is_told_with_the_option_that_changes_it(tmp_path: 
     assert "Traceback" not in str(told.value)
 
 
+def test_a_server_that_fails_to_start_lets_go_of_its_data(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        busy: dict[str, Any] = {"device_port": taken.getsockname()[1]}
+        with pytest.raises(ListenError), server_in_thread(tmp_path, **busy):
+            pass
+    with server_in_thread(tmp_path) as harness:
+        assert harness.client("ops").get("/livez").status_code == 200
+
+
 def test_a_host_that_is_not_of_this_machine_is_told_with_its_option(tmp_path: Path) -> None:
     for host in ("203.0.113.7", "no-such-host.invalid", "2001:db8::1"):
         with pytest.raises(AssertionError, match=r"--device-host \(DCTWIRE_SERVER_DEVICE_HOST\)"):
@@ -219,3 +230,9 @@ def test_a_wrong_setting_is_named_as_it_is_typed(capfd: pytest.CaptureFixture[st
         cli(["run", "--data", "data", "--device-port", "99999"])
     assert ended.value.code == EXIT_USAGE
     assert "--device-port (DCTWIRE_SERVER_DEVICE_PORT): Input should be less" in capfd.readouterr().err
+
+
+def _listed(client: httpx.Client) -> list[str]:
+    """The target paths of family digits; none before its first publication."""
+    answer = client.get("/v1/tuf/digits/targets")
+    return list(parse_targets(answer.content).signed.targets) if answer.status_code == 200 else []

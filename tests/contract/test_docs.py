@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from cloud_server.api.http.problems import INTERNAL
+from cloud_server.rollout.gate_kinds import FACTS, Facts
+from cloud_server.rollout.plan import DAY, HOUR, Plan, Stage
 from cloud_server.settings import ServerSettings, described
 from shared.wire import ProblemCode
 
@@ -48,6 +50,42 @@ def test_the_settings_table_lists_every_setting_as_it_is() -> None:
     ]
     page = (ROOT / "docs" / "operations.md").read_text()
     assert re.findall(r"^\| `[A-Z0-9_]+` \|.*\|$", page, re.M) == rows
+
+
+WORDED = {"an hour": HOUR, "six hours": 6 * HOUR, "a day": DAY, "a week": 7 * DAY, "none": (), "all tags": ()}
+"""Defaults of rollouts as the page on them tells them; others are the numbers or words themselves."""
+
+
+def worded(told: str) -> object:
+    """A default that the page tells."""
+    return WORDED[told] if told in WORDED else told if told.isalpha() else float(told)
+
+
+def test_the_page_on_rollouts_tells_every_default_of_a_plan_and_its_stages() -> None:
+    page = (ROOT / "docs/rollouts.md").read_text()
+    of_stage = page.split("| of a stage | default |")[1].split("\n\n")[0]
+    rows = re.findall(r"^\| (`percent`, )?`([a-z_]+)` \| `?([^|`]+)`? \|", of_stage, re.M)
+    assert {name: worded(told.strip()) for _, name, told in rows} == {
+        name: field.default for name, field in Stage.model_fields.items() if not field.is_required()
+    }
+    of_plan = page.split("Of the plan:")[1].split("A small fleet")[0].replace("\n", " ")
+    told = {name: worded(said) for name, said in re.findall(r"`([a-z_]+)` \(([a-z ]+|[0-9]+)\)", of_plan)}
+    assert told == {name: Plan.model_fields[name].default for name in told}
+    assert set(re.findall(r"`([a-z_]+)`", of_plan)) == set(Plan.model_fields) - {"stages"}
+
+
+def told_harm(harm: float, facts: Facts) -> str:
+    """A harm as the table of gates tells it."""
+    unit = "%" if facts.unit.name == "PERCENT" else "point" if harm == 0.01 else "points"
+    return f"{'-' if facts.is_better_high else '+'}{100 * harm:g} {unit}"
+
+
+def test_the_page_on_rollouts_tells_every_gate_with_its_usual_limits() -> None:
+    page = (ROOT / "docs/rollouts.md").read_text()
+    rows = re.findall(r"^\| `([a-z-]+)` \| [^|]+ \| ([-+][^|]+) \| ([-+][^|]+) \|$", page, re.M)
+    assert rows == [
+        (kind.value, told_harm(facts.limit, facts), told_harm(facts.detects, facts)) for kind, facts in FACTS.items()
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerHarness]:
     """A server with the zoo's bundle assigned, and another family without tables that devices know."""
     folder = tmp_path_factory.mktemp("server")
     write_bundle(folder / "digits", "digits", 1, tables(50))
-    with server_in_thread(folder, quota_burst_frames=256, quota_frames_per_second=100) as harness:
+    with server_in_thread(folder, quota_burst_frames=256, quota_frames_per_second=5) as harness:
         harness.publish(ENTRY)
         harness.assign(BUNDLE.family, BUNDLE.counter)
         harness.publish(folder / "digits")
@@ -64,7 +65,7 @@ class Client:
 def run(state: Path, *words: object) -> subprocess.CompletedProcess[str]:
     client = str(ROOT / "examples/client.py")
     command = [sys.executable, "-I", "-S", client, "--state", str(state), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
 def claim_code(server: ServerHarness, family: str = BUNDLE.family) -> str:
@@ -115,6 +116,35 @@ def test_the_python_client_posts_ordinary_jpegs_one_by_one_and_in_a_batch(client
     numbers = [int(answer["id"].split(".")[1]) for answer in singly + together]
     assert numbers == list(range(1, 7))
     assert client.state.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_python_client_is_content_with_a_header_that_names_its_frame(client: Client, tmp_path: Path) -> None:
+    (picture_file,) = jpegs(tmp_path, 1)
+    (answer,) = client.type("post", "--minimal", picture_file)
+    assert answer == {"id": f"{client.memory['device_id']}.1", "match": "fallback"}
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 204 No Content", b"HTTP/1.1 200 OK\r\nContent-Type: text/html"])
+@pytest.mark.parametrize("words", [("post",), ("post", "--minimal"), ("batch",)])
+def test_what_a_captive_portal_says_is_no_answer_and_the_frame_is_sent_again(
+    client: Client, tmp_path: Path, said: bytes, words: tuple[str, ...]
+) -> None:
+    (picture_file,) = jpegs(tmp_path, 1)
+    page = b"" if b" 204 " in said else b"<h1>Welcome</h1>"
+    head = said + (b"\r\nContent-Length: %d" % len(page) if page else b"")
+    with socket.create_server(("127.0.0.1", 0)) as portal:
+        port = portal.getsockname()[1]
+        client.state.write_text(json.dumps(client.memory | {"server": f"http://127.0.0.1:{port}"}))
+        command = [sys.executable, "-I", "-S", str(ROOT / "examples/client.py"), "--state", str(client.state)]
+        with subprocess.Popen([*command, *words, str(picture_file)], stderr=subprocess.PIPE, text=True) as asking:
+            for _ in range(2):  # the second time is "again"
+                connection, _ = portal.accept()
+                with connection, connection.makefile("rb") as request:
+                    while request.readline() not in (b"\r\n", b""):
+                        pass
+                    connection.sendall(head + b"\r\n\r\n" + page)
+            assert asking.stderr is not None and "no answer of a dctwire server" in asking.stderr.readline()
+            asking.kill()
 
 
 def test_a_picture_of_the_cameras_own_size_gets_a_label(client: Client, tmp_path: Path) -> None:
@@ -189,22 +219,23 @@ def test_a_client_that_lost_count_goes_on_above_what_it_had_sent(client: Client,
     assert [answer["id"].split(".")[1] for answer in answers] == ["4", "5", "6", "7", "8"]
 
 
+@pytest.mark.parametrize("believed", [1, 2**60])
 @pytest.mark.parametrize("command", ["post", "batch"])
 def test_a_device_that_forgot_its_numbers_goes_on_above_the_highest(
-    client: Client, tmp_path: Path, command: str
+    client: Client, tmp_path: Path, command: str, believed: int
 ) -> None:
     pictures = jpegs(tmp_path, 4)
     client.type("post", *pictures[:2])
-    client.state.write_text(json.dumps(client.memory | {"next_sequence": 1}))
+    client.state.write_text(json.dumps(client.memory | {"next_sequence": believed}))
     again = client.type(command, *pictures[2:])
     assert [int(answer["id"].split(".")[1]) for answer in again] == [3, 4]
 
 
 def test_what_is_over_the_quota_is_sent_later(client: Client, tmp_path: Path) -> None:
-    pictures = jpegs(tmp_path, 1) * 200
-    first, second = client.run("batch", *pictures), client.run("batch", *pictures)
+    pictures = jpegs(tmp_path, 1) * 256
+    first, second = client.run("batch", *pictures), client.run("batch", *pictures[:60])
     assert "quota-exceeded" in second.stderr
-    assert len((first.stdout + second.stdout).splitlines()) == 400
+    assert len((first.stdout + second.stdout).splitlines()) == 316
 
 
 def test_a_refusal_is_said_in_the_servers_words(server: ServerHarness, client: Client, tmp_path: Path) -> None:
@@ -272,7 +303,7 @@ def test_the_page_shows_how_signatures_are_verified(server: ServerHarness) -> No
     exec(code, names)  # the page's own code
     tuf = server.client("device")
     root = json.loads((server.keys / "root.json").read_bytes())
-    timestamp = tuf.get("/tuf/metadata/timestamp.json").json()
+    timestamp = tuf.get("/tuf/digits/timestamp.json").json()
     names["verify"](root, "root", root)
     names["verify"](timestamp, "timestamp", root)
     timestamp["signed"]["version"] += 1

@@ -73,6 +73,8 @@ def harness(
     with server_in_thread(folder / "server") as harness:
         harness.publish(folder / "bundle")
         harness.publish(folder / "fallback")
+        [row] = harness.client("operator").get("/v1/fallbacks").json()["fallbacks"]
+        harness.release(row["name"])
         yield harness
 
 

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def seen_by_cameras(paths: list[Path], fit: Fit = Fit()) -> list[NDArray[np.uint
     shots = {
         shot.path: shot
         for parent in {path.parent for path in paths}
-        for shot in FolderCamera(parent, is_looping=False).shots()
+        for shot in FolderCamera(parent, is_looping=False).shots(Event())
     }
     return [fitted(shots[path].pixels(), Sampling.YUV420, (SIDE, SIDE), fit) for path in paths]
 

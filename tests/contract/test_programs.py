@@ -19,6 +19,7 @@ from cloud_server.cli.app import app as operator
 from cloud_server.command import cli as server
 from cloud_server.settings import ServerSettings, described
 from sensor_client.app import app as sensor
+from shared.command_line import EXIT_BROKEN_PIPE
 from shared.environment import KNOWN, OPERATOR, SENSOR, SERVER, TRAINER, WORKSHOP
 from trainer.app import app as trainer
 
@@ -47,6 +48,30 @@ def run(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [path, *words[1:]], capture_output=True, text=True, check=False, timeout=120, env=os.environ | variables
     )
+
+
+def unread(*words: str) -> tuple[int, str]:
+    """How a program ends whose output nobody reads, and what it says on stderr."""
+    path = Path(sys.executable).with_name(words[0])
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = subprocess.run(
+            [path, *words[1:]], stdout=writing, stderr=subprocess.PIPE, text=True, check=False, timeout=120
+        )
+    finally:
+        os.close(writing)
+    return ended.returncode, ended.stderr
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_whose_output_nobody_reads_ends_quietly(program: str) -> None:
+    assert unread(program, "--version") == (EXIT_BROKEN_PIPE, "")
+
+
+def test_a_command_that_explains_errors_of_the_disk_does_not_take_a_reader_that_left_for_one(tmp_path: Path) -> None:
+    (tmp_path / "audit.jsonl").touch()
+    assert unread("dctwire", "audit", "verify", "--file", str(tmp_path / "audit.jsonl")) == (EXIT_BROKEN_PIPE, "")
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -103,6 +128,7 @@ def test_the_list_of_variables_holds_what_the_programs_read_and_nothing_else() -
         for parameter in command.params
         for variable in _variables(parameter)
     }
+    read.add("DCTWIRE_OPERATOR_TOKEN")  # it holds a secret, which no option may
     assert {name for name in read if name.startswith("DCTWIRE_")} == {*SENSOR, *OPERATOR, *TRAINER}
 
 
@@ -118,6 +144,12 @@ def test_every_variable_of_tests_and_benchmarks_is_known() -> None:
 def _variables(parameter: Any) -> list[str]:
     names = getattr(parameter, "envvar", None) or []
     return [names] if isinstance(names, str) else list(names)
+
+
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_help_shows_a_value_for_no_option_that_takes_none(words: tuple[str, ...]) -> None:
+    told = CliRunner().invoke(PROGRAMS[words[0]], [*words[1:], "--help"], env={"COLUMNS": "200"})
+    assert (told.exit_code, "<bool>" in told.stdout) == (0, False)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -156,4 +188,5 @@ def exists(line: str) -> bool:
     known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
     options = {word.partition("=")[0] for word in words if word.startswith("-")}
     always = {"--help", "-h", "--version"}
-    return options <= known | always and (not hasattr(command, "commands") or bool(options & always))
+    reaching = {"--token-file", "--insecure"} if program == "dctwire" else set()
+    return options <= known | always | reaching and (not hasattr(command, "commands") or bool(options & always))

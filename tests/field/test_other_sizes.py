@@ -150,6 +150,7 @@ def test_a_family_with_a_fallback_alone_answers_any_size(tmp_path: Path) -> None
     fallback = write_fallback(tmp_path / "any", "digits")
     with server_in_thread(tmp_path / "server") as harness:
         harness.publish(tmp_path / "any")
+        harness.release(fallback.name)
         found = answer(harness.enrol("digits"), jpeg(scene(640, 480)))
     assert (found["model"], found["match"]) == (fallback.name, "resized")
 

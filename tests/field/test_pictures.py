@@ -102,7 +102,7 @@ def test_no_picture_file_ends_the_sensor_or_holds_up_what_is_behind_it(
     names, readable = write_unreadable(source), write_readable(source)
 
     for start in (0, 1):  # after a restart the same files come first again
-        words = ("run", "--state", device, "--source", source, "--once", "--exit-when-drained")
+        words = ("run", "--state", device, "--source", source, "--once", "--exit-when-drained", "--no-transcode")
         run = sensor(*words, PYTHONWARNINGS="default")
         assert run.returncode == 0, run.stderr
         assert all(line.startswith("{") for line in run.stderr.splitlines()), run.stderr

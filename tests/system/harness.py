@@ -16,10 +16,10 @@ from shared.bundle import EncoderSettings
 from tests.cloud_server.harness.bundles import write_bundle
 from tests.cloud_server.harness.classifiers import LABELS
 from tests.cloud_server.harness.frames import picture, tables
-from tests.cloud_server.harness.ports import free_ports
+from tests.ports import free_ports
 
 FAMILY = commands.FAMILY
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 180.0
 
 
 class SystemHarness:
@@ -30,19 +30,20 @@ class SystemHarness:
         self.keys, self.data, self.pictures = folder / "keys", folder / "data", folder / "pictures"
         self.device_port, self.operator_port, self.ops_port = free_ports(3)
         self.device, self.ops = f"http://127.0.0.1:{self.device_port}", f"http://127.0.0.1:{self.ops_port}"
-        self.environment = {"DCTWIRE_OPERATOR_URL": f"http://127.0.0.1:{self.operator_port}"}
+        self.environment = commands.as_operator(f"http://127.0.0.1:{self.operator_port}", self.data)
         run(commands.init_trust(self.keys, self.data), log=self.log("trust"))
 
     def log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
 
     @contextmanager
-    def server(self) -> Iterator[Running]:
-        """The server, ready; stopped in order at the end unless it was killed."""
+    def server(self, **settings: object) -> Iterator[Running]:
+        """The server with these settings, ready; stopped in order at the end unless it was killed."""
         (self.data / "addresses.json").unlink(missing_ok=True)
         ports = ("--device-port", self.device_port, "--operator-port", self.operator_port, "--ops-port", self.ops_port)
-        command = ("dctwire-server", "run", "--data", str(self.data), *map(str, ports))
-        with Running(command, self.log("server")) as server:
+        command = ("dctwire-server", "run", "--data", str(self.data), "--device-host", "127.0.0.1", *map(str, ports))
+        environment = {f"DCTWIRE_SERVER_{name.upper()}": str(value) for name, value in settings.items()}
+        with Running(command, self.log("server"), environment) as server:
             server.wait_for((self.data / "addresses.json").exists, WAIT_SECONDS, "server that is ready")
             yield server
 
@@ -56,8 +57,7 @@ class SystemHarness:
     ) -> None:
         bundle = self.folder / f"v{counter}"
         write_bundle(bundle, FAMILY, counter, tables(quality), settings=settings, seed=counter)
-        command = commands.publish(bundle, self.keys)
-        run(command if assign else [word for word in command if word != "--assign"], **self._as_operator())
+        run(commands.publish(bundle, self.keys, assign=assign), **self._as_operator())
 
     def enrol(self, name: str) -> Path:
         """Enrol a camera; its state directory."""

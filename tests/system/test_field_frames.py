@@ -61,7 +61,7 @@ def label_of(seed: int) -> str:
 def run(folder: Path, harness: ServerHarness, program: str, *words: str) -> str:
     """One of our programs as an operator or trainer types it; what it prints."""
     environment = os.environ | {
-        "DCTWIRE_OPERATOR_URL": harness.addresses["operator"],
+        **harness.as_operator,
         "DCTWIRE_CACHE": str(folder / "cache"),
     }
     command = [str(PROGRAMS / program), *words]

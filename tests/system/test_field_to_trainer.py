@@ -29,7 +29,7 @@ def test_an_export_is_a_data_set_with_the_labels_that_people_gave(tmp_path: Path
             kept(harness, frame_id)
             review(harness, frame_id, LABELS[seed % 3])
         words = ["samples", "export", "digits", str(tmp_path / "out"), "--with-foreign"]
-        exported = CliRunner().invoke(app, [*words, "--server", harness.addresses["operator"]])
+        exported = CliRunner().invoke(app, words, env=harness.as_operator)
         assert exported.exit_code == 0, exported.output
     dataset = folder.load(FolderConfig(tmp_path / "out", "field", 32, validation=6), ArrayCache(tmp_path / "cache"))
     assert set(dataset.classes) == set(LABELS)

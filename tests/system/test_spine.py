@@ -71,6 +71,35 @@ def test_a_running_camera_is_updated_over_the_air_and_no_frame_is_lost(harness: 
     assert (status["spooled_frames"], status["waiting_labels"], status["dead_letters"]) == (0, 0, 0)
 
 
+def test_pictures_that_were_encoded_with_both_tables_are_answered_as_pairs_and_count_once(
+    harness: SystemHarness,
+) -> None:
+    with harness.server():
+        harness.publish(1, quality=50)
+        state = harness.enrol("camera")
+        with harness.camera(state, "--count", "10", "--exit-when-drained") as camera:
+            camera.wait(WAIT_SECONDS)
+        harness.publish(2, quality=20)
+        with harness.camera(state, "--probes", batch=1, rate=100) as camera:
+            camera.wait_for(lambda: len(pairs(harness)) > 0, WAIT_SECONDS, "a probe")
+        with harness.camera(state, "--count", "1", "--exit-when-drained") as camera:
+            camera.wait(WAIT_SECONDS)
+        frames = harness.measured("v1").frames + harness.measured("v2").frames
+    assert set(pairs(harness)) == {("v1", "v2", 1)}
+    counted = counters(harness, state)
+    assert (counted["probes_sent"], counted["probes_dropped"]) == (len(pairs(harness)), 0)
+    assert counted["acknowledged"] == frames == len(answered_sequences(harness)) - counted["probes_sent"]
+
+
+def pairs(harness: SystemHarness) -> list[tuple[str, str, int]]:
+    """Tables of each probe, those of its frame, and by how much its number is higher."""
+    with sqlite3.connect(harness.data / "dctwire.sqlite3") as database:
+        return database.execute(
+            "SELECT probe.tables, frame.tables, probe.sequence - frame.sequence FROM results AS probe"
+            " JOIN results AS frame ON frame.sequence = probe.companion_of WHERE probe.kind = 'probe'"
+        ).fetchall()
+
+
 def test_killing_the_server_mid_run_loses_no_frame(harness: SystemHarness) -> None:
     with harness.server() as server:
         harness.publish(1, quality=50)
@@ -119,4 +148,4 @@ def publish_with_a_swapped_classifier(harness: SystemHarness) -> None:
     folder = harness.folder / "swapped"
     write_bundle(folder, "doorbell", 2, tables(20), seed=2)
     write_classifier(folder / "classifier.onnx", seed=3)
-    run(commands.publish(folder, harness.keys), log=harness.log("swapped"), env=harness.environment)
+    run(commands.publish(folder, harness.keys, assign=True), log=harness.log("swapped"), env=harness.environment)

@@ -1,10 +1,11 @@
 """`POST /v1/frames:batch`: many frames with one prefix in, a label or a problem for each of them out."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from starlette.requests import Request
 
-from cloud_server.api.device.device_auth import ASSIGNMENT, TOKEN_NEEDED, TOKEN_PROBLEMS
+from cloud_server.api.device.device_auth import ANSWERED, TOKEN_NEEDED, TOKEN_PROBLEMS, answered_header
 from cloud_server.api.device.upload_headers import PREFER, TIMEOUT, TOP, is_minimal, timeout_seconds, top_of
 from cloud_server.api.device.uploads import (
     UPLOAD_PROBLEMS,
@@ -22,11 +23,11 @@ from cloud_server.api.http.problems import problem_of
 from cloud_server.api.http.reply import Reply
 from cloud_server.feedback.payload import payload_of
 from cloud_server.fleet.devices import Device
-from cloud_server.inference.frames import Frame
+from cloud_server.inference.frames import Companion, Frame
 from cloud_server.inference.ingest import Answers
 from cloud_server.metrics import Payload
 from cloud_server.storage.rows.results import StoredResult
-from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchProblems, BatchResults, Problem, ProblemCode
+from shared.wire import BATCH_MEDIA_TYPE, Answered, Batch, BatchProblems, BatchResults, Kind, Problem, ProblemCode
 
 
 class BatchUpload:
@@ -52,6 +53,7 @@ class BatchUpload:
         intake.admission.charge(device, len(batch.items))
         exchange.hold(len(batch.prefix) * len(batch.items))  # each frame is unfolded to prefix and scan
         answers = await intake.ingest.answer(device, _frames(batch, top), wait_seconds)
+        await intake.note_refusals(device, answers.outcomes)
         exchange.payload = _payload(device, batch, body, answers)
         return self._reply(request, device, batch, answers, top)
 
@@ -59,7 +61,7 @@ class BatchUpload:
         problems_by_sequence = _problems(batch, answers)
         for problem in problems_by_sequence.values():
             self._intake.metrics.count_rejected_frames(problem.code, 1)
-        assignment = self._intake.auth.header(device)
+        lines = (*self._intake.auth.header_lines(device), answered_header(_answered(device, batch, answers)))
         if not is_minimal(request):
             results = [
                 result_of(outcome, device, answers.rankings.get(index, ())[:top])
@@ -67,15 +69,16 @@ class BatchUpload:
                 else {"problem": problems_by_sequence[item.sequence]}
                 for index, (item, outcome) in enumerate(zip(batch.items, answers.outcomes, strict=True))
             ]
-            return json_reply({"results": results}, assignment)
+            return json_reply({"results": results}, *lines)
         if problems_by_sequence:
-            return json_reply({"problems": problems_by_sequence}, assignment)
-        return empty_reply(assignment)
+            return json_reply({"problems": problems_by_sequence}, *lines)
+        return empty_reply(*lines)
 
 
 def _frames(batch: Batch, top: int) -> Sequence[Frame]:
     return [
-        Frame(item.sequence, data, batch.prefix, top) for item, data in zip(batch.items, batch.frames(), strict=True)
+        Frame(item.sequence, data, batch.prefix, top, None if item.of is None else Companion(batch.kind, item.of))
+        for item, data in zip(batch.items, batch.frames(), strict=True)
     ]
 
 
@@ -85,7 +88,8 @@ def _payload(device: Device, batch: Batch, body: bytes, answers: Answers) -> Pay
     if not answered:
         return None
     scans_bytes = sum(len(item.scan) for item in batch.items)
-    return payload_of(device.family, answered[0].tables, batch.prefix, body, scans_bytes, len(answered))
+    frames = len(answered) if batch.kind is Kind.FRAME else 0
+    return payload_of(device.row_id, device.family, answered[0].tables, batch.prefix, body, scans_bytes, frames)
 
 
 def _problems(batch: Batch, answers: Answers) -> dict[int, Problem]:
@@ -95,6 +99,12 @@ def _problems(batch: Batch, answers: Answers) -> dict[int, Problem]:
         for item, outcome in zip(batch.items, answers.outcomes, strict=True)
         if not isinstance(outcome, StoredResult)
     }
+
+
+def _answered(device: Device, batch: Batch, answers: Answers) -> Answered:
+    """What the answer to a batch is about."""
+    frames = Counter(outcome.match for outcome in answers.outcomes if isinstance(outcome, StoredResult))
+    return Answered(device.public_id, batch.items[0].sequence, batch.items[-1].sequence, frames)
 
 
 def _operation(limits: BodyLimits) -> Schema:
@@ -108,9 +118,9 @@ def _operation(limits: BodyLimits) -> Schema:
             "200": answer(
                 "Read; with Prefer: return=minimal the problems only.",
                 {JSON: (BatchResults, BatchProblems)},
-                ASSIGNMENT,
+                ANSWERED,
             ),
-            "204": answer("All classified; nothing more was asked for.", headers=ASSIGNMENT),
+            "204": answer("All classified; nothing more was asked for.", headers=ANSWERED),
             **problems(*TOKEN_PROBLEMS, *UPLOAD_PROBLEMS, ProblemCode.INVALID_BATCH),
         },
     }

@@ -1,6 +1,5 @@
 """`POST /v1/devices` and `GET /v1/assignment`: a device joins, and learns which bundle to run."""
 
-from email.utils import formatdate
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Security
@@ -8,17 +7,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cloud_server.api.device.device_auth import ASSIGNMENT, TOKEN_PROBLEMS, DeviceAuth
+from cloud_server.api.http.client_address import TrustedProxies
 from cloud_server.api.http.endpoint import endpoints, metered_as
 from cloud_server.api.http.json_body import BODY_PROBLEMS, JsonBody
 from cloud_server.api.http.openapi import JSON, answer, problems
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Device, Devices
+from cloud_server.fleet.diagnostics import Diagnostics
+from cloud_server.fleet.settings_in_effect import SettingsInEffect
 from shared.wire import Assignment, Enrolment, EnrolmentRequest, ProblemCode
 
-_ASSIGNMENT_HEADERS = ASSIGNMENT | {"ETag": "its number"}
+_ASSIGNMENT_HEADERS = ASSIGNMENT | {"ETag": "its number, and that of the settings that hold"}
 
 
-def enrolment_router(devices: Devices, body_max_seconds: float) -> APIRouter:
+def enrolment_router(devices: Devices, proxies: TrustedProxies, body_max_seconds: float) -> APIRouter:
     """The one request that needs no token."""
     router = endpoints()
 
@@ -37,15 +39,22 @@ def enrolment_router(devices: Devices, body_max_seconds: float) -> APIRouter:
     ) -> Enrolment:
         """Turn a claim code, with a secret that the device made, into a device id and a session token.
 
-        The same two get the same answer, however often: a device that did not hear it asks again.
+        The same two get the same answer, however often: a device that did not hear it asks again. One that joined
+        before, and is let in no more, also sends its id, its family and its voucher: a server that was restored from an
+        older backup then knows it again.
         """
-        address = request.client.host if request.client else ""
-        return await devices.enrol(wanted.claim_code, wanted.secret, address)
+        return await devices.enrol(wanted, proxies.address_of(request))
 
     return router
 
 
-def assignment_router(devices: Devices, assignments: Assignments, auth: DeviceAuth) -> APIRouter:
+def assignment_router(
+    devices: Devices,
+    assignments: Assignments,
+    settings: SettingsInEffect,
+    diagnostics: Diagnostics,
+    auth: DeviceAuth,
+) -> APIRouter:
     """What a device should run."""
     router = endpoints()
 
@@ -63,13 +72,19 @@ def assignment_router(devices: Devices, assignments: Assignments, auth: DeviceAu
         device: Annotated[Device, Security(auth)],
         if_none_match: Annotated[str, Header(alias="If-None-Match", description="the ETag that the device has")] = "",
     ) -> Response:
-        """The bundle that the device should run; 304 while its number is the one in If-None-Match."""
+        """The bundle that the device should run, and the settings that hold for it, where any do.
+
+        304 while the numbers of both are those in If-None-Match.
+        """
         devices.touch(device)
         assignment = assignments.current(device)
-        etag = f'"{assignment.seq}"'
-        headers = auth.headers(device) | {"etag": etag, "date": formatdate(usegmt=True)}
+        number = auth.number(device)
+        etag = f'"{assignment.seq}.{number}"' if number else f'"{assignment.seq}"'
+        headers = auth.headers(device) | {"etag": etag}
         if etag in if_none_match.replace(" ", "").split(","):
             return Response(status_code=304, headers=headers)
-        return Response(assignment.model_dump_json(), 200, headers, JSON)
+        asked = {"settings": settings.target(device), "diagnostics": diagnostics.asked(device)}
+        told = assignment.model_copy(update=asked)
+        return Response(told.model_dump_json(exclude_none=True), 200, headers, JSON)
 
     return router

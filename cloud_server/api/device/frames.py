@@ -2,12 +2,23 @@
 
 from starlette.requests import Request
 
-from cloud_server.api.device.device_auth import ASSIGNMENT, TOKEN_NEEDED, TOKEN_PROBLEMS
+from cloud_server.api.device.device_auth import (
+    ANSWERED,
+    ASSIGNMENT,
+    REFUSED,
+    TOKEN_NEEDED,
+    TOKEN_PROBLEMS,
+    answered_header,
+    name_frame,
+)
 from cloud_server.api.device.upload_headers import (
+    COMPANION_OF,
+    KIND,
     PREFER,
     SEQUENCE,
     TIMEOUT,
     TOP,
+    companion_of,
     is_minimal,
     sequence_of,
     timeout_seconds,
@@ -30,8 +41,9 @@ from cloud_server.api.http.reply import Reply
 from cloud_server.feedback.payload import payload_of
 from cloud_server.inference.frames import Frame
 from cloud_server.storage.rows.results import StoredResult
-from shared.wire import FrameResult, ProblemCode
+from shared.wire import Answered, FrameResult, ProblemCode
 
+NUMBER_PROBLEMS = (ProblemCode.SEQUENCE_TAKEN, ProblemCode.SEQUENCE_TOO_HIGH)
 _MEDIA_TYPES = ("image/jpeg", "application/octet-stream")
 
 
@@ -49,21 +61,27 @@ class FrameUpload:
         exchange.route = "frames"
         intake = self._intake
         device = await intake.auth(request)
-        sequence, top = sequence_of(request), top_of(request)
+        sequence = sequence_of(request)
+        name_frame(request, device, sequence)
+        companion = companion_of(request, sequence)
+        top = top_of(request)
         require_media_type(request, *_MEDIA_TYPES)
         wait_seconds = intake.admission.admit(device, timeout_seconds(request))
         data = await read_body(request, intake.limits.frame_max_bytes, intake.limits.max_seconds)
         exchange.frames = 1
         intake.admission.charge(device, 1)
-        answers = await intake.ingest.answer(device, (Frame(sequence, data, top=top),), wait_seconds)
+        answers = await intake.ingest.answer(device, (Frame(sequence, data, None, top, companion),), wait_seconds)
         (outcome,) = answers.outcomes
         if not isinstance(outcome, StoredResult):
+            await intake.note_refusals(device, answers.outcomes)
             raise refusal_of(outcome)
-        exchange.payload = payload_of(device.family, outcome.tables, data, data, answers.scan_bytes)
-        assignment = intake.auth.header(device)
+        frames, tables = int(companion is None), outcome.tables
+        exchange.payload = payload_of(device.row_id, device.family, tables, data, data, answers.scan_bytes, frames)
+        lines = intake.auth.header_lines(device)
         if is_minimal(request):
-            return empty_reply(assignment)
-        return json_reply(result_of(outcome, device, answers.rankings.get(0, ())[:top]), assignment)
+            answered = Answered.frame(device.public_id, sequence, outcome.match)
+            return empty_reply(*lines, answered_header(answered))
+        return json_reply(result_of(outcome, device, answers.rankings.get(0, ())[:top]), *lines)
 
 
 def _operation(limits: BodyLimits) -> Schema:
@@ -72,11 +90,11 @@ def _operation(limits: BodyLimits) -> Schema:
     return {
         "summary": "Classify one JPEG.",
         "security": TOKEN_NEEDED,
-        "parameters": [SEQUENCE, PREFER, TIMEOUT, TOP],
+        "parameters": [SEQUENCE, KIND, COMPANION_OF, PREFER, TIMEOUT, TOP],
         "requestBody": raw_body("a JPEG", limits.frame_max_bytes, dict.fromkeys(_MEDIA_TYPES, jpeg)),
         "responses": {
             "200": answer("Classified.", {JSON: FrameResult}, ASSIGNMENT),
-            "204": answer("Classified; nothing more was asked for.", headers=ASSIGNMENT),
-            **problems(*TOKEN_PROBLEMS, *UPLOAD_PROBLEMS, *FRAME_PROBLEMS, ProblemCode.SEQUENCE_TAKEN),
+            "204": answer("Classified; nothing more was asked for.", headers=ANSWERED),
+            **problems(*TOKEN_PROBLEMS, *UPLOAD_PROBLEMS, *FRAME_PROBLEMS, *NUMBER_PROBLEMS, headers=REFUSED),
         },
     }

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from shared.errors import PeerError
+from shared.plain_text import PLAIN
 from shared.wire import BATCH_MAX_FRAMES, FrameResult, Problem
 
 PATH_PREFIX = "/v2"
@@ -83,7 +84,7 @@ class InferOutput(_Message):
 class InferBody(_Message):
     """The JSON of an inference request."""
 
-    id: Annotated[str, Field(max_length=256)] | None = None
+    id: Annotated[str, Field(max_length=256, pattern=PLAIN)] | None = None
     parameters: Parameters = {}
     inputs: Annotated[list[InferInput], Field(min_length=1, max_length=1)]
     outputs: Annotated[list[InferOutput], Field(max_length=len(OUTPUTS))] = []

@@ -4,7 +4,7 @@ An ASGI application of its own. What it refuses is answered as the framework's r
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
@@ -17,16 +17,18 @@ from cloud_server.api.device.device_auth import DeviceAuth
 from cloud_server.api.http.exchange import Exchange, exchange_of
 from cloud_server.api.http.openapi import JSON, Schema
 from cloud_server.api.http.problems import DISCONNECTED, SLOW_BODY, Problems
-from cloud_server.api.http.reply import Reply
-from cloud_server.errors import Refusal
+from cloud_server.api.http.reply import HeaderLine, Reply
+from cloud_server.errors import Refusal, SequenceError, SequenceTakenError
+from cloud_server.fleet.clones import Clones
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.admission import Admission
 from cloud_server.inference.ingest import Ingest
 from cloud_server.inference.pending import Ranking
 from cloud_server.inference.waiting import Answer
 from cloud_server.metrics import Metrics, Stage
+from cloud_server.rollout.counting import Counting
 from cloud_server.storage.rows.results import StoredResult
-from shared.errors import DctwireError
+from shared.errors import DctwireError, PeerError
 from shared.wire import Problem, ProblemCode
 
 UPLOAD_PROBLEMS = (
@@ -47,6 +49,7 @@ FRAME_PROBLEMS = (
     ProblemCode.UNKNOWN_TABLES,
     ProblemCode.INVALID_TABLES,
     ProblemCode.CLASSIFIER_FAULT,
+    ProblemCode.CLASSIFIER_OVERDUE,
 )
 UPLOAD_ROUTES = ("frames", "batch", "infer")
 _JSON_HEADER = (b"content-type", JSON.encode())
@@ -70,7 +73,17 @@ class Intake:
     admission: Admission
     limits: BodyLimits
     ingest: Ingest
+    clones: Clones
     metrics: Metrics
+    rollout_counts: Counting
+
+    async def note_refusals(self, device: Device, outcomes: Sequence[object]) -> None:
+        """Count the frames of a request that are refused for what they are, and notice numbers of other frames."""
+        refusals = [outcome for outcome in outcomes if isinstance(outcome, PeerError)]
+        if refusals:
+            self.rollout_counts.count_refused(device, sum(not isinstance(each, SequenceError) for each in refusals))
+        if any(isinstance(each, SequenceTakenError) for each in refusals):
+            await self.clones.note_conflict(device)
 
 
 class Upload(Protocol):
@@ -116,24 +129,27 @@ async def _refuse_method(_request: Request, _exchange: Exchange) -> Reply:
 
 
 def count_refusal(metrics: Metrics, exchange: Exchange, reason: str) -> None:
-    """Count a refused upload once: by its frames where they were read, as one request where they were not."""
+    """Count a refused upload once: by its frames where they were read, as one request where they were not.
+
+    What is no upload counts as a call to the device plane.
+    """
     if exchange.route not in UPLOAD_ROUTES:
-        return
-    if exchange.frames and reason not in (DISCONNECTED, SLOW_BODY):
+        metrics.count_refused_call("device", reason)
+    elif exchange.frames and reason not in (DISCONNECTED, SLOW_BODY):
         metrics.count_rejected_frames(reason, exchange.frames)
     else:
         metrics.count_refused_request(reason)
 
 
-def json_reply(value: object, assignment: tuple[bytes, bytes]) -> Reply:
+def json_reply(value: object, *headers: HeaderLine) -> Reply:
     """An answer with JSON; problem documents may be in it."""
     body = _encode(value).encode()
-    return Reply(200, [assignment, _JSON_HEADER, (b"content-length", b"%d" % len(body))], body)
+    return Reply(200, [*headers, _JSON_HEADER, (b"content-length", b"%d" % len(body))], body)
 
 
-def empty_reply(assignment: tuple[bytes, bytes]) -> Reply:
+def empty_reply(*headers: HeaderLine) -> Reply:
     """An answer to who wants none."""
-    return Reply(204, [assignment])
+    return Reply(204, list(headers))
 
 
 def refusal_of(outcome: Answer | DctwireError) -> Refusal:

@@ -41,6 +41,10 @@ class ExchangeQueue:
             self.arriving = Exchange(self._bodies)
         return self.arriving
 
+    def oldest(self) -> Exchange:
+        """The exchange that is answered next, or was last and is not read; where there is none, the one arriving."""
+        return self._unanswered[0] if self._unanswered else self.open()
+
     def begin_request(self) -> Exchange:
         """The first bytes of a request are understood as one; those of a request that has begun change nothing."""
         exchange = self.open()

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from cloud_server.api.http.bodies import header, media_type_of, read_body
 from cloud_server.api.http.openapi import JSON, Schema, raw_body
+from cloud_server.api.http.plain_texts import require_plain_members
 from cloud_server.errors import MediaTypeError
 from shared.errors import PeerError
 from shared.wire import ProblemCode
@@ -38,7 +39,7 @@ class JsonBody(Generic[M]):
 
         Raises:
             MediaTypeError: Content-Type must be JSON, and is not.
-            PeerError: it is not this model's JSON; names the first field that is wrong.
+            PeerError: it is not this model's JSON, or not all its texts are plain; names the first field that is wrong.
             CodingError, BodyTooLargeError, QueueFullError, SlowBodyError, ClientDisconnect: as `read_body`.
         """
         if self._must_be_declared and media_type_of(header(request, b"content-type")) != JSON:
@@ -57,8 +58,10 @@ def command(model: type[M]) -> JsonBody[M]:
 
 def _parsed(model: type[M], body: bytes) -> M:
     try:
-        return model.model_validate_json(body)
+        parsed = model.model_validate_json(body)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in fault["loc"]) or "body"
-        raise PeerError(f"{where}: {fault['msg']}") from error
+        raise PeerError(f"{where}: {fault['msg'].removeprefix('Value error, ')}") from error
+    require_plain_members(parsed)
+    return parsed

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from cloud_server.api.http.body_memory import BodyMemory
+from cloud_server.api.http.connection_places import ConnectionPlaces
+from cloud_server.api.http.hosts import HostNames
 
 HEAD_MAX_BYTES = 32 << 10
 """The longest head of a request; trailers, and the framing of a chunked body between two pieces of it, as well."""
@@ -14,13 +16,16 @@ FIRST_REQUEST_SECONDS = 1.0
 """How long a connection on which nothing was asked yet may stay while the server stops."""
 REST_MAX_SECONDS = 10.0
 """How long the rest of a body may take that was answered before it was read."""
+GIVE_WAY_SECONDS = 1.0
+"""How long a connection without a request that makes room for another one may take to close."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpLimits:
-    """How long a head may take to arrive and answers to leave, how many connections there may be, and their bodies."""
+    """How long a head may take to arrive and answers to leave; connections, the memory of bodies, and names."""
 
     head_max_seconds: float
     write_max_seconds: float
-    connections_max: int
+    places: ConnectionPlaces
     bodies: BodyMemory
+    hosts: HostNames

@@ -5,7 +5,7 @@ bodies that are read as bytes, and headers of answers. In these pieces, a model 
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -19,6 +19,7 @@ JSON = "application/json"
 TEXT = {"type": "string"}
 WAITING_STATUSES = (429, 503, 504)
 """Statuses whose problems say in Retry-After how long to wait."""
+_RETRY_AFTER = {"description": "seconds", "required": True, "schema": TEXT}
 _REFERENCE = "#/components/schemas/{model}"
 _OF_FASTAPI = ("HTTPValidationError", "ValidationError")
 """What FastAPI answers to input that is not valid; here that is a problem, `bad-request`."""
@@ -27,6 +28,8 @@ Schema = dict[str, Any]
 Responses = dict[int | str, dict[str, Any]]
 """FastAPI's `responses=`."""
 Models = set[type[BaseModel]]
+_documents: dict[tuple[str, Hashable], bytes] = {}
+"""What was written so far: a document a title and limits, of which a program has one each."""
 
 
 def answer(
@@ -41,11 +44,11 @@ def answer(
     return described
 
 
-def problems(*codes: ProblemCode, form: type[Problem] = Problem) -> Responses:
+def problems(*codes: ProblemCode, form: type[Problem] = Problem, headers: Mapping[str, str] | None = None) -> Responses:
     """Answers with these problems, and with `bad-request`, which every operation has: the HTTP itself may be broken."""
     ordered = sorted({ProblemCode.BAD_REQUEST, *codes}, key=lambda code: (code.status, code))
     return {
-        status: _problem_answer(form, status, tuple(group))
+        status: _problem_answer(form, status, tuple(group), headers)
         for status, group in groupby(ordered, key=lambda code: code.status)
     }
 
@@ -88,13 +91,23 @@ def with_references(described: Any, models: Models) -> Any:
     return described
 
 
-def document_of(app: FastAPI, models: Iterable[type[BaseModel]], paths: Mapping[str, Schema]) -> bytes:
-    """The document of an application.
+def document_of(
+    app: FastAPI, limits: Hashable, models: Iterable[type[BaseModel]], paths: Mapping[str, Schema]
+) -> bytes:
+    """The document of an application, written once a process for all of the same title and limits.
 
     Args:
+        limits: all that it says and that is not the same in every application of this title.
         models: what its pieces refer to.
         paths: operations by path and method that are answered in front of it.
     """
+    written = _documents.get((app.title, limits))
+    if written is None:
+        written = _documents[app.title, limits] = _written(app, models, paths)
+    return written
+
+
+def _written(app: FastAPI, models: Iterable[type[BaseModel]], paths: Mapping[str, Schema]) -> bytes:
     document = app.openapi()
     referred: Models = set(models)
     document["paths"].update(with_references(dict(paths), referred))
@@ -122,17 +135,17 @@ def _schemas(models: Models) -> Schema:
     return definitions
 
 
-def _problem_answer(form: type[Problem], status: int, codes: tuple[ProblemCode, ...]) -> Schema:
+def _problem_answer(
+    form: type[Problem], status: int, codes: tuple[ProblemCode, ...], headers: Mapping[str, str] | None
+) -> Schema:
     """A problem of these codes and no others, with Retry-After where waiting helps."""
-    narrowed = {
-        "type": "object",
-        "properties": {"status": {"const": status}, "code": {"enum": [code.value for code in codes]}},
-        "required": ["instance"],
-    }
+    members = {"status": {"const": status}, "code": {"enum": [code.value for code in codes]}}
+    narrowed = {"type": "object", "properties": members, "required": ["instance"]}
     described = answer(
         "; ".join(f"`{code.value}`: {code.summary}" for code in codes),
         {PROBLEM_MEDIA_TYPE: {"allOf": [form, narrowed]}},
+        headers,
     )
     if status in WAITING_STATUSES:
-        described["headers"] = {"Retry-After": {"description": "seconds", "required": True, "schema": TEXT}}
+        described.setdefault("headers", {})["Retry-After"] = _RETRY_AFTER
     return described

@@ -18,8 +18,9 @@ from cloud_server.errors import (
     CodingError,
     NoAssignmentError,
     NoNewerRootError,
+    OperatorTokenError,
     Refusal,
-    SequenceTakenError,
+    SequenceError,
     UnavailableError,
 )
 from cloud_server.logs import ANSWERED_FAULT
@@ -94,6 +95,8 @@ class Problems:
             log = _log.info if isinstance(error, _ORDINARY) else _log.warning
             log("request-refused", status=problem.status, code=problem.code, detail=detail, **self._which(scope))
         headers = {**self._on_refusal(scope, problem.code), **_headers(error)}
+        if isinstance(error, NoNewerRootError):  # each device meets it at each look: 300 bytes that nobody reads
+            return Response(None, problem.status, headers)
         body = self._form(scope, problem).model_dump_json()
         return Response(body, problem.status, headers, PROBLEM_MEDIA_TYPE)
 
@@ -116,7 +119,7 @@ class Problems:
 
 def problem_of(error: Refusal) -> Problem:
     """The problem document of an error of ours."""
-    highest_sequence = error.highest_sequence if isinstance(error, SequenceTakenError) else None
+    highest_sequence = error.highest_sequence if isinstance(error, SequenceError) else None
     return Problem.of(ProblemCode(error.code), str(error), highest_sequence=highest_sequence)
 
 
@@ -140,6 +143,8 @@ def _headers(error: Exception) -> Mapping[str, str]:
         return {"accept-encoding": "identity"}  # RFC 9110 12.5.3
     if isinstance(error, UnavailableError):
         return {"retry-after": str(error.retry_after_seconds)}
+    if isinstance(error, OperatorTokenError):
+        return {"www-authenticate": "Bearer"}  # RFC 9110 11.6.1
     if isinstance(error, HTTPException):
         return error.headers or {}
     return {}

@@ -4,13 +4,16 @@ from dataclasses import dataclass
 
 from starlette.types import Send
 
+HeaderLine = tuple[bytes, bytes]
+"""A header's name, in lower case, and its value."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A status, headers and a whole body."""
 
     status: int
-    headers: list[tuple[bytes, bytes]]
+    headers: list[HeaderLine]
     body: bytes = b""
 
     async def send(self, send: Send) -> None:

@@ -21,7 +21,8 @@ class LingeringTransport:
     """An asyncio transport, as far as uvicorn uses one.
 
     Closing a socket with unread bytes in it resets the connection, and the reset may overtake the answer. So when
-    the peer is still sending, only our half is closed, and the rest is read and dropped for `LINGER_SECONDS`.
+    the peer is still sending, only our half is closed, and the rest is read and dropped for `LINGER_SECONDS`. TLS has
+    no half to close; its peer knows by `connection: close` that nothing follows.
     """
 
     def __init__(self, transport: asyncio.Transport, connection: Connection, write_max_seconds: float) -> None:
@@ -53,7 +54,8 @@ class LingeringTransport:
             self._end()
             return
         self._is_lingering = True
-        self._transport.write_eof()
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
         self._transport.resume_reading()
         asyncio.get_running_loop().call_later(LINGER_SECONDS, self._end)
 

@@ -12,7 +12,9 @@ from cloud_server.api.http.bodies import header, next_message, require_identity
 from cloud_server.api.http.endpoint import endpoints
 from cloud_server.api.http.exchange import exchange_of
 from cloud_server.api.http.openapi import answer, binary, problems, raw_body
+from cloud_server.api.operator.operator_auth import requires
 from cloud_server.errors import BodyTooLargeError
+from cloud_server.operators.roles import Role
 from cloud_server.storage.blobs import Blobs, Upload
 from shared.errors import PeerError
 from shared.wire import ProblemCode
@@ -34,6 +36,7 @@ def blobs_router(blobs: Blobs, max_bytes: int, idle_max_seconds: float) -> APIRo
 
     @router.put(
         "/v1/blobs/{sha256}",
+        dependencies=[requires(Role.TRAINER)],
         status_code=201,
         response_class=Response,
         response_description="Stored.",

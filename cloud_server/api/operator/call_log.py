@@ -37,6 +37,13 @@ def remark(request: Request, **facts: str | int) -> None:
     request.scope["state"].setdefault("remarks", {}).update(facts)
 
 
+def _caller(scope: Scope) -> dict[str, str]:
+    caller = scope["state"].get("caller")
+    if caller is None:
+        return {}
+    return {"operator": caller.name, "role": caller.role.value, "caller_token_id": caller.token_id}
+
+
 def _what(scope: Scope) -> dict[str, Any]:
     route = scope.get("route")
     client = scope.get("client")
@@ -45,6 +52,7 @@ def _what(scope: Scope) -> dict[str, Any]:
         "client": client[0] if client else "",
         "method": scope["method"],
         "route": getattr(route, "path", "other"),
+        **_caller(scope),
         **(scope.get("path_params", {}) if route else {}),
         **scope["state"].get("remarks", {}),
     }

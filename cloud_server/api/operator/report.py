@@ -6,6 +6,8 @@ from fastapi import APIRouter, Query
 
 from cloud_server.api.http.endpoint import endpoints
 from cloud_server.api.http.openapi import problems
+from cloud_server.api.operator.operator_auth import requires
+from cloud_server.operators.roles import Role
 from cloud_server.registry.report import Report, Reports
 from shared.bundle import Family
 from shared.wire import ProblemCode
@@ -17,6 +19,7 @@ def report_router(reports: Reports) -> APIRouter:
 
     @router.get(
         "/v1/report",
+        dependencies=[requires(Role.VIEWER)],
         response_description="The report.",
         responses=problems(ProblemCode.NOT_FOUND, ProblemCode.NOT_READY),
     )

@@ -10,12 +10,13 @@ from starlette.responses import Response
 from cloud_server.api.http.endpoint import endpoints
 from cloud_server.api.http.json_body import command
 from cloud_server.api.http.openapi import answer, binary, problems
-from cloud_server.api.operator.call_log import remark
 from cloud_server.api.operator.commands import COMMAND_PROBLEMS
+from cloud_server.api.operator.operator_auth import audited, caller_of, requires
 from cloud_server.feedback.frame_id import FrameId
 from cloud_server.feedback.labels import Labels
 from cloud_server.feedback.reasons import Reason
 from cloud_server.feedback.samples import PAGE_MAX, Page, Sample, SampleFilter, Samples
+from cloud_server.operators.roles import Role
 from shared.bundle import Family
 from shared.wire import LabelReport, LabelSource, ProblemCode
 
@@ -28,10 +29,9 @@ _Seconds = Annotated[float, Query(description="seconds since 1970", ge=0, le=1e1
 
 
 class Review(LabelReport):
-    """A label from somebody who looked; `by` says who, for whoever asks later."""
+    """A label from an operator who looked."""
 
     source: LabelSource = LabelSource.HUMAN
-    by: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")] = "operator"
 
 
 class Reviewed(BaseModel):
@@ -47,11 +47,16 @@ class Reviewed(BaseModel):
     is_foreign: bool = Field(description="Whether the family's classifier does not know this label.")
 
 
-def samples_router(samples: Samples, labels: Labels) -> APIRouter:
-    """List, look, label."""
+def samples_router(samples: Samples) -> APIRouter:
+    """List and look."""
     router = endpoints()
 
-    @router.get("/v1/samples", response_description="The page.", responses=problems(ProblemCode.NOT_READY))
+    @router.get(
+        "/v1/samples",
+        dependencies=[requires(Role.TRAINER)],
+        response_description="The page.",
+        responses=problems(ProblemCode.NOT_READY),
+    )
     async def list_samples(
         family: Annotated[Family | None, Query(description="of this family")] = None,
         reason: Annotated[Reason | None, Query(description="kept for this reason")] = None,
@@ -65,7 +70,10 @@ def samples_router(samples: Samples, labels: Labels) -> APIRouter:
         return await samples.page(SampleFilter(family, reason, labelled, since, until), before, limit)
 
     @router.get(
-        "/v1/samples/{frame_id}", response_description="The sample's record.", responses=problems(*_FOUND_OR_NOT)
+        "/v1/samples/{frame_id}",
+        dependencies=[requires(Role.TRAINER)],
+        response_description="The sample's record.",
+        responses=problems(*_FOUND_OR_NOT),
     )
     async def get_sample(frame_id: _FrameId) -> Sample:
         """What was answered, why the frame was kept, and what it really showed, where that is known."""
@@ -73,6 +81,7 @@ def samples_router(samples: Samples, labels: Labels) -> APIRouter:
 
     @router.get(
         "/v1/samples/{frame_id}/jpeg",
+        dependencies=[requires(Role.TRAINER)],
         response_class=Response,
         responses=problems(*_FOUND_OR_NOT) | {200: answer("A JPEG file.", {JPEG: binary()})},
     )
@@ -85,18 +94,26 @@ def samples_router(samples: Samples, labels: Labels) -> APIRouter:
         }
         return Response(await samples.file(frame), 200, headers, JPEG)
 
+    return router
+
+
+def reviews_router(labels: Labels) -> APIRouter:
+    """Label."""
+    router = endpoints()
+
     @router.put(
         "/v1/frames/{frame_id}/label",
+        dependencies=[requires(Role.TRAINER)],
         response_description="Noted.",
-        responses=problems(*_FOUND_OR_NOT, *COMMAND_PROBLEMS),
+        responses=problems(*_FOUND_OR_NOT, *COMMAND_PROBLEMS, ProblemCode.CONFLICT),
     )
     async def put_label(
         request: Request, review: Annotated[Review, Depends(command(Review))], frame_id: _FrameId
     ) -> Reviewed:
         """Say what any answered frame really showed, kept or not; it stands above what devices say."""
         frame = FrameId.parse(frame_id)
-        remark(request, by=review.by)
-        labelled = await labels.review(frame, review, review.by)
+        witness = audited(request, "frame.label", str(frame))
+        labelled = await labels.review(frame, review, caller_of(request).name, witness)
         return Reviewed(
             frame_id=str(frame),
             label=review.label,

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from cloud_server.storage.database import insert_or_ignore
 from cloud_server.storage.schema import labels
@@ -36,10 +36,28 @@ def replace(connection: Connection, row: LabelRow) -> bool:
     return replaced.rowcount == 1
 
 
-def is_correct(connection: Connection, device_id: int, sequence: int) -> bool:
-    """Whether a frame's label, which is there, says that the answer was right; nobody changes it meanwhile."""
+def find(connection: Connection, device_id: int, sequence: int) -> LabelRow:
+    """A frame's label, which is there; nobody changes it meanwhile."""
     of_frame = (labels.c.device_id == device_id) & (labels.c.sequence == sequence)
-    return bool(connection.execute(select(labels.c.is_correct).where(of_frame).with_for_update()).scalar_one())
+    columns = (labels.c[name] for name in LabelRow._fields)
+    return LabelRow(*connection.execute(select(*columns).where(of_frame).with_for_update()).one())
+
+
+def find_any(connection: Connection, device_id: int, sequence: int) -> LabelRow | None:
+    """A frame's label, which nobody changes meanwhile; None: it has none."""
+    of_frame = (labels.c.device_id == device_id) & (labels.c.sequence == sequence)
+    columns = (labels.c[name] for name in LabelRow._fields)
+    row = connection.execute(select(*columns).where(of_frame).with_for_update()).one_or_none()
+    return None if row is None else LabelRow(*row)
+
+
+def restore(connection: Connection, row: LabelRow, previous: LabelRow | None) -> None:
+    """Put what a frame's label was before in the place of what it is; None: it had none."""
+    of_frame = (labels.c.device_id == row.device_id) & (labels.c.sequence == row.sequence)
+    if previous is None:
+        connection.execute(delete(labels).where(of_frame))
+    else:
+        connection.execute(update(labels).where(of_frame).values(**previous._asdict()))
 
 
 def authority_of(connection: Connection, device_id: int, sequence: int) -> int:

@@ -63,6 +63,12 @@ def is_there(connection: Connection, device_id: int, sequence: int) -> bool:
     return bool(connection.execute(select(exists().where(_of(device_id, sequence)))).scalar_one())
 
 
+def reason_of(connection: Connection, device_id: int, sequence: int) -> str | None:
+    """Why a frame is among the samples; None: it is not."""
+    found = connection.execute(select(samples.c.reason).where(_of(device_id, sequence))).scalar_one_or_none()
+    return None if found is None else str(found)
+
+
 def count(connection: Connection, family: str, reason: str, since: float, until: float) -> int:
     """How many samples of a family and a reason were stored in a time; `until` is not included."""
     counted = (samples.c.family == family) & (samples.c.reason == reason)
@@ -94,6 +100,12 @@ def find(connection: Connection, public_id: str, sequence: int) -> SampleRow | N
     """The sample of a device's frame; None when it is not among the samples."""
     this = (devices.c.public_id == public_id) & (samples.c.sequence == sequence)
     row = connection.execute(_with_answers().where(this)).one_or_none()
+    return None if row is None else SampleRow(*row)
+
+
+def of_frame(connection: Connection, device_id: int, sequence: int) -> SampleRow | None:
+    """The sample of a device's frame, by the device's row; None when it is not among the samples."""
+    row = connection.execute(_with_answers().where(_of(device_id, sequence))).one_or_none()
     return None if row is None else SampleRow(*row)
 
 

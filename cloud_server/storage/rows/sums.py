@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, exists, func, select
 
 from cloud_server.storage.database import add_later
 from cloud_server.storage.rows.results import StoredResult
-from cloud_server.storage.schema import hourly_answers, hourly_bytes
+from cloud_server.storage.sum_tables import hourly_answers, hourly_baselines, hourly_bytes
 
 HOUR_SECONDS = 3600
 SHARDS = 256
@@ -19,7 +19,14 @@ SHARDS = 256
 
 
 class AnswerSum(NamedTuple):
-    """Frames answered for the first time in an hour, its fields the table's columns; `labelled` ones have a label."""
+    """Frames answered for the first time in an hour, its fields the table's columns.
+
+    Args:
+        labelled: those that have a label.
+        estimated: those whose confidence tells the accuracy, see `quality.estimates`.
+        expected_millionths: the sum of their confidences, times a million.
+        audited: those that were kept at random and have an audit's label; `audited_correct` as `correct`.
+    """
 
     family: str
     tables: str
@@ -28,8 +35,12 @@ class AnswerSum(NamedTuple):
     shard: int
     frames: int
     scan_bytes: int
-    labelled: int
-    correct: int
+    labelled: int = 0
+    correct: int = 0
+    estimated: int = 0
+    expected_millionths: int = 0
+    audited: int = 0
+    audited_correct: int = 0
 
 
 class ByteSum(NamedTuple):
@@ -62,6 +73,21 @@ class Answered(NamedTuple):
     scan_bytes: int
     labelled: int
     correct: int
+    estimated: int = 0
+    expected_millionths: int = 0
+    audited: int = 0
+    audited_correct: int = 0
+
+
+class Known(NamedTuple):
+    """What is known of how accurate a version's frames of one match are."""
+
+    family: str
+    tables: str
+    estimated: int
+    expected_millionths: int
+    audited: int
+    audited_correct: int
 
 
 class Spent(NamedTuple):
@@ -95,7 +121,7 @@ def add_bytes(connection: Connection, rows: Sequence[ByteSum]) -> None:
 def answered(connection: Connection, family: str, first_hour: int) -> Sequence[Answered]:
     """What a family's frames were answered from an hour on, by tables and match."""
     of = hourly_answers.c
-    counted = [func.sum(of[name]) for name in ("frames", "scan_bytes", "labelled", "correct")]
+    counted = [func.sum(of[name]) for name in Answered._fields[3:]]
     query = select(of.tables, of.match, func.min(of.hour), *counted).where(of.family == family, of.hour >= first_hour)
     rows = connection.execute(query.group_by(of.tables, of.match).order_by(of.tables, of.match))
     return [Answered(tables, match, *map(int, numbers)) for tables, match, *numbers in rows]
@@ -109,13 +135,22 @@ def spent(connection: Connection, family: str, first_hour: int) -> Sequence[Spen
     return [Spent(tables, *map(int, numbers)) for tables, *numbers in connection.execute(query.group_by(of.tables))]
 
 
+def known(connection: Connection, match: str, first_hour: int) -> Sequence[Known]:
+    """What is known of the accuracy of every family's versions from an hour on, of frames with this match."""
+    of = hourly_answers.c
+    counted = [func.sum(of[name]) for name in Known._fields[2:]]
+    query = select(of.family, of.tables, *counted).where(of.match == match, of.hour >= first_hour)
+    rows = connection.execute(query.group_by(of.family, of.tables).order_by(of.family, of.tables))
+    return [Known(family, tables, *map(int, numbers)) for family, tables, *numbers in rows]
+
+
 def are_there_before(connection: Connection, hour: int) -> bool:
     """Whether there are sums from before an hour."""
-    tables = (hourly_answers, hourly_bytes)
+    tables = (hourly_answers, hourly_bytes, hourly_baselines)
     return any(connection.execute(select(exists().where(table.c.hour < hour))).scalar_one() for table in tables)
 
 
 def remove_before(connection: Connection, hour: int) -> int:
     """Delete the sums from before an hour; returns how many rows went."""
-    tables = (hourly_answers, hourly_bytes)
+    tables = (hourly_answers, hourly_bytes, hourly_baselines)
     return sum(connection.execute(delete(table).where(table.c.hour < hour)).rowcount for table in tables)

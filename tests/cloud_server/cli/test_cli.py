@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from cloud_server.cli.app import app
 from cloud_server.cli.samples import what_was_exported
 from cloud_server.command import cli
+from shared.wire import SEQUENCE_ALWAYS_MAX
 from tests.cloud_server.harness.bundles import write_bundle
 from tests.cloud_server.harness.devices import joining
 from tests.cloud_server.harness.fallbacks import write_fallback
@@ -25,7 +26,7 @@ class Operator:
 
     def __init__(self, harness: ServerHarness, **variables: str) -> None:
         self.harness = harness
-        self._env = {"DCTWIRE_OPERATOR_URL": harness.addresses["operator"], "COLUMNS": "160"} | variables
+        self._env = harness.as_operator | {"COLUMNS": "160"} | variables
 
     def type(self, *words: str | Path) -> Result:
         """Run `dctwire WORDS`."""
@@ -50,7 +51,7 @@ def test_a_first_session_from_publish_to_status(operator: Operator, tmp_path: Pa
     for counter in (1, 2):
         write_bundle(tmp_path / f"v{counter}", "digits", counter, tables(75 - 25 * counter), seed=counter)
     published = operator.ask("publish", tmp_path / "v1", "--keys", keys, "--assign")
-    assert (published["target"], published["assignment"]["seq"]) == ("digits/1.json", 1)
+    assert (published["target"], published["assignment"]["counter"]) == ("digits/1.json", 1)
 
     code = operator.type("claim", "digits").stdout.strip()
     http = operator.harness.client("device")
@@ -60,30 +61,50 @@ def test_a_first_session_from_publish_to_status(operator: Operator, tmp_path: Pa
 
     said = operator.type("publish", tmp_path / "v2", "--keys", keys)
     assert "Next: dctwire assign digits 2" in said.stdout
-    assert operator.ask("assign", "digits", "2")["seq"] == 2
+    assert "dctwire rollout start digits 2" in said.stdout
+    assert operator.ask("assign", "digits", "2")["seq"] > published["assignment"]["seq"]
     assert [row["is_assigned"] for row in operator.ask("bundles")["bundles"]] == [False, True]
     assert [row["last_tables"] for row in operator.ask("devices")["devices"]] == ["v1"]
+    nobody: dict[str, Any] = {
+        "assigned_is_below_floor": False,
+        "held_below_floor": 0,
+        "pinned": 0,
+        "quarantined": 0,
+        "revoked": 0,
+        "suspected_clones": 0,
+    }
+    nobody |= {"on_trial": 0, "silent_on_trial": 0, "oldest_trial_since": None}
     assert operator.ask("status")["families"] == [
-        {"family": "digits", "bundles": 2, "assigned": "v2", "devices": 1, "up_to_date": 0}
+        {"family": "digits", "bundles": 2, "assigned": "v2", "devices": 1, "failed": 0, "up_to_date": 0, **nobody}
     ]
     http.post("/v1/frames", content=frame(tables(25)), headers={"dw-sequence": "1"})
     assert operator.ask("status")["families"][0]["up_to_date"] == 1
 
 
-def test_a_fallback_is_published_like_a_bundle_listed_apart_and_never_assigned(
+def test_a_fallback_is_published_like_a_bundle_listed_apart_released_and_never_assigned(
     operator: Operator, tmp_path: Path
 ) -> None:
     fallback = write_fallback(tmp_path / "any", "digits")
     said = operator.type("publish", tmp_path / "any", "--keys", operator.harness.keys)
-    assert said.stdout == f"{fallback.name} is published.\n"
+    short = fallback.name.removeprefix("digits/")
+    assert said.stdout == f"{fallback.name} is published.\nNext: dctwire fallback release digits {short}\n"
     document = operator.ask("bundles")
     assert document["bundles"] == []
     (row,) = document["fallbacks"]
-    assert (row["name"], row["state"], row["precision"]) == (fallback.name, "loaded", "fp32")
+    assert (row["name"], row["state"], row["is_released"]) == (fallback.name, "cold", False)
+    assert operator.ask("publish", tmp_path / "any", "--keys", operator.harness.keys, "--release")["released"] == {
+        "family": "digits",
+        "name": fallback.name,
+    }
+    (row,) = operator.ask("bundles")["fallbacks"]
+    assert (row["state"], row["precision"], row["is_released"]) == ("loaded", "fp32", True)
     assert fallback.name in operator.type("bundles").stdout
     refused = operator.type("publish", tmp_path / "any", "--keys", operator.harness.keys, "--assign")
     assert refused.exit_code == 1
-    assert "leave out --assign" in refused.output
+    assert "say --release, not --assign" in refused.output
+    write_bundle(tmp_path / "v1", "digits", 1, tables(50))
+    refused = operator.type("publish", tmp_path / "v1", "--keys", operator.harness.keys, "--release")
+    assert (refused.exit_code, "say --assign, not --release" in refused.output) == (1, True)
 
 
 def test_an_empty_server_says_what_comes_next(operator: Operator) -> None:
@@ -134,7 +155,7 @@ def test_a_bundle_that_asks_for_what_nobody_can_do_yet_is_not_signed_and_the_way
 def seen_by_anyone(operator: Operator) -> list[Any]:
     """What is listed, and what devices fetch."""
     http = operator.harness.client("device")
-    return [operator.ask("bundles"), http.get("/tuf/metadata/timestamp.json").content]
+    return [operator.ask("bundles"), http.get("/tuf/digits/timestamp.json").json().get("signed")]
 
 
 def test_the_same_counter_with_other_contents_is_refused_and_the_way_on_is_a_higher_counter(
@@ -192,7 +213,7 @@ def test_keys_that_are_missing_and_keys_of_another_server_are_told_apart(operato
     assert not any("clock" in error["next"] for error in told.values())
 
 
-@pytest.mark.parametrize("name", ["Bad Family", "-door", "a" * 64, "door\n", ""])
+@pytest.mark.parametrize("name", ["Bad Family", "-door", "a" * 64, ""])
 def test_what_no_family_can_be_called_is_said_in_words(operator: Operator, name: str) -> None:
     for words in (("claim", "--", name), ("assign", "--", name, "1"), ("samples", "list", f"--family={name}")):
         done = operator.type(*words)
@@ -243,11 +264,11 @@ def test_keys_are_made_once_and_kept_private(tmp_path: Path) -> None:
     again = CliRunner().invoke(app, words)
     assert again.exit_code == 1
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == kept
-    private = [path for path in kept if path.suffix == ".pem"]
-    assert len(private) == 4
+    private = [path for path in kept if path.suffix in (".pem", ".key")]
+    assert len(private) == 5
     assert {oct(path.stat().st_mode & 0o777) for path in private} == {"0o600"}
     assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == ["root.json", "root.pem", "targets.pem"]
-    online = ["root.json", "snapshot.pem", "targets.json", "timestamp.pem"]
+    online = ["enrolment.key", "root.json", "snapshot.pem", "timestamp.pem"]
     assert sorted(path.name for path in (tmp_path / "data" / "keys").iterdir()) == online
 
 
@@ -300,6 +321,8 @@ def test_a_frame_of_a_device_that_nobody_enrolled_is_told_with_the_nearest_that_
         assert (result.exit_code, f"no device {mistyped} is enrolled" in result.stderr) == (1, True)
         assert f"Did you mean {device}?" in result.stderr
     assert "no device" not in operator.type("samples", "get", f"{device}.17").stderr
+    assert operator.type("devices", "show", mistyped).stderr.count(f"no device {mistyped} is enrolled") == 1
+    assert f"Did you mean {device}?" in operator.type("devices", "show", mistyped).stderr
 
 
 def test_an_export_of_an_unknown_family_names_the_known_ones_and_makes_no_folder(
@@ -323,10 +346,10 @@ def test_every_list_shows_ids_names_and_dates_whole_at_any_width(tmp_path: Path,
         write_bundle(tmp_path / "v1", family, 1234567890, tables(50))
         fallback = write_fallback(tmp_path / "any", family)
         for folder in ("v1", "any"):
-            harness.publish(tmp_path / folder)
+            harness.publish(tmp_path / folder, may_jump=True)
         harness.assign(family, 1234567890)
         device = harness.enrol(family)
-        sample = kept(harness, str(device.post(frame(tables(50)), sequence=2**62).json()["id"]))
+        sample = kept(harness, str(device.post(frame(tables(50)), sequence=SEQUENCE_ALWAYS_MAX).json()["id"]))
         operator = Operator(harness, COLUMNS=columns)
         shown = {words: operator.type(*words.split()).stdout for words in ("bundles", "devices", "status")}
         shown["samples list"] = operator.type("samples", "list").stdout
@@ -383,6 +406,9 @@ def test_every_command_explains_itself() -> None:
         ["trust", "init"],
         ["devices", "revoke"],
         ["devices", "restore"],
+        ["devices", "show"],
+        ["devices", "pin"],
+        ["devices", "quarantine"],
     ):
         result = CliRunner().invoke(app, [*words, "--help"])
         assert result.exit_code == 0

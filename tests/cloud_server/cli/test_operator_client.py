@@ -30,6 +30,11 @@ def ask(server: str, *words: str, **variables: str) -> Result:
     return CliRunner().invoke(app, [*(words or ("bundles",)), "--server", server], env=NO_VARIABLES | variables)
 
 
+def signed_in(server: ServerHarness, **variables: str) -> dict[str, str]:
+    """These variables, and the first admin's token."""
+    return variables | {"DCTWIRE_OPERATOR_TOKEN_FILE": str(server.token_file)}
+
+
 @pytest.mark.parametrize(
     "variables",
     [
@@ -45,7 +50,7 @@ def ask(server: str, *words: str, **variables: str) -> Result:
 def test_a_server_on_loopback_is_asked_directly_whatever_the_variables_hold(
     server: ServerHarness, variables: dict[str, str]
 ) -> None:
-    result = ask(server.addresses["operator"], **variables)
+    result = ask(server.addresses["operator"], **signed_in(server, **variables))
     assert (result.exit_code, result.exception) == (0, None), result.output
 
 
@@ -53,7 +58,7 @@ def test_another_host_is_asked_through_the_proxy_unless_no_proxy_names_it(server
     port = server.addresses["operator"].rpartition(":")[2]
     far = f"http://operators.example:{port}"
     with HttpProxy() as proxy:
-        assert ask(far, HTTP_PROXY=proxy.url).exit_code == 0
+        assert ask(far, "bundles", "--insecure", **signed_in(server, HTTP_PROXY=proxy.url)).exit_code == 0
         assert proxy.asked == [f"GET {far}/v1/bundles", f"GET {far}/v1/fallbacks"]
         direct = ask(far, HTTP_PROXY=proxy.url, NO_PROXY=f"example:{port}")
         assert len(proxy.asked) == 2
@@ -160,7 +165,10 @@ def test_tls_to_a_plane_without_it_is_told(server: ServerHarness) -> None:
     result = ask(server.addresses["operator"].replace("http", "https"))
     assert isinstance(result.exception, SystemExit)
     assert "https://127.0.0.1" in result.stderr
-    assert "Next: dctwire-server itself speaks plain HTTP: name the operator plane as --server http://" in result.stderr
+    assert (
+        "Next: On loopback the operator plane speaks plain HTTP unless it is set otherwise: --server http://"
+        in result.stderr
+    )
     assert "dctwire-server run" not in result.stderr
 
 
@@ -169,7 +177,7 @@ def test_a_database_that_is_gone_is_no_reason_to_start_a_server(tmp_path: Path) 
     with server_in_thread(tmp_path) as harness, harness.database() as database:
         database.exec_driver_sql("DROP TABLE claims")
         database.commit()
-        result = ask(harness.addresses["operator"], "claim", "digits", "--json")
+        result = ask(harness.addresses["operator"], "claim", "digits", "--json", **signed_in(harness))
     error = json.loads(result.stdout)["error"]
     assert error["code"] == "not-ready"
     assert error["next"].startswith("Try again")

@@ -5,21 +5,28 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from cloud_server.cli.app import app
-from cloud_server.cli.output import NEXT_STEPS, show_table
+from cloud_server.cli.output import NEXT_STEPS, explained_errors, say, show_table
+from shared.errors import PeerError
 from shared.wire import PROBLEM_MEDIA_TYPE, Plane, Problem, ProblemCode
 
 OF_OPERATORS = {
     "bad-request": "--help",
     "conflict": "dctwire bundles",
+    "ended-operator-token": "Ask an admin",
     "invalid-bundle": "dctwire-trainer export",
+    "invalid-operator-token": "--token-file",
     "invalid-tables": "dctwire-trainer export",
     "not-found": "dctwire bundles",
     "not-ready": "Try again",
     "queue-full": "Try again",
     "quota-exceeded": "Try again",
+    "role-needed": "dctwire operators role",
+    "below-floor": "dctwire bundles",
+    "not-listed": "dctwire publish FOLDER --keys KEYS",
     "selftest-failed": "same dctwire version",
     "timed-out": "Try again",
     "too-large": "DCTWIRE_SERVER_BLOB_MAX_BYTES",
@@ -27,6 +34,18 @@ OF_OPERATORS = {
     "untrusted": "--keys",
 }
 """What the next step speaks of; any other code is of another version's server."""
+
+
+def test_what_an_older_server_stored_gives_the_terminal_no_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "north\x1b[31m\x07\x9b2J\u202eroof"
+    show_table(hostile, [{"name": hostile}], {"name": "name"}, "")
+    say(hostile)
+    with pytest.raises(typer.Exit), explained_errors(as_json=False):
+        raise PeerError(hostile)
+    written = capsys.readouterr()
+    assert not set("\x1b\x07\x9b\u202e") & set(written.out + written.err)
+    assert written.out.count("north\\x1b[31m\\x07\\x9b2J\\u202eroof") == 3
+    assert "\\x1b[31m" in written.err
 
 
 def test_a_narrow_terminal_cuts_nothing_off_and_breaks_nothing_in_two(
@@ -47,12 +66,13 @@ def test_every_refusal_has_the_next_step_that_fits_its_code(code: str) -> None:
     assert error["code"] == code
     expected = OF_OPERATORS.get(code, "the server's: its log" if code == "internal" else "dctwire --version")
     assert expected in error["next"]
-    assert ("keys" in error["next"]) == (code == "untrusted")
+    assert ("keys" in error["next"]) == (code in ("untrusted", "not-listed"))
 
 
 def test_every_next_step_is_for_a_code_that_there_is() -> None:
     local = {"address", "disk", "internal", "no-tls", "proxy", "unknown-family", "unreachable", "unreachable-by-proxy"}
-    local.add("wrong-plane")
+    local |= {"audit-broken", "file-exists", "key-file", "not-confirmed", "not-sent-yet", "token-file"}
+    local |= {"unsafe-channel", "wrong-plane"}
     assert set(NEXT_STEPS) <= {*ProblemCode, *local}
 
 

@@ -40,7 +40,7 @@ def field(
 
 def typed(harness: ServerHarness, *words: str | Path) -> Result:
     """Run `dctwire samples WORDS`."""
-    environment = {"DCTWIRE_OPERATOR_URL": harness.addresses["operator"], "COLUMNS": "200", "USER": "ada"}
+    environment = harness.as_operator | {"COLUMNS": "200"}
     return CliRunner().invoke(app, ["samples", *(str(word) for word in words)], env=environment)
 
 
@@ -71,7 +71,7 @@ def test_a_sample_is_listed_fetched_and_labelled(harness: ServerHarness, device:
     assert got["file"] == str(tmp_path / "a.jpg")
     assert Image.open(io.BytesIO((tmp_path / "a.jpg").read_bytes())).size == (32, 32)
     assert asked(harness, "label", answer["id"], answer["label"])["is_correct"] is True
-    assert kept(harness, answer["id"])["labelled_by"] == "ada"
+    assert kept(harness, answer["id"])["labelled_by"] == "admin"
     assert "keeps its label" in typed(harness, "label", answer["id"], "two", "--source", "sensor").stdout
     assert "No classifier of the family knows" in typed(harness, "label", answer["id"], "purple").stdout
 

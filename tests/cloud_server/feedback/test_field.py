@@ -64,6 +64,7 @@ def test_two_servers_on_one_state_keep_a_frame_once(
         outgrown.share(other_place / "data", with_data=one_place / "data")
         shutil.copytree(one.data / "keys", other_place / "data" / "keys")
         with server_in_thread(other_place, outgrown, **KEEP_ALL) as other:
+            other.first_data = one.data
             twin = at(other, device)
             with ThreadPoolExecutor(8) as threads:
                 sent = [(each, number) for number in range(10) for each in (device, twin)]
@@ -88,6 +89,7 @@ def test_when_its_time_is_over_a_frame_is_gone_and_a_late_label_is_told_so(
         with harness.database() as database:
             database.execute(update(samples).where(samples.c.sequence == 0).values(stored_at=1.0))
             database.execute(update(results).where(results.c.sequence == 0).values(received_at_ns=1))
+        harness.believe_clock()
         once(lambda: True if jpeg_of(harness, old["id"]).status_code == 404 else None)
         path = f"/v1/frames/{old['id']}/label"
         late = once(lambda: gone(harness, path))

@@ -22,11 +22,19 @@ from cloud_server.open_storage import engine_of, open_blobs
 from cloud_server.storage.blobs import Blobs
 from cloud_server.storage.database import Database
 from cloud_server.storage.migrating import migrate
+from cloud_server.storage.rows import baseline_sums, sums
+from cloud_server.storage.rows import device_days as day_rows
 from cloud_server.storage.rows import results as results_store
-from cloud_server.storage.rows import sums
 from cloud_server.storage.rows.results import StoredResult
 from cloud_server.storage.rows.sample_files import SWEEP_AFTER_SECONDS
-from cloud_server.storage.schema import devices, hourly_answers, hourly_bytes, labels, results, sample_files
+from cloud_server.storage.schema import (
+    device_days,
+    devices,
+    labels,
+    results,
+    sample_files,
+)
+from cloud_server.storage.sum_tables import hourly_answers, hourly_baselines, hourly_bytes
 from shared.jpeg import Decoder
 from tests.cloud_server.harness.engines import Embedded, Engine
 from tests.cloud_server.harness.frames import frame, tables
@@ -36,6 +44,11 @@ DAY = 86_400.0
 START = 20_000 * DAY
 PLENTY = SampleCaps(hourly=1000, daily=1000)
 Scenario = Callable[["Stand"], Awaitable[None]]
+
+
+async def believed() -> bool:
+    """A clock that nobody doubts."""
+    return True
 
 
 class Killed(BaseException):
@@ -115,7 +128,7 @@ class Stand:
         self.fate.steps, self.fate.last = 0, None
         self.store = self.replica()
         self.retention = Retention(
-            self.database, self.blobs, Lifetimes(samples_days=30, results_days=60), lambda: self.now
+            self.database, self.blobs, Lifetimes(samples_days=30, results_days=60), lambda: self.now, believed
         )
 
     def replica(self) -> SampleStore:
@@ -289,7 +302,7 @@ def test_a_file_that_is_needed_again_while_it_is_swept_is_kept_or_refused(run: C
 
     async def scenario(stand: Stand) -> None:
         hasty = Retention(
-            stand.database, stand.blobs, Lifetimes(samples_days=30, results_days=60), lambda: stand.now + 3600
+            stand.database, stand.blobs, Lifetimes(samples_days=30, results_days=60), lambda: stand.now + 3600, believed
         )
 
         async def store(first: int) -> list[Kept | NotKept]:
@@ -337,7 +350,7 @@ def test_answers_and_labels_expire_unless_their_frame_is_kept(run: Callable[...,
         label = {"label": "one", "source": "human", "authority": 1, "is_correct": True, "is_foreign": False}
         said = label | {"labelled_at": stand.now, "labelled_by": "dev1"}
         stand.retention = Retention(
-            stand.database, stand.blobs, Lifetimes(samples_days=90, results_days=60), lambda: stand.now
+            stand.database, stand.blobs, Lifetimes(samples_days=90, results_days=60), lambda: stand.now, believed
         )
         await stand.keep(0)
         await stand.answers(range(1, 1200))
@@ -355,19 +368,39 @@ def test_answers_and_labels_expire_unless_their_frame_is_kept(run: Callable[...,
     run(scenario)
 
 
+def test_what_devices_sent_on_a_day_expires_as_answers_do(run: Callable[..., None]) -> None:
+    async def scenario(stand: Stand) -> None:
+        today = int(START / DAY)
+        days = [day_rows.DayRow(1, day, 1, 100, 300, 200) for day in (today, today + 1)]
+        await stand.database.database.write(partial(day_rows.add, rows=days))
+        for seconds, left in ((60 * DAY, 2), (DAY, 1), (DAY, 0)):
+            stand.now += seconds
+            await stand.tidy_up()
+            assert await stand.count(device_days) == left
+
+    run(scenario)
+
+
 def test_hourly_sums_expire_by_a_lifetime_of_their_own(run: Callable[..., None]) -> None:
     async def scenario(stand: Stand) -> None:
         stand.retention = Retention(
-            stand.database, stand.blobs, Lifetimes(samples_days=1, results_days=1, report_days=400), lambda: stand.now
+            stand.database,
+            stand.blobs,
+            Lifetimes(samples_days=1, results_days=1, report_days=400),
+            lambda: stand.now,
+            believed,
         )
         for hour in (int(START) // sums.HOUR_SECONDS, int(START) // sums.HOUR_SECONDS + 1):
             answer = sums.AnswerSum("digits", "v1", "exact", hour, 0, 1, 100, 0, 0)
             spent = sums.ByteSum("digits", "v1", hour, 0, 1, 100, 0, 20, 300, 200)
+            measured = baseline_sums.BaselineSum("digits", "v1", hour, 0, 1, 150, 800)
             await stand.database.database.write(partial(sums.add_answer, row=answer))
             await stand.database.database.write(partial(sums.add_bytes, rows=[spent]))
+            await stand.database.database.write(partial(baseline_sums.add, rows=[measured]))
         for seconds, left in ((400 * DAY, 2), (sums.HOUR_SECONDS, 1), (sums.HOUR_SECONDS, 0)):
             stand.now += seconds
             await stand.tidy_up()
-            assert (await stand.count(hourly_answers), await stand.count(hourly_bytes)) == (left, left)
+            tables_of_sums = (hourly_answers, hourly_bytes, hourly_baselines)
+            assert [await stand.count(table) for table in tables_of_sums] == [left] * 3
 
     run(scenario)

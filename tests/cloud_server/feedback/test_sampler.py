@@ -46,9 +46,9 @@ def answered(*frames: AnsweredFrame, match: Match = Match.EXACT) -> AnsweredFram
     )
 
 
-def one(sequence: int = 0, confidence: float = 0.9, label: int = 0) -> AnsweredFrame:
+def one(sequence: int = 0, confidence: float = 0.9, label: int = 0, *, is_counted: bool = True) -> AnsweredFrame:
     """A frame of device 7 that was answered."""
-    return AnsweredFrame(7, sequence, b"jpeg %d" % sequence, 2, label, confidence)
+    return AnsweredFrame(7, sequence, b"jpeg %d" % sequence, 2, label, confidence, is_counted)
 
 
 def chosen(
@@ -83,6 +83,14 @@ def test_each_frame_of_a_micro_batch_is_looked_at_by_itself() -> None:
     batch = answered(one(1), one(2, confidence=0.4), one(3), one(4, confidence=0.1))
     assert chosen(NEVER, batch) == [(2, Reason.NEAR_THRESHOLD), (4, Reason.NEAR_THRESHOLD)]
     assert chosen(ALWAYS, answered(one(1), one(2))) == [(1, Reason.RANDOM), (2, Reason.RANDOM)]
+
+
+def test_nothing_is_learned_from_a_device_in_quarantine() -> None:
+    """Its frames are neither kept, nor remembered for a label, nor do they say which labels are rare."""
+    held = answered(*(one(n, is_counted=False) for n in range(MANY)))
+    assert chosen(ALWAYS, held, then=lambda sampler: sampler.contradicted(7, 1)) == []
+    usual = answered(*(one(MANY + n, is_counted=False) for n in range(MANY)), one(0, label=1))
+    assert chosen(NEVER, usual, answered(one(1, label=1))) == [], "nobody knows yet what is rare"
 
 
 def test_frames_that_the_classifier_was_not_trained_for_are_kept_by_chance_only() -> None:

@@ -1,22 +1,27 @@
 """Processes on one database: who waits for whom, and whose turn it is."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, delete, insert, update
 
-from cloud_server.errors import ConflictError, QuotaError
+from cloud_server.errors import ConflictError, DatabaseReplacedError, QuotaError
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.quota import Quota, Rate
-from cloud_server.fleet.replicas import Lease, Replicas
+from cloud_server.fleet.replicas import FORGET_SECONDS, Lease, Replicas
 from cloud_server.fleet.spending import Spending
 from cloud_server.open_storage import engine_of
 from cloud_server.storage.database import Database
 from cloud_server.storage.migrating import migrate
-from cloud_server.storage.schema import devices
+from cloud_server.storage.rows import replicas as rows
+from cloud_server.storage.schema import devices, leases, replicas
+from cloud_server.storage.witness import unwitnessed
 from tests.cloud_server.harness.engines import Engine
 from tests.cloud_server.harness.server import settings
 
@@ -70,6 +75,44 @@ def test_who_has_left_holds_nobody_up(run: Run) -> None:
     run(scenario)
 
 
+def test_after_the_database_was_gone_others_are_waited_for_though_they_have_said_nothing_yet(run: Run) -> None:
+    """Who could not be heard for a minute may serve, and be behind, all the same."""
+
+    async def scenario(pair: Pair) -> None:
+        time = [0.0]
+        one, other = (Replicas(database, lambda: time[0]) for database in pair)
+        await one.note(["digits/1"])
+        await other.note([])
+        a_minute_ago = update(replicas).where(replicas.c.serves == "[]").values(seen_at=replicas.c.seen_at - 60)
+        await pair[0].write(lambda transaction: transaction.execute(a_minute_ago).rowcount)
+        time[0] += 60
+        assert len(await one.live()) == 2, "the database is there again"
+        await one.note(["digits/1"])
+        with pytest.raises(ConflictError, match="does not serve digits/1"):
+            await one.require_served("digits/1", -1)
+        time[0] += 9
+        assert len(await one.live()) == 2
+        await one.note(["digits/1"])
+        time[0] += 2
+        assert [one.is_own(row.id) for row in await one.live()] == [True], "the other has ended"
+        await one.require_served("digits/1", 0)
+
+    run(scenario)
+
+
+def test_a_lease_that_was_given_before_the_clock_was_set_back_holds_nobody_up(run: Run) -> None:
+    async def scenario(pair: Pair) -> None:
+        one, other = (Replicas(database, monotonic) for database in pair)
+        assert await one.may_lead(Lease.ROLLOUTS)
+        assert not await other.may_lead(Lease.ROLLOUTS)
+        a_day_later = update(leases).values(until=leases.c.until + 86_400)
+        await pair[0].write(lambda transaction: transaction.execute(a_day_later).rowcount)
+        assert await other.may_lead(Lease.ROLLOUTS)
+        assert not await one.may_lead(Lease.ROLLOUTS)
+
+    run(scenario)
+
+
 def test_one_process_at_a_time_leads_until_it_leaves(run: Run) -> None:
     async def scenario(pair: Pair) -> None:
         one, other = (Replicas(database, monotonic) for database in pair)
@@ -95,11 +138,98 @@ def test_each_lease_has_a_holder_of_its_own(run: Run) -> None:
     run(scenario)
 
 
+def test_whoever_gives_a_lease_up_lets_another_have_it_at_once_and_nobody_gives_up_anothers(run: Run) -> None:
+    async def scenario(pair: Pair) -> None:
+        one, other = (Replicas(database, monotonic) for database in pair)
+        assert await one.may_lead(Lease.SIGNING)
+        await other.give_up(Lease.SIGNING)
+        assert not await other.may_lead(Lease.SIGNING)
+        await one.give_up(Lease.SIGNING)
+        assert await other.may_lead(Lease.SIGNING)
+
+    run(scenario)
+
+
+def test_each_process_tells_the_others_which_keys_it_lacks_and_when_it_has_them(run: Run) -> None:
+    async def scenario(pair: Pair) -> None:
+        one, other = (Replicas(database, monotonic) for database in pair)
+        await one.note([])
+        await other.note([], ("timestamp-3fa1b2c4",))
+        assert {row.missing_keys: one.is_own(row.id) for row in await one.live()} == {
+            (): True,
+            ("timestamp-3fa1b2c4",): False,
+        }
+        await other.note([])
+        assert [row.missing_keys for row in await one.live()] == [(), ()]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("fate", ["older", "gone"])
+def test_a_process_whose_database_was_restored_is_told_so_and_writes_nothing(run: Run, fate: str) -> None:
+    async def scenario(pair: Pair) -> None:
+        one, other = (Replicas(database, monotonic) for database in pair)
+        await one.note([])
+        await other.note([])
+        restored = update(replicas).values(seen_at=1.0) if fate == "older" else delete(replicas)
+        await pair[0].write(lambda transaction: transaction.execute(restored).rowcount)
+        with pytest.raises(DatabaseReplacedError, match="Start it again"):
+            await one.note(["digits/1"])
+        assert one.database_replaced.is_set() and not other.database_replaced.is_set()
+        assert not await other.live()
+
+    run(scenario)
+
+
+def test_a_process_that_was_silent_for_hours_is_still_known_and_one_that_was_for_more_than_a_day_is_not(
+    run: Run,
+) -> None:
+    hours = 3600.0
+    silent = {name: rows.ReplicaRow(name, frozenset(), ()) for name in ("for-hours", "for-days")}
+
+    def fall_silent(transaction: Connection) -> float:
+        now = rows.database_time(transaction)
+        for name, seconds in (("for-hours", 23 * hours), ("for-days", 25 * hours)):
+            values = {"id": name, "seen_at": now - seconds, "serves": "[]", "missing_keys": "[]"}
+            transaction.execute(insert(replicas), values)
+        return now
+
+    async def scenario(pair: Pair) -> None:
+        now = await pair[0].write(fall_silent)
+        await Replicas(pair[0], monotonic).note([])
+        for name, was_forgotten in (("for-hours", False), ("for-days", True)):
+            back = partial(rows.note, row=silent[name], before=now - 25 * hours, forget_seconds=FORGET_SECONDS)
+            with pytest.raises(DatabaseReplacedError) if was_forgotten else nullcontext():
+                await pair[0].write(back)
+
+    run(scenario)
+
+
+def test_a_process_says_once_which_keys_it_lacks_and_once_that_it_has_them(
+    run: Run, lines: list[MutableMapping[str, Any]]
+) -> None:
+    async def scenario(pair: Pair) -> None:
+        one = Replicas(pair[0], monotonic)
+        for missing in ((), ("timestamp-1",), ("timestamp-1",), ("timestamp-1", "snapshot-2"), (), ()):
+            await one.note([], missing)
+
+    run(scenario)
+    told = [(line["event"], line.get("keys")) for line in lines if line["event"].startswith("online-keys-")]
+    assert told == [
+        ("online-keys-missing", ("timestamp-1",)),
+        ("online-keys-missing", ("timestamp-1", "snapshot-2")),
+        ("online-keys-found", None),
+    ]
+
+
 def test_two_processes_that_assign_at_once_count_on(run: Run) -> None:
     async def scenario(pair: Pair) -> None:
         one, other = (Assignments(database, lambda: 0.0) for database in pair)
         for counter in range(1, 40, 2):
-            await asyncio.gather(one.assign_family("digits", counter), other.assign_family("digits", counter + 1))
+            await asyncio.gather(
+                one.assign_family("digits", counter, unwitnessed, require=lambda _: None),
+                other.assign_family("digits", counter + 1, unwitnessed, require=lambda _: None),
+            )
         for assignments in (one, other):
             await assignments.load()
             assert {family: newest.seq for family, newest in assignments.by_family().items()} == {"digits": 40}

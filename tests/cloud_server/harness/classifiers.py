@@ -103,3 +103,108 @@ def cut_off(path: Path, rows: int) -> None:
         model.graph.initializer.append(numpy_helper.from_array(np.array([index]), name))
     model.graph.node.append(helper.make_node("Slice", ["said", "from", "to", "axis"], ["logits"]))
     onnx.save(model, path)
+
+
+def trap(path: Path, above: float, *, is_one_operator: bool) -> None:
+    """Have a batch take for ever if the mean DC of Y of one of its frames is over `above`: bright ones.
+
+    Args:
+        is_one_operator: whether one operator takes all the time; else a thousand take some each.
+    """
+    model = onnx.load(path)
+    for name, value in (("threshold", [[above]]), ("low", [-1.0]), ("full", [1.0])):
+        model.graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
+    counts = {
+        "from": [0],
+        "to": [1],
+        "axis": [1],
+        "one": [1],
+        "many": [400_000 if is_one_operator else 8000],
+        "flat": [1],
+    }
+    for name, values in counts.items():
+        model.graph.initializer.append(numpy_helper.from_array(np.array(values), name))
+    model.graph.node.extend(
+        [
+            helper.make_node("Slice", ["ym", "from", "to", "axis"], ["brightness"]),
+            helper.make_node("ReduceMax", ["brightness"], ["brightest"], keepdims=1),
+            helper.make_node("Greater", ["brightest", "threshold"], ["is_bright"]),
+            helper.make_node("Cast", ["is_bright"], ["bright"], to=TensorProto.INT64),
+            helper.make_node("Reshape", ["bright", "flat"], ["bright_once"]),
+            helper.make_node("Mul", ["bright_once", "many"], ["more"]),
+            helper.make_node("Add", ["more", "one"], ["times"]),
+        ]
+    )
+    (_one_endless_operator if is_one_operator else _endless_operators)(model.graph)
+    _add_nothing(model)
+    onnx.save(model, path)
+
+
+def delay_first_run(path: Path, boxes: int) -> None:
+    """Have every batch take long, in one operator: some 2 s for 50,000 boxes, four times that for twice as many."""
+    model = onnx.load(path)
+    for name, value in (("low", -1.0), ("full", 1.0)):
+        model.graph.initializer.append(numpy_helper.from_array(np.array([value], np.float32), name))
+    for name, count in (("one", 1), ("times", boxes)):
+        model.graph.initializer.append(numpy_helper.from_array(np.array([count]), name))
+    _one_endless_operator(model.graph)
+    _add_nothing(model)
+    onnx.save(model, path)
+
+
+def delay_preparing(path: Path, products: int) -> None:
+    """Have ONNX Runtime take long to prepare the graph: products of large constants, 0.1 to 0.5 s each.
+
+    It looks whether it is to stop before and after all of them, not between two.
+    """
+    model = onnx.load(path)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1500, 1500]), "shape"))
+    each = helper.make_tensor("each", TensorProto.FLOAT, [1], [0.001])
+    model.graph.node.append(helper.make_node("ConstantOfShape", ["shape"], ["toil0"], value=each))
+    for index in range(products):
+        output = "toil" if index == products - 1 else f"toil{index + 1}"
+        model.graph.node.append(helper.make_node("MatMul", [f"toil{index}", "toil0"], [output]))
+    _add_nothing(model)
+    onnx.save(model, path)
+
+
+def _add_nothing(model: onnx.ModelProto) -> None:
+    """Add nothing times what `toil` sums up to what the classifier says."""
+    said = next(node for node in model.graph.node if node.output[0] == "logits")
+    said.output[0] = "said"
+    model.graph.initializer.append(numpy_helper.from_array(np.array([0.0], np.float32), "zero"))
+    model.graph.node.extend(
+        [
+            helper.make_node("ReduceSum", ["toil"], ["sum"], keepdims=0),
+            helper.make_node("Mul", ["sum", "zero"], ["nothing"]),
+            helper.make_node("Add", ["said", "nothing"], ["logits"]),
+        ]
+    )
+
+
+def _endless_operators(graph: onnx.GraphProto) -> None:
+    """A thousand products of a matrix with as many rows as `times` says."""
+    graph.initializer.append(numpy_helper.from_array(np.eye(256, dtype=np.float32), "identity"))
+    graph.initializer.append(numpy_helper.from_array(np.ones((1, 256), np.float32), "row"))
+    graph.initializer.append(numpy_helper.from_array(np.array([256]), "columns"))
+    graph.node.append(helper.make_node("Concat", ["times", "columns"], ["shape"], axis=0))
+    graph.node.append(helper.make_node("Expand", ["row", "shape"], ["toil0"]))
+    for index in range(1000):
+        output = "toil" if index == 999 else f"toil{index + 1}"
+        graph.node.append(helper.make_node("MatMul", [f"toil{index}", "identity"], [output]))
+
+
+def _one_endless_operator(graph: onnx.GraphProto) -> None:
+    """A non-maximum suppression that compares each of `times` boxes with all before it, and drops none."""
+    graph.initializer.append(numpy_helper.from_array(np.ones((1, 1, 4), np.float32), "box"))
+    graph.initializer.append(numpy_helper.from_array(np.array([4]), "corners"))
+    graph.node.extend(
+        [
+            helper.make_node("Concat", ["one", "times", "corners"], ["boxes_shape"], axis=0),
+            helper.make_node("Expand", ["box", "boxes_shape"], ["boxes"]),
+            helper.make_node("Concat", ["one", "one", "times"], ["scores_shape"], axis=0),
+            helper.make_node("Expand", ["full", "scores_shape"], ["scores"]),
+            helper.make_node("NonMaxSuppression", ["boxes", "scores", "times", "full", "low"], ["kept"]),
+            helper.make_node("Cast", ["kept"], ["toil"], to=TensorProto.FLOAT),
+        ]
+    )

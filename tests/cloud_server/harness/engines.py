@@ -1,11 +1,16 @@
 """What a server can keep its state in: SQLite and a directory, or a real PostgreSQL and a real S3 store."""
 
+import tempfile
 from abc import ABC, abstractmethod
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from cloud_server.storage.engine import FILE, postgresql_engine, sqlite_engine
+from cloud_server.storage.migrating import migrate
 from tests.cloud_server.harness.postgresql import PostgreSQL
 from tests.cloud_server.harness.seaweedfs import SeaweedFS
+from tests.cloud_server.harness.waiting import PATIENCE_SECONDS
 
 
 class Engine(ABC):
@@ -15,6 +20,9 @@ class Engine(ABC):
     def settings(self, data: Path) -> dict[str, Any]:
         """The settings of a server whose data directory this is."""
 
+    def prepare(self, data: Path) -> None:  # noqa: B027 (a server that finds nothing migrates)
+        """Give a new data directory a database of the newest schema, where that is cheaper than to migrate."""
+
 
 class Embedded(Engine):
     """Everything in the data directory."""
@@ -22,6 +30,10 @@ class Embedded(Engine):
     def settings(self, data: Path) -> dict[str, Any]:
         """Nothing: it is the default."""
         return {}
+
+    def prepare(self, data: Path) -> None:
+        """Copy the file."""
+        (data / FILE).write_bytes(_migrated_file())
 
 
 class Outgrown(Engine):
@@ -40,6 +52,12 @@ class Outgrown(Engine):
         name = self._names[data]
         return {"database_url": self.postgresql.url(name)} | self.s3.settings(f"{name}/")
 
+    def prepare(self, data: Path) -> None:
+        """Copy the database, unless there is one already."""
+        if data not in self._names:
+            self._names[data] = f"server{len(self._names)}"
+            self.postgresql.create(self._names[data], template=self._migrated)
+
     def share(self, data: Path, with_data: Path) -> None:
         """Give two data directories the same state, as replicas have it."""
         self.settings(with_data)
@@ -49,3 +67,22 @@ class Outgrown(Engine):
         """End what was started."""
         self.s3.kill()
         self.postgresql.close()
+
+    @cached_property
+    def _migrated(self) -> str:
+        """The name of a database of the newest schema that nothing is connected to."""
+        self.postgresql.create("migrated")
+        connector = postgresql_engine(self.postgresql.url("migrated"), PATIENCE_SECONDS)
+        migrate(connector)
+        connector.dispose()
+        return "migrated"
+
+
+@cache
+def _migrated_file() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / FILE
+        connector = sqlite_engine(path, PATIENCE_SECONDS)
+        migrate(connector)
+        connector.dispose()
+        return path.read_bytes()

@@ -3,10 +3,13 @@
 import asyncio
 import signal
 import sys
+import time
 
 from fastapi import FastAPI
 
 from cloud_server.api.http.body_memory import BodyMemory
+from cloud_server.api.http.connection_places import ConnectionPlaces
+from cloud_server.api.http.hosts import HostNames
 from cloud_server.api.http.limits import HttpLimits
 from cloud_server.api.http.problems import Problems
 from cloud_server.listeners import Listener, ListenerSettings
@@ -35,8 +38,13 @@ async def serve() -> None:
             host="127.0.0.1",
             port=0,
             http=HttpLimits(
-                head_max_seconds=5.0, write_max_seconds=5.0, connections_max=10, bodies=BodyMemory(1 << 20)
+                head_max_seconds=5.0,
+                write_max_seconds=5.0,
+                places=ConnectionPlaces(10, time.monotonic),
+                hosts=HostNames("", "hosts"),
+                bodies=BodyMemory(1 << 20),
             ),
+            tls=None,
             keep_alive_seconds=5,
             drain_max_seconds=5,
         ),

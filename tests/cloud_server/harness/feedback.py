@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 
+from cloud_server.operators.roles import Role
 from tests.cloud_server.harness.classifiers import LABELS
 from tests.cloud_server.harness.devices import Device
 from tests.cloud_server.harness.frames import frame, tables
@@ -32,10 +33,12 @@ def put_label(device: Device, frame_id: str, label: str, source: str = "sensor")
     assert answer.status_code == 204, answer.text
 
 
-def review(harness: ServerHarness, frame_id: str, label: str, source: str = "human", **more: str) -> dict[str, Any]:
-    """Label as an operator does; what came of it."""
-    body = {"label": label, "source": source, **more}
-    answer = harness.client("operator").put(f"/v1/frames/{frame_id}/label", json=body)
+def review(
+    harness: ServerHarness, frame_id: str, label: str, source: str = "human", by: str = "admin"
+) -> dict[str, Any]:
+    """Label as an operator does; what came of it. Whoever it is is made a trainer first."""
+    operator = harness.client("operator") if by == "admin" else harness.operator(by, Role.TRAINER)
+    answer = operator.put(f"/v1/frames/{frame_id}/label", json={"label": label, "source": source})
     assert answer.status_code == 200, answer.text
     document: dict[str, Any] = answer.json()
     return document

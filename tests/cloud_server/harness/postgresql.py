@@ -1,5 +1,6 @@
 """A real PostgreSQL, which can be killed, frozen and started again."""
 
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -41,10 +42,20 @@ class PostgreSQL:
         """How to connect to one of its databases."""
         return f"postgresql://postgres:swordfish@/{database}?host={self._directory}"
 
-    def create(self, database: str) -> None:
-        """Make an empty database."""
+    def create(self, database: str, template: str = "template1") -> None:
+        """Make a database: an empty one, or a copy of another one that nothing is connected to."""
+        making = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(database), sql.Identifier(template))
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+            connection.execute(making)
+
+    def dump(self, database: str, path: Path) -> None:
+        """Write one of its databases to a file, as `pg_dump` does."""
+        self._run("pg_dump", "--format=custom", f"--file={path}", f"--dbname={self.url(database)}")
+
+    def restore(self, database: str, path: Path) -> None:
+        """Put what was dumped in the place of what a database has, whoever is connected."""
+        options = ("--clean", "--if-exists", "--single-transaction")
+        self._run("pg_restore", *options, f"--dbname={self.url(database)}", str(path))
 
     def kill(self) -> None:
         """End it as a power cut does."""
@@ -64,15 +75,20 @@ class PostgreSQL:
         self.kill()
         shutil.rmtree(self._directory)
 
+    def _run(self, program: str, *words: str) -> None:
+        subprocess.run([str(self._program.with_name(program)), *words], check=True, timeout=60)
+
     def _launch(self) -> None:
-        command = [str(self._program), "-D", str(self._directory), "-h", "", "-k", str(self._directory)]
+        # What it wrote outlives it, as no more than it is killed: without fsync.
+        command = [str(self._program), "-F", "-D", str(self._directory), "-h", "", "-k", str(self._directory)]
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, user=self._user, start_new_session=True)
 
     def _signal(self, number: signal.Signals) -> None:
         postmaster = psutil.Process(self._process.pid)
         for process in (postmaster, *postmaster.children(recursive=True)):
-            process.send_signal(number)
+            with contextlib.suppress(psutil.NoSuchProcess):  # a connection's may have ended meanwhile
+                process.send_signal(number)
 
     def _is_answering(self) -> bool:
         if self._process.poll() is not None:

@@ -4,26 +4,38 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cloud_server.cli.publishing import initialise_trust
-from tests.cloud_server.harness.server import FREE_PORTS, ServerHarness
+from tests.cloud_server.harness.server import EMBEDDED, FREE_PORTS, ServerHarness
 
 
 class ServerProcess:
-    """`dctwire-server run` as a process of its own, to be stopped or killed; `changes` are made to its settings."""
+    """`dctwire-server run` as a process of its own, to be stopped or killed.
 
-    def __init__(self, directory: Path, **changes: Any) -> None:
+    Args:
+        around: more variables; `changes` are made to its settings.
+    """
+
+    def __init__(self, directory: Path, around: Mapping[str, str] = MappingProxyType({}), /, **changes: Any) -> None:
         data, keys = directory / "data", directory / "keys"
         if not data.exists():
             initialise_trust(keys, data, datetime.now(UTC))
+            if "database_url" not in changes:
+                EMBEDDED.prepare(data)
         command = [sys.executable, "-c", "from cloud_server.command import main; main()", "run", "--data", str(data)]
         changed = {**FREE_PORTS, "drain_delay_seconds": 0, **changes}
         environment = {f"DCTWIRE_SERVER_{name.upper()}": str(value) for name, value in changed.items()}
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | environment
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment, **around},
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

@@ -11,8 +11,8 @@ import obstore
 from obstore.exceptions import BaseError
 
 from cloud_server.storage.bucket_blobs import Bucket
-from tests.cloud_server.harness.ports import free_ports
 from tests.cloud_server.harness.waiting import wait_until
+from tests.ports import free_ports
 
 BUCKET, ACCESS_KEY, SECRET_KEY = "dctwire-test", "dctwire", "dctwire-secret"
 

@@ -10,7 +10,7 @@ START_SECONDS = 60.0
 T = TypeVar("T")
 
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 def wait_until(is_so: Callable[[], bool], seconds: float = START_SECONDS) -> None:

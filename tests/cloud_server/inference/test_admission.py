@@ -31,8 +31,6 @@ FAMILY = "digits"
 SLOW, SLOWER = 100_000, 2_000_000
 """Copies that a classifier makes: about 1 and 20 ms a frame."""
 LOAD_MAX_SECONDS = 120.0
-NUMBERS_A_ROUND = 2**48
-"""More than the clients of one round of load use up."""
 TEST_MAX_SECONDS = 250.0
 """Longer than any machine takes; a test that waits this long has failed."""
 
@@ -111,7 +109,7 @@ def loaded(
     url, reports = httpx.URL(harness.addresses["device"]), list[load.Report]()
 
     def are_enough_now() -> bool:
-        first_number = load.FIRST_NUMBER + len(reports) * NUMBERS_A_ROUND
+        first_number = load.FIRST_NUMBER + len(reports) * load.NUMBERS_A_RUN
         plan = Plan(host=url.host, port=url.port or 80, clients=clients, seconds=1, first_number=first_number)
         reports.append(load.run(plan))
         return are_enough(in_all(reports))
@@ -309,8 +307,10 @@ def test_one_connection_too_many_is_told_so_before_it_asks(tmp_path: Path, bundl
         harness.publish(bundle_folders[1])
         device = harness.enrol(FAMILY)
         with contextlib.ExitStack() as stack:
-            held = [stack.enter_context(harness.connect()) for _ in range(7)]  # the device has the eighth
             assert device.post(frame(tables(50))).status_code == 200
+            held = [stack.enter_context(harness.connect()) for _ in range(8)]  # the first takes the device's place
+            for connection in held:
+                connection.sendall(b"GET")  # a request is under way on each, so that none makes room
             with harness.connect() as ninth:
                 ninth.sendall(post_head(device, 10) + b"x" * 10)
                 answer = b"".join(iter(lambda: ninth.recv(65536), b""))

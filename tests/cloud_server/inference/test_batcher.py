@@ -121,6 +121,15 @@ def test_a_frame_nobody_waits_for_leaves_the_queue_unless_a_worker_has_it() -> N
     assert stand.started == [("a", ["running"]), ("a", ["stays"])]
 
 
+def test_of_each_device_in_each_lane_the_frame_is_told_that_has_waited_longest() -> None:
+    stand = Stand(batch_max=1)
+    stand.put("day", 1, "taken", "first", "second")
+    stand.start()
+    stand.put("day", 2, "other")
+    stand.put("night", 1, "dark", "darker")
+    assert sorted(map(str, stand.batcher.firsts())) == ["dark", "first", "other"]
+
+
 def test_the_backlog_is_what_waits_times_what_a_frame_took_lately() -> None:
     stand = Stand(workers=1, batch_max=10)
     stand.put("a", 1, *range(10))
@@ -183,3 +192,16 @@ def test_while_others_wait_a_device_has_its_turn_and_no_more(batch_max: int, oth
             return
         taken_before_the_last += 1
     assert taken_before_the_last < turn + others
+
+
+def test_what_waits_in_a_closed_lane_is_taken_out_and_other_lanes_keep_theirs() -> None:
+    stand = Stand()
+    stand.put("busy", 1, "under way")
+    stand.start()
+    stand.put("closed", 1, "one", "two")
+    stand.put("closed", 2, "three")
+    stand.put("open", 1, "four")
+    assert sorted(map(str, stand.batcher.clear(lambda lane: lane == "closed"))) == ["one", "three", "two"]
+    assert (stand.batcher.depth, stand.batcher.clear(lambda lane: lane == "closed")) == (1, [])
+    stand.finish_all()
+    assert stand.started[1:] == [("open", ["four"])]

@@ -11,7 +11,7 @@ from cloud_server.errors import ClassifierError
 from cloud_server.inference.classifier import Classifier
 from cloud_server.inference.warm_up import BatchLimits
 from shared.bundle import InputGeometry
-from tests.cloud_server.harness.classifiers import LABELS, cut_off, write_classifier
+from tests.cloud_server.harness.classifiers import LABELS, cut_off, delay_preparing, write_classifier
 
 GEOMETRY = InputGeometry(width=32, height=32)
 
@@ -70,7 +70,13 @@ def test_a_graph_that_does_not_end_in_time_is_stopped(path: Path) -> None:
     model.graph.node[-1].output[0] = "logits"
     onnx.save(model, path)
     with pytest.raises(ClassifierError, match="terminate"):
-        Classifier.load(path, GEOMETRY, len(LABELS), run_max_seconds=0.0)
+        Classifier.load(path, GEOMETRY, len(LABELS), run_max_seconds=0.0, prepare_max_seconds=600.0)
+
+
+def test_a_graph_that_takes_too_long_to_prepare_is_told_to_stop(path: Path) -> None:
+    delay_preparing(path, 3)
+    with pytest.raises(ClassifierError, match="MODEL_LOAD_CANCELED"):
+        Classifier.load(path, GEOMETRY, len(LABELS), prepare_max_seconds=0.0)
 
 
 def test_warming_up_finds_a_cap_within_the_limits(path: Path) -> None:

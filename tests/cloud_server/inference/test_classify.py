@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from cloud_server.inference.classifier import Classifier
 from cloud_server.inference.classify import Prediction, classify
 from cloud_server.inference.routing import Lane, Model
 from cloud_server.storage.schema import results, samples
-from shared.bundle import MODEL_NAME
+from shared.bundle import MODEL_NAME, Reference
 from shared.jpeg import EOI, Decoder, Encoder, Stream
 from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem, Match, Retry
 from tests.cloud_server.harness.bundles import write_bundle
@@ -38,10 +39,11 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """A server whose classifiers, of its bundle and its fallback, give such logits for bright frames."""
     folder = tmp_path_factory.mktemp("server")
     write_bundle(folder / "bundle", "digits", 1, tables(50), change=partial(poison, value=request.param, above=40))
-    write_fallback(folder / "any", "digits", change=partial(poison, value=request.param, above=640))
+    fallback = write_fallback(folder / "any", "digits", change=partial(poison, value=request.param, above=640))
     with server_in_thread(folder / "state", sample_random_rate=1) as harness:
         harness.publish(folder / "bundle")
         harness.publish(folder / "any")
+        harness.release(fallback.name)
         harness.assign("digits", 1)
         yield harness
 
@@ -132,6 +134,23 @@ def test_the_likeliest_label_has_the_softmax_of_its_logit(lane: Lane) -> None:
     odds = np.exp(logits - logits.max())
     assert outcome.label == int(logits.argmax())
     assert outcome.confidence == pytest.approx(float(odds.max() / odds.sum()), rel=1e-5)
+
+
+def test_confidences_are_the_softmax_at_the_models_temperature_and_labels_stay(lane: Lane) -> None:
+    frames, temperature = [frame(tables(50), seed) for seed in range(8)], 2.5
+    tempered = replace(lane, model=replace(lane.model, reference=Reference(temperature=temperature)))
+    y, c = Encoder(tables(50)).quantise_batch(np.stack([picture(seed) for seed in range(8)]))
+    assert c is not None
+    logits = lane.model.classifier.run(y, c).astype(np.float64) / temperature
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    before, outcomes = classify(lane, frames).outcomes, classify(tempered, frames, top=3).outcomes
+    for row, plain, outcome in zip(shares, before, outcomes, strict=True):
+        assert isinstance(plain, Prediction)
+        assert isinstance(outcome, Prediction)
+        assert outcome.label == plain.label
+        assert outcome.confidence == pytest.approx(row.max(), rel=1e-4)
+        assert outcome.confidence < plain.confidence
+        assert [share for _, share in outcome.ranking] == pytest.approx(sorted(row, reverse=True)[:3], rel=1e-4)
 
 
 @pytest.mark.parametrize("value", VALUES)

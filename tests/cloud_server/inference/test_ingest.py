@@ -16,23 +16,25 @@ from cloud_server.answered import AnsweredFrames, Observer, Observers
 from cloud_server.errors import SequenceTakenError
 from cloud_server.fleet.devices import Device
 from cloud_server.inference.classifier import Classifier
-from cloud_server.inference.frames import Frame
+from cloud_server.inference.frames import Companion, Frame
 from cloud_server.inference.ingest import Answers, Ingest
 from cloud_server.inference.lanes import Lanes
 from cloud_server.inference.model_cache import ModelCache
 from cloud_server.inference.routing import Model, Published, RoutingTable
 from cloud_server.inference.storing import AnswerStore
+from cloud_server.inference.watchdog import Watchdog, WatchLimits
 from cloud_server.inference.workers import Workers
 from cloud_server.metrics import Metrics
 from cloud_server.open_storage import engine_of
 from cloud_server.storage.database import Database
 from cloud_server.storage.migrating import migrate
 from cloud_server.storage.rows.results import StoredResult
-from cloud_server.storage.schema import devices, hourly_answers, results
+from cloud_server.storage.schema import devices, results
+from cloud_server.storage.sum_tables import hourly_answers
 from shared.bundle import Bundle
 from shared.errors import PeerError
 from shared.jpeg import EOI, Encoder, Stream, inspect
-from shared.wire import FrameResult, Match
+from shared.wire import FrameResult, Kind, Match
 from tests.cloud_server.harness.bundles import write_bundle
 from tests.cloud_server.harness.classifiers import LABELS, expected_label
 from tests.cloud_server.harness.frames import frame, picture, tables
@@ -49,6 +51,8 @@ class Way:
         self.database = database
         self.metrics = Metrics()
         self.told: list[AnsweredFrames] = []
+        self.quarantined: set[int] = set()
+        self.seconds = 0.0
         self.workers = Workers(1, asyncio.get_running_loop())
         self.resizers = Workers(1, asyncio.get_running_loop())
         self._classifier = model
@@ -56,13 +60,23 @@ class Way:
         self._routing = RoutingTable.of([bundle])
         self.device = Device(1, "dev1", "digits", TOKEN, 0.0)
 
-    def ingest(self, *observers: Observer) -> Ingest:
+    def ingest(self, *observers: Observer, queue_max_frames: int = 8) -> Ingest:
         """A frame's way with these observers and one that notes what it is told."""
         lanes = Lanes(lambda: self._routing, self._models, _nothing_new, lambda _device: None, (), 8)
-        noting = Observer(name="noting", observe=self.told.append)
+        noting = Observer(name="noting", observe=self.told.append, kinds=frozenset(Kind))
         observing = Observers([*observers, noting], self.metrics.count_observer_fault)
         return Ingest(
-            AnswerStore(self.database, self.metrics), lanes, self.workers, self.resizers, self.metrics, observing, 8
+            AnswerStore(self.database, self.metrics),
+            lanes,
+            self.workers,
+            self.resizers,
+            self.metrics,
+            observing,
+            Watchdog(
+                WatchLimits(overdue_seconds=30, max_seconds=60), 1, self._models, self.metrics, lambda: self.seconds
+            ),
+            queue_max_frames,
+            self.quarantined.__contains__,
         )
 
     async def stored(self) -> list[int]:
@@ -113,6 +127,10 @@ def run(tmp_path: Path) -> Callable[[Scenario], None]:
     return go
 
 
+def _always(_model: str, _match: Match, _devices: Sequence[int]) -> bool:
+    return True
+
+
 def test_observers_are_told_of_a_frame_once_with_all_that_is_known_of_it(run: Callable[[Scenario], None]) -> None:
     async def scenario(way: Way) -> None:
         ingest, data = way.ingest(), frame(tables(50), 3)
@@ -159,7 +177,7 @@ def test_each_frame_has_its_own_row_of_statistics_beside_frames_that_cannot_be_d
     run: Callable[[Scenario], None],
 ) -> None:
     async def scenario(way: Way) -> None:
-        ingest = way.ingest(Observer(name="drift", observe=lambda _: None, needs_statistics=True))
+        ingest = way.ingest(Observer(name="drift", observe=lambda _: None, wants_statistics=_always))
         good = {sequence: frame(tables(50), sequence, Stream.ABBREVIATED) for sequence in (1, 2)}
         cut_short = good[1][:-20] + EOI
         sent = [Frame(0, cut_short), Frame(1, good[1]), Frame(2, good[2])]
@@ -175,6 +193,56 @@ def test_each_frame_has_its_own_row_of_statistics_beside_frames_that_cannot_be_d
             assert np.allclose(found[sequence][0][0], y[0].mean(), atol=1e-3)
             assert np.allclose(found[sequence][0][1:], np.abs(y[1:]).mean((1, 2)), atol=1e-3)
             assert np.allclose(found[sequence][1][1][1:], np.abs(c[65:]).mean((1, 2)), atol=1e-3)
+
+    run(scenario)
+
+
+def test_statistics_are_asked_for_with_the_devices_whose_frames_may_count(run: Callable[[Scenario], None]) -> None:
+    async def scenario(way: Way) -> None:
+        asked: list[int] = []
+
+        def wants(_model: str, _match: Match, devices: Sequence[int]) -> bool:
+            asked.extend(devices)
+            return bool(devices)
+
+        ingest = way.ingest(Observer(name="drift", observe=lambda _: None, wants_statistics=wants))
+        await ingest.classify(way.device, [frame(tables(50), 1)], 30)
+        await ingest.answer(way.device, [Frame(2, frame(tables(50), 2), None, 0, Companion(Kind.PROBE, 1))], 30)
+        way.quarantined.add(1)
+        await ingest.answer(way.device, [Frame(3, frame(tables(50), 3))], 30)
+        assert asked == []
+        way.quarantined.clear()
+        await ingest.answer(way.device, [Frame(4, frame(tables(50), 4))], 30)
+        assert asked == [1]
+
+    run(scenario)
+
+
+def test_frames_and_companions_of_one_micro_batch_are_events_of_their_own(run: Callable[[Scenario], None]) -> None:
+    async def scenario(way: Way) -> None:
+        ingest = way.ingest(Observer(name="drift", observe=lambda _: None, wants_statistics=_always))
+        sent_for = (None, Companion(Kind.PROBE, 0), Companion(Kind.DETAIL, 0), None, Companion(Kind.PROBE, 3))
+        sent = [Frame(n, frame(tables(50), n), None, 0, companion) for n, companion in enumerate(sent_for)]
+        stored = _stored(await ingest.answer(way.device, sent, 30))
+        assert way.counted("dctwire_batch_frames_count 1.0"), "all are classified at once"
+        assert [(one.kind, one.companion_of) for one in stored] == [
+            (None, None),
+            ("probe", 0),
+            ("detail", 0),
+            (None, None),
+            ("probe", 3),
+        ]
+        found = {event.kind: [(told.sequence, told.companion_of) for told in event.frames] for event in way.told}
+        assert found == {
+            Kind.FRAME: [(0, None), (3, None)],
+            Kind.PROBE: [(1, 0), (4, 3)],
+            Kind.DETAIL: [(2, 0)],
+        }
+        for event in way.told:
+            assert event.statistics is not None
+            means = [_levels(told.sequence)[0][0].mean() for told in event.frames]
+            assert np.allclose(event.statistics.y[:, 0], means, atol=1e-3)
+        assert await way.counted_for_the_report() == 2
 
     run(scenario)
 

@@ -30,13 +30,14 @@ class LaneBench(ModelBench):
         self.published_meanwhile: list[Published] = []
         self.routing = RoutingTable.of(self.bundles[:1])
         self.assigned: int | None = None
+        self.families_of_own_size = {FAMILY}
         self.device = Device(1, "dev1", FAMILY, b"", 0.0)
         self.lanes = Lanes(
             lambda: self.routing,
             self.models,
             self._refresh,
             lambda _device: self.assigned,
-            {FAMILY},
+            self.families_of_own_size,
             waiting_max,
         )
 
@@ -46,7 +47,7 @@ class LaneBench(ModelBench):
 
     async def _refresh(self) -> None:
         self.refreshed += 1
-        self.routing = self.routing.with_published(*self.published_meanwhile)
+        self.routing = self.routing.leading_to([*self.routing.published.values(), *self.published_meanwhile])
 
 
 @pytest.fixture
@@ -74,6 +75,21 @@ def test_a_frame_that_waited_too_long_for_a_classifier_gives_its_place_back(benc
             assert isinstance(late, TimedOutError)
         bench.gate.set()
         assert name_of((await bench.of(info(1)))[0]) == "a/1"
+
+    asyncio.run(scenario())
+
+
+def test_frames_of_another_size_are_resized_only_where_the_request_and_the_family_allow_it(bench: LaneBench) -> None:
+    async def scenario() -> None:
+        large = info(1, Stream.INTERCHANGE, side=64)
+        (of_own_size,) = await bench.of(large)
+        assert isinstance(of_own_size, WrongSizeError)
+        bench.families_of_own_size.clear()
+        (resized,) = await bench.of(large)
+        assert isinstance(resized, Lane)
+        assert resized.match is Match.RESIZED
+        (refused,) = await bench.lanes.of(bench.device, [large], perf_counter() + LONG_SECONDS, may_resize=False)
+        assert isinstance(refused, WrongSizeError)
 
     asyncio.run(scenario())
 

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import pytest
 
 from cloud_server.errors import ClassifierError
 from cloud_server.inference.classifier import Classifier
+from cloud_server.inference.loader import Loader
 from cloud_server.inference.model_cache import ModelCache, State, retry_delay_seconds
 from cloud_server.inference.routing import Model, Published
 from tests.cloud_server.harness.classifiers import LABELS
+from tests.cloud_server.harness.waiting import wait_until
 from tests.cloud_server.inference.model_bench import COST, ModelBench
 
 Load = Callable[[Published], Model]
@@ -157,6 +160,28 @@ def test_a_model_larger_than_the_whole_limit_is_refused_and_throws_nobody_out(
 
     asyncio.run(use())
     assert bench.in_memory == []
+
+
+def test_a_load_that_was_given_up_counts_as_failed_and_is_tried_again_once_it_has_come_to_its_end(
+    bench: ModelBench,
+) -> None:
+    loader = Loader(max_seconds=0.05)
+    bench.models = ModelCache(bench._load, loader, COST, bench.metrics)
+    bench.gate.clear()
+
+    async def use() -> None:
+        for said in ("was given up", "still keeps a thread"):
+            with pytest.raises(ClassifierError, match=said):
+                await bench.models.build(bench.bundles[0])
+        assert b'dctwire_classifier_loads_total{outcome="failed"} 1.0' in bench.metrics.exposition()
+        bench.gate.set()
+        wait_until(lambda: loader.lost == 0)
+        with suppress(ClassifierError):  # it may be late once more on a slow machine; then it was begun
+            await bench.models.build(bench.bundles[0])
+
+    asyncio.run(use())
+    loader.shutdown()
+    assert bench.asked == ["a/1", "a/1"]
 
 
 def test_what_is_only_built_is_not_kept(bench: ModelBench) -> None:

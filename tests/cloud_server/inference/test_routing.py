@@ -1,6 +1,5 @@
 """Which classifiers may answer which frame, as a table of cases."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +112,7 @@ def test_of_bundles_with_equal_steps_the_anchor_answers_then_those_before_it_the
 @pytest.mark.parametrize("published", [50, 25, 60])
 def test_publishing_changes_no_answer(folder: Path, anchor: int, published: int) -> None:
     before = RoutingTable.of(bundle(folder, "a", counter, tables(50 if counter < 3 else 25)) for counter in (1, 2, 3))
-    after = before.with_published(bundle(folder, "a", 4, tables(published)))
+    after = before.leading_to([*before.published.values(), bundle(folder, "a", 4, tables(published))])
     cases = [(50, Stream.ABBREVIATED), (50, Stream.INTERCHANGE), (25, Stream.ABBREVIATED), (80, Stream.INTERCHANGE)]
     for quality, stream in cases:
         was, found = (best(route(serving, "a", tables(quality), stream), anchor) for serving in (before, after))
@@ -125,7 +124,7 @@ def test_without_an_assignment_the_first_bundle_at_or_above_the_floor_is_meant(f
     assert serving.anchor("a", None) == 0
     for counter, min_counter, first in ((2, 1, 2), (3, 1, 2), (4, 3, 3), (5, 1, 3), (9, 9, 9)):
         made = write_bundle(folder / str(counter), "a", counter, tables(50), min_counter=min_counter)
-        serving = serving.with_published(made)
+        serving = serving.leading_to([*serving.published.values(), made])
         assert serving.anchor("a", None) == first
         assert serving.anchor("a", 7) == 7
     assert serving.newest == {"a": 9}
@@ -134,33 +133,43 @@ def test_without_an_assignment_the_first_bundle_at_or_above_the_floor_is_meant(f
 def test_what_is_assigned_and_what_may_be_next_stay_in_memory(folder: Path) -> None:
     serving = RoutingTable.of([bundle(folder, "a", counter, tables(50)) for counter in (1, 2, 3)])
     assert serving.in_use(lambda _one: False, {}) == {"a/1", "a/3"}
-    assert serving.in_use(lambda _one: False, {"a": 2}) == {"a/2", "a/3"}
-    assert serving.in_use(lambda one: one.name == "a/3", {"a": 3}) == {"a/2"}
+    assert serving.in_use(lambda _one: False, {"a": [2]}) == {"a/2", "a/3"}
+    assert serving.in_use(lambda one: one.name == "a/3", {"a": [3]}) == {"a/2"}
+
+
+def test_both_of_a_rollouts_bundles_stay_in_memory(folder: Path) -> None:
+    serving = RoutingTable.of([bundle(folder, "a", counter, tables(50)) for counter in (1, 2, 3, 4)])
+    assert serving.in_use(lambda _one: False, {"a": [2, 3]}) == {"a/2", "a/3", "a/4"}
+    assert serving.in_use(lambda _one: False, {"a": [None, 3]}) == {"a/1", "a/3", "a/4"}
 
 
 def test_families_share_tables_and_not_classifiers(folder: Path) -> None:
     serving = RoutingTable.of([bundle(folder, "a", 1, tables(50)), bundle(folder, "b", 7, tables(25))])
     assert best(route(serving, "b", tables(25))) == ("b/7", "v7", Match.EXACT)
     assert best(route(serving, "b", tables(50))) == ("b/7", "unknown", Match.FALLBACK)
-    both = serving.with_published(bundle(folder, "b", 8, tables(50)))
+    both = serving.leading_to([*serving.published.values(), bundle(folder, "b", 8, tables(50))])
     assert best(route(both, "b", tables(50))) == ("b/8", "v8", Match.EXACT)
     assert best(route(both, "a", tables(50))) == ("a/1", "v1", Match.EXACT)
 
 
-def test_frames_of_other_tables_lead_to_the_newest_fallback_and_then_to_the_anchor(folder: Path) -> None:
-    old, new = (
-        write_fallback(folder / name, "a", created_at=datetime(2026, 1, day, tzinfo=UTC))
-        for name, day in (("old", 1), ("new", 2))
-    )
+def test_frames_of_other_tables_lead_to_the_fallback_and_then_to_the_anchor(folder: Path) -> None:
+    fallback = write_fallback(folder / "any", "a")
     bundles = [bundle(folder, "a", 1, tables(50)), bundle(folder, "a", 2, tables(25))]
-    serving = RoutingTable.of([new, *bundles, old])
+    serving = RoutingTable.of([*bundles, fallback])
     for anchor, names in ((1, ("a/1", "a/2")), (2, ("a/2", "a/1"))):
         found = described(route(serving, "a", tables(80), Stream.INTERCHANGE), anchor)
-        assert found == [(name, "interchange", Match.FALLBACK) for name in (new.name, old.name, *names)]
+        assert found == [(name, "interchange", Match.FALLBACK) for name in (fallback.name, *names)]
     assert described(route(serving, "a", tables(50)))[:2] == [
         ("a/1", "v1", Match.EXACT),
-        (new.name, "v1", Match.FALLBACK),
+        (fallback.name, "v1", Match.FALLBACK),
     ]
+
+
+def test_a_routing_table_of_others_forgets_the_fallback_that_is_not_among_them(folder: Path) -> None:
+    one, fallback = bundle(folder, "a", 1, tables(50)), write_fallback(folder / "any", "a")
+    serving = RoutingTable.of([one, fallback])
+    assert best(route(serving, "a", tables(80), Stream.INTERCHANGE))[0] == fallback.name
+    assert best(route(serving.leading_to([one]), "a", tables(80), Stream.INTERCHANGE))[0] == "a/1"
 
 
 def test_a_family_with_a_fallback_alone_reads_whole_files(folder: Path) -> None:
@@ -231,6 +240,6 @@ def test_the_same_steps_in_another_sampling_are_other_levels(folder: Path, sampl
 
 def test_adding_a_bundle_leaves_the_picture_others_hold_untouched(folder: Path) -> None:
     before = RoutingTable.of([bundle(folder, "a", 1, tables(50))])
-    after = before.with_published(bundle(folder, "a", 2, tables(25)))
+    after = before.leading_to([*before.published.values(), bundle(folder, "a", 2, tables(25))])
     assert list(before.published) == ["a/1"]
     assert sorted(after.published) == ["a/1", "a/2"]

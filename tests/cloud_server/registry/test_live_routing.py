@@ -3,26 +3,36 @@
 import asyncio
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
-from typing import Any, cast
+from functools import partial
+from pathlib import Path
+from typing import TypeVar, cast
+
+from sqlalchemy import Connection, Engine
 
 from cloud_server.inference.model_cache import ModelCache
 from cloud_server.inference.routing import Published
-from cloud_server.registry.catalogue import Catalogue, Registered
+from cloud_server.open_storage import engine_of
+from cloud_server.registry.catalogue import Catalogue, Registered, store
 from cloud_server.registry.live_routing import LiveRouting
 from cloud_server.storage.database import Database
+from cloud_server.storage.migrating import migrate
+from cloud_server.storage.rows.published import release, withdraw
 from shared.bundle import Fallback
+from tests.cloud_server.harness.server import settings
 from tests.shared.bundle.test_fallback import FALLBACK
 
+T = TypeVar("T")
 
-class FakeDatabase:
-    """Gives what others have recorded since the last time."""
 
-    def __init__(self) -> None:
-        self.news: list[Registered] = []
+class DirectDatabase:
+    """Runs each job at once, in a transaction of its own."""
 
-    async def read(self, _job: Callable[..., Any]) -> list[Registered]:
-        news, self.news = self.news, []
-        return news
+    def __init__(self, connector: Engine) -> None:
+        self._connector = connector
+
+    async def read(self, job: Callable[[Connection], T]) -> T:
+        with self._connector.begin() as connection:
+            return job(connection)
 
 
 class FakeModels:
@@ -45,11 +55,25 @@ def _made_on(day: int) -> Fallback:
     return FALLBACK.model_copy(update={"created_at": datetime(2026, 1, day, tzinfo=UTC)})
 
 
-def test_a_fallback_that_another_process_replaced_leaves_memory() -> None:
-    database, models = FakeDatabase(), FakeModels()
-    routing = LiveRouting(Catalogue(cast(Database, database)), cast(ModelCache, models), dict, lambda: 0.0)
-    for day in (1, 2):
-        made = _made_on(day)
-        database.news.append(Registered(made, made.to_bytes(), registered_at=0.0))
+def test_a_fallback_is_in_memory_from_its_release_until_another_process_replaces_or_withdraws_it(
+    tmp_path: Path,
+) -> None:
+    connector, models = engine_of(settings(tmp_path)), FakeModels()
+    migrate(connector)
+    catalogue = Catalogue(cast(Database, DirectDatabase(connector)))
+    routing = LiveRouting(catalogue, cast(ModelCache, models), dict, lambda: 0.0)
+
+    def loaded_after(job: Callable[[Connection], None]) -> set[str]:
+        with connector.begin() as connection:
+            job(connection)
         asyncio.run(routing.sync())
-        assert models.loaded == {made.name}
+        return models.loaded
+
+    made = [_made_on(day) for day in (1, 2)]
+    for one in made:
+        registered = Registered(one, one.to_bytes(), registered_at=0.0)
+        assert loaded_after(partial(store, registered=registered)) == set()
+    for one in made:
+        assert loaded_after(partial(release, family=one.family, name=one.name, now=0.0)) == {one.name}
+    assert loaded_after(partial(withdraw, family=made[0].family)) == set()
+    connector.dispose()

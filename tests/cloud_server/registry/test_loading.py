@@ -115,7 +115,19 @@ def test_golden_frames_of_other_tables_are_refused(folder: Path, load: Load) -> 
 def test_a_bundle_with_a_reference_loads(folder: Path, load: Load) -> None:
     bundle = write_bundle(folder, "a", 1, tables(50), reference=Reference(temperature=1.5))
     assert REFERENCE_NAME in bundle.classifier.files
-    assert load(bundle).model(bundle).labels == LABELS
+    loading = load(bundle)
+    first, again = loading.model(bundle), loading.model(bundle)
+    assert first.labels == LABELS
+    assert first.reference == again.reference == Reference(temperature=1.5)
+    assert first.temperature == again.temperature == 1.5
+
+
+@pytest.mark.parametrize("reference", [None, Reference()])
+def test_a_classifier_whose_trainer_found_no_temperature_has_1(
+    folder: Path, load: Load, reference: Reference | None
+) -> None:
+    bundle = write_bundle(folder, "a", 1, tables(50), reference=reference)
+    assert load(bundle).model(bundle).temperature == 1
 
 
 @pytest.mark.parametrize("content", [b"{}", b"", b"x" * (2 * REFERENCE_LIMIT_BYTES)])

@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,9 @@ from tests.cloud_server.harness.engines import Engine, Outgrown
 from tests.cloud_server.harness.fallbacks import coefficients, write_fallback
 from tests.cloud_server.harness.frames import frame, picture, tables
 from tests.cloud_server.harness.problems import assert_problem
+from tests.cloud_server.harness.rollouts import EVERYBODY, begun, new_rollout
 from tests.cloud_server.harness.server import ServerHarness, server_in_thread
+from tests.cloud_server.harness.waiting import wait_until
 
 
 @pytest.fixture
@@ -95,14 +98,14 @@ def test_a_bundle_that_does_not_load_leaves_everything_as_it_was(
     fresh.assign("digits", 1)
     device = fresh.enrol("digits")
     answer = device.post(frame(tables(50))).json()
-    before = rows(fresh), fresh.client("operator").get("/v1/tuf/targets").content
+    before = rows(fresh), fresh.client("operator").get("/v1/tuf/digits/targets").content
     bundle = write_bundle(tmp_path / "v2", "digits", 2, tables(50), seed=2)
     spoil(tmp_path / "v2")
     named_anew(tmp_path / "v2", bundle)
     with pytest.raises(RefusedError) as caught:
         fresh.publish(tmp_path / "v2")
     assert (caught.value.status, caught.value.code) == (422, ProblemCode.INVALID_BUNDLE)
-    assert (rows(fresh), fresh.client("operator").get("/v1/tuf/targets").content) == before
+    assert (rows(fresh), fresh.client("operator").get("/v1/tuf/digits/targets").content) == before
     again = device.post(frame(tables(50))).json()
     assert {key: again[key] for key in ("label", "model", "match")} == {
         key: answer[key] for key in ("label", "model", "match")
@@ -180,6 +183,29 @@ def test_what_is_assigned_or_newest_is_loaded_at_start_and_the_rest_within_a_fra
         assert int(answer.headers["retry-after"]) >= 1
 
 
+def test_what_a_rollout_leads_to_stays_in_memory_and_is_loaded_at_start(tmp_path: Path) -> None:
+    for counter in range(1, 6):
+        write_bundle(tmp_path / str(counter), "digits", counter, tables(50 - counter))
+
+    def loaded(harness: ServerHarness) -> set[str]:
+        return {name for name, row in rows(harness).items() if row["state"] == "loaded"}
+
+    with server_in_thread(tmp_path / "server") as harness:
+        for counter in (1, 2, 3):
+            harness.publish(tmp_path / str(counter))
+        harness.assign("digits", 1)
+        device = harness.enrol("digits")
+        with harness.database() as database:
+            row = begun(database, [EVERYBODY], now=time.time(), new=new_rollout(counter=3))
+        wait_until(lambda: device.http.get("/v1/assignment").json()["seq"] == row.seq)
+        for counter in (4, 5):
+            harness.publish(tmp_path / str(counter))
+        both = {"digits/1", "digits/3", "digits/5"}
+        assert both <= loaded(harness)
+    with server_in_thread(tmp_path / "server") as harness:
+        assert loaded(harness) == both
+
+
 def test_frames_of_unknown_tables_are_read_by_the_fallback(fresh: ServerHarness, tmp_path: Path) -> None:
     published(fresh, tmp_path / "v1", 1, seed=1)
     fallback = write_fallback(tmp_path / "any", "digits", seed=7)
@@ -187,6 +213,8 @@ def test_frames_of_unknown_tables_are_read_by_the_fallback(fresh: ServerHarness,
     ordinary = [frame(tables(quality), quality, Stream.INTERCHANGE) for quality in (30, 60, 90)]
     assert {device.post(one).json()["model"] for one in ordinary} == {"digits/1"}
     fresh.publish(tmp_path / "any")
+    assert {device.post(one).json()["model"] for one in ordinary} == {"digits/1"}
+    fresh.release(fallback.name)
     for one in ordinary:
         answer = device.post(one).json()
         assert (answer["model"], answer["match"]) == (fallback.name, "fallback")
@@ -201,6 +229,7 @@ def test_ordinary_files_of_any_sampling_are_read_by_the_fallback(
 ) -> None:
     fallback = write_fallback(tmp_path / "any", "digits")
     fresh.publish(tmp_path / "any")
+    fresh.release(fallback.name)
     file = Encoder(TableSet.standard(85, sampling)).encode(picture(3), Stream.INTERCHANGE)
     answer = fresh.enrol("digits").post(file).json()
     assert (answer["model"], answer["match"]) == (fallback.name, "fallback")
@@ -216,23 +245,28 @@ def test_a_frame_without_tables_of_another_size_is_refused_and_told_the_right_on
     assert "32x32" in answer.json()["detail"]
 
 
-def test_fallbacks_are_listed_survive_a_restart_and_the_newest_serves(engine: Engine, tmp_path: Path) -> None:
+def test_fallbacks_are_listed_survive_a_restart_and_the_released_one_serves(engine: Engine, tmp_path: Path) -> None:
     names = []
     with server_in_thread(tmp_path / "server", engine) as harness:
-        for day in (2, 1):  # the newest is published first
+        for day in (3, 2, 1):  # the one of the later date is published first
             folder = tmp_path / f"any{day}"
             made = write_fallback(folder, "digits", seed=day, created_at=datetime(2026, 1, day, tzinfo=UTC))
             names.append(made.name)
             harness.publish(folder)
             harness.publish(folder)  # again, which changes nothing
+        harness.release(names[1])
         token = harness.enrol("digits").token
         assert sorted(rows(harness)) == sorted(names)
     with server_in_thread(tmp_path / "server", engine) as harness:
         client = harness.client("device", headers={"authorization": f"Bearer {token}"})
         file = frame(tables(66), 0, Stream.INTERCHANGE)
         answer = client.post("/v1/frames", content=file, headers={"dw-sequence": "0"})
-        assert answer.json()["model"] == names[0]
-        assert rows(harness)[names[0]]["state"] == "loaded"
+        assert answer.json()["model"] == names[1]
+        assert {name: row["state"] for name, row in rows(harness).items()} == {
+            names[0]: "cold",
+            names[1]: "loaded",
+            names[2]: "cold",
+        }
 
 
 def test_a_known_bundle_whose_classifier_is_gone_is_answered_by_the_fallback_and_not_tried_for_each_frame(
@@ -243,6 +277,7 @@ def test_a_known_bundle_whose_classifier_is_gone_is_answered_by_the_fallback_and
     with server_in_thread(tmp_path / "server") as harness:
         harness.publish(tmp_path / "v1")
         harness.publish(tmp_path / "any")
+        harness.release(fallback.name)
         token = harness.enrol("digits").token
         gone = str(rows(harness)["digits/1"]["classifier_sha256"])
     (tmp_path / "server" / "data" / "blobs" / gone[:2] / gone).unlink()
@@ -294,9 +329,12 @@ def test_what_one_server_publishes_another_serves(outgrown: Outgrown, tmp_path: 
         with server_in_thread(tmp_path / "two", outgrown) as two:
             published(one, tmp_path / "v1", 1, seed=1)
             one.publish(tmp_path / "any")
-            assert two.assign("digits", 1) == 1
+            one.release(fallback.name)
+            two.assign("digits", 1)
             device = two.enrol("digits")
             answer = device.post(frame(tables(50))).json()
             assert (answer["model"], answer["match"]) == ("digits/1", "exact")
-            assert device.post(frame(tables(60), 0, Stream.INTERCHANGE)).json()["model"] == fallback.name
+            other = frame(tables(60), 0, Stream.INTERCHANGE)
+            wait_until(lambda: device.post(other).json()["model"] == fallback.name)
+            wait_until(lambda: rows(two)[fallback.name]["state"] == "loaded")
             assert {name: row["state"] for name, row in rows(two).items()} == dict.fromkeys(rows(one), "loaded")

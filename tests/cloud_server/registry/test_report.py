@@ -15,10 +15,19 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cloud_server.cli.app import app
-from cloud_server.cli.report_table import _said_of
-from cloud_server.registry.report import Baseline, accuracy_of, baseline_of, versions_of
+from cloud_server.cli.report_table import _said_of, _saving
+from cloud_server.registry.report import (
+    Baseline,
+    Counts,
+    Estimate,
+    OrdinaryEstimate,
+    accuracy_of,
+    baseline_of,
+    versions_of,
+)
 from cloud_server.storage.database import add_what_waits
 from cloud_server.storage.rows import sums
+from cloud_server.storage.rows.baseline_sums import Measured
 from cloud_server.storage.rows.sums import HOUR_SECONDS, Answered, AnswerSum, Spent
 from shared.jpeg import Stream
 from tests.cloud_server.harness.bundles import write_bundle
@@ -143,6 +152,7 @@ def test_two_processes_of_which_one_is_killed_count_each_acknowledged_frame_once
     one = ServerProcess(tmp_path / "one", **state)
     (tmp_path / "other" / "data").mkdir(parents=True)
     other = ServerProcess(tmp_path / "other", **state, keys=tmp_path / "one" / "data" / "keys")
+    other.harness.first_data = one.harness.data
     one.harness.publish(bundle_folders[1])
     device = one.harness.enrol("digits")
     http = other.harness.client("device", headers={"authorization": f"Bearer {device.token}"})
@@ -185,12 +195,44 @@ def test_savings_are_measured_in_the_time_of_the_report_or_before_it_or_are_unkn
     assert baseline_of([learned], [ordinary]) == Baseline(source="measured before", frames=10, bytes=1400.0)
     assert baseline_of([learned], [learned]) == UNKNOWN
     rows = [Answered("v2", match, hour, 2, 200, 0, 0) for match, hour in (("exact", 7), ("resized", 5))]
-    (version,) = versions_of(rows, [learned], {"v2": 3}, baseline_of([learned, ordinary], []))
+    again = Measured("v2", 10, 1000, 4000)
+    counts = Counts(answered=rows, spent=[learned], measured=[again])
+    (version,) = versions_of(counts, {"v2": 3}, baseline_of([learned, ordinary], []))
     assert version.saving == pytest.approx(1 - 200 / 1400)
+    assert version.saving_source == "measured"
     assert (version.frames, version.devices) == (4, 3)
     assert (version.by_match, version.first_at) == ({"exact": 2, "resized": 2}, 5 * 3600)
-    (unknown,) = versions_of(rows, [learned], {}, UNKNOWN)
-    assert (unknown.saving, unknown.accuracy) == (None, None)
+    (unknown,) = versions_of(Counts(answered=rows, spent=[learned]), {}, UNKNOWN)
+    assert (unknown.saving, unknown.saving_source, unknown.accuracy) == (None, None, None)
+
+
+def test_without_ordinary_jpeg_savings_are_told_from_measured_frames_with_the_same_http_around_both() -> None:
+    learned = Spent("v2", 4, 400, 0, 200, 200, 80)  # 50 bytes of HTTP a frame
+    rows = [Answered("v2", "exact", 7, 4, 400, 0, 0)]
+    counts = Counts(answered=rows, spent=[learned], measured=[Measured("v2", 10, 1000, 4500)])
+    (version,) = versions_of(counts, {}, UNKNOWN)
+    assert version.saving == pytest.approx(1 - 1500 / 5000)
+    assert version.saving_source == "estimated"
+    assert version.ordinary == OrdinaryEstimate(frames=10, bytes=450, sent=100)
+
+
+def test_what_was_measured_of_frames_whose_cost_is_unknown_tells_no_saving() -> None:
+    rows = [Answered("v2", "exact", 7, 4, 400, 0, 0)]
+    counts = Counts(answered=rows, spent=[], measured=[Measured("v2", 10, 1000, 4500)])
+    (version,) = versions_of(counts, {}, UNKNOWN)
+    assert (version.bytes, version.saving) == (None, None)
+
+
+def test_estimated_audited_and_labelled_accuracy_stand_beside_each_other() -> None:
+    rows = [
+        Answered("v2", "exact", 7, 10, 900, 6, 2, estimated=8, expected_millionths=6_000_000, audited=4),
+        Answered("v2", "fallback", 7, 5, 900, 2, 2, audited=1, audited_correct=1),
+    ]
+    (version,) = versions_of(Counts(answered=rows, spent=[]), {}, UNKNOWN)
+    assert version.estimated == Estimate(frames=8, share=0.75)
+    assert (version.accuracy, version.audited) == (accuracy_of(8, 4), accuracy_of(5, 1))
+    (silent,) = versions_of(Counts(answered=[Answered("v2", "exact", 7, 10, 900, 0, 0)], spent=[]), {}, UNKNOWN)
+    assert (silent.estimated, silent.audited) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -210,14 +252,22 @@ def test_accuracy_of_no_labels_is_unknown() -> None:
 
 
 def test_bytes_that_another_process_has_not_written_yet_are_said_to_come() -> None:
-    shown = _said_of({"bytes": None, "frames": 0, "source": "unknown"}, is_posted=True)
+    shown = _said_of({"bytes": None, "frames": 0, "source": "unknown"}, [{"tables": "interchange", "ordinary": None}])
     assert "ask again" in shown
+
+
+def test_estimated_savings_are_said_to_be_that() -> None:
+    version = {"tables": "v2", "ordinary": {"frames": 12}, "saving": 0.7, "saving_source": "estimated"}
+    shown = _said_of({"bytes": None, "frames": 0, "source": "unknown"}, [version, {"tables": "v3", "ordinary": None}])
+    assert "estimated: of 12 frames" in shown
+    assert _saving(version) == "about 70.0%"
+    assert _saving(version | {"saving_source": "measured"}) == "70.0%"
     assert "no device" not in shown
 
 
 def test_the_operator_reads_the_report_as_a_table_or_as_json(tmp_path: Path) -> None:
     def typed(*words: str, columns: str = "200") -> Result:
-        environment = {"DCTWIRE_OPERATOR_URL": harness.addresses["operator"], "COLUMNS": columns}
+        environment = harness.as_operator | {"COLUMNS": columns}
         return CliRunner().invoke(app, ["report", *words], env=environment)
 
     with server_in_thread(tmp_path) as harness:

@@ -15,7 +15,8 @@ from cloud_server.open_storage import engine_of
 from cloud_server.storage.database import QUEUE_MAX_JOBS, Database, add_later, insert_or_ignore
 from cloud_server.storage.engine import open_engine
 from cloud_server.storage.migrating import migrate
-from cloud_server.storage.schema import assignments, hourly_answers
+from cloud_server.storage.schema import assignments
+from cloud_server.storage.sum_tables import hourly_answers
 from tests.cloud_server.harness.engines import Engine, Outgrown
 from tests.cloud_server.harness.server import settings
 

@@ -13,7 +13,17 @@ from sqlalchemy import insert, select, update
 from cloud_server.inference.frames import Frame, scan_digest
 from cloud_server.storage.schema import devices, results
 from shared.jpeg import Encoder, Sampling, Stream, TableSet, inspect
-from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem, BatchResults, Retry
+from shared.wire import (
+    BATCH_MEDIA_TYPE,
+    SEQUENCE_ALWAYS_MAX,
+    SEQUENCE_MAX,
+    SEQUENCE_STEP_MAX,
+    Batch,
+    BatchItem,
+    BatchResults,
+    Match,
+    Retry,
+)
 from tests.cloud_server.harness.classifiers import LABELS, expected_label
 from tests.cloud_server.harness.devices import Device
 from tests.cloud_server.harness.frames import Pixels, batch_with_scans, frame, picture, tables
@@ -47,13 +57,83 @@ def test_a_frame_is_answered_by_the_classifier_of_its_tables(
 
 
 def test_every_answer_to_a_device_carries_the_assignment(device: Device) -> None:
-    assert device.post(frame(tables(50))).headers["dw-assignment"] == "1"
-    assert device.post(b"no jpeg").headers["dw-assignment"] == "1"
+    seq = str(device.http.get("/v1/assignment").json()["seq"])
+    assert device.post(frame(tables(50))).headers["dw-assignment"] == seq
+    assert device.post(b"no jpeg").headers["dw-assignment"] == seq
 
 
-def test_a_device_that_wants_no_answer_gets_204(device: Device) -> None:
-    answer = device.post(frame(tables(50)), headers={"prefer": "return=minimal"})
+def test_a_device_that_wants_no_answer_gets_204_which_names_its_frame_and_the_match(device: Device) -> None:
+    answer = device.post(frame(tables(50)), 17, headers={"prefer": "return=minimal"})
     assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["dw-answered"] == f"{device.device_id}.17 exact"
+    again = device.post(frame(tables(50)), 17, headers={"prefer": "return=minimal"})
+    assert again.headers == answer.headers
+    other = device.post(jpeg_of_other_tables(), 18, headers={"prefer": "return=minimal"})
+    assert other.headers["dw-answered"] == f"{device.device_id}.18 {Match.FALLBACK}"
+
+
+def jpeg_of_other_tables() -> bytes:
+    """A frame whose steps no bundle has."""
+    return frame(tables(61), 0, Stream.INTERCHANGE)
+
+
+@pytest.mark.parametrize("prefer", [{"prefer": "return=minimal"}, {}], ids=["minimal", "whole"])
+def test_every_refusal_of_a_frame_names_it(device: Device, prefer: dict[str, str]) -> None:
+    device.post(frame(tables(50)), 5)
+    stranger = Encoder(tables(33)).encode(picture(0), Stream.ABBREVIATED)
+    refused = {
+        415: device.post(b"no jpeg", 17, prefer),
+        409: device.post(frame(tables(50), 1), 5, prefer),
+        413: device.post(bytes(9 << 20), 18, prefer),
+        422: device.post(stranger, 19, prefer),
+        400: device.post(frame(tables(50)), 20, prefer, path="/v1/frames?top=none"),
+    }
+    named = {status: (answer.status_code, answer.headers["dw-answered"]) for status, answer in refused.items()}
+    numbers = {415: 17, 409: 5, 413: 18, 422: 19, 400: 20}
+    assert named == {status: (status, f"{device.device_id}.{number} refused") for status, number in numbers.items()}
+
+
+def test_a_refusal_before_device_and_number_are_known_names_no_frame(harness: ServerHarness, device: Device) -> None:
+    """And the next request on the same connection inherits no name from the one before."""
+    assert "dw-answered" in device.post(b"no jpeg", 17).headers
+    for headers in ({"authorization": "Bearer nobody"}, {"dw-sequence": "x"}, {"dw-sequence": ""}):
+        answer = device.post(b"no jpeg", 17, headers)
+        assert answer.status_code in (400, 401)
+        assert "dw-answered" not in answer.headers
+    assert "dw-answered" not in device.http.get("/v1/nowhere").headers
+
+
+@pytest.mark.parametrize("prefer", [{"prefer": "return=minimal"}, {}], ids=["minimal", "whole"])
+def test_every_answer_to_a_batch_names_its_ends_and_a_batch_refused_whole_names_none(
+    device: Device, prefer: dict[str, str]
+) -> None:
+    headers = {"content-type": BATCH_MEDIA_TYPE} | prefer
+    batch = batch_with_scans(50, range(3), first_sequence=10)
+    answer = device.http.post("/v1/frames:batch", content=batch.to_bytes(), headers=headers)
+    assert answer.headers["dw-answered"] == f"{device.device_id}.10-12 exact=3"
+    whole = device.http.post("/v1/frames:batch", content=b"no batch", headers=headers)
+    assert whole.status_code == 422
+    assert "dw-answered" not in whole.headers
+
+
+def test_the_short_answer_to_a_batch_names_its_ends_and_counts_by_match(device: Device) -> None:
+    whole = batch_with_scans(50, range(3), first_sequence=10)
+    items = (*whole.items, BatchItem(99, 0, b""))
+    for batch, counts in ((whole, ["10-12", "exact=3"]), (Batch(whole.prefix, items), ["10-99", "exact=3"])):
+        for _ in range(2):  # the same again says the same again
+            answer = device.http.post(
+                "/v1/frames:batch",
+                content=batch.to_bytes(),
+                headers={"content-type": BATCH_MEDIA_TYPE, "prefer": "return=minimal"},
+            )
+            assert answer.headers["dw-answered"].removeprefix(f"{device.device_id}.").split() == counts
+    none = Batch(whole.prefix, (BatchItem(100, 0, b""),))
+    answer = device.http.post(
+        "/v1/frames:batch",
+        content=none.to_bytes(),
+        headers={"content-type": BATCH_MEDIA_TYPE, "prefer": "return=minimal"},
+    )
+    assert answer.headers["dw-answered"] == f"{device.device_id}.100-100"
 
 
 def test_a_frame_that_claims_other_tables_is_answered_by_what_it_carries(device: Device) -> None:
@@ -189,6 +269,55 @@ def test_a_batch_of_a_device_that_counts_from_0_again_says_so_frame_by_frame(
         problems = {int(number): problem for number, problem in document["problems"].items()}
     assert {number: problem["highest_sequence"] for number, problem in problems.items()} == {1: 3, 2: 3}
     assert {problem["retry"] for problem in problems.values()} == {"renumber"}
+
+
+def test_a_number_above_all_counting_is_told_to_go_back_to_the_highest_one_that_was_taken(
+    harness: ServerHarness, device: Device
+) -> None:
+    none_yet = device.post(frame(tables(50), 1), sequence=SEQUENCE_ALWAYS_MAX + 1)
+    assert none_yet.json()["highest_sequence"] == 0
+    device.post(frame(tables(50), 2), sequence=41)
+    before = harness.scrape()
+    for sequence in (SEQUENCE_ALWAYS_MAX + 1, 2**62, SEQUENCE_MAX):
+        refused = device.post(frame(tables(50), 3), sequence=sequence)
+        problem = refused.json()
+        assert (refused.status_code, problem["code"], problem["retry"]) == (409, "sequence-too-high", "renumber")
+        assert problem["highest_sequence"] == 41
+        assert refused.headers["dw-answered"] == f"{device.device_id}.{sequence} refused"
+    assert gained(harness, before, "dctwire_rejected_frames_total", reason="sequence-too-high") == 3
+    row = harness.client("operator").get(f"/v1/devices/{device.device_id}").json()
+    assert row["suspected_clone"] is None
+    assert device.post(frame(tables(50), 3), sequence=42).status_code == 200
+
+
+def test_above_a_number_that_was_taken_there_are_always_free_ones(device: Device) -> None:
+    highest = SEQUENCE_ALWAYS_MAX
+    for seed in range(3):
+        assert device.post(frame(tables(50), seed), sequence=highest).status_code == 200
+        refused = device.post(frame(tables(50), 9), sequence=highest + SEQUENCE_STEP_MAX + 1)
+        assert refused.json()["highest_sequence"] == highest
+        assert device.post(frame(tables(50), seed + 10), sequence=highest + 1).status_code == 200
+        highest += SEQUENCE_STEP_MAX
+
+
+@pytest.mark.parametrize("prefer", [{"prefer": "return=minimal"}, {}], ids=["minimal", "whole"])
+def test_a_batch_in_which_numbers_are_too_high_is_told_to_go_on_behind_those_that_are_not(
+    device: Device, prefer: dict[str, str]
+) -> None:
+    device.post(frame(tables(50), 1), sequence=7)
+    batch = batch_with_scans(50, range(4))
+    numbers = (SEQUENCE_ALWAYS_MAX - 1, SEQUENCE_ALWAYS_MAX, SEQUENCE_ALWAYS_MAX + 1, SEQUENCE_MAX)
+    pairs = zip(numbers, batch.items, strict=True)
+    items = tuple(BatchItem(number, item.captured_at_ms, item.scan) for number, item in pairs)
+    answer = post_batch(device, Batch(batch.prefix, items), **prefer)
+    assert isinstance(answer, dict)
+    if prefer:
+        problems = {int(number): problem for number, problem in answer["problems"].items()}
+    else:
+        problems = {numbers[n]: found["problem"] for n, found in enumerate(answer["results"]) if "problem" in found}
+    assert list(problems) == [SEQUENCE_ALWAYS_MAX + 1, SEQUENCE_MAX]
+    assert {problem["code"] for problem in problems.values()} == {"sequence-too-high"}
+    assert {problem["highest_sequence"] for problem in problems.values()} == {SEQUENCE_ALWAYS_MAX}
 
 
 def test_what_is_no_jpeg_is_refused_for_that_whatever_its_number(device: Device) -> None:

@@ -12,6 +12,7 @@ from tritonclient.http import InferenceServerClient, InferInput, InferRequestedO
 
 from cloud_server.api.device.open_inference import JSON_ITEMS_MAX, OUTPUTS, build_answer, parse_request
 from shared.errors import PeerError
+from shared.plain_text import is_plain
 from shared.wire import BATCH_MAX_FRAMES, FrameResult, Match
 
 FRAMES = st.lists(st.binary(max_size=60), min_size=1, max_size=8)
@@ -37,7 +38,12 @@ def body_of(**changes: Any) -> bytes:
     return json.dumps({"inputs": [{name: value for name, value in tensor.items() if value is not None}]}).encode()
 
 
-@given(frames=FRAMES, is_column=st.booleans(), outputs=st.sets(st.sampled_from(NAMES)), request_id=st.text(max_size=9))
+@given(
+    frames=FRAMES,
+    is_column=st.booleans(),
+    outputs=st.sets(st.sampled_from(NAMES)),
+    request_id=st.text(max_size=9).filter(is_plain),
+)
 def test_what_their_client_writes_is_read_as_it_was_meant(
     frames: list[bytes], is_column: bool, outputs: set[str], request_id: str
 ) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 from starlette.requests import Request
 
-from cloud_server.api.device.upload_headers import is_minimal, sequence_of, timeout_seconds, top_of
+from cloud_server.api.device.upload_headers import companion_of, is_minimal, sequence_of, timeout_seconds, top_of
+from cloud_server.inference.frames import Companion
 from shared.errors import PeerError
-from shared.wire import SEQUENCE_MAX
+from shared.wire import SEQUENCE_MAX, Kind
 
 
 def with_header(name: str, value: str) -> Request:
@@ -94,6 +95,43 @@ def test_a_sequence_is_a_number_below_the_limit(sequence: int) -> None:
 def test_what_is_no_such_number_is_refused(read: Callable[[Request], object], name: str, text: str) -> None:
     with pytest.raises(PeerError, match=name.title().replace("Dw", "DW")):
         read(with_header(name, text))
+
+
+def with_companion(*headers: tuple[str, str]) -> Request:
+    """A request with headers of a companion."""
+    named = {"kind": b"dw-kind", "of": b"dw-companion-of"}
+    return Request({"type": "http", "headers": [(named[name], value.encode()) for name, value in headers]})
+
+
+@pytest.mark.parametrize("kind", [Kind.PROBE, Kind.DETAIL])
+@pytest.mark.parametrize(("of", "sequence"), [(0, 1), (6, 7), (0, SEQUENCE_MAX), (SEQUENCE_MAX - 1, SEQUENCE_MAX)])
+def test_a_companion_names_its_kind_and_a_frame_before_it(kind: Kind, of: int, sequence: int) -> None:
+    request = with_companion(("of", str(of)), ("kind", kind.value))
+    assert companion_of(request, sequence) == Companion(kind, of)
+
+
+def test_without_both_headers_a_frame_is_no_companion() -> None:
+    assert companion_of(with_companion(), 7) is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("kind", "probe")],
+        [("of", "3")],
+        [("kind", "probe"), ("of", "")],
+        [("kind", ""), ("of", "3")],
+        [("kind", "frame"), ("of", "3")],
+        [("kind", "probe"), ("of", "7")],
+        [("kind", "probe"), ("of", "-1")],
+        [("kind", "probe"), ("of", "²")],
+        [("kind", "probe"), ("kind", "detail"), ("of", "3")],
+        [("kind", "probe"), ("of", "3"), ("of", "4")],
+    ],
+)
+def test_half_a_companion_or_one_of_no_frame_before_it_is_refused(headers: list[tuple[str, str]]) -> None:
+    with pytest.raises(PeerError, match=r"(?i)dw-(kind|companion-of)"):
+        companion_of(with_companion(*headers), 7)
 
 
 @pytest.mark.parametrize(

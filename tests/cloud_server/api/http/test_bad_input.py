@@ -129,9 +129,10 @@ def test_a_sequence_that_is_no_number_is_refused(device: Device, sequence: str) 
     assert_problem(answer, 400, ProblemCode.BAD_REQUEST)
 
 
-def test_the_largest_sequence_is_taken(device: Device) -> None:
+def test_the_largest_sequence_is_read_and_is_too_high(device: Device) -> None:
     answer = device.post(frame(tables(50)), sequence=2**63 - 1)
-    assert answer.json()["id"].endswith(".9223372036854775807")
+    assert (answer.status_code, answer.json()["code"]) == (409, ProblemCode.SEQUENCE_TOO_HIGH)
+    assert answer.headers["dw-answered"].endswith(".9223372036854775807 refused")
 
 
 def test_a_body_of_another_kind_is_refused(device: Device) -> None:

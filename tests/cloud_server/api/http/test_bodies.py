@@ -20,7 +20,7 @@ pytestmark = pytest.mark.stateless
 BODIES = {
     "a frame": ("device", "POST", "/v1/frames", "image/jpeg", frame(tables(50))),
     "a batch": ("device", "POST", "/v1/frames:batch", BATCH_MEDIA_TYPE, batch_with_scans(50, range(2)).to_bytes()),
-    "a label": ("device", "PUT", "/v1/frames/x.1/label", "application/json", b'{"label": "a", "source": "human"}'),
+    "a label": ("device", "PUT", "/v1/frames/{own}.1/label", "application/json", b'{"label": "a", "source": "human"}'),
     "an enrolment": (
         "device",
         "POST",
@@ -37,7 +37,9 @@ BODIES = {
 def send(harness: ServerHarness, device: Device, case: str, *headers: tuple[str, str]) -> httpx.Response:
     """Send one of the bodies with further headers."""
     plane, method, path, media_type, body = BODIES[case]
-    own = [("content-type", media_type), ("dw-sequence", "1"), ("authorization", f"Bearer {device.token}")]
+    path = path.replace("{own}", device.device_id)
+    token = harness.admin_token if plane == "operator" else device.token
+    own = [("content-type", media_type), ("dw-sequence", "1"), ("authorization", f"Bearer {token}")]
     return harness.client(plane).request(method, path, content=body, headers=[*own, *headers])
 
 

@@ -5,12 +5,17 @@ from collections.abc import Callable
 
 import pytest
 
+from sensor_client.clock import SystemClock
+from sensor_client.device_channel import DeviceChannel
+from sensor_client.http_line import HttpLine
+from sensor_client.traffic import Purpose
 from shared.jpeg import Stream, inspect
-from shared.wire import BATCH_MEDIA_TYPE
+from shared.wire import BATCH_MEDIA_TYPE, Batch, BatchItem
 from tests.cloud_server.harness.devices import Device
 from tests.cloud_server.harness.frames import batch_with_scans, frame, tables
 from tests.cloud_server.harness.metrics import Scrape, grown
 from tests.cloud_server.harness.server import ServerHarness
+from tests.sensor_client.fakes import Access
 
 pytestmark = pytest.mark.stateless
 
@@ -60,6 +65,44 @@ def test_frames_on_one_connection_add_up_to_the_byte(harness: ServerHarness, dev
     assert grown(before, after, "dctwire_payload_bytes_total", direction="out", tables="v1") == received
     assert grown(before, after, "dctwire_wire_bytes_total", direction="in", route="frames") == sent
     assert grown(before, after, "dctwire_wire_bytes_total", direction="out", route="frames") == received
+
+
+class Counter:
+    """Counts what a device's line tells of itself."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    def ask(self, purpose: Purpose, request_bytes: int) -> None:
+        """Let everything go."""
+
+    def count(self, purpose: Purpose, *, sent: int = 0, received: int = 0) -> None:
+        self.bytes += sent + received
+
+
+@pytest.mark.parametrize(("frames_at_once", "most_bytes"), [(1, 300), (16, 22)])
+def test_a_frame_of_a_sensor_costs_few_bytes_beside_its_scan_headers_of_both_ways_included(
+    harness: ServerHarness, device: Device, frames_at_once: int, most_bytes: int
+) -> None:
+    counter = Counter()
+    with HttpLine(harness.addresses["device"], SystemClock(), meter=counter) as line:
+        channel = DeviceChannel(
+            line=line,
+            access=Access(device.device_id, device.token),
+            clock=SystemClock(),
+            assignment_seen=lambda seq, settings: None,
+        )
+        if frames_at_once == 1:
+            data = frame(tables(50), 1)
+            scan_bytes = inspect(data).scan_bytes
+            channel.send_frame(1_000, data)
+        else:
+            same = batch_with_scans(50, range(frames_at_once))
+            items = [BatchItem(5_200 + n, 1_700_000_000_000 + 40 * n, item.scan) for n, item in enumerate(same.items)]
+            scan_bytes = sum(len(item.scan) for item in items)
+            channel.send_batch(Batch(same.prefix, tuple(items)))
+
+    assert (counter.bytes - scan_bytes) / frames_at_once <= most_bytes
 
 
 def test_an_ordinary_file_shows_what_its_tables_cost(harness: ServerHarness, device: Device) -> None:
@@ -183,7 +226,7 @@ def test_every_byte_of_a_device_is_on_one_route_or_another(harness: ServerHarnes
     with harness.connect() as connection:
         for raw in (
             request(device, "GET", "/v1/assignment", b""),
-            request(device, "GET", "/tuf/metadata/timestamp.json", b""),
+            request(device, "GET", "/tuf/digits/timestamp.json", b""),
             request(device, "GET", "/nothing", b""),
             request(device, "POST", "/v1/frames", frame(tables(50)), "DW-Sequence: 0"),
         ):

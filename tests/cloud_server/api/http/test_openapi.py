@@ -3,13 +3,13 @@
 import json
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
-from schemathesis import Case, SerializationContext
+from schemathesis import Case
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
@@ -20,10 +20,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from cloud_server.api.http.json_body import JSON_MAX_BYTES
-from shared.wire import BATCH_MEDIA_TYPE, PROBLEM_MEDIA_TYPE, Batch, BatchItem, ProblemCode
-from tests.cloud_server.harness.frames import batch_with_scans, frame, tables
+from shared.wire import DOCUMENT_PATH, PROBLEM_MEDIA_TYPE, ProblemCode
+from tests.cloud_server.harness import described_bodies  # noqa: F401 - schemathesis makes frames with it
 from tests.cloud_server.harness.metrics import grown
-from tests.cloud_server.harness.server import ServerHarness
+from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 from tests.cloud_server.harness.server import settings as server_settings
 
 pytestmark = pytest.mark.stateless
@@ -39,31 +39,6 @@ CHECKS = (
     response_headers_conformance,
     response_schema_conformance,
 )
-
-
-def frames() -> st.SearchStrategy[bytes]:
-    """Frames that are answered, damaged ones, and no frames at all."""
-    good = st.integers(0, 3).map(lambda seed: frame(tables(50), seed))
-    cut = st.tuples(good, st.integers(0, 300)).map(lambda pair: pair[0][: pair[1]])
-    return good | cut | st.binary(max_size=100)
-
-
-def batches() -> st.SearchStrategy[bytes]:
-    """Batches that are answered, some with damaged frames, and no batches at all."""
-    good = st.integers(0, 99).map(lambda first: batch_with_scans(50, range(4), first))
-    damaged = BatchItem(9999, 1_700_000_000_000, b"")
-    hurt = good.map(lambda batch: Batch(batch.prefix, (*batch.items, damaged)))
-    return (good | hurt).map(Batch.to_bytes) | st.binary(max_size=100)
-
-
-schemathesis.openapi.media_type("image/jpeg", frames())
-schemathesis.openapi.media_type(BATCH_MEDIA_TYPE, batches())
-
-
-@schemathesis.serializer("image/jpeg", BATCH_MEDIA_TYPE)
-def bytes_as_they_are(_context: SerializationContext, value: bytes) -> bytes:
-    """How schemathesis sends them."""
-    return value
 
 
 def document(harness: ServerHarness, plane: str) -> dict[str, Any]:
@@ -143,7 +118,8 @@ def test_every_problem_code_belongs_to_an_operation(harness: ServerHarness) -> N
         for part in content["schema"].get("allOf", [])
         for code in part.get("properties", {}).get("code", {}).get("enum", [])
     }
-    assert documented == {code.value for code in ProblemCode} - {ProblemCode.METHOD_NOT_ALLOWED.value}
+    of_any = {ProblemCode.METHOD_NOT_ALLOWED.value, ProblemCode.MISDIRECTED.value}
+    assert documented == {code.value for code in ProblemCode} - of_any
 
 
 @pytest.mark.parametrize("plane", PLANES)
@@ -184,9 +160,23 @@ def test_a_described_parameter_has_the_name_that_is_read(harness: ServerHarness)
         if parameter["in"] == "header"
     }
     assert described == {
+        "dw-companion-of",
+        "dw-kind",
         "dw-sequence",
         "dw-timeout",
         "prefer",
         "if-none-match",
         "inference-header-content-length",
+    }
+
+
+def test_a_document_states_the_limits_of_its_own_server(tmp_path: Path) -> None:
+    stated = set()
+    for index, limit in enumerate((123_456, 234_567)):
+        with server_in_thread(tmp_path / str(index), blob_max_bytes=limit, batch_max_bytes=limit) as server:
+            for plane in ("device", "operator"):
+                document = server.client(plane).get(DOCUMENT_PATH).text
+                stated |= {(plane, index, said) for said in (123_456, 234_567) if str(said) in document}
+    assert stated == {
+        (plane, index, limit) for plane in ("device", "operator") for index, limit in enumerate((123_456, 234_567))
     }

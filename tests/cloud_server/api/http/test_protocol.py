@@ -15,14 +15,20 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 import cloud_server
+from cloud_server.api.http import connection_places
 from cloud_server.api.http.body_memory import BodyMemory
-from cloud_server.api.http.limits import HEAD_MAX_BYTES, REST_MAX_SECONDS, HttpLimits
-from cloud_server.api.http.protocol import MeteredProtocol
+from cloud_server.api.http.connection_places import PEER_SECONDS, ConnectionPlaces
+from cloud_server.api.http.exchange import Exchange
+from cloud_server.api.http.hosts import HostNames
+from cloud_server.api.http.limits import GIVE_WAY_SECONDS, HEAD_MAX_BYTES, REST_MAX_SECONDS, HttpLimits
+from cloud_server.api.http.protocol import MADE_ROOM, MeteredProtocol
 from tests.cloud_server.harness.fake_time import FakeTimeLoop
 
 HEAD_SECONDS, WRITE_SECONDS, KEEP_ALIVE_SECONDS = 5.0, 7.0, 1000
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"
+
+HEAD_LEFT_ALONE_SECONDS = connection_places.HEAD_SECONDS
 
 _ROOT = Path(cloud_server.__file__).parent
 
@@ -40,6 +46,12 @@ class FakeTransport(asyncio.Transport):
 
     def abort(self) -> None:
         self.is_aborted = True
+
+    def close(self) -> None:
+        """A peer that takes nothing keeps it open."""
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
     def is_closing(self) -> bool:
         return self.is_aborted
@@ -73,17 +85,32 @@ def transport() -> FakeTransport:
 
 
 @pytest.fixture
-def connection(loop: FakeTimeLoop, transport: FakeTransport) -> MeteredProtocol:
+def places(loop: FakeTimeLoop) -> ConnectionPlaces:
+    """Two, of which the new connection has one."""
+    return ConnectionPlaces(2, loop.time)
+
+
+@pytest.fixture
+def metered() -> list[Exchange]:
+    """What the connection reports of its exchanges."""
+    return []
+
+
+@pytest.fixture
+def connection(
+    loop: FakeTimeLoop, transport: FakeTransport, places: ConnectionPlaces, metered: list[Exchange]
+) -> MeteredProtocol:
     """A new connection, of a server without other limits than its deadlines."""
     limits = HttpLimits(
         head_max_seconds=HEAD_SECONDS,
         write_max_seconds=WRITE_SECONDS,
-        connections_max=10,
+        places=places,
+        hosts=HostNames("", "hosts"),
         bodies=BodyMemory(1000),
     )
     config = uvicorn.Config(answer_at_once, lifespan="off", ws="none", timeout_keep_alive=KEEP_ALIVE_SECONDS)
     made = MeteredProtocol(
-        lambda _exchange: None,
+        metered.append,
         limits,
         lambda: False,
         config=config,
@@ -123,6 +150,131 @@ def test_so_must_the_head_of_a_later_request(
     assert not transport.is_aborted
     loop.pass_time(0.2)
     assert transport.is_aborted
+
+
+class Camera:
+    """Stands for the connection of another camera, whose request is with the server."""
+
+    def give_way(self) -> None:
+        raise AssertionError("its request is with the server")
+
+
+def test_a_head_in_three_packets_over_two_seconds_is_answered_where_there_is_room(
+    connection: MeteredProtocol, loop: FakeTimeLoop, transport: FakeTransport, places: ConnectionPlaces
+) -> None:
+    for packet in (GET[:10], GET[10:20], GET[20:]):
+        loop.pass_time(HEAD_LEFT_ALONE_SECONDS)
+        connection.data_received(packet)
+        assert takes_a_place(places, "192.0.2.1") or packet is not GET[:10]
+    loop.pass_time(0)
+    assert transport.written.startswith(b"HTTP/1.1 200")
+
+
+def test_a_head_that_takes_longer_than_a_second_is_cut_off_on_a_full_server_and_not_before(
+    connection: MeteredProtocol, loop: FakeTimeLoop, transport: FakeTransport, places: ConnectionPlaces
+) -> None:
+    assert takes_a_place(places, "192.0.2.1")
+    connection.data_received(GET[:10])
+    loop.pass_time(HEAD_LEFT_ALONE_SECONDS - 0.1)
+    connection.data_received(GET[10:20])  # a packet now and then buys no time
+    assert not takes_a_place(places, "192.0.2.2")
+    assert not transport.is_aborted
+    loop.pass_time(0.1)
+    assert takes_a_place(places, "192.0.2.2")
+    assert transport.is_aborted
+
+
+def test_a_second_request_is_not_cut_off_before_the_first_one_is_answered(
+    connection: MeteredProtocol, loop: FakeTimeLoop, transport: FakeTransport, places: ConnectionPlaces
+) -> None:
+    assert takes_a_place(places, "192.0.2.1")
+    connection.data_received(GET + GET[:10])
+    assert not takes_a_place(places, "192.0.2.2")
+    loop.pass_time(0)
+    assert transport.written.startswith(b"HTTP/1.1 200")
+    loop.pass_time(HEAD_LEFT_ALONE_SECONDS)
+    assert takes_a_place(places, "192.0.2.2")
+    assert transport.is_aborted
+
+
+def test_a_body_that_takes_longer_than_five_seconds_is_cut_off_on_a_full_server_and_not_before(
+    connection: MeteredProtocol, loop: FakeTimeLoop, transport: FakeTransport, places: ConnectionPlaces
+) -> None:
+    assert takes_a_place(places, "")  # its own address holds both places
+    for seconds in (PEER_SECONDS - 0.1, PEER_SECONDS):
+        connection.data_received(POST + b"12")
+        loop.pass_time(seconds)
+        assert takes_a_place(places, "192.0.2.2") is transport.is_aborted is (seconds == PEER_SECONDS)
+        connection.data_received(b"345")
+
+
+def test_bodies_that_each_end_in_the_packet_with_the_next_head_are_cut_off_as_one_slow_body_is(
+    connection: MeteredProtocol, loop: FakeTimeLoop, transport: FakeTransport, places: ConnectionPlaces
+) -> None:
+    assert takes_a_place(places, "")
+    connection.data_received(POST + b"12")
+    for half in (1, 2):
+        loop.pass_time(PEER_SECONDS / 2)
+        connection.data_received(b"345" + POST[:10])
+        connection.data_received(POST[10:] + b"12")
+        loop.pass_time(0)
+        assert takes_a_place(places, "192.0.2.2") is transport.is_aborted is (half == 2)
+
+
+def test_a_client_that_reads_no_answer_for_five_seconds_is_cut_off_on_a_full_server_and_not_before(
+    connection: MeteredProtocol, loop: FakeTimeLoop, transport: FakeTransport, places: ConnectionPlaces
+) -> None:
+    assert takes_a_place(places, "")
+    connection.data_received(GET)
+    loop.pass_time(0)
+    for seconds in (PEER_SECONDS - 0.1, PEER_SECONDS):
+        connection.pause_writing()
+        loop.pass_time(seconds)
+        assert takes_a_place(places, "192.0.2.2") is transport.is_aborted is (seconds == PEER_SECONDS)
+        connection.resume_writing()
+
+
+def test_a_client_that_has_read_its_answer_is_idle_and_makes_room_at_once(
+    connection: MeteredProtocol, loop: FakeTimeLoop, transport: FakeTransport, places: ConnectionPlaces
+) -> None:
+    assert takes_a_place(places, "")
+    connection.data_received(GET)
+    loop.pass_time(0)
+    connection.pause_writing()
+    assert not takes_a_place(places, "192.0.2.2")
+    connection.resume_writing()
+    assert takes_a_place(places, "192.0.2.2")
+    assert not transport.is_aborted, "it may close in peace"
+
+
+def test_the_request_whose_answer_was_not_read_is_reported_as_the_one_that_made_room(
+    connection: MeteredProtocol, loop: FakeTimeLoop, places: ConnectionPlaces, metered: list[Exchange]
+) -> None:
+    assert takes_a_place(places, "")
+    connection.pause_writing()
+    connection.data_received(GET)
+    loop.pass_time(PEER_SECONDS)
+    assert takes_a_place(places, "192.0.2.2")
+    connection.connection_lost(None)
+    assert [(exchange.route, exchange.received_bytes) for exchange in metered] == [(MADE_ROOM, len(GET))]
+
+
+def test_an_idle_connection_that_makes_room_and_does_not_close_is_cut_off_after_a_second(
+    connection: MeteredProtocol, loop: FakeTimeLoop, transport: FakeTransport
+) -> None:
+    connection.give_way()
+    loop.pass_time(GIVE_WAY_SECONDS - 0.1)
+    assert not transport.is_aborted
+    loop.pass_time(0.2)
+    assert transport.is_aborted
+
+
+def takes_a_place(places: ConnectionPlaces, address: str) -> bool:
+    """Whether another camera's connection gets a place; its request is then with the server."""
+    camera = Camera()
+    is_taken = places.take(camera, address)
+    places.note(camera, None)
+    return is_taken
 
 
 def test_each_request_may_have_headers_as_long_as_the_first_had(

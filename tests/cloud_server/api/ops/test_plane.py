@@ -48,3 +48,15 @@ def test_a_writer_that_stands_still_is_no_life_but_no_reason_to_send_frames_else
     assert "database-write" in dead.json()["detail"]
     assert ready.status_code == 200
     assert until(200, lambda: ops.get("/livez")).text == "ok\n"
+
+
+def test_metrics_are_compressed_for_whoever_asks_for_it_and_plain_for_others(touchy: ServerHarness) -> None:
+    ops = touchy.client("ops")
+    plain, compressed = (ops.get("/metrics", headers={"accept-encoding": coding}) for coding in ("identity", "gzip"))
+    assert "content-encoding" not in plain.headers
+    assert compressed.headers["content-encoding"] == "gzip"
+    assert int(compressed.headers["content-length"]) < len(plain.content) / 2
+    named = [
+        {line.split()[2] for line in one.text.splitlines() if line.startswith("# TYPE")} for one in (plain, compressed)
+    ]
+    assert named[0] == named[1]

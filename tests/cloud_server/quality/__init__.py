@@ -1,0 +1,1 @@
+"""Estimates of accuracy and of what ordinary JPEG would have cost."""
