@@ -4,7 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import codec_report, rate_accuracy_report, serving_vs_peers_report
+from benchmarks import (
+    baselines_report,
+    codec_report,
+    drift_report,
+    fleet_report,
+    rate_accuracy_report,
+    resized_report,
+    rollout_gates_report,
+    sensor_report,
+    serving_vs_peers_report,
+    transcode_report,
+    update_bytes_report,
+    watching_report,
+    wire_bytes_report,
+)
+from benchmarks.page_tables import demo_table, installing_table
 from benchmarks.record import ROOT
 
 Figures = Mapping[str, float]
@@ -40,45 +55,6 @@ class Claim:
     bars_say: str = ""
 
 
-def installing_table(figures: Figures) -> str:
-    """What each program needs: its extra, the download, the disk, the seconds."""
-    rows = [
-        "| program | extra | to download | on disk | to install, seconds of a core |",
-        "|---|---|---:|---:|---:|",
-    ]
-    for name, program, extra in (
-        ("operator", "`dctwire`", "none"),
-        ("sensor", "`dctwire-sensor`", "`[sensor]`"),
-        ("cloud", "`dctwire-server`", "`[cloud]`"),
-        ("train", "`dctwire-trainer`, PyTorch for CPUs", "`[train]`"),
-        ("train-cuda", "`dctwire-trainer`, PyTorch with CUDA", "`[train]`"),
-    ):
-        download, disk = (f"{figures[f'{part}_bytes_{name}'] / 1e6:.0f} MB" for part in ("download", "disk"))
-        rows.append(f"| {program} | {extra} | {download} | {disk} | {figures[f'seconds_{name}']:.0f} s |")
-    return "\n".join(rows) + "\n"
-
-
-def demo_table(figures: Figures) -> str:
-    """Bytes a frame and accuracy of the three ways to send the same frames."""
-    whole = figures["wire_bytes_standard"]
-    rows = [
-        "| the same frames as | JPEG stream | of it scan | on the wire, HTTP included | saving | accuracy |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
-    for key, words, stream in (
-        ("standard", "ordinary JPEG files, one by one", "jfif_bytes_standard"),
-        ("v1", "**v1**: standard tables", "stream_bytes_v1"),
-        ("v2", "**v2**: learned tables", "stream_bytes_v2"),
-    ):
-        wire = figures[f"wire_bytes_{key}"]
-        saving = "" if key == "standard" else f"**{1 - wire / whole:.0%}**"
-        rows.append(
-            f"| {words} | {figures[stream]:.0f} B | {figures[f'scan_bytes_{key}']:.0f} B | {wire:.0f} B "
-            f"| {saving} | {figures[f'accuracy_{key}']:.1%} |"
-        )
-    return "\n".join(rows) + "\n"
-
-
 def rows_by_size(figures: Figures, heading: str, rows: Mapping[str, str]) -> str:
     """A row a name of a figure with `{px}` in it, a column a size; empty where nothing was measured."""
     lines = [f"| {heading} | {' | '.join(f'{px} px' for px in SIZES_PX)} |", "|---|---:|---:|---:|"]
@@ -100,26 +76,6 @@ def _data_path(figures: Figures) -> str:
         "levels, from JPEG files": "files_vs_step_{px}px",
     }
     return rows_by_size(figures, "times faster than the training step", rows)
-
-
-def _resized(figures: Figures) -> str:
-    ways = {
-        "resized": "**640 x 480 files, resized in the codec**",
-        "sensor": "the same files, by a sensor with Pillow",
-        "original": "the pictures before they were enlarged",
-    }
-    sides = {
-        "codec": "**codec, whole frame**",
-        "codec_levels": "**codec, levels for a classifier**",
-        "decoding": "of it decoding coefficients",
-        "pillow": "Pillow and our encoder",
-        "pillow_draft": "the same with libjpeg's reduction first",
-    }
-    lines = ["| the same tables on | accuracy |", "|---|---:|"]
-    lines += [f"| {words} | {figures[f'accuracy_{key}']:.2%} |" for key, words in ways.items()]
-    lines += ["", "| microseconds a file of 640 x 480 | |", "|---|---:|"]
-    lines += [f"| {words} | {shown(figures[f'{key}_us'])} |" for key, words in sides.items()]
-    return "\n".join(lines) + "\n"
 
 
 def _int8(figures: Figures) -> str:
@@ -170,11 +126,6 @@ def _synthetic(figures: Figures) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _most_over_sensitivity(figures: Figures) -> float:
-    """The largest gain over tables made from sensitivity alone, in percentage points."""
-    return max(value for key, value in figures.items() if key.endswith("B_points_against_sensitivity"))
-
-
 CLAIMS = {
     "demo": Claim(
         "The demo: ordinary JPEG, v1, v2",
@@ -199,11 +150,26 @@ CLAIMS = {
         lambda of: (
             f"On CIFAR-100 learned tables are {of['cifar100_gain_60B_points']:.1f} percentage points more accurate "
             f"than JPEG at 60 scan bytes a frame and {of['cifar100_gain_150B_points']:.1f} at 150, though at most "
-            f"{_most_over_sensitivity(of):.1f} more than tables made from the net's sensitivity alone, and the wire "
-            f"needs {of['cifar100_wire_saving_60B']:.0%} and {of['cifar100_wire_saving_150B']:.0%} fewer bytes than "
-            f"JPEG files that are as accurate ([how to read this](training.md#comparing))."
+            f"{rate_accuracy_report.most_over_sensitivity(of):.1f} more than tables made from the net's sensitivity "
+            f"alone, and the wire needs {of['cifar100_wire_saving_60B']:.0%} and "
+            f"{of['cifar100_wire_saving_150B']:.0%} fewer bytes than JPEG files that are as accurate "
+            f"([how to read this](training.md#comparing))."
         ),
         rate_accuracy_report.tables,
+    ),
+    "sensor": Claim("The sensor: memory, start, processor and bytes", sensor_report.sentence, sensor_report.table),
+    "wire_bytes": Claim(
+        "The wire: what a frame costs beside its scan",
+        wire_bytes_report.of_frames,
+        wire_bytes_report.frames_table,
+    ),
+    "answered_bytes": Claim(
+        "The wire: what it costs that every answer names its frames",
+        wire_bytes_report.of_answers,
+    ),
+    "probe_bytes": Claim(
+        "The wire: what it costs to send some pictures under two versions",
+        wire_bytes_report.of_probes,
     ),
     "synthetic": Claim(
         "The data set `synthetic`: accuracy depends on the bytes spent",
@@ -252,7 +218,12 @@ CLAIMS = {
             f"{of['label_agreement']:.1%} of their labels agree; the codec is {of['codec_vs_pillow']:.1f} times "
             f"faster than Pillow, and {of['codec_vs_pillow_draft']:.1f} times than Pillow with libjpeg's reduction."
         ),
-        _resized,
+        resized_report.table,
+    ),
+    "transcode": Claim(
+        "JPEG cameras: frames of their coefficients instead of their pixels",
+        transcode_report.sentence,
+        transcode_report.table,
     ),
     "serving": Claim(
         "Serving: whole requests against bare ONNX Runtime on the same core",
@@ -343,6 +314,36 @@ CLAIMS = {
             Bar("a server made to keep 1 KiB", of["control_rss_growth_bytes_a_request"], is_ours=False),
         ),
         "bytes of memory grown a request",
+    ),
+    "update_bytes": Claim(
+        "What updates cost a device in bytes, however much is published",
+        update_bytes_report.sentence,
+        update_bytes_report.table,
+    ),
+    "fleet": Claim("A whole fleet, and rollouts to it", fleet_report.sentence, fleet_report.table, "rollout.png"),
+    "rollout_gates": Claim(
+        "Gates: what good and bad bundles meet, with devices that lie",
+        rollout_gates_report.sentence,
+        rollout_gates_report.table,
+        "rollout-gates.png",
+    ),
+    "baselines": Claim(
+        "What a server knows without originals and labels", baselines_report.sentence, baselines_report.table
+    ),
+    "drift": Claim(
+        "Drift: how soon a change is noticed, and what the estimate of accuracy is worth meanwhile",
+        drift_report.sentence,
+        drift_report.table,
+        "drift.png",
+    ),
+    "scrape": Claim("What Prometheus costs a server with 10,000 devices", watching_report.of_scrapes),
+    "tuf_conformance": Claim(
+        "TUF's conformance suite, against a device's client",
+        lambda of: (
+            f"The client that devices verify tables with passes {of['passed']:.0f} of the {of['tests']:.0f} tests of "
+            "TUF's public conformance suite: rollback, freeze, mix and match, endless data, keys that are wrong or "
+            "changed, thresholds, expiry."
+        ),
     ),
 }
 

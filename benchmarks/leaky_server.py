@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cloud_server import app, command
+from cloud_server import command, parts
 from cloud_server.inference.frames import Frame
 from cloud_server.inference.ingest import Ingest
 
@@ -22,5 +22,5 @@ class LeakyIngest(Ingest):
 
 def main() -> None:
     """`dctwire-server` with the leak."""
-    app.Ingest = LeakyIngest  # type: ignore[attr-defined]
+    parts.Ingest = LeakyIngest  # type: ignore[attr-defined]
     command.main()

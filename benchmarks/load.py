@@ -22,9 +22,12 @@ from pydantic import BaseModel, ConfigDict
 
 from benchmarks.record import ROOT
 
-FIRST_NUMBER = 2**57
-"""The least number a request may have: from here to 2^60, decimals have 18 digits, and LEB128 varints 9 bytes."""
-_NUMBERS_A_CONNECTION = 2**40
+FIRST_NUMBER = 10**12
+"""The least number a request may have: from here to 2^42, decimals have 13 digits, LEB128 varints 6 bytes, and none is
+too high."""
+NUMBERS_A_RUN = 2**22
+"""More than one connection uses up in a run; the next run on the same server begins so many later."""
+_NUMBERS_A_CONNECTION = 2**31
 _HEAD_ENDS = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 _CLOSES = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)

@@ -17,6 +17,11 @@ def tables(figures: Figures) -> str:
     return "\n".join(_of_data_set(figures, name) for name in names)
 
 
+def most_over_sensitivity(figures: Figures) -> float:
+    """The largest gain over tables made from sensitivity alone, in percentage points."""
+    return max(value for key, value in figures.items() if key.endswith("B_points_against_sensitivity"))
+
+
 def _of_data_set(figures: Figures, name: str) -> str:
     parts = [_gains(figures, name), _bd_rates(figures, name), _ablations(figures, name)]
     pictures = {"rate-accuracy": "Accuracy, PSNR and SSIM over bytes", "wire": "Bytes as sent", "tables": "Tables"}

@@ -6,10 +6,11 @@ With `--check` nothing is written, and the exit status says whether the pages ar
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from benchmarks.claims import CLAIMS, Claim, Figures, demo_table, draw, installing_table
+from benchmarks import sensor_report, wire_bytes_report
+from benchmarks.claims import CLAIMS, Claim, Figures, draw
+from benchmarks.page_tables import demo_table, installing_table
 from benchmarks.record import RESULTS, ROOT
 
 INTRODUCTION = """\
@@ -25,11 +26,17 @@ Record = dict[str, Any]
 def main() -> int:
     """Write the pages, or compare them with what is there."""
     records = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
-    readme, getting_it = ROOT / "README.md", ROOT / "docs" / "getting-it.md"
+    readme, docs = ROOT / "README.md", ROOT / "docs"
+    getting_it, sensor = docs / "getting-it.md", docs / "sensor.md"
     pages = {
-        ROOT / "docs" / "results.md": results_page(records),
-        readme: with_table(readme, "demo", demo_table, records["demo"], "held-out pictures, each sent in every way"),
-        getting_it: with_table(getting_it, "installing", installing_table, records["installing"], "environments"),
+        docs / "results.md": results_page(records),
+        readme: with_table(
+            readme.read_text(), "demo", demo_table, records["demo"], "held-out pictures, each sent in every way"
+        ),
+        getting_it: with_table(
+            getting_it.read_text(), "installing", installing_table, records["installing"], "environments"
+        ),
+        sensor: sensor_page(sensor.read_text(), records),
     }
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv:
@@ -64,10 +71,16 @@ def section(name: str, claim: Claim, record: Record) -> str:
     return "\n".join(parts)
 
 
-def with_table(page: Path, name: str, table: Callable[[Figures], str], record: Record, of_what: str) -> str:
-    """The page with a record's table between the two markers of its name."""
+def sensor_page(text: str, records: dict[str, Record]) -> str:
+    """docs/sensor.md with its numbers."""
+    text = with_table(text, "sensor", sensor_report.table, records["sensor"], "frames and rounds")
+    return with_table(text, "wire_bytes", wire_bytes_report.frames_table, records["wire_bytes"], "frames of each way")
+
+
+def with_table(page: str, name: str, table: Callable[[Figures], str], record: Record, of_what: str) -> str:
+    """A page's text with a record's table between the two markers of its name."""
     begin, end = f"<!-- results:{name} -->", f"<!-- /results:{name} -->"
-    before, _, rest = page.read_text().partition(begin)
+    before, _, rest = page.partition(begin)
     _, _, after = rest.partition(end)
     note = f"n = {record['n']} {of_what}; {record['machine']}; {record['date'][:10]}."
     return f"{before}{begin}\n{table(record['figures'])}\n{note}\n{end}{after}"

@@ -117,12 +117,16 @@ def transcoder_of(entry: zoo.Entry) -> Transcoder:
 
 def file_of(pixels: Pixels) -> bytes:
     """The enlarged picture as a camera of 640 x 480 would post it."""
+    out = io.BytesIO()
+    Image.fromarray(enlarged(pixels)).save(out, "jpeg", quality=QUALITY, subsampling="4:2:0")
+    return out.getvalue()
+
+
+def enlarged(pixels: Pixels) -> Pixels:
+    """The picture as a camera of 640 x 480 would see it."""
     square = Image.fromarray(pixels).resize((HEIGHT, HEIGHT), Image.Resampling.BICUBIC)
     beside = (WIDTH - HEIGHT) // 2
-    wide = np.pad(np.asarray(square), ((0, 0), (beside, beside), (0, 0)), mode="reflect")
-    out = io.BytesIO()
-    Image.fromarray(wide).save(out, "jpeg", quality=QUALITY, subsampling="4:2:0")
-    return out.getvalue()
+    return np.pad(np.asarray(square), ((0, 0), (beside, beside), (0, 0)), mode="reflect")
 
 
 def by_pillow(file: bytes, *, draft: bool = False) -> Pixels:

@@ -27,7 +27,7 @@ import numpy as np
 
 from benchmarks import codec_pictures, record, serving_swaps
 from benchmarks.bundle_frames import BundleFrames
-from benchmarks.load import FIRST_NUMBER, Plan, Request, run
+from benchmarks.load import FIRST_NUMBER, NUMBERS_A_RUN, Plan, Request, run
 from benchmarks.pinned_server import PinnedServer
 from benchmarks.serving_vs_peers import without_int8
 
@@ -40,7 +40,6 @@ BATCH_CONNECTIONS = 4
 SINGLES = (1, 8, 64)
 SIZES = (1, 2, 4, 8, 16, 32)
 BARE_SECONDS = 0.5
-NUMBERS_A_RUN = 2**32
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from enum import StrEnum
 from functools import partial
 from itertools import cycle
 from pathlib import Path
 
-import httpx
-
 from benchmarks import record
 from benchmarks.bundle_frames import BundleFrames
-from benchmarks.load import FIRST_NUMBER, Generator, Plan, Report, varint
+from benchmarks.load import FIRST_NUMBER, NUMBERS_A_RUN, Generator, Plan, Report, varint
 from benchmarks.pinned_server import PinnedServer
 from cloud_server.cli.publishing import ModelFolder
 from shared.bundle import Bundle, Golden
@@ -42,7 +41,6 @@ SWAPS, ALL_SWAPS = 50, 100
 SINGLES, BATCHES, BATCH = 6, 2, 16
 SEGMENT_SECONDS = 12.0
 SWAPPING_SECONDS = 9.0  # of each segment: every publish begins while the load runs
-NUMBERS_A_SEGMENT = 2**32
 READINGS = 9
 REST_SECONDS = 0.1
 MEGABYTE = 1e6
@@ -132,8 +130,8 @@ class Publisher:
 
     def model_bytes(self) -> float:
         """What the classifier in service keeps."""
-        answer = httpx.get(self._server.addresses["operator"] + "/v1/bundles")
-        return float(max(row["memory_bytes"] or 0 for row in answer.json()["bundles"]))
+        with closing(self._server.operator()) as client:
+            return float(max(row["memory_bytes"] or 0 for row in client.get("/v1/bundles")["bundles"]))
 
 
 class Load:
@@ -159,7 +157,7 @@ class Load:
         return reports
 
     def _plan(self) -> Plan:
-        self._first_number += NUMBERS_A_SEGMENT
+        self._first_number += NUMBERS_A_RUN
         host, port = self._server.device_address
         return Plan(
             host=host,

@@ -36,7 +36,7 @@ from rich.progress import track
 from benchmarks import codec_pictures, record, serving_vs_peers_report
 from benchmarks.bundle_frames import BundleFrames
 from benchmarks.imagenet_nets import SHRINK, mobilenet_v2, multiplications, resnet50, settle
-from benchmarks.load import FIRST_NUMBER, Plan, Report, Request, run
+from benchmarks.load import FIRST_NUMBER, NUMBERS_A_RUN, Plan, Report, Request, run
 from benchmarks.peer_servers import PeerServer, uploads
 from benchmarks.pinned_server import PinnedServer
 from benchmarks.pixel_nets import PixelNet, resnet20
@@ -57,7 +57,6 @@ ROUNDS = 7
 SECONDS, TRIAL_SECONDS, WARM_SECONDS = 3.0, 2.0, 1.0
 CLIENTS = {32: 64, 224: 16}
 SETTLED_ON = 16  # pictures
-NUMBERS_A_RUN = 2**32
 ENDPOINTS = ("sync", "thread", "loop")
 QUEUES = {"manager": (), "zeromq": ("--fast-queue",)}
 WAITS_MS = (1, 5, 20)

@@ -71,7 +71,8 @@ def soak(module: str, minutes: float) -> dict[str, float]:
         command = ("python", "-c", SERVER.format(module=module), "run", "--data", str(data), *_free_ports())
         with Running(command, Path(folder) / "server.log", SMALL_BOUNDS) as server:
             addresses = server.wait_for(lambda: _addresses(data), START_SECONDS, "ready server")
-            with Soak(addresses, keys, Path(folder)) as soak:
+            admin_token = (data / "admin-token").read_text().strip()
+            with Soak(addresses, admin_token, keys, Path(folder)) as soak:
                 readings = _load(soak, server.pid, minutes * 60)
             counts = soak.counts()
             ended_with = server.stop()

@@ -46,11 +46,11 @@ class UnexpectedAnswerError(Exception):
 class Soak:
     """A server's addresses, a device of its own for every actor, and the counts of what went well and what did not."""
 
-    def __init__(self, addresses: dict[str, str], keys: Path, folder: Path) -> None:
+    def __init__(self, addresses: dict[str, str], admin_token: str, keys: Path, folder: Path) -> None:
         self.addresses = addresses
         self._keys = keys
         self._folder = folder
-        self._operator = OperatorClient(addresses["operator"])
+        self._operator = OperatorClient(addresses["operator"], admin_token)
         self._counters = count(1)
         self._done: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()

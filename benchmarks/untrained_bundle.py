@@ -23,38 +23,50 @@ from trainer.export.bundle import Exportable, logits_of
 from trainer.export.golden import GoldenPictures, golden
 from trainer.export.model_folder import ModelFiles
 from trainer.export.onnx_graph import to_onnx
-from trainer.models import DctNet
+from trainer.models import DctNet, DctNetConfig
 from trainer.training.fitting import parameter_count
 
 FAMILY = "untrained"
 SEED = 0
 
 
-def write_untrained(folder: Path, pixels: NDArray[np.uint8]) -> dict[str, int]:
-    """Write the bundle folder for pictures uint8 (n, side, side, 3); how large the net is, by what is counted."""
+def write_untrained(
+    folder: Path,
+    pixels: NDArray[np.uint8],
+    *,
+    counter: int = 1,
+    quality: float = QUALITY,
+    shape: DctNetConfig | None = None,
+) -> dict[str, int]:
+    """Write the bundle folder for pictures uint8 (n, side, side, 3); how large the net is, by what is counted.
+
+    Args:
+        quality: IJG's, of the steps.
+        shape: the net's; None: the serving net's of that size.
+    """
     side = pixels.shape[1]
     pictures = Split(pixels, np.zeros(len(pixels), np.int64))
-    encoding = streams.with_fitted_huffman(of_standard(QUALITY), pictures)
+    encoding = streams.with_fitted_huffman(of_standard(quality), pictures)
     steps = steps_of(encoding)
     coefficients = dequantised(streams.quantise(encoding, pictures).planes(slice(None)), steps)
-    net = _net(side, coefficients)
+    net = _net(SIZES[side] if shape is None else shape, coefficients)
     labels = tuple(str(number) for number in range(net.config.classes))
     content = Exportable(
         encoding=encoding, model=to_onnx(net, steps, side, side), labels=labels, height=side, width=side
     )
-    _write(folder, content, encoding.encoder().encode_batch(pixels, Stream.ABBREVIATED))
+    _write(folder, content, counter, encoding.encoder().encode_batch(pixels, Stream.ABBREVIATED))
     return {"multiplications": multiplications(net, coefficients), "parameters": parameter_count(net)}
 
 
-def _net(side: int, coefficients: Planes) -> DctNet:
+def _net(shape: DctNetConfig, coefficients: Planes) -> DctNet:
     spread = torch.stack([coefficients.y.std((0, 2, 3)), *coefficients.c.std((0, 2, 3)).chunk(2)])
     torch.manual_seed(SEED)
-    net = DctNet(SIZES[side], 1 / spread.clamp(min=0.5))
+    net = DctNet(shape, 1 / spread.clamp(min=0.5))
     settle(net, coefficients)
     return net
 
 
-def _write(folder: Path, content: Exportable, frames: list[bytes]) -> None:
+def _write(folder: Path, content: Exportable, counter: int, frames: list[bytes]) -> None:
     """What the net says of frames counts as their labels: nobody taught it any."""
     logits = logits_of(content, frames)
     files = ModelFiles(
@@ -63,7 +75,7 @@ def _write(folder: Path, content: Exportable, frames: list[bytes]) -> None:
     sizes = [len(frame) for frame in frames]
     bundle = Bundle(
         family=FAMILY,
-        counter=1,
+        counter=counter,
         min_counter=1,
         created_at=datetime.now(UTC),
         input=InputGeometry(width=content.width, height=content.height),
