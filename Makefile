@@ -19,7 +19,7 @@ NATIVE := $(shell find shared/jpeg/native -name '*.rs' -o -name 'Cargo.*' 2>/dev
 TRIPLE = $(shell rustc -vV | sed -n 's/host: //p')
 FOLDERS := shared sensor_client cloud_server trainer harness tests benchmarks deploy examples
 
-.PHONY: help setup setup-bench demo stop test test-system test-attacks test-sensor coverage check format lint types contracts rust sanitize memcheck test-arm64 bench results clean
+.PHONY: help setup setup-bench demo stop test test-system test-attacks test-sensor coverage check format lint types contracts rust sanitize memcheck test-arm64 bench results metrics dashboards clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,13 +47,13 @@ test-attacks: .venv/ready ## Many more hostile frames, and requests made up from
 	DCTWIRE_ATTACKS=4000 $(BIN)/pytest --timeout 3600 tests/attacks tests/cloud_server/api/http/test_openapi.py
 
 test-sensor: .venv-sensor/ready ## The sensor's tests in an environment with nothing but what a sensor needs
-	.venv-sensor/bin/pytest tests/sensor_client tests/shared/wire
+	.venv-sensor/bin/pytest -m 'not system' tests/sensor_client tests/shared/wire
 
-# The tests of each rule that pyproject.toml lists, and no others: a rule is covered by the tests that are its own.
+# The tests beside the rules that pyproject.toml lists, and no others; those of a machine cover the rules it is divided into.
 RULES = $(shell sed -n '/^\[tool.coverage.run\]/,/^\[tool.coverage.report\]/s/^ *"\(.*\)",$$/\1/p' pyproject.toml)
 coverage: .venv/ready ## Every branch of the pure rules is taken by the tests beside them
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest --quiet $(foreach rule,$(RULES),tests/$(dir $(rule))test_$(notdir $(rule)))
+	@$(BIN)/coverage run -m pytest --quiet $(foreach rule,$(RULES),$(wildcard tests/$(dir $(rule))test_$(notdir $(rule))))
 	@$(BIN)/coverage report
 
 check: format lint types contracts rust test ## Everything that CI checks
@@ -98,6 +98,13 @@ bench: .venv/bench ## Run benchmarks/$(NAME).py and write its figures: make benc
 
 results: .venv/ready ## Write docs/results.md and the README's table anew from benchmarks/results/
 	$(BIN)/python -m benchmarks.report
+
+metrics: .venv/ready ## Write docs/metrics.md, the recording rules and the golden exposition anew from the code
+	$(BIN)/python -m tests.vectors.metrics_vectors
+	$(BIN)/python -m deploy.prometheus.reference
+
+dashboards: .venv/ready ## Write Grafana's dashboards anew from the code
+	$(BIN)/python -m deploy.grafana.dashboards
 
 clean: ## Remove the environments, builds and caches
 	rm -rf .venv .venv-sensor .cache demo-run shared/jpeg/native/target

@@ -5,6 +5,8 @@
     python3 client.py tables tables.jpg              the tables of this device's assignment, as a tables-only JPEG
     python3 client.py batch frame.jpg ...            one request for frames that differ in nothing but their scans
 
+`post --minimal` asks for no results: the server then only names the frame and the match, in a header.
+
 Any ordinary JPEG will do for `post`; `client.c` makes the small ones, which leave their tables at home. The device's
 secret, its name, its token and its next number are in the file --state. docs/your-own-client.md explains each step.
 
@@ -21,7 +23,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +34,9 @@ GIVE_UP_SECONDS = 300.0  # after so long, a request that the server keeps puttin
 PAUSE_MIN_SECONDS, PAUSE_MAX_SECONDS = 1.0, 60.0
 SOI, EOI, SOS = b"\xff\xd8", b"\xff\xd9", 0xDA
 ABBREVIATED_APP10 = b"\xff\xea\x00\x0cDW"
+
+
+Reader = Callable[[str, bytes], Any]
 
 
 class ProblemError(Exception):
@@ -55,8 +60,20 @@ class Server:
         kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(url.hostname, url.port, timeout=SILENCE_SECONDS)
 
-    def ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> bytes:
-        """The answer's body; sending the same request again does no harm.
+    def ask(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes | None = None,
+        read: Reader = lambda _answered, answer: answer,
+        refusal: str = "",
+    ) -> Any:
+        """What `read` makes of the answer; sending the same request again does no harm.
+
+        Args:
+            read: given the header DW-Answered and the body, raises an error where they answer something else.
+            refusal: what DW-Answered says where this very request is refused; "" where that is not looked at.
 
         Raises:
             ProblemError: refused, and the same request would be refused again.
@@ -68,7 +85,7 @@ class Server:
             pause_seconds = min(2 * pause_seconds, PAUSE_MAX_SECONDS)
             fault: Exception
             try:
-                return self._exchange(method, path, headers, body)
+                return self._exchange(method, path, headers, body, read, refusal)
             except ProblemError as problem:
                 if problem.retry != "later":
                     raise
@@ -81,17 +98,30 @@ class Server:
             print(f"{fault}; again in {pause_seconds:.0f} s", file=sys.stderr)
             time.sleep(pause_seconds)
 
-    def _exchange(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> bytes:
+    def _exchange(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None, read: Reader, refusal: str
+    ) -> Any:
         self._connection.request(method, path, body, headers)
         with self._connection.getresponse() as reply:
             answer = reply.read(REPLY_MAX_BYTES + 1)
             if len(answer) > REPLY_MAX_BYTES:
                 raise http.client.HTTPException("an answer longer than any of a dctwire server")
             if reply.status < 300:
-                return answer
+                return believed(reply, answer, read)
             if reply.headers.get_content_type() != "application/problem+json":
                 raise http.client.HTTPException(f"{reply.status} without a problem document: no dctwire server")
-            raise ProblemError(json.loads(answer), reply.headers.get("Retry-After", ""))
+            problem = ProblemError(json.loads(answer), reply.headers.get("Retry-After", ""))
+            if reply.status != 401 and refusal and reply.headers.get("DW-Answered") != refusal:
+                raise http.client.HTTPException(f"{problem}; it does not say that it refuses this frame") from problem
+            raise problem
+
+
+def believed(reply: http.client.HTTPResponse, answer: bytes, read: Reader) -> Any:
+    """What `read` makes of an answer. Captive portals and proxies answer anything, with 204 or a page of their own."""
+    try:
+        return read(reply.headers.get("DW-Answered", ""), answer)
+    except (ValueError, LookupError, TypeError) as error:
+        raise http.client.HTTPException(f"{reply.status}, but no answer of a dctwire server: {error}") from error
 
 
 class Device:
@@ -138,19 +168,20 @@ class Device:
     def __str__(self) -> str:
         return f"{self._memory['device_id']} in family {self._memory['family']}"
 
-    def post(self, jpeg: bytes) -> dict[str, Any]:
-        """Post one JPEG: `{id, label, confidence, model, match}`."""
-        return self._send(jpeg, self._take_numbers(1))
+    def post(self, jpeg: bytes, *, is_minimal: bool = False) -> dict[str, Any]:
+        """Post one JPEG: `{id, label, confidence, model, match}`, or with `is_minimal` no more than `{id, match}`."""
+        return self._send(jpeg, self._take_numbers(1), {"Prefer": "return=minimal"} if is_minimal else {})
 
     def post_batch(self, frames: Sequence[bytes]) -> list[dict[str, Any]]:
         """Post 1 to 256 frames in one request; each one's answer is as from `post`, or `{problem}`."""
         first = self._take_numbers(len(frames))
         headers = {"Content-Type": "application/vnd.dctwire.batch"}
         body = batch(frames, first, round(time.time() * 1000))
-        results: list[dict[str, Any]] = json.loads(self._ask("POST", "/v1/frames:batch", headers, body))["results"]
+        ids = [f"{self._memory['device_id']}.{first + index}" for index in range(len(frames))]
+        results: list[dict[str, Any]] = self._ask("POST", "/v1/frames:batch", headers, body, results_of(ids))
         for index, result in enumerate(results):
             if result.get("problem", {"retry": "no"})["retry"] != "no":
-                results[index] = self._send(frames[index], first + index)
+                results[index] = self._send(frames[index], first + index, {})
         return results
 
     def fetch_bundle(self) -> dict[str, Any]:
@@ -161,37 +192,40 @@ class Device:
         self._save()
         return bundle
 
-    def _send(self, jpeg: bytes, sequence: int, *, may_renumber: bool = True) -> dict[str, Any]:
-        headers = {"Content-Type": "image/jpeg", "DW-Sequence": str(sequence)}
+    def _send(self, jpeg: bytes, sequence: int, prefer: dict[str, str], *, may_renumber: bool = True) -> dict[str, Any]:
+        headers = {"Content-Type": "image/jpeg", "DW-Sequence": str(sequence), **prefer}
+        frame_id = f"{self._memory['device_id']}.{sequence}"
+        asked = (headers, jpeg, result_of(frame_id), f"{frame_id} refused")
         try:
-            result: dict[str, Any] = json.loads(self._ask("POST", "/v1/frames", headers, jpeg))
+            result: dict[str, Any] = self._ask("POST", "/v1/frames", *asked)
         except ProblemError as error:
             if error.retry == "with-tables" and jpeg.startswith(SOI + ABBREVIATED_APP10) and self._memory["tables"]:
-                return self._send(with_tables(jpeg, base64.b64decode(self._memory["tables"])), sequence)
+                return self._send(with_tables(jpeg, base64.b64decode(self._memory["tables"])), sequence, prefer)
             if error.retry == "renumber" and may_renumber:  # what this device remembered was lost, or is a copy
-                self._count_from(max(self._memory["next_sequence"], error.highest_sequence + 1))
-                return self._send(jpeg, self._take_numbers(1), may_renumber=False)
+                is_far = error.code == "sequence-too-high" and sequence > max(2**42, error.highest_sequence + 2**20)
+                self._count_from(max(0 if is_far else self._memory["next_sequence"], error.highest_sequence + 1))
+                return self._send(jpeg, self._take_numbers(1), prefer, may_renumber=False)
             raise
         return result
 
     def _fetch_target(self, target: str) -> bytes:
         """A file of the server's TUF repository. Its length and digest are checked, no signature is."""
-        timestamp = self._metadata("timestamp.json")
-        snapshot = self._metadata(f"{timestamp['meta']['snapshot.json']['version']}.snapshot.json")
-        targets = self._metadata(f"{snapshot['meta']['targets.json']['version']}.targets.json")
+        family, _, name = target.rpartition("/")
+        timestamp = self._metadata(f"{family}/timestamp.json")
+        snapshot = self._metadata(f"{family}/{timestamp['meta']['snapshot.json']['version']}.snapshot.json")
+        targets = self._metadata(f"{family}/{snapshot['meta']['targets.json']['version']}.targets.json")
         entry = targets["targets"][target]
-        folder, _, name = target.rpartition("/")
-        data = self._ask("GET", f"/tuf/targets/{folder}/{entry['hashes']['sha256']}.{name}")
+        data: bytes = self._ask("GET", f"/tuf/{family}/{entry['hashes']['sha256']}.{name}")
         if len(data) != entry["length"] or hashlib.sha256(data).hexdigest() != entry["hashes"]["sha256"]:
             raise ValueError(f"{target} is not the file that the targets metadata describes")
         return data
 
     def _metadata(self, name: str) -> dict[str, Any]:
-        signed: dict[str, Any] = json.loads(self._ask("GET", f"/tuf/metadata/{name}"))["signed"]
+        signed: dict[str, Any] = json.loads(self._ask("GET", f"/tuf/{name}"))["signed"]
         return signed
 
-    def _ask(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> bytes:
-        return self._server.ask(method, path, self._token | (headers or {}), body)
+    def _ask(self, method: str, path: str, headers: dict[str, str] | None = None, *further: Any) -> Any:
+        return self._server.ask(method, path, self._token | (headers or {}), *further)
 
     def _take_numbers(self, count: int) -> int:
         """The first of `count` numbers, which no frame had before: that they are taken is on disk first."""
@@ -205,6 +239,36 @@ class Device:
 
     def _save(self) -> None:
         save(self._file, self._memory)
+
+
+def result_of(frame_id: str) -> Reader:
+    """Reads the answer to a frame: its result, or the header of an answer without one."""
+
+    def read(answered: str, answer: bytes) -> dict[str, Any]:
+        result: dict[str, Any] = (
+            json.loads(answer) if answer else dict(zip(("id", "match"), answered.split(), strict=True))
+        )
+        if result["id"] != frame_id:
+            raise ValueError(f"it is about {result['id']!r}, not {frame_id}")
+        return result
+
+    return read
+
+
+def results_of(frame_ids: Sequence[str]) -> Reader:
+    """Reads the answer to a batch: in the place of each frame its result or its problem."""
+
+    def read(answered: str, answer: bytes) -> list[dict[str, Any]]:
+        ends = f"{frame_ids[0]}-{frame_ids[-1].rpartition('.')[2]}"
+        if answered.partition(" ")[0] != ends:
+            raise ValueError(f"it is about {answered!r}, not {ends}")
+        results: list[dict[str, Any]] = json.loads(answer)["results"]
+        for result, frame_id in zip(results, frame_ids, strict=True):
+            if "problem" not in result and result["id"] != frame_id:
+                raise ValueError(f"it is about {result['id']!r}, not {frame_id}")
+        return results
+
+    return read
 
 
 def save(file: Path, memory: dict[str, Any]) -> None:
@@ -263,7 +327,10 @@ def main() -> None:
     enrol.add_argument("--claim", required=True, help="what `dctwire claim FAMILY` printed")
     commands.add_parser("tables", help="fetch the assigned tables").add_argument("out", type=Path)
     for name in ("post", "batch"):
-        commands.add_parser(name, help="send JPEG files").add_argument("pictures", type=Path, nargs="+")
+        sending = commands.add_parser(name, help="send JPEG files")
+        sending.add_argument("pictures", type=Path, nargs="+")
+        if name == "post":
+            sending.add_argument("--minimal", action="store_true", help="ask for no result, only for the match")
     given = parser.parse_args()
     if given.command == "enrol":
         print(Device.enrol(given.state, given.server, given.claim))
@@ -274,7 +341,11 @@ def main() -> None:
         print(f"{bundle['family']}/{bundle['counter']}: pictures of {size}")
     else:
         device, frames = Device.load(given.state), [path.read_bytes() for path in given.pictures]
-        for answer in map(device.post, frames) if given.command == "post" else device.post_batch(frames):
+        if given.command == "post":
+            answers = (device.post(frame, is_minimal=given.minimal) for frame in frames)
+        else:
+            answers = (answer for answer in device.post_batch(frames))
+        for answer in answers:
             print(json.dumps(answer))
 
 
