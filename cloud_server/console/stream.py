@@ -19,7 +19,7 @@ from shared.errors import PeerError
 TICK_SECONDS = 2.0
 HEARTBEAT_TICKS = 8
 STREAMS_MAX = 100
-STREAMS_EACH = 16
+STREAMS_EACH = 25
 """Of one operator, so that none takes the places of all others."""
 RETRY_MS = 3000
 MEDIA_TYPE = "text/event-stream"

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from cloud_server.console.stream import STREAMS_EACH
 from shared.wire import BATCH_MEDIA_TYPE
 from tests.cloud_server.harness.console import logged_in
 from tests.cloud_server.harness.devices import Device
@@ -20,7 +21,6 @@ from tests.cloud_server.harness.process import ServerProcess
 pytestmark = pytest.mark.system
 
 CONNECTIONS = 64
-STREAMS = 20
 
 
 @contextlib.contextmanager
@@ -204,7 +204,7 @@ def test_open_pages_of_the_console_hold_up_no_drain(tmp_path: Path, bundle_folde
         with contextlib.ExitStack() as stack:
             streams = [
                 stack.enter_context(console.http.stream("GET", "/console/stream/overview")).iter_lines()
-                for _ in range(STREAMS)
+                for _ in range(STREAMS_EACH)
             ]
             for lines in streams:
                 next(line for line in lines if line.startswith("event: part"))

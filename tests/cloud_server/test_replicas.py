@@ -196,7 +196,9 @@ def test_a_bundle_published_at_one_is_served_by_the_other_at_once_and_assigned_e
 ) -> None:
     device = pair.at_other(pair.one.enrol("digits"))
     pair.one.publish(bundle_folders[2])
-    assert device.post(frame(tables(25))).json()["model"] == "digits/2"
+    answer = device.post(frame(tables(25)))
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["model"] == "digits/2"
     seq = pair.other.assign("digits", 2)
     assert device.http.get("/v1/assignment").json()["seq"] == seq
     wait_until(lambda: _assignment(pair.one, device) == seq, PICKED_UP_SECONDS)
@@ -278,6 +280,7 @@ def test_who_is_logged_in_to_the_console_of_one_is_logged_in_to_the_other(pair: 
     assert there.http.get("/console/rollouts").status_code == 303, "nobody is logged in there yet"
     there.http.cookies = here.http.cookies
     assert "Rollouts" in there.get("/rollouts")
+    pair.other.assign("digits", 1)
     form = {"bundle": "digits/1", "shape": "standard"}
     answer = there.post("/rollouts/start", form, "/rollouts/start")
     assert "runs v1 already" in answer.text, "forms of the one are good at the other"

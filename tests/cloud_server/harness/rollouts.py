@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, insert
 
 from cloud_server.fleet.exposure import Reach, text_of
+from cloud_server.rollout.plan import standard
 from cloud_server.storage.rows import rollouts as rows
 from cloud_server.storage.rows.rollouts import NewRollout, RolloutRow
 from cloud_server.storage.schema import devices, labels, results
@@ -17,7 +18,7 @@ NOW = 1_800_000_000.0
 
 def new_rollout(rollout: str = "abcd2345", family: str = "digits", counter: int = 2) -> NewRollout:
     """A rollout that shall begin."""
-    return NewRollout(rollout, family, counter, "{}", "draft", -1, None, "admin", None)
+    return NewRollout(rollout, family, counter, standard().model_dump_json(), "draft", -1, None, "admin", None)
 
 
 def begun(
