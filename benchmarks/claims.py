@@ -337,6 +337,8 @@ CLAIMS = {
         "drift.png",
     ),
     "scrape": Claim("What Prometheus costs a server with 10,000 devices", watching_report.of_scrapes),
+    "monitoring_cost": Claim("What a frame pays for being watched", watching_report.of_monitoring),
+    "console": Claim("What the operator's pages cost", watching_report.of_console),
     "tuf_conformance": Claim(
         "TUF's conformance suite, against a device's client",
         lambda of: (

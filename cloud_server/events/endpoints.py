@@ -1,6 +1,7 @@
 """Where webhooks go: the endpoints that a file of the server's own names, and nothing from the network ever does."""
 
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from cloud_server.events.signing import secrets_of
@@ -19,6 +21,7 @@ ENDPOINTS_MAX = 16
 FILE_BYTES_MAX = 64 * 1024
 SECRET_FILE_BYTES_MAX = 4096
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+_log = structlog.get_logger()
 _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")
 _Name = Annotated[str, StringConstraints(pattern=NAME)]
 _Pattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.*-]{1,64}$")]
@@ -88,7 +91,7 @@ class _File(BaseModel):
 
 
 def endpoints_of(file: Path | None, environment: Mapping[str, str]) -> tuple[Endpoint, ...]:
-    """The endpoints that a TOML file names; none where there is no file.
+    """The endpoints that a TOML file names; none where there is no file. A secret that everybody may read is logged.
 
     Args:
         environment: where `shared.proxies` looks for a proxy.
@@ -108,6 +111,9 @@ def endpoints_of(file: Path | None, environment: Mapping[str, str]) -> tuple[End
             endpoint.secrets()
         except (OSError, DctwireError) as error:
             raise WebhooksFileError(file, f"the secret_file of {endpoint.name}: {error}") from error
+        if endpoint.secret_file.stat().st_mode & stat.S_IRWXO:
+            advice = f"chmod o= {endpoint.secret_file}"
+            _log.warning("webhook-secret-open", endpoint=endpoint.name, reason="everybody may read it", advice=advice)
     return endpoints
 
 

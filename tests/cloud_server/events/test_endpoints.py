@@ -1,7 +1,9 @@
 """Endpoints come from a file of the server's own; what cannot be used is named, and no secret is repeated."""
 
+from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -37,6 +39,16 @@ def test_an_endpoint_has_its_url_its_kinds_and_secrets_that_are_read_each_time(t
     assert len(endpoint.secrets()) == 1
     (tmp_path / "secret").write_text(f"{OTHER_SECRET}\n{SECRET}\n")
     assert len(endpoint.secrets()) == 2
+
+
+@pytest.mark.parametrize(("mode", "is_told"), [(0o604, True), (0o602, True), (0o640, False), (0o600, False)])
+def test_a_secret_that_everybody_may_read_is_used_and_logged(
+    tmp_path: Path, lines: list[MutableMapping[str, Any]], mode: int, is_told: bool
+) -> None:
+    file = written(tmp_path, ENTRY.format(url=HTTPS))
+    (tmp_path / "secret").chmod(mode)
+    assert len(endpoints_of(file, {})) == 1
+    assert [line["event"] for line in lines] == ["webhook-secret-open"] * is_told
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8090/x", "http://[::1]:8090/x", "http://localhost/x"])
