@@ -1,10 +1,7 @@
 """What a server does again and again beside answering: follow the other processes, be seen by them, keep house."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
-
-import structlog
 
 from cloud_server.events.kinds import EventKind
 from cloud_server.events.telling import Events
@@ -23,10 +20,10 @@ from cloud_server.quality.drift import Drift
 from cloud_server.registry.expiry import expiring
 from cloud_server.registry.live_routing import LiveRouting
 from cloud_server.registry.signed_files import SignedFiles
+from cloud_server.storage.repeating import every
 
 FOLLOW_SECONDS = 1.0
 HOUSEKEEPING_SECONDS = 5.0
-_log = structlog.get_logger()
 
 
 class Background:
@@ -73,12 +70,12 @@ class Background:
     def works(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """One endless work for each task; following may wait for a classifier, and holds up no heartbeat."""
         return (
-            _every(FOLLOW_SECONDS, self.follow),
-            _every(FOLLOW_SECONDS, self._devices.follow),
-            _every(FOLLOW_SECONDS, self._operators.follow),
-            _every(FOLLOW_SECONDS, self.heartbeat),
-            _every(HOUSEKEEPING_SECONDS, self._drift.follow),
-            _every(HOUSEKEEPING_SECONDS, self.housekeep),
+            every(FOLLOW_SECONDS, self.follow, "housekeeping-failed"),
+            every(FOLLOW_SECONDS, self._devices.follow, "housekeeping-failed"),
+            every(FOLLOW_SECONDS, self._operators.follow, "housekeeping-failed"),
+            every(FOLLOW_SECONDS, self.heartbeat, "housekeeping-failed"),
+            every(HOUSEKEEPING_SECONDS, self._drift.follow, "housekeeping-failed"),
+            every(HOUSEKEEPING_SECONDS, self.housekeep, "housekeeping-failed"),
         )
 
     async def follow(self) -> None:
@@ -131,13 +128,3 @@ class Background:
             if once not in self._told_of:
                 self._told_of.add(once)
                 self._events.tell(EventKind.METADATA_EXPIRING, role, {"expires_at": int(moment)}, once=once)
-
-
-async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    """Do `work` every so many seconds; an error is logged, and the work tried again the next time."""
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await work()
-        except Exception as error:  # noqa: BLE001 - tried again in a few seconds
-            _log.error("housekeeping-failed", exc_info=error)

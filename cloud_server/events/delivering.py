@@ -10,7 +10,7 @@ from functools import partial
 
 import structlog
 
-from cloud_server.errors import ConflictError, NotFoundError, StorageError
+from cloud_server.errors import ConflictError, NotFoundError
 from cloud_server.event_metrics import EventMetrics
 from cloud_server.events.backoff import delay_seconds
 from cloud_server.events.endpoints import Endpoint
@@ -19,6 +19,7 @@ from cloud_server.events.messages import Message, in_order
 from cloud_server.events.posting import Outcome, Poster
 from cloud_server.events.signing import signed_headers
 from cloud_server.storage.database import Database, Transaction
+from cloud_server.storage.repeating import logged
 from cloud_server.storage.rows import events as rows
 from cloud_server.storage.rows import known_time
 from cloud_server.storage.rows.events import Backlog, EventRow, NewEvent
@@ -126,12 +127,8 @@ class Webhooks:
         while True:
             await asyncio.sleep(wait)
             wait = LOOK_SECONDS
-            try:
+            with logged("webhooks-failed", endpoint=endpoint.name):
                 wait = await self._tell(endpoint)
-            except StorageError as error:
-                _log.warning("webhooks-wait", endpoint=endpoint.name, error=str(error))
-            except Exception as error:  # noqa: BLE001 - a fault of ours must not end the telling
-                _log.error("webhooks-failed", endpoint=endpoint.name, exc_info=error)
 
     async def _tell(self, endpoint: Endpoint) -> float:
         """Tell an endpoint what waits for it; returns after how many seconds to look again."""
@@ -191,12 +188,8 @@ class Webhooks:
     async def _watch(self) -> None:
         """Say how the endpoints do, give up what waited for too long, and delete old events."""
         while True:
-            try:
+            with logged("webhooks-failed"):
                 await self.look()
-            except StorageError as error:
-                _log.warning("webhooks-wait", error=str(error))
-            except Exception as error:  # noqa: BLE001 - a fault of ours must not end the watching
-                _log.error("webhooks-failed", exc_info=error)
             await asyncio.sleep(WATCH_SECONDS)
 
     async def look(self) -> None:

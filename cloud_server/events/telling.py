@@ -7,9 +7,9 @@ from functools import partial
 
 import structlog
 
-from cloud_server.errors import StorageError
 from cloud_server.events.kinds import EventKind
 from cloud_server.storage.database import Database, Transaction
+from cloud_server.storage.repeating import logged
 from cloud_server.storage.rows import events as rows
 from cloud_server.storage.rows.events import EventRow, NewEvent
 from cloud_server.storage.witness import Facts, Witness
@@ -64,12 +64,8 @@ class Events:
         while True:
             await self._is_told.wait()
             await asyncio.sleep(_WRITE_SECONDS)
-            try:
+            with logged("events-failed"):
                 await self.save()
-            except StorageError as error:
-                _log.warning("events-wait", error=str(error))
-            except Exception as error:  # noqa: BLE001 - a fault of ours must not end the telling
-                _log.error("events-failed", exc_info=error)
 
     async def save(self) -> None:
         """Write what was told so far.

@@ -8,16 +8,14 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-import structlog
-
 from cloud_server.errors import StorageError
 from cloud_server.metrics import Payload
 from cloud_server.storage.database import Database
+from cloud_server.storage.repeating import every
 from cloud_server.storage.rows import sums
 from cloud_server.storage.rows.sums import HOUR_SECONDS, ByteSum
 
 SAVE_EVERY_SECONDS = 5.0
-_log = structlog.get_logger()
 _Key = tuple[str, str, int]
 
 
@@ -45,14 +43,7 @@ class ByteSums:
 
     async def run(self) -> None:
         """Write what was noted every few seconds, until cancelled."""
-        while True:
-            await asyncio.sleep(SAVE_EVERY_SECONDS)
-            try:
-                await self.save()
-            except StorageError as error:
-                _log.warning("byte-sums-not-saved", error=str(error))
-            except Exception as error:  # noqa: BLE001 - a fault of ours must not end the summing up
-                _log.error("byte-sums-not-saved", exc_info=error)
+        await every(SAVE_EVERY_SECONDS, self.save, "byte-sums-not-saved")
 
     async def save(self) -> None:
         """Write what was noted; what another call is writing is written, too, once this returns.

@@ -11,12 +11,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-import structlog
-
-from cloud_server.errors import StorageError
 from cloud_server.feedback.reasons import DAY_SECONDS
 from cloud_server.storage.blobs import Blobs
 from cloud_server.storage.database import Database
+from cloud_server.storage.repeating import logged
 from cloud_server.storage.rows import (
     device_days,
     forgetting,
@@ -35,7 +33,6 @@ LATE_SECONDS = 60.0
 """How long after a device was forgotten another process may still store something of it."""
 STEPS_AT_ONCE = 20
 TIDY_EVERY_SECONDS = 5.0
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +78,9 @@ class Retention:
         """
         while True:
             await asyncio.sleep(TIDY_EVERY_SECONDS)
-            try:
+            with logged("retention-failed"):
                 if await is_my_turn():
                     await self.tidy()
-            except StorageError as error:
-                _log.warning("retention-failed", error=str(error))
-            except Exception as error:  # noqa: BLE001 - a fault of ours must not end retention
-                _log.error("retention-failed", exc_info=error)
 
     async def tidy(self) -> int:
         """Delete for a while; returns how many rows and files went, 0 when nothing is left to do.

@@ -7,11 +7,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import structlog
-
 from cloud_server.errors import StorageError
 from cloud_server.metrics import Payload
 from cloud_server.storage.database import Database
+from cloud_server.storage.repeating import every
 from cloud_server.storage.rows import device_days as rows
 from cloud_server.storage.rows.device_days import DayRow
 
@@ -20,7 +19,6 @@ SAVE_EVERY_SECONDS = 20.0
 """Far less than the minute within which a forgotten device's last rows may still come."""
 DEVICES_AT_ONCE = 500
 """In one transaction, so that no frame waits long behind those of a large fleet."""
-_log = structlog.get_logger()
 _Key = tuple[int, int]
 
 
@@ -45,14 +43,7 @@ class Traffic:
 
     async def run(self) -> None:
         """Write what was noted every few seconds, until cancelled."""
-        while True:
-            await asyncio.sleep(SAVE_EVERY_SECONDS)
-            try:
-                await self.save()
-            except StorageError as error:
-                _log.warning("device-traffic-not-saved", error=str(error))
-            except Exception as error:  # noqa: BLE001 - a fault of ours must not end the summing up
-                _log.error("device-traffic-not-saved", exc_info=error)
+        await every(SAVE_EVERY_SECONDS, self.save, "device-traffic-not-saved")
 
     async def save(self) -> None:
         """Write what was noted; what another call is writing is written, too, once this returns.

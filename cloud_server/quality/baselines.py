@@ -21,9 +21,9 @@ from typing import NamedTuple
 import structlog
 
 from cloud_server.answered import AnsweredFrames
-from cloud_server.errors import StorageError
 from cloud_server.metrics import Metrics
 from cloud_server.storage.database import Database
+from cloud_server.storage.repeating import every
 from cloud_server.storage.rows import baseline_sums
 from cloud_server.storage.rows.baseline_sums import BaselineSum
 from cloud_server.storage.rows.sums import HOUR_SECONDS
@@ -150,14 +150,7 @@ class Baselines:
 
     async def run(self) -> None:
         """Measure what waits every few seconds, until cancelled."""
-        while True:
-            await asyncio.sleep(MEASURE_EVERY_SECONDS)
-            try:
-                await self.save()
-            except StorageError as error:
-                _log.warning("baselines-not-saved", error=str(error))
-            except Exception as error:  # noqa: BLE001 - a fault of ours must not end the measuring
-                _log.error("baselines-not-saved", exc_info=error)
+        await every(MEASURE_EVERY_SECONDS, self.save, "baselines-not-saved")
 
     async def save(self) -> None:
         """Measure what waits, and write it; what another call is measuring is written, too, once this returns.

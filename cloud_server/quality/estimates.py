@@ -13,13 +13,11 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import structlog
-
 from cloud_server.answered import AnsweredFrames
-from cloud_server.errors import StorageError
 from cloud_server.metrics import Metrics
 from cloud_server.quality_metrics import AccuracyFigures
 from cloud_server.storage.database import Database
+from cloud_server.storage.repeating import logged
 from cloud_server.storage.rows import sums
 from cloud_server.storage.rows.sums import HOUR_SECONDS, Known
 from shared.bundle import Reference
@@ -32,7 +30,6 @@ AUDITED_MIN = 100
 """Fewer audited frames say nothing of an estimate: their interval is wider than any gap worth waking anybody for."""
 REFRESH_SECONDS = 20.0
 MILLION = 1_000_000
-_log = structlog.get_logger()
 
 
 def may_be_estimated(match: Match, reference: Reference | None) -> bool:
@@ -101,12 +98,8 @@ class Estimates:
     async def run(self) -> None:
         """Refresh what is known, until cancelled."""
         while True:
-            try:
+            with logged("estimates-not-refreshed"):
                 await self.refresh()
-            except StorageError as error:
-                _log.warning("estimates-not-refreshed", error=str(error))
-            except Exception as error:  # noqa: BLE001 - a fault of ours must not end it
-                _log.error("estimates-not-refreshed", exc_info=error)
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def refresh(self) -> None:

@@ -4,11 +4,8 @@ Counts are kept in memory and written every few seconds. A process that is kille
 both sides of the comparison alike.
 """
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
-
-import structlog
 
 from cloud_server.answered import AnsweredFrames
 from cloud_server.errors import StorageError
@@ -16,6 +13,7 @@ from cloud_server.fleet.assignments import Assignments
 from cloud_server.fleet.devices import Device
 from cloud_server.fleet.exposure import Exposure
 from cloud_server.storage.database import Database, Transaction
+from cloud_server.storage.repeating import every
 from cloud_server.storage.rows import rollout_counts
 from cloud_server.storage.rows.rollout_counts import Arm, CountRow
 from shared.wire import Match
@@ -23,7 +21,6 @@ from shared.wire import Match
 SAVE_SECONDS = 5.0
 _FRAMES, _BYTES, _FALLBACK, _REFUSED = range(4)
 _Key = tuple[str, int, Arm]
-_log = structlog.get_logger()
 
 
 class Counting:
@@ -65,14 +62,7 @@ class Counting:
 
     async def run(self) -> None:
         """Write what was counted every few seconds, until cancelled."""
-        while True:
-            await asyncio.sleep(SAVE_SECONDS)
-            try:
-                await self.save()
-            except StorageError as error:
-                _log.warning("rollout-counts-not-saved", error=str(error))
-            except Exception as error:  # noqa: BLE001 - a fault of ours must not end the counting
-                _log.error("rollout-counts-not-saved", exc_info=error)
+        await every(SAVE_SECONDS, self.save, "rollout-counts-not-saved")
 
     async def save(self) -> None:
         """Write what was counted.

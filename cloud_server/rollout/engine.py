@@ -27,6 +27,7 @@ from cloud_server.rollout.standing import Seen, Standing, State, following, gap_
 from cloud_server.rollout.steering import Rollout, shown, written
 from cloud_server.rollout_metrics import RolloutFigures
 from cloud_server.storage.database import Database, Transaction
+from cloud_server.storage.repeating import every
 from cloud_server.storage.rows import fleet, rollout_counts, rollouts
 from cloud_server.storage.rows.rollout_counts import ReachedRow, VerdictRow
 from cloud_server.storage.rows.rollouts import RolloutRow
@@ -90,14 +91,7 @@ class Engine:
 
     async def run(self) -> None:
         """Lead them on, until cancelled; a fault of one harms no other, and is tried again."""
-        while True:
-            await asyncio.sleep(TICK_SECONDS)
-            try:
-                await self.tick()
-            except StorageError as error:
-                _log.warning("rollouts-wait", error=str(error))
-            except Exception as error:  # noqa: BLE001 - a fault of ours must not end the leading
-                _log.error("rollouts-failed", exc_info=error)
+        await every(TICK_SECONDS, self.tick, "rollouts-failed")
 
     async def tick(self) -> None:
         """One look at every active rollout, where there is one, and this process is the one that leads them.
