@@ -1,13 +1,17 @@
-"""What watching costs a frame: two servers alike on one core, one as it is, one that watches nothing, in turns.
+"""What watching costs a frame: servers alike on one core, one as it is, two that watch nothing, in turns.
 
-What is left out of the second one: `benchmarks.unmonitored_server`. Both serve the zoo's classifier of 100 bytes in
-float32, its reference measured on the pictures that are posted, to 1,000 devices: enough of them that drift is watched
-at its full rate. Settings are the defaults. In a turn, frames come to one of the servers while the other one rests, for
-so long that what is put off is done, too: ordinary JPEG is weighed every five seconds, sums are written. All processor
-time of the server's process meanwhile counts. Turns follow each other in pairs, each beginning with the other server.
+What is left out of those two: `benchmarks.unmonitored_server`. All serve the zoo's classifier of 100 bytes in float32,
+its reference measured on the pictures that are posted, to 1,000 devices: enough of them that drift is watched at its
+full rate. Settings are the defaults. In a turn, frames come to one of the servers while the others rest, for so long
+that what is put off is done, too: ordinary JPEG is weighed every five seconds, sums are written. All processor time of
+the server's process meanwhile counts. Turns follow each other in rounds of all servers, each in another order, and
+after some rounds all servers are started anew: two processes of the same program differ by some percent for as long as
+they live, by where their memory lies.
 
-`single_cost_percent`, `batch32_cost_percent`: the median over the pairs of how much more processor time a frame takes
-with everything on. n counts the pairs of each way of posting. Nothing is scraped meanwhile: see `benchmarks.scrape`.
+`single_cost_percent`, `batch32_cost_percent`: how much more processor time a frame takes with everything on; the median
+over the rounds, each against the mean of the two that watch nothing. `*_noise_percent`: half the difference of those
+two, its median over the rounds without a sign: what this machine cannot tell apart. n counts the rounds of each way of
+posting. Nothing is scraped meanwhile: see `benchmarks.scrape`.
 """
 
 import argparse
@@ -42,23 +46,31 @@ CONNECTIONS = {"single": 8, "batch32": 4}
 TEMPERATURE = 1.5
 LIMIT_PERCENT = 3.0
 Devices = Sequence[tuple[str, str]]
+Spent = Mapping[str, float]
+"""Microseconds of the processor that a frame took, by server."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How long a run is: pairs of turns of each way of posting, and seconds of frames in a turn."""
+    """How long a run is: how often servers are started, rounds of turns with each, and seconds of frames in a turn."""
 
-    pairs: int
+    starts: int
+    rounds: int
     seconds: float
 
 
-WHOLE, QUICK = Scale(pairs=12, seconds=10.0), Scale(pairs=4, seconds=5.0)
+WHOLE, QUICK = Scale(starts=5, rounds=2, seconds=6.0), Scale(starts=2, rounds=1, seconds=4.0)
+PROGRAMS = {
+    "watching": "cloud_server.command",
+    "control": "benchmarks.unmonitored_server",
+    "again": "benchmarks.unmonitored_server",
+}
 
 
 def main() -> None:
     """Measure and tell; `--out` writes the record."""
     options = argparse.ArgumentParser(description="What watching costs a frame.")
-    options.add_argument("--quick", action="store_true", help="a try of three minutes")
+    options.add_argument("--quick", action="store_true", help="a try of two minutes")
     options.add_argument("--out", action="store_true", help="write benchmarks/results/monitoring_cost.json")
     chosen = options.parse_args()
     scale = QUICK if chosen.quick else WHOLE
@@ -66,29 +78,56 @@ def main() -> None:
     for name, value in figures.items():
         print(f"{name:32} {value:12.5g}")
     print(f"limit: {LIMIT_PERCENT} %")
+    n = scale.starts * scale.rounds
     if chosen.out:
-        record.write("monitoring_cost", scale.pairs, figures, f"both servers on one; {codec_pictures.described()}")
+        record.write("monitoring_cost", n, figures, f"all servers on one; {codec_pictures.described()}")
 
 
 def measure(scale: Scale) -> Mapping[str, float]:
     """All figures."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "bundle"
+    with tempfile.TemporaryDirectory() as directory:
+        folder = Path(directory) / "bundle"
         write_referenced(SOURCE, folder)
         frames = BundleFrames(folder)
-        devices = [(new_device_id(), secrets.token_urlsafe(16)) for _ in range(DEVICES)]
-        prepare = partial(write_devices, devices, frames.bundle.family)
-        programs = {"watching": "cloud_server.command", "control": "benchmarks.unmonitored_server"}
+        spent: dict[str, list[Spent]] = {way: [] for way in CONNECTIONS}
+        for start in range(scale.starts):
+            for way, rounds in _of_fresh_servers(folder, frames, scale, start).items():
+                spent[way] += rounds
+        return {name: value for way in CONNECTIONS for name, value in _figures(way, spent[way]).items()}
+
+
+def _of_fresh_servers(folder: Path, frames: BundleFrames, scale: Scale, start: int) -> Mapping[str, list[Spent]]:
+    """What a frame costs each of the servers, round by round, by the way of posting."""
+    devices = [(new_device_id(), secrets.token_urlsafe(16)) for _ in range(DEVICES)]
+    prepare = partial(write_devices, devices, frames.bundle.family)
+    with ExitStack() as stack:
         sides = {}
-        for name, program in programs.items():
-            server = stack.enter_context(PinnedServer(SERVER_CORE, prepare=prepare, program=program))
+        names = sorted(PROGRAMS, reverse=start % 2 == 1)
+        for name in names:
+            server = stack.enter_context(PinnedServer(SERVER_CORE, prepare=prepare, program=PROGRAMS[name]))
             server.publish(folder)
             server.assign(frames.bundle.family, frames.bundle.counter)
             sides[name] = Side(server, frames, devices, scale.seconds)
-        figures: dict[str, float] = {}
+        found: dict[str, list[Spent]] = {}
         for way in CONNECTIONS:
-            figures |= _in_pairs(sides, way, scale.pairs)
-        return figures
+            for side in sides.values():
+                side.turn(way)  # not counted
+            orders = [names[turn % 3 :] + names[: turn % 3] for turn in range(start, start + scale.rounds)]
+            found[way] = [{name: sides[name].turn(way) for name in order} for order in orders]
+        return found
+
+
+def _figures(way: str, rounds: Sequence[Spent]) -> Mapping[str, float]:
+    """What a frame costs with everything on and without, and how much more that is."""
+    without = [(each["control"] + each["again"]) / 2 for each in rounds]
+    ratios = [each["watching"] / other for each, other in zip(rounds, without, strict=True)]
+    apart = [abs(each["control"] - each["again"]) / 2 / other for each, other in zip(rounds, without, strict=True)]
+    return {
+        f"{way}_us_watching": statistics.median(each["watching"] for each in rounds),
+        f"{way}_us_control": statistics.median(without),
+        f"{way}_cost_percent": 100 * (statistics.median(ratios) - 1),
+        f"{way}_noise_percent": 100 * statistics.median(apart),
+    }
 
 
 def write_referenced(source: Path, target: Path) -> None:
@@ -147,22 +186,6 @@ class Side:
 
 def _nth(requests: Sequence[Request], which: int) -> Request:
     return requests[which % len(requests)]
-
-
-def _in_pairs(sides: Mapping[str, Side], way: str, pairs: int) -> dict[str, float]:
-    """What a frame costs on each side, and how much more on the one that watches."""
-    for side in sides.values():
-        side.turn(way)  # not counted
-    spent: dict[str, list[float]] = {name: [] for name in sides}
-    for pair in range(pairs):
-        for name in sorted(sides, reverse=pair % 2 == 1):
-            spent[name].append(sides[name].turn(way))
-    ratios = [with_it / without for with_it, without in zip(spent["watching"], spent["control"], strict=True)]
-    return {
-        f"{way}_us_watching": statistics.median(spent["watching"]),
-        f"{way}_us_control": statistics.median(spent["control"]),
-        f"{way}_cost_percent": 100 * (statistics.median(ratios) - 1),
-    }
 
 
 if __name__ == "__main__":

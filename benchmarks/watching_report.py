@@ -18,9 +18,10 @@ def of_monitoring(of: Figures) -> str:
     """What each frame pays for metrics, drift, estimates and baselines."""
     return (
         f"With metrics, drift, estimates and baselines on, a frame costs {of['single_us_watching']:.0f} us of the "
-        f"server's processor posted singly and {of['batch32_us_watching']:.1f} us in batches of 32: "
+        f"server's processor posted singly and {of['batch32_us_watching']:.0f} us in batches of 32: "
         f"{of['single_cost_percent']:+.1f} % and {of['batch32_cost_percent']:+.1f} % against the same server without "
-        "them, by the median of paired turns."
+        f"them, where two servers without them differ from their mean by {of['single_noise_percent']:.1f} and "
+        f"{of['batch32_noise_percent']:.1f} %."
     )
 
 
