@@ -85,6 +85,10 @@ def start(
     supersede: Annotated[
         bool, typer.Option("--supersede", help="End the family's active rollout, whose place this one takes.")
     ] = False,
+    draft: Annotated[
+        bool,
+        typer.Option("--draft", help="Let nobody in yet: it waits for dctwire rollout resume, a week at most."),
+    ] = False,
     wait: Wait = False,
     server: Server = DEFAULT_SERVER,
     as_json: AsJson = False,
@@ -97,10 +101,13 @@ def start(
     """
     with connected(server, as_json=as_json, hints=START_HINTS) as client:
         asked: dict[str, Any] = {"family": family, "counter": counter, "supersede": supersede, "note": note}
+        if draft:
+            asked["draft"] = True
         made = client.post("/v1/rollouts", asked if plan is None else asked | {"plan": plan_in(plan)})
         if not wait:
-            next_step = f"Next: dctwire rollout watch {made['id']}"
-            tell(made, f"Rollout {made['id']} leads {family} to v{counter}. {next_step}", as_json=as_json)
+            next_step = f"Next: dctwire rollout {'resume' if draft else 'watch'} {made['id']}"
+            leads = "is to lead" if draft else "leads"
+            tell(made, f"Rollout {made['id']} {leads} {family} to v{counter}. {next_step}", as_json=as_json)
             return
         raise typer.Exit(watched(client, made["id"], as_json=as_json))
 

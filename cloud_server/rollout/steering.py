@@ -17,7 +17,7 @@ from cloud_server.registry.assigning import Assigning
 from cloud_server.registry.signed_files import SignedFiles
 from cloud_server.rollout.outcomes import Outcome, Tally
 from cloud_server.rollout.plan import DAY, LONGEST, Plan, at_once
-from cloud_server.rollout.standing import Standing, State, Why, begun, reaches, superseded
+from cloud_server.rollout.standing import Standing, State, Why, begun, paused, reaches, superseded
 from cloud_server.storage.database import Database, Transaction
 from cloud_server.storage.rows import rollout_counts, rollouts
 from cloud_server.storage.rows.rollout_counts import ReachedDevice, VerdictRow
@@ -108,13 +108,23 @@ class Steering:
         self._now = now
 
     async def start(
-        self, family: str, counter: int, plan: Plan, by: str, note: str | None, witness: Witness, *, supersede: bool
+        self,
+        family: str,
+        counter: int,
+        plan: Plan,
+        by: str,
+        note: str | None,
+        witness: Witness,
+        *,
+        supersede: bool,
+        is_held: bool = False,
     ) -> Rollout:
         """Begin to lead a family to a published bundle; nothing reaches a device before the first stage.
 
         Args:
             by: the operator's name.
             supersede: whether an active rollout of the family ends for this one.
+            is_held: whether it waits, paused before its first stage, for an operator's `resume`.
 
         Raises:
             NotFoundError, BelowFloorError, NotListedError, StorageError: as for `Assigning.assign`.
@@ -135,7 +145,9 @@ class Steering:
             by,
             note,
         )
-        job = partial(self._start, bundle=bundle, new=new, plan=plan, witness=witness, supersede=supersede)
+        job = partial(
+            self._start, bundle=bundle, new=new, plan=plan, witness=witness, supersede=supersede, is_held=is_held
+        )
         row = await self._database.write(job)
         await self._assignments.load()
         return Rollout(row, plan)
@@ -225,6 +237,7 @@ class Steering:
         witness: Witness,
         *,
         supersede: bool,
+        is_held: bool,
     ) -> RolloutRow:
         self._signed_files.require_listed(transaction, bundle)
         now = self._now()
@@ -240,6 +253,10 @@ class Steering:
                 f"another rollout of {new.family} was started at the same time; see: dctwire rollout list"
             )
         _require_something_to_do(row, plan)
+        if is_held:
+            begun_now = Rollout.of(row)
+            row = rollouts.change(transaction, begun_now.at(paused(begun_now.standing, now), now))
+            assert row is not None  # nobody else knows of it before this transaction ends
         witness(transaction, None, shown(row))
         return row
 

@@ -49,6 +49,11 @@ class StartRequest(Message):
     plan: Plan | None = Field(default=None, description="Null: the standard one.")
     note: str | None = Field(default=None, max_length=500)
     supersede: bool = Field(default=False, description="Whether an active rollout of the family ends for this one.")
+    draft: bool = Field(
+        default=False,
+        description="Whether it waits, paused before its first stage, for an operator's `resume`: that much a trainer "
+        "may ask for, too, where nothing is superseded.",
+    )
 
 
 class NoRequest(Message):
@@ -173,7 +178,7 @@ def rollouts_router(steering: Steering) -> APIRouter:
 
     @router.post(
         "/v1/rollouts",
-        dependencies=[requires(Role.OPERATOR)],
+        dependencies=[requires(Role.TRAINER)],
         status_code=201,
         response_description="Started.",
         responses=problems(*COMMAND_PROBLEMS, ProblemCode.NOT_FOUND, *ASSIGN_PROBLEMS),
@@ -181,7 +186,9 @@ def rollouts_router(steering: Steering) -> APIRouter:
     async def start_rollout(
         request: Request, response: Response, wanted: Annotated[StartRequest, Depends(command(StartRequest))]
     ) -> RolloutRow:
-        """Begin to lead a family to a published bundle, stage by stage."""
+        """Begin to lead a family to a published bundle, stage by stage; all but drafts need the role operator."""
+        if wanted.supersede or not wanted.draft:
+            caller_of(request).require(Role.OPERATOR)
         remark(request, family=wanted.family, counter=wanted.counter)
         witness = audited(request, "rollout.start", wanted.family)
         started = await steering.start(
@@ -192,6 +199,7 @@ def rollouts_router(steering: Steering) -> APIRouter:
             wanted.note,
             witness,
             supersede=wanted.supersede,
+            is_held=wanted.draft,
         )
         return _tagged(response, RolloutRow.of(started))
 

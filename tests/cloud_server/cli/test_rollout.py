@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from cloud_server.cli.app import app
 from cloud_server.cli.rollout_view import described, one_line
+from cloud_server.operators.roles import Role
 from cloud_server.rollout.plan import standard
 from tests.cloud_server.harness.frames import tables
 from tests.cloud_server.harness.process import ServerProcess
@@ -80,6 +81,29 @@ def test_a_rollout_is_steered_by_its_name_and_its_state_is_the_exit_status(
 
 
 @pytest.mark.system
+def test_a_draft_lets_nobody_in_until_it_is_resumed(server: ServerHarness, tmp_path: Path) -> None:
+    words = ("start", "digits", "2", "--plan", plan(tmp_path, EVERYBODY), "--draft")
+    told = dctwire(server, *words)
+    assert "is to lead digits to v2. Next: dctwire rollout resume" in told.stdout
+    name = told.stdout.split()[1]
+    row = json.loads(dctwire(server, "status", name, "--json").stdout)
+    assert (row["state"], row["stage"], row["paused_why"], row["percent"]) == ("paused", None, "operator", 0)
+    assert dctwire(server, "resume", name).exit_code == 0
+    assert dctwire(server, "watch", name).exit_code == 0
+    assert json.loads(dctwire(server, "status", name, "--json").stdout)["state"] == "complete"
+
+
+def test_a_trainer_may_leave_a_draft_and_nothing_more(server: ServerHarness) -> None:
+    trainer = server.operator("trainer", Role.TRAINER)
+    asked = {"family": "digits", "counter": 2}
+    for more in ({}, {"draft": True, "supersede": True}):
+        refused = trainer.post("/v1/rollouts", json=asked | more)
+        assert (refused.status_code, refused.json()["code"]) == (403, "role-needed")
+    made = trainer.post("/v1/rollouts", json=asked | {"draft": True})
+    assert (made.status_code, made.json()["state"]) == (201, "paused")
+    assert trainer.post(f"/v1/rollouts/{made.json()['id']}/resume", json={}).status_code == 403
+
+
 def test_who_watches_goes_on_when_the_server_was_started_anew(tmp_path: Path, bundle_folders: dict[int, Path]) -> None:
     before = ServerProcess(tmp_path)
     for folder in bundle_folders.values():
