@@ -232,9 +232,15 @@ def test_so_many_rows_wait_and_no_more(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_killed_before_it_noted_an_answer_tells_the_same_again_under_the_same_id(
-    tmp_path: Path,
+    engine: Engine, tmp_path: Path
 ) -> None:
     processes: list[ServerProcess] = []
+    state = engine.settings(tmp_path / "data")
+
+    def started(file: Path) -> ServerProcess:
+        process = ServerProcess(tmp_path, webhooks=file, **state)
+        process.harness.engine = engine
+        return process
 
     def answer(number: int) -> Answer:
         if number == 1:
@@ -243,14 +249,14 @@ def test_a_server_that_is_killed_before_it_noted_an_answer_tells_the_same_again_
 
     with Receiver(answer) as receiver:
         file = webhooks_file(tmp_path / "settings", pager=receiver.url)
-        processes.append(ServerProcess(tmp_path, webhooks=file))
+        processes.append(started(file))
         await_beginning(processes[0].harness)
         change(processes[0].harness, "first")
         receiver.wait_for(1)
         change(processes[0].harness, "second")
         receiver.wait_for(2)
         processes[0].kill()
-        processes.append(ServerProcess(tmp_path, webhooks=file))
+        processes.append(started(file))
         change(processes[1].harness, "third")
         told = receiver.wait_for(4, 60)
         log = processes[1].terminate()
