@@ -100,6 +100,7 @@ class System:
             self._parts.ingest.watch(),
             self._follow_certificate(),
             self._planes.situation.run(),
+            self._planes.following.run(),
             self._parts.sampler.run(),
             self._parts.byte_sums.run(),
             self._parts.traffic.run(),

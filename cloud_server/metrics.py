@@ -24,6 +24,7 @@ from cloud_server.event_metrics import EventMetrics
 from cloud_server.fleet_metrics import FleetMetrics
 from cloud_server.quality_metrics import QualityMetrics
 from cloud_server.rollout_metrics import RolloutMetrics
+from cloud_server.trainer_metrics import TrainerMetrics
 from cloud_server.upkeep_metrics import UpkeepMetrics
 
 LABELS_NAMED_MAX = 200
@@ -82,6 +83,7 @@ class Metrics(
     ConnectionMetrics,
     UpkeepMetrics,
     QualityMetrics,
+    TrainerMetrics,
 ):
     """The server's metrics in a registry of their own; nothing is global."""
 

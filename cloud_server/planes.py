@@ -18,7 +18,7 @@ from cloud_server.api.http.limits import HttpLimits
 from cloud_server.api.http.protocol import MADE_ROOM, TURNED_AWAY
 from cloud_server.api.http.request_id import request_id_of
 from cloud_server.api.http.tls_door import NO_TLS
-from cloud_server.api.operator.plane import OperatorLimits, operator_plane
+from cloud_server.api.operator.plane import OperatorLimits, Trainings, operator_plane
 from cloud_server.api.ops.plane import Gauges, ops_plane
 from cloud_server.certificates import Certificate
 from cloud_server.console.device import DeviceParts
@@ -34,6 +34,9 @@ from cloud_server.listeners import Listener, ListenerSettings
 from cloud_server.parts import Clocks, Parts
 from cloud_server.registry.measured import Measurements
 from cloud_server.settings import ServerSettings
+from cloud_server.trainings.following import Following
+from cloud_server.trainings.runs import Runs
+from cloud_server.trainings.signals import Signals
 
 
 class Planes:
@@ -60,6 +63,8 @@ class Planes:
         self._bodies = BodyMemory(settings.bodies_max_bytes)
         self._live = LiveParts()
         self.situation = self._situation()
+        self._trainings = self._record_of_trainings()
+        self.following = Following(parts.database, parts.metrics)
         self.device = self._device_listener()
         self.operator = self._operator_listener()
         self.ops = self._ops_listener(gauges)
@@ -155,6 +160,7 @@ class Planes:
             assignments=self._parts.assignments,
             assigning=self._parts.assigning,
             steering=self._parts.steering,
+            trainings=self._trainings,
             tuf_files=self._parts.tuf_files,
             samples=self._parts.samples,
             labels=self._parts.labels,
@@ -172,6 +178,18 @@ class Planes:
                 blob_idle_seconds=settings.body_max_seconds,
             ),
         )
+
+    def _record_of_trainings(self) -> Trainings:
+        parts, now = self._parts, self._clocks.now
+        signals = Signals(
+            database=parts.database,
+            catalogue=parts.catalogue,
+            assignments=parts.assignments,
+            drift=parts.drift,
+            estimates=parts.estimates,
+            now=now,
+        )
+        return Trainings(Runs(parts.database, parts.catalogue, parts.metrics, now), signals)
 
     def _situation(self) -> Situation:
         """What the overview says is wrong."""

@@ -40,6 +40,7 @@ from cloud_server.cli.output import say, show_json, show_table, tell, warn
 from cloud_server.cli.publishing import ModelFolder, Outcome, publish_folder
 from cloud_server.cli.report_table import show_report
 from cloud_server.cli.rollout import rollout
+from cloud_server.cli.runs import runs
 from cloud_server.cli.samples import samples
 from cloud_server.cli.settings import settings
 from cloud_server.cli.trust import trust
@@ -112,6 +113,7 @@ app = typer.Typer(
 app.add_typer(trust, name="trust")
 app.add_typer(samples, name="samples")
 app.add_typer(rollout, name="rollout")
+app.add_typer(runs, name="runs")
 app.add_typer(fallback, name="fallback")
 app.add_typer(devices, name="devices")
 app.add_typer(settings, name="settings")

@@ -19,7 +19,7 @@ from cloud_server.inference.model_cache import ModelCache
 from cloud_server.metrics import Metrics
 from cloud_server.operators.audit import Audit
 from cloud_server.quality.drift import Drift
-from cloud_server.quality.estimates import Estimates
+from cloud_server.quality.estimates import GAP_SHARE, Estimates
 from cloud_server.quality_metrics import AccuracyFigures
 from cloud_server.registry.signed_files import SignedFiles
 from cloud_server.rollout.standing import State
@@ -27,8 +27,6 @@ from cloud_server.storage.database import Database
 from cloud_server.storage.rows import rollouts
 from cloud_server.storage.rows.replicas import ReplicaRow
 
-GAP_SHARE = 0.02
-"""How far an estimate may lie outside of the audit's interval before that is told."""
 LOOK_SECONDS = 10.0
 LOOKS = 30
 """Refused frames are counted over the last five minutes."""

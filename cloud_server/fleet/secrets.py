@@ -32,6 +32,11 @@ def new_rollout_id() -> str:
     return "".join(secrets.choice(ROLLOUT_ALPHABET) for _ in range(ROLLOUT_ID_CHARACTERS))
 
 
+def new_run_id() -> str:
+    """A training's name, as rollouts have them."""
+    return new_rollout_id()
+
+
 def claim_sha256(code: str) -> bytes:
     """What is stored of a claim code; case and separators do not matter."""
     return hashlib.sha256(claim_letters(code)).digest()

@@ -9,7 +9,7 @@ class Role(StrEnum):
     VIEWER = "viewer"
     """Looks: bundles, devices, reports; not at pictures."""
     TRAINER = "trainer"
-    """Also looks at kept frames, labels them, uploads and publishes, and leaves rollouts as drafts."""
+    """Also looks at kept frames, labels them, publishes, leaves rollouts as drafts, and tells of its trainings."""
     OPERATOR = "operator"
     """Also lets devices in and keeps them out, and says what they run."""
     APPROVER = "approver"

@@ -28,6 +28,8 @@ Z95 = 1.959964
 WINDOW_HOURS = 7 * 24
 AUDITED_MIN = 100
 """Fewer audited frames say nothing of an estimate: their interval is wider than any gap worth waking anybody for."""
+GAP_SHARE = 0.02
+"""How far an estimate may lie outside of the audit's interval before that is told."""
 REFRESH_SECONDS = 20.0
 MILLION = 1_000_000
 

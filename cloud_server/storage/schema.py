@@ -1,4 +1,5 @@
-"""The database: every table, those of rollouts, events and sums beside it; the revisions in `migrations/` lead to it.
+"""The database: every table, those of rollouts, trainings, events and sums beside it; the revisions in
+`migrations/` lead to it.
 
 Times are seconds since 1970 (REAL) unless a name says otherwise.
 """
@@ -21,7 +22,7 @@ from sqlalchemy import (
 )
 
 # Whoever wants all tables gets these, too.
-from cloud_server.storage import console_tables, event_tables, rollout_tables, sum_tables  # noqa: F401
+from cloud_server.storage import console_tables, event_tables, rollout_tables, sum_tables, training_tables  # noqa: F401
 from cloud_server.storage.metadata import metadata, sums_of
 
 __all__ = ["metadata"]

@@ -43,6 +43,69 @@ TRAINER = Dashboard(
             ),
         ),
         Row(
+            "Trainings",
+            (
+                Panel(
+                    "Under way",
+                    "State of each family's training that has not ended; nothing is drawn where there is none.",
+                    "dctwire_trainer_run_state",
+                    one(f"max by (family, state) (dctwire_trainer_run_state{{{FAMILY}}})", "{{family}} {{state}}"),
+                    look=Look.STATES,
+                    width=12,
+                ),
+                Panel(
+                    "Failed in a row",
+                    "Trainings that could not be done since one could; at three somebody should look.",
+                    "dctwire_trainer_failures_in_a_row",
+                    one(f"max by (family) (dctwire_trainer_failures_in_a_row{{{FAMILY}}})", "{{family}}"),
+                    look=Look.NUMBER,
+                    limit=3,
+                    width=6,
+                ),
+                Panel(
+                    "Since the last one ended",
+                    "By what came of it.",
+                    "dctwire_trainer_last_end_timestamp_seconds",
+                    one(
+                        f"time() - max by (family, outcome) (dctwire_trainer_last_end_timestamp_seconds{{{FAMILY}}})",
+                        "{{family}} {{outcome}}",
+                    ),
+                    Unit.SECONDS,
+                    Look.NUMBER,
+                    width=6,
+                ),
+                Panel(
+                    "What came of them",
+                    "Trainings that ended within a week.",
+                    "dctwire_trainer_runs_total",
+                    one(
+                        f"sum by (family, outcome) (increase(dctwire_trainer_runs_total{{{FAMILY}}}[7d]))",
+                        "{{family}} {{outcome}}",
+                    ),
+                    look=Look.STACK,
+                ),
+                Panel(
+                    "What gates said",
+                    "Of what came of trainings within a week; only what all let through is published.",
+                    "dctwire_trainer_gate_verdicts_total",
+                    one(
+                        "sum by (family, gate, opinion) "
+                        f"(increase(dctwire_trainer_gate_verdicts_total{{{FAMILY}}}[7d]))",
+                        "{{family}} {{gate}} {{opinion}}",
+                    ),
+                    look=Look.STACK,
+                ),
+                Panel(
+                    "How long they took",
+                    "Trainings that ended within a week, together.",
+                    "dctwire_trainer_run_seconds_total",
+                    one(f"sum by (family) (increase(dctwire_trainer_run_seconds_total{{{FAMILY}}}[7d]))", "{{family}}"),
+                    Unit.SECONDS,
+                    look=Look.STACK,
+                ),
+            ),
+        ),
+        Row(
             "Whether it is time",
             (
                 Panel(

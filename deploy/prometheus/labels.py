@@ -18,6 +18,10 @@ from cloud_server.rollout.gates import Opinion
 from cloud_server.rollout.outcomes import Outcome
 from cloud_server.rollout.standing import State
 from cloud_server.storage.rows.assignments import HoldKind
+from cloud_server.trainer_metrics import GATES_NAMED_MAX
+from cloud_server.trainings.document import Opinion as TrainingOpinion
+from cloud_server.trainings.standing import Outcome as TrainingOutcome
+from cloud_server.trainings.standing import State as TrainingState
 from shared.bundle.signals import Signal
 from shared.wire import COMPANIONS, EventKind, Match
 
@@ -78,6 +82,11 @@ LABELS_OF: Mapping[tuple[str, str], str] = {
     ("dctwire_rejected_frames_total", "reason"): _REASONS,
     ("dctwire_rollout_devices", "outcome"): _each(Outcome),
     ("dctwire_samples_total", "reason"): _each(Reason),
+    ("dctwire_trainer_gate_verdicts_total", "gate"): f"what the trainer calls it; {GATES_NAMED_MAX} at most, `other`",
+    ("dctwire_trainer_gate_verdicts_total", "opinion"): _each(TrainingOpinion),
+    ("dctwire_trainer_last_end_timestamp_seconds", "outcome"): _each(TrainingOutcome),
+    ("dctwire_trainer_run_state", "state"): _named((TrainingState.QUEUED, TrainingState.RUNNING)),
+    ("dctwire_trainer_runs_total", "outcome"): _each(TrainingOutcome),
     ("dctwire_webhook_deliveries_total", "outcome"): _named(("delivered", "failed")),
 }
 """The values of a label of one metric, where they differ from metric to metric."""

@@ -220,6 +220,30 @@ FLEET = (
     Question("In which state a rollout is", "max by (family, state) (dctwire_rollout_state) == 1"),
 )
 
+TRAINING = (
+    Question("In which state a training is", "max by (family, state) (dctwire_trainer_run_state) == 1"),
+    Question(
+        "Seconds since a training ended so the last time",
+        "time() - max by (family, outcome) (dctwire_trainer_last_end_timestamp_seconds)",
+    ),
+    Question(
+        "Trainings of a month, by what came of them",
+        "sum by (family, outcome) (increase(dctwire_trainer_runs_total[30d]))",
+    ),
+    Question(
+        "Which gates kept what was trained from the cameras, within a month",
+        'sum by (family, gate) (increase(dctwire_trainer_gate_verdicts_total{opinion!="pass"}[30d]))',
+    ),
+    Question(
+        "Hours of training within a month", "sum by (family) (increase(dctwire_trainer_run_seconds_total[30d])) / 3600"
+    ),
+    Question("Trainings that failed in a row", "max by (family) (dctwire_trainer_failures_in_a_row)"),
+    Question(
+        "Seconds until a trainer at work is overdue; negative: since when",
+        "max by (family) (dctwire_trainer_lease_timestamp_seconds) - time()",
+    ),
+)
+
 KEEPING = (
     Question(
         "Age of the newest published bundle, in seconds",
@@ -247,5 +271,6 @@ CHAPTERS = {
     "Quality": QUALITY,
     "Serving": SERVING,
     "Fleet and rollouts": FLEET,
+    "Training": TRAINING,
     "Keeping it running": KEEPING,
 }

@@ -45,6 +45,7 @@ DOORS = {
         "cloud_server.event_metrics",
         "cloud_server.fleet_metrics",
         "cloud_server.rollout_metrics",
+        "cloud_server.trainer_metrics",
         "cloud_server.quality_metrics",
         "cloud_server.upkeep_metrics",
         "cloud_server.metric_registry",

@@ -26,6 +26,7 @@ from tests.cloud_server.harness.feedback import kept, other_than, review
 from tests.cloud_server.harness.frames import batch_with_scans, frame, tables
 from tests.cloud_server.harness.receivers import Receiver, webhooks_file
 from tests.cloud_server.harness.server import ServerHarness
+from tests.cloud_server.harness.trainings import train
 from tests.ports import free_ports
 from tests.system.harness import WAIT_SECONDS, SystemHarness
 from tests.system.test_prometheus import MEASURED
@@ -171,6 +172,7 @@ def test_every_panel_shows_data_of_a_server_at_work(tmp_path: Path) -> None:
                 run(backup, log=system.log("backup"))
                 while missing and time.monotonic() < give_up:
                     work(one, other, seed := seed + 1)
+                    train(server, "digits")
                     if seed <= AUDITED:
                         for answer in watched(one, seed):
                             kept(server, answer["id"])  # a label counts as audit only once the frame is kept

@@ -24,6 +24,7 @@ from tests.cloud_server.harness.feedback import other_than, review
 from tests.cloud_server.harness.frames import frame, tables
 from tests.cloud_server.harness.receivers import Receiver, webhooks_file
 from tests.cloud_server.harness.server import ServerHarness
+from tests.cloud_server.harness.trainings import train
 from tests.ports import free_ports
 from tests.system.harness import WAIT_SECONDS, SystemHarness
 from tests.system_packages import required
@@ -132,6 +133,7 @@ def test_every_question_of_the_page_on_metrics_has_an_answer(tmp_path: Path) -> 
                 seeds, give_up = itertools.count(), time.monotonic() + 2 * WAIT_SECONDS
                 while asked and time.monotonic() < give_up:
                     work(server, one, other, next(seeds))
+                    train(server, FAMILY)
                     asked = {question: query for question, query in asked.items() if not has_data(port, query)}
     assert not asked
 

@@ -9,6 +9,7 @@ from cloud_server.drift_metrics import DriftFigures
 from cloud_server.metrics import Metrics, Payload, Stage
 from cloud_server.quality_metrics import AccuracyFigures
 from cloud_server.rollout_metrics import RolloutFigures
+from cloud_server.trainer_metrics import TrainingFigures
 from cloud_server.upkeep_metrics import ExpectedFigures
 from shared.wire import Kind, Match, ProblemCode
 
@@ -28,6 +29,7 @@ def exposition() -> str:
     _count_classifiers(metrics)
     _set_fleet(metrics)
     _set_rollouts(metrics)
+    _count_trainings(metrics)
     _count_drift(metrics)
     _set_server(metrics)
     text = metrics.exposition().decode().replace(f'version="{version("dctwire")}"', 'version="VERSION"')
@@ -105,6 +107,13 @@ def _set_rollouts(metrics: Metrics) -> None:
     metrics.set_rollouts([RolloutFigures(FAMILY, "stage", 2_000.0, 5, 3, {"confirmed": 2, "pending": 1})])
     metrics.count_verdict(FAMILY, "bytes", "pass")
     metrics.count_step(FAMILY, "stage")
+
+
+def _count_trainings(metrics: Metrics) -> None:
+    metrics.count_run(FAMILY, "published")
+    metrics.count_training_verdict(FAMILY, "accuracy", "pass")
+    metrics.count_cost(FAMILY, 1_200.0)
+    metrics.set_trainings([TrainingFigures(FAMILY, "running", 8_000.0, {"published": 7_500.0}, failures=1)])
 
 
 def _count_drift(metrics: Metrics) -> None:

@@ -27,6 +27,7 @@ from cloud_server.api.operator.released import released_router
 from cloud_server.api.operator.replicas import replicas_router
 from cloud_server.api.operator.report import report_router
 from cloud_server.api.operator.rollouts import reached_router, rollouts_router, steering_router
+from cloud_server.api.operator.runs import runs_router, workers_router
 from cloud_server.api.operator.samples import reviews_router, samples_router
 from cloud_server.api.operator.settings import settings_router
 from cloud_server.api.operator.trust import floor_router, lists_router, root_router
@@ -56,6 +57,8 @@ from cloud_server.registry.signed_files import SignedFiles
 from cloud_server.registry.tuf_files import TufFiles
 from cloud_server.rollout.steering import Steering
 from cloud_server.storage.blobs import Blobs
+from cloud_server.trainings.runs import Runs
+from cloud_server.trainings.signals import Signals
 from shared.wire import Plane
 
 TITLE = Plane.OPERATOR.value
@@ -67,6 +70,14 @@ class OperatorLimits:
 
     blob_max_bytes: int
     blob_idle_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trainings:
+    """The record of trainings, and what says when to train."""
+
+    runs: Runs
+    signals: Signals
 
 
 def _count_refusal(metrics: Metrics, _scope: Scope, reason: str) -> dict[str, str]:
@@ -82,8 +93,16 @@ def _of_operators(administration: Administration, logins: Logins) -> tuple[APIRo
     return operators_router(administration), tokens_router(administration), logins_router(logins)
 
 
+def _of_answers(samples: Samples, labels: Labels, reports: Reports) -> tuple[APIRouter, ...]:
+    return samples_router(samples), reviews_router(labels), report_router(reports)
+
+
 def _of_rollouts(steering: Steering) -> tuple[APIRouter, ...]:
     return rollouts_router(steering), reached_router(steering), steering_router(steering)
+
+
+def _of_trainings(trainings: Trainings) -> tuple[APIRouter, ...]:
+    return runs_router(trainings.runs), workers_router(trainings.runs, trainings.signals)
 
 
 def _of_what_happened(audit: Audit, events: Events, webhooks: Webhooks) -> tuple[APIRouter, ...]:
@@ -105,6 +124,7 @@ def operator_plane(
     assignments: Assignments,
     assigning: Assigning,
     steering: Steering,
+    trainings: Trainings,
     tuf_files: TufFiles,
     samples: Samples,
     labels: Labels,
@@ -135,13 +155,12 @@ def operator_plane(
         claims_router(devices),
         assignments_router(steering, publishing),
         *_of_rollouts(steering),
+        *_of_trainings(trainings),
         *_of_devices(listing, diagnostics),
         fleet_router(listing, assignments),
         marks_router(devices, listing),
         holds_router(devices, listing, assignments, assigning),
-        samples_router(samples),
-        reviews_router(labels),
-        report_router(reports),
+        *_of_answers(samples, labels, reports),
         *_of_operators(administration, logins),
         *_of_what_happened(audit, events, webhooks),
         replicas_router(replicas),

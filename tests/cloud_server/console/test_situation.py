@@ -1,7 +1,8 @@
 """The facts of what is wrong, as a server gathers them."""
 
-from cloud_server.console.situation import GAP_SHARE, drifting, of_late, parted, unserved_of
+from cloud_server.console.situation import drifting, of_late, parted, unserved_of
 from cloud_server.drift_metrics import DriftFigures
+from cloud_server.quality.estimates import GAP_SHARE
 from cloud_server.quality_metrics import AccuracyFigures
 from cloud_server.storage.rows.replicas import ReplicaRow
 from tests.cloud_server.harness.console import ConsoleClient

@@ -73,5 +73,5 @@ def test_processes_that_start_at_once_migrate_once(outgrown: Outgrown, tmp_path:
 
 def test_an_operator_can_migrate_before_the_server_starts(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["migrate", "--data", str(tmp_path)])
-    assert (result.exit_code, result.output) == (0, "The database is at revision 0029.\n")
+    assert (result.exit_code, result.output) == (0, "The database is at revision 0030.\n")
     assert (tmp_path / "dctwire.sqlite3").exists()
