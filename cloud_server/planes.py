@@ -224,6 +224,7 @@ class Planes:
             listing=self._parts.listing,
             steering=self._parts.steering,
             catalogue=self._parts.catalogue,
+            runs=self._trainings.runs,
             latest_frames=self._parts.latest_frames,
             devices=self._parts.devices,
             samples=self._parts.samples,

@@ -30,6 +30,7 @@ from cloud_server.console.rollouts import rollouts_section
 from cloud_server.console.sections import ROOT, Section
 from cloud_server.console.situation import Situation
 from cloud_server.console.stream import LiveParts
+from cloud_server.console.trainings import trainings_section
 from cloud_server.console.versions import VersionParts, versions_section
 from cloud_server.console.visit import Desk
 from cloud_server.errors import Refusal, UnavailableError
@@ -45,6 +46,7 @@ from cloud_server.operators.sessions import Sessions
 from cloud_server.registry.catalogue import Catalogue
 from cloud_server.registry.daily import DailySums
 from cloud_server.rollout.steering import Steering
+from cloud_server.trainings.runs import Runs
 from shared.errors import PeerError
 from shared.wire import ProblemCode
 
@@ -66,6 +68,7 @@ class ConsoleParts:
     listing: Listing
     steering: Steering
     catalogue: Catalogue
+    runs: Runs
     latest_frames: LatestFrames
     devices: Devices
     samples: Samples
@@ -120,6 +123,7 @@ def _sections(door: Door, desk: Desk, parts: ConsoleParts) -> tuple[Section, ...
         fleet_section(door, parts.fleet),
         versions_section(door, parts.versions),
         rollouts_section(door, parts.steering, parts.catalogue, parts.audit, parts.live, parts.listing),
+        trainings_section(door, parts.runs, parts.catalogue),
         live_section(door, parts.latest_frames, parts.devices, parts.samples, parts.catalogue, parts.live),
         review_section(door, parts.reviewing),
         audit_section(door, parts.audit),

@@ -17,6 +17,7 @@ from tests.cloud_server.harness.feedback import KEEP_ALL, answered, kept, put_la
 from tests.cloud_server.harness.frames import frame, tables
 from tests.cloud_server.harness.problems import assert_problem
 from tests.cloud_server.harness.server import ServerHarness, server_in_thread
+from tests.cloud_server.harness.trainings import train
 
 FAMILY = "digits"
 NAME = "north gate 7"
@@ -101,6 +102,8 @@ def test_every_page_is_for_all_senses_in_both_colours_and_for_a_phone(
 ) -> None:
     script = axe_script()
     (fallback,) = site.client("operator").get("/v1/fallbacks").json()["fallbacks"]
+    training = train(site, FAMILY)
+    (open_training, *_) = site.client("operator").get("/v1/runs").json()["runs"]
     browser.prefer(colours)
     for path in (
         "/fleet",
@@ -110,6 +113,9 @@ def test_every_page_is_for_all_senses_in_both_colours_and_for_a_phone(
         f"/versions/{FAMILY}",
         f"/versions/{FAMILY}/1",
         f"/versions/{fallback['name']}",
+        "/training",
+        f"/training/{training}",
+        f"/training/{open_training['id']}",
     ):
         browser.resize(WIDE)
         browser.open(path)
