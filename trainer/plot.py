@@ -175,6 +175,50 @@ def draw_points(points: Sequence[Point], path: Path, subtitle: str, unit: str = 
     _save(figure, path)
 
 
+@dataclass(frozen=True)
+class PairBar:
+    """Two accuracies on the same n frames, each with its interval (value, low, high)."""
+
+    name: str
+    n: int
+    champion: tuple[float, float, float]
+    challenger: tuple[float, float, float]
+
+
+def draw_pairs(pairs: Sequence[PairBar], path: Path, subtitle: str) -> None:
+    """Accuracy of champion and challenger side by side, a group for each set of frames."""
+    figure = Figure(figsize=(3.6 + 2.4 * len(pairs), 4.6), facecolor="white", layout="constrained")
+    ax = figure.subplots()
+    for index, side in enumerate(("champion", "challenger")):
+        places = [place + 0.2 * (2 * index - 1) for place in range(len(pairs))]
+        for place, (value, low, high) in zip(places, [getattr(pair, side) for pair in pairs], strict=True):
+            bar = ([100 * (value - low)], [100 * (high - value)])
+            label = side if place == places[0] else None
+            ax.bar(place, 100 * value, 0.36, yerr=bar, capsize=4, color=COLOURS[index], label=label)
+    ax.set_xticks(range(len(pairs)), [f"{pair.name}\n(n = {pair.n})" for pair in pairs])
+    ax.set_ylabel("accuracy, % (bars: 95 % interval)", color=INK)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.set_title(f"Champion and challenger\n{subtitle}", loc="left", color=INK, fontsize=12)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    _save(figure, path)
+
+
+def draw_changes(changes: Mapping[str, float], path: Path, subtitle: str) -> None:
+    """What share of its frames each class gains or loses; of many classes, those that change most."""
+    shown = sorted(changes, key=lambda label: -abs(changes[label]))[:CLASSES_SHOWN]
+    shown.sort(key=lambda label: changes[label])
+    figure = Figure(figsize=(8.4, 1.8 + 0.22 * len(shown)), facecolor="white", layout="constrained")
+    ax = figure.subplots()
+    shares = [100 * changes[label] for label in shown]
+    ax.barh(range(len(shown)), shares, color=[COLOURS[0] if share >= 0 else COLOURS[1] for share in shares])
+    ax.set_yticks(range(len(shown)), [_short(label) for label in shown], fontsize=8)
+    ax.set_xlabel("frames named rightly: gained (right) or lost (left), % of the class", color=INK)
+    ax.axvline(0, color=INK, lw=0.8)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.set_title(f"Class by class\n{subtitle}", loc="left", color=INK, fontsize=12)
+    _save(figure, path)
+
+
 def draw_curves(curves: Sequence[Curve], path: Path, subtitle: str, unit: str = "bytes a frame") -> None:
     """A panel for each figure over bytes (the paper's Figs. 3 and 4), bytes on a logarithmic axis."""
     labels = list(curves[0].panels)

@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
@@ -22,7 +23,7 @@ def toml_of(recipe: AnyRecipe, variants: Mapping[str, Mapping[str, Any]] | None 
         variants: by name, the keys that each replaces, as a recipe's file has them.
     """
     fields = {name: getattr(recipe, name) for name in type(recipe).model_fields}
-    lines = [_line(name, value, "") for name, value in fields.items() if not isinstance(value, BaseModel | None)]
+    lines = [line(name, value, "") for name, value in fields.items() if not isinstance(value, BaseModel | None)]
     for name, value in fields.items():
         if isinstance(value, Section):
             lines += ["", f"[{name}]", *_section(value)]
@@ -34,34 +35,35 @@ def toml_of(recipe: AnyRecipe, variants: Mapping[str, Mapping[str, Any]] | None 
 
 
 def _section(section: Section) -> Iterator[str]:
-    meanings = _meanings(type(section))
+    meant = meanings(type(section))
     for name in type(section).model_fields:
         value = getattr(section, name)
         if value is not None:
-            yield _line(name, value, meanings.get(name, ""))
+            yield line(name, value, meant.get(name, ""))
 
 
 def _variant(place: str, keys: Mapping[str, Any]) -> Iterator[str]:
     yield from ("", f"[{place}]")
-    yield from (_line(name, value, "") for name, value in keys.items() if not isinstance(value, dict))
+    yield from (line(name, value, "") for name, value in keys.items() if not isinstance(value, dict))
     for name, value in keys.items():
         if isinstance(value, dict):
             yield from _variant(f"{place}.{name}", value)
 
 
-def _line(name: str, value: object, meaning: str) -> str:
-    line = f"{name} = {_value(value)}"
+def line(name: str, value: object, meaning: str) -> str:
+    """A key with its value, and what it means beside or above it."""
+    said = f"{name} = {_value(value)}"
     if not meaning:
-        return line
-    beside = f"{line}  # {meaning}"
-    return beside if len(beside) <= WIDTH else "\n".join([*(f"# {part}" for part in wrap(meaning, WIDTH - 2)), line])
+        return said
+    beside = f"{said}  # {meaning}"
+    return beside if len(beside) <= WIDTH else "\n".join([*(f"# {part}" for part in wrap(meaning, WIDTH - 2)), said])
 
 
 def _value(value: object) -> str:
     match value:
         case bool():
             return str(value).lower()
-        case str():
+        case str() | Path():
             return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
         case int() | float():
             return repr(value)
@@ -80,7 +82,7 @@ def _key(key: str) -> str:
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key)
 
 
-def _meanings(section: type[Section]) -> dict[str, str]:
+def meanings(section: type[Section]) -> dict[str, str]:
     """What a section's docstring says of its keys, so that it is said in one place."""
     words = re.split(r"\n\s*Args:\n", inspect.getdoc(section) or "")[-1]
     entries = re.findall(r"^ {4}(\w[\w, ]*): (.*(?:\n {8}.*)*)", words, re.M)
