@@ -137,9 +137,7 @@ class Capture:
             waits_for_hours=settings.waits_for_hours,
         )
         self._settings = settings
-        self._detailer = Detailer(
-            device_id=device_id, spool=spool, clock=clock, signals=signals, stream=settings.stream
-        )
+        self._detailer = Detailer(device_id=device_id, spool=spool, clock=clock, signals=signals)
         self._maker: FrameMaker | None = None
         self._maker_bundle: Bundle | None = None
         self._sketcher: Sketcher | None = None

@@ -141,6 +141,7 @@ def _capture_orders(chosen: options.CaptureOptions) -> CaptureOrders:
         rare_labels=frozenset(chosen.rare_labels.split(",")) if chosen.rare_labels else frozenset(),
         detail_share=chosen.details,
         detail_bytes_per_hour=chosen.details_hour,
+        detail_quality=chosen.details_quality,
     )
 
 

@@ -1,4 +1,4 @@
-"""Makes details beside frames: a finer look at the middle. Whatever goes wrong costs the detail, and nothing else."""
+"""Makes details beside frames: their pictures at a fine quality. What goes wrong costs the detail, and nothing else."""
 
 import hashlib
 
@@ -8,7 +8,8 @@ from sensor_client.logs import get_logger
 from sensor_client.policies import Allowance, CaptureOrders
 from sensor_client.signals import Signals
 from sensor_client.spool import Probe, Spool, SpoolError
-from shared.jpeg import Stream
+from shared.bundle import Bundle, Encoding
+from shared.jpeg import Stream, TableSet
 from shared.wire import Kind
 
 _log = get_logger(__name__)
@@ -21,16 +22,21 @@ def is_detailed(device_id: str, sequence: int, share: float) -> bool:
 
 
 class Detailer:
-    """Encodes the middle of what a frame shows once more, at twice the scale. The camera's thread calls."""
+    """Encodes what a frame shows once more, as ordinary JPEG of the orders' quality. The camera's thread calls.
 
-    def __init__(self, *, device_id: str, spool: Spool, clock: Clock, signals: Signals, stream: Stream) -> None:
+    A frame is coded with tables that a trainer chose: nobody can learn from it what finer steps would have shown. Its
+    detail has annex K's steps, rounds to the nearest and drops nothing, so tables can be learned from it. It brings its
+    tables along: no server need know them, and details that share a batch share them.
+    """
+
+    def __init__(self, *, device_id: str, spool: Spool, clock: Clock, signals: Signals) -> None:
         self._device_id = device_id
         self._spool = spool
         self._clock = clock
         self._signals = signals
-        self._stream = stream
         self._allowance = Allowance(clock.monotonic_seconds())
         self._maker: FrameMaker | None = None
+        self._quality = 0
 
     def detail_of(self, prepared: Prepared, orders: CaptureOrders) -> Probe | None:
         """The detail to go with the next frame into the spool; None for most frames.
@@ -39,7 +45,7 @@ class Detailer:
             prepared: what the frame was made of.
         """
         try:
-            detail = self._made(prepared) if self._is_due(orders.detail_share) else None
+            detail = self._made(prepared, orders.detail_quality) if self._is_due(orders.detail_share) else None
         except Exception as error:  # noqa: BLE001 - the frame goes on
             self._maker = None
             _log.warning("detail-failed", reason=f"{type(error).__name__}: {error}"[:500])
@@ -49,17 +55,14 @@ class Detailer:
             return None
         return detail
 
-    def _made(self, prepared: Prepared) -> Probe | None:
-        picture = prepared.closer()
-        if picture is None:
-            return None
-        bundle = prepared.bundle
-        if self._maker is None or self._maker.bundle is not bundle:
-            self._maker = FrameMaker(bundle)
-        body = self._maker.frame(picture, self._stream)
-        is_abbreviated = self._stream is Stream.ABBREVIATED
-        tables = (bundle.tables.tables_id, bundle.tables.to_stream()) if is_abbreviated else None
-        return Probe(body=body, target=bundle.target_path, tables=tables, kind=Kind.DETAIL)
+    def _made(self, prepared: Prepared, quality: int) -> Probe:
+        body = self._maker_of(prepared.bundle, quality).frame(prepared.picture, Stream.INTERCHANGE)
+        return Probe(body=body, target=prepared.bundle.target_path, tables=None, kind=Kind.DETAIL)
+
+    def _maker_of(self, bundle: Bundle, quality: int) -> FrameMaker:
+        if self._maker is None or self._maker.bundle is not bundle or self._quality != quality:
+            self._maker, self._quality = FrameMaker(bundle, Encoding(TableSet.standard(quality))), quality
+        return self._maker
 
     def _is_due(self, share: float) -> bool:
         if not share or self._signals.probes_unwanted.is_set():

@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
 from sensor_client.policies import Region, RegionFit
-from shared.bundle import Bundle
-from shared.jpeg import Box, Framing, JpegError, Resize, Stream, Transcoder, inspect
+from shared.bundle import Bundle, Encoding
+from shared.jpeg import Framing, JpegError, Resize, Stream, Transcoder
 from shared.pictures import Pixels, fitted
-
-LIES = 5
-"""From this orientation on, rows and columns change places."""
 
 _T = TypeVar("_T")
 
@@ -33,18 +30,6 @@ class JpegPart:
 
 Picture: TypeAlias = Pixels | JpegPart
 """A picture for a bundle: pixels of its size, or a JPEG that is still to be brought to it."""
-
-
-@dataclass(frozen=True)
-class Middle:
-    """The middle of what another framing shows, half as wide and high."""
-
-    framing: Framing
-
-    def box(self, width: int, height: int, to_width: int, to_height: int) -> Box:
-        """As `Framing.box`."""
-        part = self.framing.box(width, height, to_width, to_height)
-        return Box(part.x + part.width / 4, part.y + part.height / 4, part.width / 2, part.height / 2)
 
 
 class Prepared:
@@ -85,22 +70,6 @@ class Prepared:
             self.picture = self._pixels()
         return act(self.picture)
 
-    def closer(self) -> Picture | None:
-        """The middle of what it shows, half as wide and high; None where the camera's picture has no more to show.
-
-        Raises:
-            PictureError: it cannot be read.
-        """
-        middle, size = Middle(self._framing), (self.bundle.input.width, self.bundle.input.height)
-        if isinstance(self.picture, JpegPart):
-            width, height = _upright_size(self.picture.data)
-            closer: Picture = JpegPart(self.picture.data, middle)
-        else:
-            pixels = self._shot.pixels()
-            height, width = pixels.shape[:2]
-            closer = fitted(pixels, self.bundle.tables.sampling, size, middle)
-        return closer if self._framing.box(width, height, *size).width > size[0] else None
-
     def _pixels(self) -> Pixels:
         size = (self.bundle.input.width, self.bundle.input.height)
         return fitted(self._shot.pixels(), self.bundle.tables.sampling, size, self._framing)
@@ -109,13 +78,16 @@ class Prepared:
 class FrameMaker:
     """Makes frames with a bundle's tables, dead zones, masks and rate-distortion optimisation.
 
+    Args:
+        encoding: another one than the bundle's, for pictures that are prepared for the bundle.
+
     Raises:
         UnsupportedBundleError: it asks for what this version cannot do.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, encoding: Encoding | None = None) -> None:
         self.bundle = bundle
-        self._encoding = bundle.encoding
+        self._encoding = bundle.encoding if encoding is None else encoding
         self._encoder = self._encoding.encoder()
         self._transcoder: Transcoder | None = None
 
@@ -141,8 +113,3 @@ class FrameMaker:
 def framing_of(bundle: Bundle, region: Region | None) -> Framing:
     """Which part of a camera's picture becomes a bundle's frame."""
     return bundle.fit if region is None else RegionFit(region, bundle.fit)
-
-
-def _upright_size(data: bytes) -> tuple[int, int]:
-    info = inspect(data)
-    return (info.height, info.width) if info.orientation >= LIES else (info.width, info.height)

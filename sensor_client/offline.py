@@ -4,13 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensor_client.frame_maker import LIES
 from shared.bundle import CENTRE, Bundle, Encoding
 from shared.jpeg import Fit, JpegError, Resize, Stream, TableSet, Transcoder, inspect
 from shared.pictures import SENSOR_LIMITS, fitted, load_jpeg, load_pixels
 
 SUFFIX_BY_STREAM = {Stream.INTERCHANGE: ".jpg", Stream.ABBREVIATED: ".dwj"}
 TABLES_SUFFIX = ".tables.jpg"
+LIES = 5
+"""From this orientation on, rows and columns change places."""
 
 
 @dataclass(frozen=True, kw_only=True)

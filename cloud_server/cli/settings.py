@@ -41,6 +41,7 @@ UNITS = {
     "picture_share": "of the pictures",
     "detail_share": "of the frames with a detail",
     "detail_hour_bytes": "bytes of details an hour",
+    "detail_quality": "quality of details",
     "active_hours": "active",
     "region": "region (left, top, width, height)",
 }
@@ -57,6 +58,7 @@ BudgetMonth = Annotated[int | None, typer.Option(help="The same, a month.", meta
 Share = Annotated[float | None, typer.Option(help="Which share of the pictures is sent.", metavar="0..1")]
 Details = Annotated[float | None, typer.Option(help="Which share of the frames takes a detail along.", metavar="0..1")]
 DetailsHour = Annotated[int | None, typer.Option(help="Bytes of details an hour.", metavar="BYTES")]
+DetailsQuality = Annotated[int | None, typer.Option(help="The JPEG quality of details.", metavar="1..100")]
 Active = Annotated[
     str | None, typer.Option(help="When pictures are taken, such as 06:00-20:00; as the sensor's --active.")
 ]
@@ -90,6 +92,7 @@ def set_(
     share: Share = None,
     details: Details = None,
     details_hour: DetailsHour = None,
+    details_quality: DetailsQuality = None,
     active: Active = None,
     region: Region = None,
     passphrase_file: PassphraseFile = None,
@@ -114,6 +117,7 @@ def set_(
         "picture_share": share,
         "detail_share": details,
         "detail_hour_bytes": details_hour,
+        "detail_quality": details_quality,
         "active_hours": active,
         "region": None if region is None else region_of(region),
     }

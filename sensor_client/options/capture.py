@@ -8,7 +8,7 @@ import typer
 
 from sensor_client.clock import LONGEST_WAIT_SECONDS
 from sensor_client.options.parsed import parsed
-from sensor_client.policies import DETAIL_BYTES_PER_HOUR, KEEP_ALIVE_SECONDS, Region, Schedule
+from sensor_client.policies import DETAIL_BYTES_PER_HOUR, DETAIL_QUALITY, KEEP_ALIVE_SECONDS, Region, Schedule
 from shared.jpeg import Stream
 from shared.wire import COUNT_MAX
 
@@ -120,7 +120,7 @@ class CaptureOptions:
             envvar="DCTWIRE_SENSOR_DETAILS",
             min=0.0,
             max=1.0,
-            help="Beside this share of the frames, send a finer look at their middle.",
+            help="Beside this share of the frames, send their pictures as ordinary JPEG, to learn tables from.",
         ),
     ] = 0.0
     details_hour: Annotated[
@@ -133,6 +133,16 @@ class CaptureOptions:
             help="The most that these may have in an hour.",
         ),
     ] = DETAIL_BYTES_PER_HOUR
+    details_quality: Annotated[
+        int,
+        typer.Option(
+            metavar="1..100",
+            envvar="DCTWIRE_SENSOR_DETAILS_QUALITY",
+            min=1,
+            max=100,
+            help="The quality of these, as libjpeg counts; the finest that may be set from afar.",
+        ),
+    ] = DETAIL_QUALITY
     transcode: Transcode = True
     stream: StreamKind = SentStream.ABBREVIATED
     send_labels: Annotated[

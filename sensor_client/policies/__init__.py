@@ -4,6 +4,7 @@ from sensor_client.policies.allowance import Allowance
 from sensor_client.policies.changes import Looked, Reason, Sent, Sketch, look
 from sensor_client.policies.orders import (
     DETAIL_BYTES_PER_HOUR,
+    DETAIL_QUALITY,
     KEEP_ALIVE_SECONDS,
     CaptureOrders,
     HeldCaptureOrders,
@@ -17,6 +18,7 @@ from sensor_client.policies.schedule import Schedule, ScheduleError, Window
 
 __all__ = [
     "DETAIL_BYTES_PER_HOUR",
+    "DETAIL_QUALITY",
     "KEEP_ALIVE_SECONDS",
     "Allowance",
     "CaptureOrders",

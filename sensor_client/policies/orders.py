@@ -9,6 +9,8 @@ from sensor_client.policies.schedule import Schedule
 
 KEEP_ALIVE_SECONDS = 3600.0
 DETAIL_BYTES_PER_HOUR = 1 << 20
+DETAIL_QUALITY = 90
+"""At which tables of usual budgets have steps that are at least twice those of details (docs/adr/0052)."""
 MOST_REQUESTS = 100
 
 
@@ -45,8 +47,9 @@ class CaptureOrders:
         active: the hours at which pictures are taken; None is always.
         region: the part of the picture that is sent; None is the whole of it.
         rare_labels: frames with one of these labels are sent before others and dropped after them.
-        detail_share: of the frames, how many take along a finer look at the middle of their picture: 0 to 1.
-        detail_bytes_per_hour: the most that these finer looks may cost.
+        detail_share: of the frames, how many take along a detail, their picture as finer ordinary JPEG: 0 to 1.
+        detail_bytes_per_hour: the most that details may cost.
+        detail_quality: of details, 1 to 100 as libjpeg counts.
 
     Raises:
         ValueError: a number is outside its range.
@@ -60,6 +63,7 @@ class CaptureOrders:
     rare_labels: frozenset[str] = frozenset()
     detail_share: float = 0.0
     detail_bytes_per_hour: int = DETAIL_BYTES_PER_HOUR
+    detail_quality: int = DETAIL_QUALITY
 
     def __post_init__(self) -> None:
         if self.frames_per_second is not None and not 0 < self.frames_per_second < math.inf:
@@ -70,6 +74,8 @@ class CaptureOrders:
             raise ValueError(f"a share of the frames is 0 to 1, not {self.detail_share:g}")
         if self.detail_bytes_per_hour < 0:
             raise ValueError(f"no fewer than 0 bytes an hour, not {self.detail_bytes_per_hour}")
+        if not 1 <= self.detail_quality <= 100:
+            raise ValueError(f"a quality is 1 to 100, not {self.detail_quality}")
 
 
 class HeldCaptureOrders:

@@ -91,6 +91,7 @@ def _capture(own: CaptureOrders, limits: RemoteLimits, settings: DeviceSettings)
         detail_bytes_per_hour=min(
             _or(settings.detail_hour_bytes, own.detail_bytes_per_hour), own.detail_bytes_per_hour
         ),
+        detail_quality=min(_or(settings.detail_quality, own.detail_quality), own.detail_quality),
         active=own.active if settings.active_hours is None else _narrowed(own.active, settings.active_hours),
         region=_within(own.region, region) if limits.may_set_region else own.region,
     )

@@ -38,6 +38,7 @@ class DeviceSettings(Canonical):
         picture_share: which share of the pictures is sent.
         detail_share: which share of the frames takes a detail along.
         detail_hour_bytes: how many bytes details may have in an hour.
+        detail_quality: the reference quality, of which details are ordinary JPEG.
         active_hours: when pictures are taken, such as `06:00-20:00`, as the sensor's own setting says it.
         region: left, top, width and height of what is shown, as shares of the picture.
     """
@@ -58,6 +59,7 @@ class DeviceSettings(Canonical):
     picture_share: Annotated[FiniteFloat, Field(ge=0.0001, le=1)] | None = None
     detail_share: Share | None = None
     detail_hour_bytes: Annotated[int, Field(ge=0, le=BYTES_MAX)] | None = None
+    detail_quality: Annotated[int, Field(ge=1, le=100)] | None = None
     active_hours: Annotated[str, StringConstraints(max_length=200, pattern=ACTIVE_HOURS)] | None = None
     region: tuple[Place, Place, Extent, Extent] | None = None
 

@@ -8,8 +8,9 @@ class Kind(StrEnum):
     """What a frame is sent for; all but FRAME are companions, in the order of their numbers in batches.
 
     A companion belongs to an ordinary frame of its device: a PROBE is the same picture encoded with other tables, so
-    that two versions of them can be compared in pairs; a DETAIL is a finer look at a part of it. It has a sequence
-    number of its own, is answered like any frame, and counts nowhere as one.
+    that two versions of them can be compared in pairs; a DETAIL is the same picture as ordinary JPEG of a fine quality,
+    so that tables can be learned from it. It has a sequence number of its own, is answered like any frame, and counts
+    nowhere as one.
     """
 
     FRAME = "frame"

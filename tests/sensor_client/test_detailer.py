@@ -2,27 +2,29 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from sensor_client.batching import batch_of, leading_run
 from sensor_client.detailer import Detailer, is_detailed
 from sensor_client.frame_maker import Prepared
-from sensor_client.policies import CaptureOrders, Region
+from sensor_client.policies import CaptureOrders, Region, RegionFit
 from sensor_client.signals import Signals
 from sensor_client.spool import Probe, Spool, SpoolLimits
 from shared.bundle import Bundle
-from shared.jpeg import Fit, Resize, Sampling, Stream, Transcoder
+from shared.jpeg import Encoder, Fit, Resize, Sampling, Stream, TableSet, Transcoder, inspect
 from shared.pictures import Pixels, fitted
 from shared.wire import Kind
 from tests.sensor_client.fakes import FakeClock
-from tests.sensor_client.signed_bundles import make_bundle
+from tests.sensor_client.signed_bundles import THRIFTY, make_bundle
 
 ALL = CaptureOrders(detail_share=1.0, detail_bytes_per_hour=10**9)
 V1 = make_bundle(1)
+LARGE = make_bundle(3, side=64)
 
 
 @dataclass(frozen=True)
@@ -51,49 +53,70 @@ def detail_of(
     bundle: Bundle = V1,
     region: Region | None = None,
 ) -> Probe | None:
-    detailer = Detailer(device_id="dev1", spool=spool, clock=clock, signals=signals, stream=Stream.ABBREVIATED)
+    detailer = Detailer(device_id="dev1", spool=spool, clock=clock, signals=signals)
     clock.elapsed_seconds += 60
     return detailer.detail_of(Prepared(shot, bundle, region, transcodes=True), orders)
 
 
-def test_a_detail_is_the_middle_of_what_the_frame_shows_with_the_frames_tables(
+def test_a_detail_is_the_frames_whole_picture_as_ordinary_jpeg_of_the_quality_asked_for(
     spool: Spool, clock: FakeClock, signals: Signals
 ) -> None:
-    middle = Fit(share=0.5)
-    for shot in (Given(), Given(is_jpeg=False)):
-        detail = detail_of(spool, clock, signals, shot)
-        data = shot.jpeg()
+    for shot, quality in ((Given(), 90), (Given(), 75), (Given(is_jpeg=False), 90)):
+        detail = detail_of(spool, clock, signals, shot, replace(ALL, detail_quality=quality))
+        data, ordinary = shot.jpeg(), TableSet.standard(quality)
         expected = (
-            V1.encoding.encoder().encode(fitted(shot.pixels(), Sampling.YUV420, (32, 32), middle))
+            Encoder(ordinary).encode(fitted(shot.pixels(), Sampling.YUV420, (32, 32), Fit()), Stream.INTERCHANGE)
             if data is None
-            else Transcoder(V1.tables, resize=Resize(32, 32, middle)).transcode(data)
+            else Transcoder(ordinary, resize=Resize(32, 32, Fit())).transcode(data, Stream.INTERCHANGE)
         )
-        tables = (V1.tables.tables_id, V1.tables.to_stream())
-        assert detail == Probe(body=expected, target=V1.target_path, tables=tables, kind=Kind.DETAIL)
+        assert detail == Probe(body=expected, target=V1.target_path, tables=None, kind=Kind.DETAIL)
+        assert inspect(expected).quant == ordinary.quant
 
 
-def test_where_the_camera_sees_no_more_than_the_frame_there_is_no_detail(
+def test_nothing_of_how_the_bundle_makes_levels_is_in_a_detail(
     spool: Spool, clock: FakeClock, signals: Signals
 ) -> None:
-    assert detail_of(spool, clock, signals, Given((32, 32))) is None
-    assert detail_of(spool, clock, signals, Given((160, 120)), region=Region(0.4, 0.4, 0.2, 0.2)) is None
+    thrifty = detail_of(spool, clock, signals, Given(), bundle=make_bundle(2, settings=THRIFTY))
+    plain = detail_of(spool, clock, signals, Given())
+    assert thrifty is not None and plain is not None
+    assert thrifty.body == plain.body
 
 
-@pytest.mark.parametrize(("orientation", "sees_more"), [(1, False), (4, False), (5, True), (8, True)])
-def test_of_a_jpeg_that_stands_on_its_side_the_upright_picture_says_whether_there_is_more_to_see(
-    spool: Spool, clock: FakeClock, signals: Signals, orientation: int, sees_more: bool
+def test_a_detail_shows_the_part_of_the_picture_that_its_frame_shows(
+    spool: Spool, clock: FakeClock, signals: Signals
 ) -> None:
-    """Its tenth on the left is 40 pixels wide where it is turned, and 6 where it is not."""
+    region = Region(0.4, 0.4, 0.2, 0.2)
+    detail = detail_of(spool, clock, signals, Given(), region=region)
+    data = Given().jpeg()
+    assert detail is not None and data is not None
+    part = Transcoder(TableSet.standard(90), resize=Resize(32, 32, RegionFit(region, V1.fit)))
+    assert detail.body == part.transcode(data, Stream.INTERCHANGE)
 
-    class Turned(Given):
-        def jpeg(self) -> bytes:
-            out, exif = io.BytesIO(), Image.Exif()
-            exif[0x0112] = orientation
-            Image.fromarray(self.pixels()).save(out, "jpeg", exif=exif)
-            return out.getvalue()
 
-    detail = detail_of(spool, clock, signals, Turned((64, 400)), region=Region(0, 0, 0.1, 1))
-    assert (detail is not None) is sees_more
+def test_details_that_wait_share_a_batch_and_their_tables(spool: Spool, clock: FakeClock, signals: Signals) -> None:
+    for size in ((160, 120), (120, 160), (64, 64)):
+        detail = detail_of(spool, clock, signals, Given(size))
+        spool.append(b"frame", 7, probe=detail)
+    spool.acknowledge([1, 3, 5])
+    waiting = spool.companions(9)
+    batch = batch_of(leading_run(waiting))
+    assert len(batch.items) == 3
+    assert len(batch.to_bytes()) < sum(len(each.body) for each in waiting) - 2 * 590
+
+
+def test_another_quality_and_another_bundle_hold_from_the_next_detail_on(
+    spool: Spool, clock: FakeClock, signals: Signals
+) -> None:
+    detailer = Detailer(device_id="dev1", spool=spool, clock=clock, signals=signals)
+    found = []
+    for bundle, quality in ((V1, 90), (V1, 50), (LARGE, 50)):
+        clock.elapsed_seconds += 60
+        prepared = Prepared(Given(), bundle, None, transcodes=True)
+        detail = detailer.detail_of(prepared, replace(ALL, detail_quality=quality))
+        assert detail is not None
+        info = inspect(detail.body)
+        found.append((detail.target, info.quant == TableSet.standard(quality).quant, info.width))
+    assert found == [(V1.target_path, True, 32), (V1.target_path, True, 32), (LARGE.target_path, True, 64)]
 
 
 def test_a_share_of_the_frames_gets_one_and_a_restart_changes_nothing() -> None:
@@ -103,7 +126,7 @@ def test_a_share_of_the_frames_gets_one_and_a_restart_changes_nothing() -> None:
 
 
 def test_the_bytes_of_an_hour_are_kept(spool: Spool, clock: FakeClock, signals: Signals) -> None:
-    detailer = Detailer(device_id="dev1", spool=spool, clock=clock, signals=signals, stream=Stream.ABBREVIATED)
+    detailer = Detailer(device_id="dev1", spool=spool, clock=clock, signals=signals)
     prepared, orders = (
         Prepared(Given(), V1, None, transcodes=True),
         CaptureOrders(detail_share=1.0, detail_bytes_per_hour=3000),
@@ -129,20 +152,12 @@ def test_there_is_none_where_the_server_knows_no_companions_or_the_spool_fills(
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
-def test_a_picture_that_cannot_be_read_again_costs_the_detail_alone(
+def test_an_encoder_that_fails_costs_the_detail_alone(
     spool: Spool, clock: FakeClock, signals: Signals, lines: list[Mapping[str, Any]], share: float
 ) -> None:
-    reads: list[bool] = []
+    class Broken(Given):
+        def jpeg(self) -> bytes | None:
+            return b"\xff\xd8 and no picture"
 
-    class Once(Given):
-        def jpeg(self) -> None:
-            return None
-
-        def pixels(self) -> Pixels:
-            reads.append(True)
-            if len(reads) > 1:
-                raise OSError("gone")
-            return super().pixels()
-
-    assert detail_of(spool, clock, signals, Once(), CaptureOrders(detail_share=share)) is None
+    assert detail_of(spool, clock, signals, Broken(), replace(ALL, detail_share=share)) is None
     assert [line["event"] for line in lines] == ["detail-failed"] * (share > 0)

@@ -25,6 +25,7 @@ def documents() -> dict[str, DeviceSettings]:
             picture_share=0.5,
             detail_share=0.01,
             detail_hour_bytes=8192,
+            detail_quality=90,
             active_hours="06:00-20:00",
             region=(0.25, 0.0, 0.5, 1.0),
         ),

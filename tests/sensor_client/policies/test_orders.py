@@ -27,6 +27,8 @@ def test_orders_are_in_effect_until_they_are_replaced() -> None:
         lambda: CaptureOrders(sampling_share=1.1),
         lambda: CaptureOrders(detail_share=-0.1),
         lambda: CaptureOrders(detail_bytes_per_hour=-1),
+        lambda: CaptureOrders(detail_quality=0),
+        lambda: CaptureOrders(detail_quality=101),
         lambda: OnChange(threshold=0),
         lambda: OnChange(threshold=256),
         lambda: OnChange(threshold=6, keep_alive_seconds=0),

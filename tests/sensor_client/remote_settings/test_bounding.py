@@ -42,6 +42,7 @@ owns = st.builds(
         region=maybe(regions().map(lambda shares: Region(*shares))),
         detail_share=st.floats(0, 1),
         detail_bytes_per_hour=st.integers(0, 1 << 30),
+        detail_quality=st.integers(1, 100),
     ),
     upload=st.builds(
         UploadOrders,
@@ -80,6 +81,7 @@ remotes = st.builds(
     picture_share=shares,
     detail_share=maybe(st.floats(0, 1)),
     detail_hour_bytes=maybe(st.integers(0, 1 << 30)),
+    detail_quality=maybe(st.integers(1, 100)),
     active_hours=maybe(hours),
     region=maybe(regions()),
 )
@@ -103,6 +105,7 @@ def test_no_settings_make_a_device_do_more_than_its_configuration_allows(
     assert is_within(now.sampling_share, was.sampling_share, limits.picture_share)
     assert is_within(now.detail_share, was.detail_share, limits.detail_share)
     assert now.detail_bytes_per_hour <= was.detail_bytes_per_hour
+    assert now.detail_quality == min(was.detail_quality, remote.detail_quality or 100)
     for window in windows:
         budgets = (getattr(of, window) for of in (found.upload.budget, own.upload.budget, limits))
         assert is_within(*budgets), window

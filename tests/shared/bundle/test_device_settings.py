@@ -53,6 +53,8 @@ def test_golden_settings_are_read_and_written_byte_for_byte(name: str) -> None:
         {"picture_share": 0.0},
         {"picture_share": 1.01},
         {"detail_share": -0.1},
+        {"detail_quality": 0},
+        {"detail_quality": 101},
         {"active_hours": ""},
         {"active_hours": "06:00-20:00\n"},
         {"active_hours": "at noon"},
