@@ -79,7 +79,7 @@ from cloud_server.storage.database import Database
 from cloud_server.storage.migrating import migrate
 from cloud_server.storage.rows.sums import HOUR_SECONDS, SHARDS
 from cloud_server.storage.witness import Facts
-from shared.wire import COMPANIONS
+from shared.wire import COMPANIONS, Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,7 +337,7 @@ class Parts:
         observers = (
             Observer(name="metrics", observe=self.metrics.count_answered),
             Observer(name="devices", observe=self.devices.touch_answered),
-            Observer(name="sampler", observe=self.sampler.observe),
+            Observer(name="sampler", observe=self.sampler.observe, kinds={Kind.FRAME, Kind.DETAIL}),
             Observer(name="latest frames", observe=self.latest_frames.observe),
             Observer(name="companions", observe=self.metrics.count_companions, kinds=COMPANIONS),
             Observer(name="rollouts", observe=self.rollout_counts.observe),

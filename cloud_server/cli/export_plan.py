@@ -14,11 +14,12 @@ _DIGEST_CHARACTERS = 12
 
 
 class Split(StrEnum):
-    """What a frame is for. WAITING: its class has no second frame to be measured on yet."""
+    """What a frame is for. WAITING: its class has no second frame to be measured on yet. DETAILS: it is none."""
 
     TRAIN = "train"
     TEST = "test"
     WAITING = "waiting"
+    DETAILS = "details"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,20 @@ def placed(frames: Sequence[tuple[str, str]], earlier: Mapping[str, Placed], tes
     for frame_id, label in frames:
         by_label[label].append(frame_id)
     return [place for label, ids in by_label.items() for place in _class(label, ids, earlier, test_share)]
+
+
+def details_placed(details: Sequence[tuple[str, str, str]], frames: Mapping[str, Placed]) -> list[Placed]:
+    """A place for each detail, but for those whose frame is measured on: nothing is learned from them.
+
+    Args:
+        details: (frame id, that of its frame, label).
+        frames: where those are, as far as they are there.
+    """
+    return [
+        Placed(frame_id, label, Split.DETAILS)
+        for frame_id, of, label in details
+        if of not in frames or frames[of].split is not Split.TEST
+    ]
 
 
 def _class(label: str, ids: Sequence[str], earlier: Mapping[str, Placed], test_share: float) -> list[Placed]:

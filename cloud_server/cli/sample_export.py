@@ -3,10 +3,13 @@
     DIR/train/<class>/<frame id>.jpg
     DIR/test/<class>/<frame id>.jpg        kept away from training, the same frames for ever
     DIR/waiting/<class>/<frame id>.jpg     of classes with a single frame; nobody reads them
+    DIR/details/<class>/<frame id>.jpg     where they are asked for: details, to learn tables from
     DIR/manifest.json                      every frame: where it lies, what is known of it
     DIR/classes.json                       the label that each class's folder stands for
 
-The tree belongs to the export: frames that were labelled anew move, and those that the server has forgotten stay.
+The tree belongs to the export: frames that were labelled anew move, and those that have expired on the server stay.
+What a forgotten device left is deleted here, too. Frames of devices in quarantine, and of revoked ones, leave the tree
+until they are asked for or the device is let in again; the manifest keeps in mind what they were for.
 Files are moved before the manifest says so and fetched after it does, so an interrupted export is finished by the same
 command again.
 """
@@ -20,14 +23,19 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cloud_server.cli.export_plan import Placed, Split, folder_of, placed
+from cloud_server.cli.export_plan import Placed, Split, details_placed, folder_of, placed
 from cloud_server.cli.operator_client import OperatorClient
+from cloud_server.feedback.frame_id import FrameId
+from cloud_server.feedback.reference_quality import quality_of
 from shared.errors import DctwireError, RefusedError
+from shared.wire import Kind
 
 MANIFEST, CLASSES = "manifest.json", "classes.json"
 FRAME_ID = r"^[a-z0-9]{1,16}\.[0-9]{1,19}$"
 PAGE = 500
 _GONE = 404
+CAUSES = ("fallback", "resized", "foreign", "expired", "forgotten", "quarantined", "revoked", "measured")
+"""Why frames are left out. `measured`: details of frames in `test`."""
 Report = Callable[[int, int], None]
 
 
@@ -38,11 +46,20 @@ class ExportError(DctwireError):
 
 
 class Entry(BaseModel):
-    """One frame of the manifest; `file` from the export's folder on, times in seconds since 1970."""
+    """One frame of the manifest; `file` from the export's folder on, times in seconds since 1970.
+
+    Args:
+        kind: `frame` or `detail`.
+        of: a detail's: the frame that it belongs to, whose label it has.
+        quality: a detail's: of the ordinary JPEG that it is.
+        received_at: when it was answered; None: an older program wrote this.
+        reviewed: whether the label came by the operator plane: a device may call its own what it likes.
+        audit: whether the label is one of the random audit.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    file: str = Field(pattern=r"^(train|test|waiting)/[a-z0-9][a-z0-9 _~-]*/[a-z0-9]+\.[0-9]+\.jpg$")
+    file: str = Field(pattern=r"^(train|test|waiting|details)/[a-z0-9][a-z0-9 _~-]*/[a-z0-9]+\.[0-9]+\.jpg$")
     frame_id: str = Field(pattern=FRAME_ID)
     label: str
     source: str
@@ -54,6 +71,12 @@ class Entry(BaseModel):
     reason: str
     stored_at: float
     labelled_at: float
+    kind: str = "frame"
+    of: str | None = Field(default=None, pattern=FRAME_ID)
+    quality: int | None = None
+    received_at: float | None = None
+    reviewed: bool = False
+    audit: bool = False
 
     @property
     def place(self) -> Placed:
@@ -62,21 +85,33 @@ class Entry(BaseModel):
 
 
 class Manifest(BaseModel):
-    """All frames of an export."""
+    """All frames of an export, and where those were that are set aside: their files are not here."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     family: str
     frames: tuple[Entry, ...]
+    set_aside: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Usable:
-    """Which frames go along: of tables that a classifier was not trained for, of other sizes, of labels it has not."""
+    """Which frames go along beside those that a classifier learns from in any case.
+
+    Args:
+        fallback: of tables that a classifier was not trained for.
+        resized: of other sizes.
+        foreign: of labels that it does not know.
+        quarantined, revoked: of devices that are.
+        details: details, too.
+    """
 
     fallback: bool = False
     resized: bool = False
     foreign: bool = False
+    quarantined: bool = False
+    revoked: bool = False
+    details: bool = False
 
 
 class Exporter:
@@ -88,7 +123,8 @@ class Exporter:
         self._directory = directory
         self._usable = usable
         self._test_share = test_share
-        self._left_out: Counter[str] = Counter(fallback=0, resized=0, foreign=0, expired=0)
+        self._aside: tuple[Entry, ...] = ()
+        self._left_out: Counter[str] = Counter(dict.fromkeys(CAUSES, 0))
 
     def run(self, report: Report) -> dict[str, Any]:
         """Bring the folder up to date; returns what it holds.
@@ -97,27 +133,42 @@ class Exporter:
             ExportError: the folder holds something else.
             RefusedError, ChannelError: as the server says.
         """
-        earlier = self._earlier()
+        earlier, aside = self._earlier()
         known = {sample["frame_id"]: sample for sample in self._labelled()}
-        used = {frame_id: sample for frame_id, sample in known.items() if self._is_usable(sample)}
-        kept = {entry.frame_id: entry for entry in earlier if entry.frame_id not in known}
-        entries = self._entries(used, kept, earlier)
+        # After the list, so that a device which was forgotten meanwhile is among them.
+        why = {device["device_id"]: device["why"] for device in set_aside_devices(self._client, self._family)}
+        used = {frame_id: sample for frame_id, sample in known.items() if self._is_usable(sample, why)}
+        there = {entry.frame_id: entry for entry in (*aside, *earlier)}
+        kept = {
+            frame_id: entry for frame_id, entry in there.items() if frame_id not in known and self._may_stay(entry, why)
+        }
+        entries = self._entries(used, kept, there)
         self._move(earlier, entries)
+        listed = {entry.frame_id for entry in entries}
+        self._aside = tuple(
+            entry
+            for frame_id, entry in there.items()
+            if frame_id not in listed and self._aside_for(frame_id, why) in ("quarantined", "revoked")
+        )
         self._write(entries)
         fetched, entries = self._fetch(entries, report)
+        return self._done(fetched, entries)
+
+    def _done(self, fetched: int, entries: Sequence[Entry]) -> dict[str, Any]:
         splits = Counter(entry.place.split.value for entry in entries)
+        frames = [entry for entry in entries if entry.place.split is not Split.DETAILS]
         return {
             "family": self._family,
             "directory": str(self._directory),
-            "frames": len(entries),
+            "frames": len(frames),
             "fetched": fetched,
-            "classes": len({entry.label for entry in entries if entry.place.split is not Split.WAITING}),
+            "classes": len({entry.label for entry in frames if entry.place.split is not Split.WAITING}),
             "splits": {split.value: splits[split.value] for split in Split},
             "left_out": dict(self._left_out),
         }
 
-    def _earlier(self) -> tuple[Entry, ...]:
-        """What an earlier export left here."""
+    def _earlier(self) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+        """What an earlier export left here, and what it had set aside."""
         self._directory.mkdir(parents=True, exist_ok=True)
         path = self._directory / MANIFEST
         if not path.exists():
@@ -125,48 +176,74 @@ class Exporter:
                 raise ExportError(
                     f"{self._directory} is not empty and has no {MANIFEST}: export into a folder of its own"
                 )
-            return ()
+            return (), ()
         try:
             manifest = Manifest.model_validate_json(path.read_bytes())
         except ValidationError as error:
             raise ExportError(f"{path} is no manifest of an export: {error.errors()[0]['msg']}") from error
         if manifest.family != self._family:
             raise ExportError(f"{self._directory} holds frames of {manifest.family}, not of {self._family}")
-        return manifest.frames
+        return manifest.frames, manifest.set_aside
 
     def _labelled(self) -> Iterator[dict[str, Any]]:
-        wanted: dict[str, Any] = {"family": self._family, "labelled": True, "limit": PAGE}
-        while True:
-            page = self._client.get("/v1/samples", wanted)
-            yield from page["samples"]
-            if page["next"] is None:
-                return
-            wanted["before"] = page["next"]
+        for is_detail in (False, True) if self._usable.details else (False,):
+            wanted: dict[str, Any] = {"family": self._family, "detail": is_detail, "labelled": True, "limit": PAGE}
+            for page in _pages(self._client, "/v1/samples", wanted, "before"):
+                yield from page["samples"]
 
-    def _is_usable(self, sample: Mapping[str, Any]) -> bool:
-        cause = _cause(sample, self._usable)
+    def _is_usable(self, sample: Mapping[str, Any], aside: Mapping[str, str]) -> bool:
+        cause = self._aside_for(sample["frame_id"], aside) or _cause(sample, self._usable)
         if cause is not None:
             self._left_out[cause] += 1
         return cause is None
 
-    def _entries(self, used: Mapping[str, Any], kept: Mapping[str, Entry], earlier: Sequence[Entry]) -> list[Entry]:
+    def _may_stay(self, entry: Entry, aside: Mapping[str, str]) -> bool:
+        """Whether a frame stays of which the server has nothing any more."""
+        cause = self._aside_for(entry.frame_id, aside)
+        if cause is not None:
+            self._left_out[cause] += 1
+        return cause is None and (entry.kind == Kind.FRAME or self._usable.details)
+
+    def _aside_for(self, frame_id: str, aside: Mapping[str, str]) -> str | None:
+        """Why nothing shall be learned from a frame's device; None: it may be."""
+        why = aside.get(FrameId.parse(frame_id).device)
+        is_asked_for = (why == "quarantined" and self._usable.quarantined) or (
+            why == "revoked" and self._usable.revoked
+        )
+        return None if is_asked_for else why
+
+    def _entries(self, used: Mapping[str, Any], kept: Mapping[str, Entry], there: Mapping[str, Entry]) -> list[Entry]:
         """The new manifest, oldest frame first."""
-        stored = {frame_id: sample["stored_at"] for frame_id, sample in used.items()}
-        stored |= {frame_id: entry.stored_at for frame_id, entry in kept.items()}
-        labels = {frame_id: sample["label"] for frame_id, sample in used.items()}
-        labels |= {frame_id: entry.label for frame_id, entry in kept.items()}
-        in_order = sorted(stored, key=lambda frame_id: (stored[frame_id], frame_id))
-        places = placed(
-            [(frame_id, labels[frame_id]) for frame_id in in_order],
-            {entry.frame_id: entry.place for entry in earlier},
+        facts = {frame_id: entry.model_dump() for frame_id, entry in kept.items()}
+        facts |= {frame_id: _facts(sample, there.get(frame_id)) for frame_id, sample in used.items()}
+        in_order = sorted(facts, key=lambda frame_id: (facts[frame_id]["stored_at"], frame_id))
+        files = self._files(in_order, facts, there)
+        return [
+            Entry.model_validate({**facts[frame_id], "file": files[frame_id]})
+            for frame_id in in_order
+            if frame_id in files
+        ]
+
+    def _files(
+        self, in_order: Sequence[str], facts: Mapping[str, Mapping[str, Any]], there: Mapping[str, Entry]
+    ) -> dict[str, str]:
+        """Where each frame belongs that goes along, and each detail."""
+        frames = placed(
+            [(name, facts[name]["label"]) for name in in_order if facts[name]["kind"] == Kind.FRAME],
+            {frame_id: entry.place for frame_id, entry in there.items() if entry.kind == Kind.FRAME},
             self._test_share,
         )
-        files = {place.frame_id: place.file for place in places}
-        facts = {**{frame_id: entry.model_dump() for frame_id, entry in kept.items()}, **used}
-        return [Entry.model_validate({**facts[frame_id], "file": files[frame_id]}) for frame_id in in_order]
+        details = [
+            (name, facts[name]["of"], facts[name]["label"]) for name in in_order if facts[name]["kind"] == Kind.DETAIL
+        ]
+        beside = details_placed(details, {place.frame_id: place for place in frames})
+        self._left_out["measured"] += len(details) - len(beside)
+        return {place.frame_id: place.file for place in (*frames, *beside)}
 
     def _move(self, earlier: Sequence[Entry], entries: Sequence[Entry]) -> None:
         """Bring the files that are here to their new places; drop those that have none any more."""
+        for unfinished in self._directory.rglob(".*.partial"):  # of a device that was forgotten, perhaps
+            unfinished.unlink(missing_ok=True)
         files = {entry.frame_id: entry.file for entry in entries}
         for entry in earlier:
             here, there = self._directory / entry.file, files.get(entry.frame_id)
@@ -180,7 +257,7 @@ class Exporter:
                 folder.rmdir()  # or the trainer takes it for a class without pictures
 
     def _write(self, entries: Sequence[Entry]) -> None:
-        manifest = Manifest(family=self._family, frames=tuple(entries))
+        manifest = Manifest(family=self._family, frames=tuple(entries), set_aside=self._aside)
         _replace(self._directory / MANIFEST, manifest.model_dump_json(indent=1))
         labels = {folder_of(entry.label): entry.label for entry in entries}
         _replace(self._directory / CLASSES, json.dumps(labels, ensure_ascii=False, indent=1))
@@ -202,16 +279,45 @@ class Exporter:
             report(number, len(missing))
         if expired:
             self._left_out["expired"] += len(expired)
-            entries = [entry for entry in entries if entry.frame_id not in expired]
-            self._write(entries)
-        return len(missing) - len(expired), entries
+        told = [self._told(entry) for entry in entries if entry.frame_id not in expired]
+        if told != entries:
+            self._write(told)
+        return len(missing) - len(expired), told
+
+    def _told(self, entry: Entry) -> Entry:
+        """A detail with its quality, which its file tells."""
+        if entry.kind != Kind.DETAIL or entry.quality is not None:
+            return entry
+        return entry.model_copy(update={"quality": quality_of((self._directory / entry.file).read_bytes())})
+
+
+def set_aside_devices(client: OperatorClient, family: str) -> Iterator[dict[str, str]]:
+    """A family's devices from which nobody shall learn, each with `device_id` and `why`."""
+    for page in _pages(client, "/v1/samples/set-aside", {"family": family}, "after"):
+        yield from page["devices"]
+
+
+def _pages(client: OperatorClient, path: str, wanted: dict[str, Any], beyond: str) -> Iterator[Any]:
+    while True:
+        page = client.get(path, wanted)
+        yield page
+        if page["next"] is None:
+            return
+        wanted[beyond] = page["next"]
+
+
+def _facts(sample: Mapping[str, Any], earlier: Entry | None) -> dict[str, Any]:
+    """What the manifest says of a sample, beside where it lies."""
+    quality = None if earlier is None else earlier.quality
+    return {**sample, "audit": sample["is_audited"], "reviewed": sample["is_reviewed"], "quality": quality}
 
 
 def _cause(sample: Mapping[str, Any], usable: Usable) -> str | None:
-    """Why a frame does not go along."""
-    if sample["match"] == "fallback" and not usable.fallback:
+    """Why a frame does not go along. A detail's tables are never a classifier's own."""
+    is_frame = sample["kind"] == Kind.FRAME
+    if is_frame and sample["match"] == "fallback" and not usable.fallback:
         return "fallback"
-    if sample["match"] == "resized" and not usable.resized:
+    if is_frame and sample["match"] == "resized" and not usable.resized:
         return "resized"
     return "foreign" if sample["is_foreign"] and not usable.foreign else None
 

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cloud_server.cli.known_names import device_looked_up, require_known, warn_of_unknown
 from cloud_server.cli.options import DEFAULT_SERVER, TIME_FORMS, AsJson, Family, Server, connected, moment_of, seconds
 from cloud_server.cli.output import say, show_json, show_table, tell
-from cloud_server.cli.sample_export import Exporter, Usable
+from cloud_server.cli.sample_export import Exporter, Usable, set_aside_devices
 from cloud_server.feedback.frame_id import FrameId
 from cloud_server.feedback.reasons import Reason
 from shared.wire import LabelSource
@@ -25,6 +25,7 @@ COLUMNS = {
     "frame_id": "frame",
     "family": "family",
     "reason": "reason",
+    "of": "detail of",
     "answer": "answer",
     "confidence": "confidence",
     "match": "match",
@@ -43,6 +44,9 @@ def list_samples(
     family: Annotated[str | None, typer.Option(help="List only samples of this family.")] = None,
     reason: Annotated[
         Reason | None, typer.Option(metavar="REASON", help=f"List only samples kept for this: {', '.join(Reason)}.")
+    ] = None,
+    detail: Annotated[
+        bool | None, typer.Option("--details/--frames", help="List only details, or only frames.")
     ] = None,
     labelled: Annotated[
         bool | None, typer.Option("--labelled/--unlabelled", help="List only samples with, or without, a label.")
@@ -63,6 +67,7 @@ def list_samples(
     wanted = {
         "family": family,
         "reason": reason and reason.value,
+        "detail": detail,
         "labelled": labelled,
         "since": seconds(since),
         "until": seconds(until),
@@ -144,23 +149,55 @@ def export_samples(
     with_foreign: Annotated[
         bool, typer.Option("--with-foreign", help="Also export labels that the family's classifiers do not know.")
     ] = False,
+    with_quarantined: Annotated[
+        bool, typer.Option("--with-quarantined", help="Also export frames of devices in quarantine.")
+    ] = False,
+    with_revoked: Annotated[
+        bool, typer.Option("--with-revoked", help="Also export frames of devices that are revoked.")
+    ] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="Also export details, finer pictures to learn tables from.")
+    ] = False,
     server: Server = DEFAULT_SERVER,
     as_json: AsJson = False,
 ) -> None:
     """Write FAMILY's labelled frames as a tree of pictures, a folder a class, for dctwire-trainer.
 
-    The same command again adds what is new, moves what was labelled anew, and goes on where it was stopped.
+    The same command again adds what is new, moves what was labelled anew, deletes what belongs to devices that were
+    forgotten, and goes on where it was stopped.
 
     Example: dctwire samples export digits field/digits
     """
     with connected(server, as_json=as_json, hints=HINTS) as client:
         require_known(client, family)
-        usable = Usable(fallback=with_fallback, resized=with_resized, foreign=with_foreign)
+        usable = Usable(
+            fallback=with_fallback,
+            resized=with_resized,
+            foreign=with_foreign,
+            quarantined=with_quarantined,
+            revoked=with_revoked,
+            details=details,
+        )
         exporter = Exporter(client, family, directory, usable, test_share)
         with _progress(quiet=as_json) as progress:
             task = progress.add_task(family, total=None)
             done = exporter.run(lambda fetched, total: progress.update(task, completed=fetched, total=total))
         tell(done, what_was_exported(done), as_json=as_json)
+
+
+@samples.command("set-aside")
+def list_set_aside(family: Family, server: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
+    """List FAMILY's devices whose frames nobody shall learn from: forgotten, in quarantine, or revoked.
+
+    Example: dctwire samples set-aside digits
+    """
+    with connected(server, as_json=as_json, hints=HINTS) as client:
+        require_known(client, family)
+        devices = list(set_aside_devices(client, family))
+        if as_json:
+            show_json({"devices": devices})
+        else:
+            show_table("Set aside", devices, {"device_id": "device", "why": "why"}, "No device is set aside.")
 
 
 def _progress(*, quiet: bool) -> Progress:
@@ -180,7 +217,7 @@ def _what_came_of(said: dict[str, Any]) -> str:
 
 def what_was_exported(done: dict[str, Any]) -> str:
     """Describe in lines what an export has done."""
-    counts = ", ".join(f"{count} {split}" for split, count in done["splits"].items())
+    counts = ", ".join(f"{count} {split}" for split, count in done["splits"].items() if count or split != "details")
     frames = "1 frame" if done["frames"] == 1 else f"{done['frames']} frames"
     classes = "1 class" if done["classes"] == 1 else f"{done['classes']} classes"
     lines = [

@@ -9,6 +9,7 @@ REASONS: Mapping[Reason, str] = {
     Reason.NEAR_THRESHOLD: "low confidence",
     Reason.RARE_CLASS: "rare class",
     Reason.DISAGREEMENT: "contradicted by a label",
+    Reason.DETAIL: "detail of a frame",
 }
 """Each reason in a word or three."""
 

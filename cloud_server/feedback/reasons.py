@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.wire import Match
+from shared.wire import Kind, Match
 
 HOUR_SECONDS = 3600.0
 DAY_SECONDS = 24 * HOUR_SECONDS
@@ -14,13 +14,15 @@ _ANSWERS_AT_LEAST = 1000
 class Reason(StrEnum):
     """Why a frame is kept. It has one reason, the first of these that holds.
 
-    RANDOM comes first and looks at nothing else: what it picks is a fair sample of what the fleet sees.
+    RANDOM comes first and looks at nothing else: what it picks is a fair sample of what the fleet sees. DETAIL is that
+    of details alone, which belong to frames, and of no frame.
     """
 
     RANDOM = "random"
     NEAR_THRESHOLD = "near_threshold"
     RARE_CLASS = "rare_class"
     DISAGREEMENT = "disagreement"
+    DETAIL = Kind.DETAIL.value
 
 
 class Dropped(StrEnum):

@@ -116,7 +116,7 @@ class Reviewing:
             of = Wanted(operator, family, wanted and wanted.value, self._since(), _BY_A_PERSON)
             found = await self._database.write(partial(_claimed, wanted=of, now=self._now()))
             if found is not None:
-                return await self._shown(Sample.of(found))
+                return await self._shown(Sample.of_row(found))
         return None
 
     async def label(self, frame: FrameId, label: str, operator: str, witness: Witness) -> Reviewed:
@@ -172,7 +172,7 @@ class Reviewing:
         row = await self._database.read(partial(samples.find, public_id=frame.device, sequence=frame.sequence))
         if row is None:
             raise NotFoundError(f"frame {frame} is not among the samples: it was not kept, or has expired")
-        return Sample.of(row)
+        return Sample.of_row(row)
 
     def _since(self) -> float:
         return self._now() - WINDOW_DAYS * DAY_SECONDS

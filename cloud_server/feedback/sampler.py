@@ -14,8 +14,10 @@ import structlog
 from cloud_server.answered import AnsweredFrames
 from cloud_server.feedback.reasons import Dropped, Reason, RecentAnswers, SampleRules, reason_for
 from cloud_server.feedback.recent_frames import RecentFrame, RecentFrames
+from cloud_server.feedback.reference_quality import quality_of
 from cloud_server.feedback.sample_store import Kept, NotKept, SampleStore
 from cloud_server.metrics import Metrics
+from shared.wire import Kind
 
 QUEUE_MAX_FRAMES = 64
 _log = structlog.get_logger()
@@ -49,7 +51,10 @@ class Sampler:
         self._queue: asyncio.Queue[tuple[RecentFrame, Reason]] = asyncio.Queue(QUEUE_MAX_FRAMES)
 
     def observe(self, answered: AnsweredFrames) -> None:
-        """Remember answered frames, and choose among them. Never waits."""
+        """Remember answered frames, and choose among them; of details, choose. Never waits."""
+        if answered.kind is Kind.DETAIL:
+            self._choose_details(answered)
+            return
         answers = self._answers.get(answered.family)
         if answers is None:
             answers = self._answers[answered.family] = RecentAnswers()
@@ -95,6 +100,16 @@ class Sampler:
             self._queue.put_nowait((frame, reason))
         except asyncio.QueueFull:
             self._metrics.count_sample_dropped(Dropped.QUEUE)
+
+    def _choose_details(self, answered: AnsweredFrames) -> None:
+        """Choose all that are ordinary JPEG: tables can be learned from them.
+
+        Earlier sensors sent a part of the picture with the bundle's own tables; nothing can be learned from that.
+        """
+        for one in answered.frames:
+            if one.is_counted and quality_of(one.data) is not None:
+                frame = RecentFrame(one.device_id, one.sequence, answered.family, one.data, answered.table_set)
+                self._enqueue(frame, Reason.DETAIL)
 
     async def _keep(self, frame: RecentFrame, reason: Reason) -> None:
         outcome = await self._store.keep(frame, reason)

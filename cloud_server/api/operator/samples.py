@@ -15,7 +15,15 @@ from cloud_server.api.operator.operator_auth import audited, caller_of, requires
 from cloud_server.feedback.frame_id import FrameId
 from cloud_server.feedback.labels import Labels
 from cloud_server.feedback.reasons import Reason
-from cloud_server.feedback.samples import PAGE_MAX, Page, Sample, SampleFilter, Samples
+from cloud_server.feedback.samples import (
+    PAGE_MAX,
+    SET_ASIDE_PAGE_MAX,
+    Page,
+    Sample,
+    SampleFilter,
+    Samples,
+    SetAsidePage,
+)
 from cloud_server.operators.roles import Role
 from shared.bundle import Family
 from shared.wire import LabelReport, LabelSource, ProblemCode
@@ -48,8 +56,9 @@ class Reviewed(BaseModel):
 
 
 def samples_router(samples: Samples) -> APIRouter:
-    """List and look."""
+    """List and look, and see from whom nothing is to be learned."""
     router = endpoints()
+    _add_set_aside(router, samples)  # before what takes any other word for a frame
 
     @router.get(
         "/v1/samples",
@@ -60,6 +69,7 @@ def samples_router(samples: Samples) -> APIRouter:
     async def list_samples(
         family: Annotated[Family | None, Query(description="of this family")] = None,
         reason: Annotated[Reason | None, Query(description="kept for this reason")] = None,
+        detail: Annotated[bool | None, Query(description="details, or frames")] = None,
         labelled: Annotated[bool | None, Query(description="whose label is known, or is not")] = None,
         since: _Seconds | None = None,
         until: _Seconds | None = None,
@@ -67,7 +77,7 @@ def samples_router(samples: Samples) -> APIRouter:
         limit: Annotated[int, Query(description="how many", ge=1, le=PAGE_MAX)] = 100,
     ) -> Page:
         """A page of samples, newest first; send its `next` as `before` for older ones."""
-        return await samples.page(SampleFilter(family, reason, labelled, since, until), before, limit)
+        return await samples.page(SampleFilter(family, reason, detail, labelled, since, until), before, limit)
 
     @router.get(
         "/v1/samples/{frame_id}",
@@ -95,6 +105,22 @@ def samples_router(samples: Samples) -> APIRouter:
         return Response(await samples.file(frame), 200, headers, JPEG)
 
     return router
+
+
+def _add_set_aside(router: APIRouter, samples: Samples) -> None:
+    @router.get(
+        "/v1/samples/set-aside",
+        dependencies=[requires(Role.TRAINER)],
+        response_description="The page.",
+        responses=problems(ProblemCode.NOT_READY),
+    )
+    async def list_set_aside(
+        family: Annotated[Family, Query(description="of this family")],
+        after: Annotated[int | None, Query(description="an earlier page's `next`", ge=1, le=ROW_ID_MAX)] = None,
+        limit: Annotated[int, Query(description="how many", ge=1, le=SET_ASIDE_PAGE_MAX)] = SET_ASIDE_PAGE_MAX,
+    ) -> SetAsidePage:
+        """Devices whose frames nobody shall learn from: forgotten (for ever), in quarantine, or revoked."""
+        return await samples.set_aside(family, after, limit)
 
 
 def reviews_router(labels: Labels) -> APIRouter:

@@ -3,12 +3,23 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, func, select, tuple_, update
 
 from cloud_server.storage.database import insert_new, select_by_key
 from cloud_server.storage.schema import devices, results, samples
+from shared.wire import Kind
 
-_is_sampled = exists().where(samples.c.device_id == results.c.device_id, samples.c.sequence == results.c.sequence)
+_companions = results.alias("companions")
+_is_kept = exists().where(samples.c.device_id == results.c.device_id, samples.c.sequence == results.c.sequence)
+_has_kept_detail = exists().where(
+    samples.c.device_id == results.c.device_id,
+    samples.c.reason == Kind.DETAIL.value,
+    _companions.c.device_id == samples.c.device_id,
+    _companions.c.sequence == samples.c.sequence,
+    _companions.c.companion_of == results.c.sequence,
+)
+_is_unneeded = and_(~_is_kept, ~_has_kept_detail)
+"""Whether no sample needs the answer: as its own, or, of a detail, for the label of its frame."""
 
 
 class StoredResult(NamedTuple):
@@ -103,14 +114,14 @@ def _is_one_of(keys: Sequence[tuple[int, int]]) -> ColumnElement[bool]:
 
 
 def received_before(connection: Connection, before_ns: int, limit: int) -> Sequence[tuple[int, int]]:
-    """(device, sequence) of at most `limit` answers from before a time that belong to no sample."""
-    old = select(results.c.device_id, results.c.sequence).where(results.c.received_at_ns < before_ns, ~_is_sampled)
+    """(device, sequence) of at most `limit` answers from before a time that no sample needs."""
+    old = select(results.c.device_id, results.c.sequence).where(results.c.received_at_ns < before_ns, _is_unneeded)
     return [(device_id, sequence) for device_id, sequence in connection.execute(old.limit(limit))]
 
 
 def remove(connection: Connection, keys: Sequence[tuple[int, int]]) -> int:
-    """Delete answers that belong to no sample; their labels go with them, by the database's own rule."""
-    gone = connection.execute(delete(results).where(_is_one_of(keys), ~_is_sampled)).rowcount
+    """Delete answers that no sample needs; their labels go with them, by the database's own rule."""
+    gone = connection.execute(delete(results).where(_is_one_of(keys), _is_unneeded)).rowcount
     if keys:
         _raise_expired(connection, keys)
     return gone

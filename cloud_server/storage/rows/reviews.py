@@ -4,7 +4,7 @@
     claim -> skip -> undo
 
 A claim is soft: until it ends nobody else is shown the frame, and whoever labels the frame in another way may.
-Frames of companions are never kept, so none of them waits.
+Details are kept, too, and none of them waits: their labels are those of their frames.
 """
 
 import json
@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import Insert
 
 from cloud_server.storage.rows.labels import LabelRow
 from cloud_server.storage.schema import labels, results, reviews, samples
+from shared.wire import Kind
 
 
 class Did(StrEnum):
@@ -65,6 +66,7 @@ class Progress(NamedTuple):
     labelled: int
 
 
+_is_no_detail = samples.c.reason != Kind.DETAIL.value
 _is_labelled = and_(labels.c.device_id == samples.c.device_id, labels.c.sequence == samples.c.sequence)
 _is_reviewed = and_(reviews.c.device_id == samples.c.device_id, reviews.c.sequence == samples.c.sequence)
 _is_answered = and_(results.c.device_id == samples.c.device_id, results.c.sequence == samples.c.sequence)
@@ -156,7 +158,7 @@ def progress(connection: Connection, family: str, since: float, authority: int) 
     query = (
         select(samples.c.reason, func.count(), func.count(labels.c.sequence))
         .outerjoin(labels, and_(_is_labelled, labels.c.authority >= authority))
-        .where(samples.c.family == family, samples.c.stored_at >= since)
+        .where(samples.c.family == family, samples.c.stored_at >= since, _is_no_detail)
         .group_by(samples.c.reason)
         .order_by(samples.c.reason)
     )
@@ -165,7 +167,8 @@ def progress(connection: Connection, family: str, since: float, authority: int) 
 
 def families(connection: Connection, since: float) -> Sequence[str]:
     """The families of which frames were kept since a time, by name."""
-    query = select(samples.c.family).where(samples.c.stored_at >= since).distinct().order_by(samples.c.family)
+    query = select(samples.c.family).where(samples.c.stored_at >= since, _is_no_detail)
+    query = query.distinct().order_by(samples.c.family)
     return connection.execute(query).scalars().all()
 
 
@@ -190,7 +193,7 @@ def answered_to(connection: Connection, family: str, since: float, limit: int) -
 def _most_frequent(
     connection: Connection, query: Select[Any], of: ColumnElement[str], family: str, since: float, limit: int
 ) -> Sequence[str]:
-    this = query.where(samples.c.family == family, samples.c.stored_at >= since)
+    this = query.where(samples.c.family == family, samples.c.stored_at >= since, _is_no_detail)
     return connection.execute(this.group_by(of).order_by(func.count().desc(), of).limit(limit)).scalars().all()
 
 
@@ -202,6 +205,7 @@ def _of_queue(wanted: Wanted) -> Select[Any]:
         .where(
             samples.c.family == wanted.family,
             samples.c.stored_at >= wanted.since,
+            _is_no_detail,
             or_(labels.c.authority.is_(None), labels.c.authority < wanted.authority),
         )
     )

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, 
 from cloud_server.storage.database import insert_or_ignore
 from cloud_server.storage.rows import sample_files as files
 from cloud_server.storage.schema import devices, labels, results, sample_files, samples
+from shared.wire import Kind
 
 
 class NewSample(NamedTuple):
@@ -23,7 +24,13 @@ class NewSample(NamedTuple):
 
 
 class SampleRow(NamedTuple):
-    """A sample with its answer, and with its label where there is one."""
+    """A sample with its answer, and with its label where there is one: a detail's is that of its frame.
+
+    Args:
+        kind: a companion's; None: the frame is none.
+        companion_of: a companion's: the sequence of the frame that it belongs to.
+        authority: of the label.
+    """
 
     id: int
     public_id: str
@@ -38,12 +45,16 @@ class SampleRow(NamedTuple):
     model: str
     match: str
     tables: str
+    received_at_ns: int
+    kind: str | None
+    companion_of: int | None
     label: str | None
     source: str | None
     is_correct: bool | None
     is_foreign: bool | None
     labelled_at: float | None
     labelled_by: str | None
+    authority: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +63,7 @@ class SampleQuery:
 
     family: str | None = None
     reason: str | None = None
+    is_detail: bool | None = None
     is_labelled: bool | None = None
     since: float | None = None
     until: float | None = None
@@ -119,6 +131,7 @@ def _conditions(wanted: SampleQuery) -> list[ColumnElement[bool]]:
     conditions: dict[str, Callable[[Any], ColumnElement[bool]]] = {
         "family": lambda family: samples.c.family == family,
         "reason": lambda reason: samples.c.reason == reason,
+        "is_detail": lambda is_it: (samples.c.reason == Kind.DETAIL.value) == is_it,
         "is_labelled": lambda is_labelled: labels.c.label.is_not(None) if is_labelled else labels.c.label.is_(None),
         "since": lambda since: samples.c.stored_at >= since,
         "until": lambda until: samples.c.stored_at < until,
@@ -129,8 +142,10 @@ def _conditions(wanted: SampleQuery) -> list[ColumnElement[bool]]:
 
 
 def _with_answers() -> Select[Any]:
+    """Samples that a device left which is not forgotten: what is left of others is being deleted."""
     answered = (results.c.device_id == samples.c.device_id) & (results.c.sequence == samples.c.sequence)
-    labelled = (labels.c.device_id == samples.c.device_id) & (labels.c.sequence == samples.c.sequence)
+    of_frame = func.coalesce(results.c.companion_of, samples.c.sequence)
+    labelled = (labels.c.device_id == samples.c.device_id) & (labels.c.sequence == of_frame)
     return (
         select(
             samples.c.id,
@@ -138,12 +153,14 @@ def _with_answers() -> Select[Any]:
             *(samples.c[name] for name in ("sequence", "family", "reason", "stored_at", "sha256")),
             sample_files.c.bytes,
             results.c.label.label("answer"),
-            *(results.c[name] for name in ("confidence", "model", "match", "tables")),
+            *(results.c[name] for name in ("confidence", "model", "match", "tables", "received_at_ns")),
+            *(results.c[name] for name in ("kind", "companion_of")),
             *(labels.c[name] for name in ("label", "source", "is_correct", "is_foreign", "labelled_at", "labelled_by")),
+            labels.c.authority,
         )
         .select_from(samples)
         .join(results, answered)
-        .join(devices, devices.c.id == samples.c.device_id)
+        .join(devices, (devices.c.id == samples.c.device_id) & devices.c.forgotten_at.is_(None))
         .join(sample_files, sample_files.c.sha256 == samples.c.sha256)
         .outerjoin(labels, labelled)
     )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_server.cli.export_plan import Placed, Split, folder_of, next_split, placed
+from cloud_server.cli.export_plan import Placed, Split, details_placed, folder_of, next_split, placed
 
 LABELS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=128)
 HISTORIES = st.lists(st.lists(st.tuples(st.integers(0, 30), st.sampled_from("abc")), max_size=30), max_size=4)
@@ -82,3 +82,11 @@ def test_the_test_share_is_kept() -> None:
     for _ in range(100):
         there.append(next_split(there, 0.2))
     assert there.count(Split.TEST) == 20
+
+
+def test_details_have_a_place_of_their_own_and_those_of_measured_frames_none() -> None:
+    frames = {name: Placed(name, "Zwei", split) for name, split in zip("abc", Split, strict=False)}
+    details = [(f"detail of {name}", name, "Zwei") for name in "abcd"]
+    found = details_placed(details, frames)
+    assert [place.frame_id for place in found] == ["detail of a", "detail of c", "detail of d"]
+    assert found[0].file == f"details/{folder_of('Zwei')}/detail of a.jpg"

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from sqlalchemy import delete, select
 from typer.testing import CliRunner, Result
 
 from cloud_server.cli.app import app
+from cloud_server.cli.sample_export import CAUSES
+from cloud_server.storage.schema import devices, samples
 from shared.jpeg import Decoder, Stream
 from tests.cloud_server.harness.classifiers import LABELS
 from tests.cloud_server.harness.devices import Device
@@ -91,7 +94,7 @@ def test_an_export_is_a_tree_with_a_folder_a_class(
     harness, _, ids = field
     done = asked(harness, "export", "digits", tmp_path / "out")
     assert (done["frames"], done["fetched"], done["classes"]) == (FRAMES, FRAMES, 2)
-    assert done["splits"] == {"train": 10, "test": 2, "waiting": 0}
+    assert done["splits"] == {"train": 10, "test": 2, "waiting": 0, "details": 0}
     files, rows = tree(tmp_path / "out"), manifest(tmp_path / "out")
     assert set(rows) == set(ids)
     assert {row["file"] for row in rows.values()} == set(files)
@@ -131,6 +134,7 @@ def test_an_export_that_was_stopped_goes_on(field: tuple[ServerHarness, Device, 
     (stopped / "train" / "zero" / ".half.jpg.partial").write_bytes(b"half")
     done = asked(harness, "export", "digits", stopped)
     assert done["fetched"] == FRAMES * 2 // 3
+    assert not list(stopped.rglob(".*.partial"))
     assert tree(stopped) == tree(whole)
     assert asked(harness, "export", "digits", stopped)["fetched"] == 0
     assert len(ids) == len(tree(stopped))
@@ -158,10 +162,10 @@ def test_frames_of_other_tables_and_foreign_labels_go_along_only_when_asked(
     for frame_id in ids[:2]:
         review(harness, frame_id, "Zürich / HB")
     done = asked(harness, "export", "digits", tmp_path / "out")
-    assert done["left_out"] == {"fallback": 1, "resized": 0, "foreign": 2, "expired": 0}
+    assert done["left_out"] == dict.fromkeys(CAUSES, 0) | {"fallback": 1, "foreign": 2}
     assert other["id"] not in manifest(tmp_path / "out")
     done = asked(harness, "export", "digits", tmp_path / "out", "--with-fallback", "--with-foreign")
-    assert done["left_out"] == {"fallback": 0, "resized": 0, "foreign": 0, "expired": 0}
+    assert done["left_out"] == dict.fromkeys(CAUSES, 0)
     rows = manifest(tmp_path / "out")
     assert rows[other["id"]]["match"] == "fallback"
     folder = rows[ids[0]]["file"].split("/")[1]
@@ -190,6 +194,145 @@ def test_a_folder_that_holds_something_else_is_left_alone(harness: ServerHarness
     assert "strangers" in typed(harness, "export", "digits", tmp_path / "theirs").stderr
 
 
+def detail_of(harness: ServerHarness, device: Device, frame_id: str, seed: int, quality: int = 90) -> str:
+    """The id of a detail of a frame, once it is kept."""
+    of = frame_id.partition(".")[2]
+    headers = {"dw-kind": "detail", "dw-companion-of": of}
+    answer = device.post(frame(tables(quality), seed, Stream.INTERCHANGE), headers=headers)
+    assert answer.status_code == 200, answer.text
+    found = str(answer.json()["id"])
+    kept(harness, found)
+    return found
+
+
+def test_details_go_along_where_they_are_asked_for_with_their_frames_labels(
+    field: tuple[ServerHarness, Device, list[str]], tmp_path: Path
+) -> None:
+    harness, device, ids = field
+    asked(harness, "export", "digits", tmp_path / "out")
+    of = {detail_of(harness, device, frame_id, seed): frame_id for seed, frame_id in enumerate(ids)}
+    assert asked(harness, "export", "digits", tmp_path / "out")["splits"]["details"] == 0
+    assert asked(harness, "export", "digits", tmp_path / "out", "--with-fallback")["frames"] == FRAMES
+
+    done = asked(harness, "export", "digits", tmp_path / "out", "--details")
+
+    assert (done["frames"], done["fetched"], done["splits"]["details"]) == (FRAMES, 10, 10)
+    assert done["left_out"] == dict.fromkeys(CAUSES, 0) | {"measured": 2}
+    rows = manifest(tmp_path / "out")
+    details = {frame_id: row for frame_id, row in rows.items() if row["kind"] == "detail"}
+    assert {row["of"] for row in details.values()} == {
+        frame_id for frame_id in ids if rows[frame_id]["file"].startswith("train/")
+    }
+    for frame_id, row in details.items():
+        parent = rows[of[frame_id]]
+        assert (row["of"], row["label"], row["quality"]) == (parent["frame_id"], parent["label"], 90)
+        assert row["file"] == f"details/{row['label']}/{frame_id}.jpg"
+        whole = frame(tables(90), ids.index(row["of"]), Stream.INTERCHANGE)
+        assert Decoder().decode((tmp_path / "out" / row["file"]).read_bytes()) == Decoder().decode(whole)
+
+    review(harness, of[next(iter(details))], "two")
+    again = asked(harness, "export", "digits", tmp_path / "out", "--details")
+    assert again["fetched"] == 0
+    moved = manifest(tmp_path / "out")[next(iter(details))]
+    assert (moved["label"], moved["quality"]) == ("two", 90)
+    assert set(tree(tmp_path / "out")) == {row["file"] for row in manifest(tmp_path / "out").values()}
+    assert asked(harness, "export", "digits", tmp_path / "out")["splits"]["details"] == 0
+    assert not (tmp_path / "out" / "details" / "two").exists()
+
+
+def test_an_export_of_details_that_was_stopped_tells_their_quality_the_next_time(
+    field: tuple[ServerHarness, Device, list[str]], tmp_path: Path
+) -> None:
+    harness, device, ids = field
+    detail = detail_of(harness, device, ids[0], 0, quality=80)
+    asked(harness, "export", "digits", tmp_path / "out", "--details")
+    document = json.loads((tmp_path / "out" / "manifest.json").read_bytes())
+    for row in document["frames"]:
+        row["quality"] = None
+    (tmp_path / "out" / "manifest.json").write_text(json.dumps(document))
+    asked(harness, "export", "digits", tmp_path / "out", "--details")
+    assert manifest(tmp_path / "out")[detail]["quality"] == 80
+
+
+def test_what_a_forgotten_device_left_goes_and_what_has_expired_stays(
+    field: tuple[ServerHarness, Device, list[str]], tmp_path: Path
+) -> None:
+    harness, device, ids = field
+    other = harness.enrol("digits")
+    expired = [str(answered(other, 50 + seed)["id"]) for seed in range(2)]
+    for frame_id in expired:
+        kept(harness, frame_id)
+        put_label(other, frame_id, "zero", "human")
+    detail_of(harness, device, ids[0], 0)
+    asked(harness, "export", "digits", tmp_path / "out", "--details")
+    with harness.database() as database:
+        row = database.execute(select(devices.c.id).where(devices.c.public_id == other.device_id)).scalar_one()
+        database.execute(delete(samples).where(samples.c.device_id == row))
+    assert harness.client("operator").delete(f"/v1/devices/{device.device_id}").status_code == 202
+
+    done = asked(harness, "export", "digits", tmp_path / "out", "--details")
+
+    assert done["left_out"]["forgotten"] == FRAMES + 1
+    assert set(manifest(tmp_path / "out")) == set(expired)
+    assert set(tree(tmp_path / "out")) == {row["file"] for row in manifest(tmp_path / "out").values()}
+    assert device.device_id not in (tmp_path / "out" / "manifest.json").read_text()
+    assert asked(harness, "set-aside", "digits") == {"devices": [{"device_id": device.device_id, "why": "forgotten"}]}
+
+
+@pytest.mark.parametrize(("mark", "why"), [("quarantine", "quarantined"), ("revocation", "revoked")])
+def test_nothing_is_learned_from_a_device_that_is_set_aside_unless_it_is_asked_for(
+    field: tuple[ServerHarness, Device, list[str]], tmp_path: Path, mark: str, why: str
+) -> None:
+    harness, device, ids = field
+    asked(harness, "export", "digits", tmp_path / "out")
+    before = {frame_id: row["file"] for frame_id, row in manifest(tmp_path / "out").items()}
+    operator, path = harness.client("operator"), f"/v1/devices/{device.device_id}/{mark}"
+    operator.put(path, json={"reason": "odd"})
+
+    done = asked(harness, "export", "digits", tmp_path / "out")
+
+    assert (done["frames"], done["left_out"][why], tree(tmp_path / "out")) == (0, FRAMES, {})
+    assert why in typed(harness, "set-aside", "digits").stdout
+    assert asked(harness, "export", "digits", tmp_path / "new", f"--with-{why}")["frames"] == FRAMES
+    operator.delete(path)
+    for frame_id in ids[::-1]:  # as if they had come in another order
+        review(harness, frame_id, "zero")
+        review(harness, frame_id, LABELS[ids.index(frame_id) % 2])
+    assert asked(harness, "export", "digits", tmp_path / "out")["frames"] == FRAMES
+    assert {frame_id: row["file"] for frame_id, row in manifest(tmp_path / "out").items()} == before, (
+        "what was measured on is measured on again"
+    )
+
+
+def test_the_manifest_tells_whose_word_a_label_is_and_when_the_frame_came(
+    field: tuple[ServerHarness, Device, list[str]], tmp_path: Path
+) -> None:
+    harness, device, ids = field
+    put_label(device, ids[0], "one", "audit")  # a device may call it what it likes
+    review(harness, ids[1], "one", "human")
+    review(harness, ids[2], "zero", "audit")
+    asked(harness, "export", "digits", tmp_path / "out")
+    rows = manifest(tmp_path / "out")
+    said = [(rows[name]["source"], rows[name]["reviewed"], rows[name]["audit"]) for name in ids[:4]]
+    assert said == [("audit", False, False), ("human", True, False), ("audit", True, True), ("human", False, False)]
+    for name in ids:
+        assert 0 <= rows[name]["stored_at"] - rows[name]["received_at"] < 60
+        assert (rows[name]["kind"], rows[name]["of"]) == ("frame", None)
+
+
+def test_a_folder_of_an_earlier_version_goes_on(field: tuple[ServerHarness, Device, list[str]], tmp_path: Path) -> None:
+    harness, _, ids = field
+    asked(harness, "export", "digits", tmp_path / "out")
+    document = json.loads((tmp_path / "out" / "manifest.json").read_bytes())
+    del document["set_aside"]
+    for row in document["frames"]:
+        for name in ("kind", "of", "quality", "received_at", "reviewed", "audit"):
+            del row[name]
+    (tmp_path / "out" / "manifest.json").write_text(json.dumps(document))
+    assert asked(harness, "export", "digits", tmp_path / "out")["fetched"] == 0
+    assert set(manifest(tmp_path / "out")) == set(ids)
+
+
 def test_a_server_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["samples", "list", "--server", "http://127.0.0.1:9"])
     assert result.exit_code == 1
@@ -197,7 +340,7 @@ def test_a_server_that_is_not_there_is_said_so(tmp_path: Path) -> None:
 
 
 def test_every_command_explains_itself() -> None:
-    for command in ("list", "get", "label", "export"):
+    for command in ("list", "get", "label", "export", "set-aside"):
         result = CliRunner().invoke(app, ["samples", command, "--help"])
         assert result.exit_code == 0
         assert "--json" in result.stdout

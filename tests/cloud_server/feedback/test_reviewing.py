@@ -453,3 +453,16 @@ def test_labels_are_searched_from_their_beginning_first() -> None:
     assert matching(labels, " lion", 9) == ("Lion", "lioness", "sea lion")
     assert matching(labels, "LION", 2) == ("Lion", "lioness")
     assert matching(labels, "dog", 9) == ()
+
+
+def test_a_detail_waits_for_nobody_and_is_in_no_progress(run: Run) -> None:
+    async def scenario(stand: Stand) -> None:
+        await stand.keep(1, Reason.DETAIL)
+        assert stand.family not in await stand.reviewing.families()
+        assert await stand.name() is None and await stand.name(reason=Reason.DETAIL) is None
+        assert await stand.reviewing.progress(stand.family) == {}
+        await stand.keep(2)
+        assert await stand.name() == f"{stand.family}.2"
+        assert stand.family in await stand.reviewing.families()
+
+    run(scenario)

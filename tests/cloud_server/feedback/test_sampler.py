@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -11,8 +12,9 @@ from cloud_server.feedback.recent_frames import RecentFrame
 from cloud_server.feedback.sample_store import Kept, NotKept
 from cloud_server.feedback.sampler import QUEUE_MAX_FRAMES, Sampler
 from cloud_server.metrics import Metrics
-from shared.wire import Match
-from tests.cloud_server.harness.frames import tables
+from shared.jpeg import Stream
+from shared.wire import Kind, Match
+from tests.cloud_server.harness.frames import frame, tables
 
 LABELS = ("zero", "one")
 RULES = SampleRules(random_rate=0.1, confidence_below=0.5, rare_share=0.5)
@@ -117,3 +119,30 @@ def test_a_frame_that_a_label_contradicts_is_kept_while_it_is_remembered(
 def test_more_than_wait_for_the_store_are_dropped() -> None:
     frames = (one(n, confidence=0.1) for n in range(QUEUE_MAX_FRAMES + 5))
     assert [sequence for sequence, _ in chosen(NEVER, answered(*frames))] == list(range(QUEUE_MAX_FRAMES))
+
+
+def details_kept(*qualities: float | None, is_counted: bool = True) -> list[tuple[int, Reason]]:
+    """What is kept of details: ordinary JPEG of these qualities, or abbreviated frames of a bundle's tables."""
+    store = NotingStore()
+    sent = [
+        frame(tables(50), n) if quality is None else frame(tables(quality), n, Stream.INTERCHANGE)
+        for n, quality in enumerate(qualities)
+    ]
+    frames = tuple(
+        AnsweredFrame(7, 2 * n + 1, data, 2, 0, 0.1, is_counted, companion_of=2 * n) for n, data in enumerate(sent)
+    )
+    batch = replace(answered(*frames, match=Match.FALLBACK), kind=Kind.DETAIL, table_set=None)
+
+    async def run() -> None:
+        sampler = Sampler(store, Metrics(), RULES, 1 << 20, lambda: ALWAYS)  # type: ignore[arg-type]
+        sampler.observe(batch)
+        sampler.contradicted(7, 1)
+        await emptied(sampler.run())
+
+    asyncio.run(run())
+    return [(one.sequence, reason) for one, reason in store.kept]
+
+
+def test_every_detail_that_is_ordinary_jpeg_is_kept_and_no_other() -> None:
+    assert details_kept(90, None, 12.6, 75) == [(1, Reason.DETAIL), (7, Reason.DETAIL)]
+    assert details_kept(90, is_counted=False) == []

@@ -178,3 +178,37 @@ def test_bytes_in_all_are_bounded(engine: Engine, tmp_path: Path, bundle_folders
         found = listed(harness)
         assert dropped and 1 <= len(found) <= 2000 // 600
         assert sum(row["bytes"] for row in found) == harness.scrape().value("dctwire_samples_bytes") <= 2000
+
+
+def test_a_detail_has_its_frames_label_and_none_of_its_own(harness: ServerHarness, device: Device) -> None:
+    of = answered(device, 31)
+    headers = {"dw-kind": "detail", "dw-companion-of": of["id"].partition(".")[2]}
+    detail = device.post(frame(tables(90), 31, Stream.INTERCHANGE), headers=headers).json()
+    found = kept(harness, detail["id"])
+    assert (found["kind"], found["of"], found["reason"]) == ("detail", of["id"], "detail")
+    assert (found["label"], found["is_correct"], found["is_reviewed"]) == (None, None, False)
+    assert Decoder().decode(jpeg_of(harness, detail["id"]).content) == Decoder().decode(
+        frame(tables(90), 31, Stream.INTERCHANGE)
+    )
+    review(harness, of["id"], detail["label"], "audit")
+    found, parent = kept(harness, detail["id"]), kept(harness, of["id"])
+    assert (found["label"], found["source"], found["is_correct"]) == (detail["label"], "audit", True)
+    assert (found["is_reviewed"], found["is_audited"]) == (True, False)
+    assert (parent["kind"], parent["of"], parent["is_audited"]) == ("frame", None, True)
+    review(harness, of["id"], other_than(detail["label"], of["label"]), "audit")
+    assert kept(harness, detail["id"])["is_correct"] is False
+    for is_detail in (True, False):
+        assert {row["kind"] for row in listed(harness, detail=is_detail)} == {"detail" if is_detail else "frame"}
+    assert detail["id"] in {row["frame_id"] for row in listed(harness, labelled=True, reason="detail")}
+
+
+def test_samples_of_a_forgotten_device_are_gone_at_once(harness: ServerHarness) -> None:
+    device = harness.enrol("digits")
+    frame_id = answered(device)["id"]
+    kept(harness, frame_id)
+    operator = harness.client("operator")
+    assert operator.delete(f"/v1/devices/{device.device_id}").status_code == 202
+    assert frame_id not in {row["frame_id"] for row in listed(harness)}
+    assert_problem(jpeg_of(harness, frame_id), 404, ProblemCode.NOT_FOUND)
+    devices = operator.get("/v1/samples/set-aside", params={"family": "digits"}).json()["devices"]
+    assert {"device_id": device.device_id, "why": "forgotten"} in devices

@@ -198,7 +198,7 @@ def test_companions_are_in_no_statistics_of_frames(harness: ServerHarness, devic
     row = harness.client("operator").get(f"/v1/devices/{device.device_id}").json()
     for _ in range(2):
         assert device.post(frame(tables(25), 1), 2, probe(1)).status_code == 200
-        assert device.post(frame(tables(50), 2, Stream.INTERCHANGE), 3, probe(1, "detail")).status_code == 200
+        assert device.post(frame(tables(12.6), 2, Stream.INTERCHANGE), 3, probe(1, "detail")).status_code == 200
         assert post_batch(device, companions(25, range(3), 10, 4)).status_code == 200
     assert {name: gained(harness, before, f"dctwire_{name}") for name in FRAME_METRICS} == dict.fromkeys(
         FRAME_METRICS, 0
@@ -226,11 +226,14 @@ def test_the_bytes_of_companions_are_counted_as_theirs(harness: ServerHarness, d
         assert {gained(harness, before, "dctwire_payload_bytes_total", part=part) for part in FRAME_PARTS} == {0}
 
 
-def test_a_companion_is_never_kept_to_learn_from(tmp_path: Path, bundle_folders: dict[int, Path]) -> None:
+def test_no_companion_is_kept_that_nothing_can_be_learned_from(tmp_path: Path, bundle_folders: dict[int, Path]) -> None:
+    """Probes, and what earlier sensors sent as details, with the bundle's own tables."""
     with server_in_thread(tmp_path, **KEEP_ALL) as harness:
         harness.publish(bundle_folders[1])
         device = harness.enrol("digits")
         device.post(frame(tables(50), 1), 2, probe(1))
+        device.post(frame(tables(90), 1, Stream.INTERCHANGE), 3, probe(1))
+        device.post(frame(tables(50), 1), 4, probe(1, "detail"))
         post_batch(device, companions(50, range(3), 10, 4))
         last = device.post(frame(tables(50), 2), 20).json()["id"]
         kept(harness, last)  # which was chosen last

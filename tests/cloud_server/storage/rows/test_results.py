@@ -8,7 +8,10 @@ from sqlalchemy import Connection, insert
 
 from cloud_server.storage.engine import sqlite_engine
 from cloud_server.storage.migrating import migrate
-from cloud_server.storage.rows.results import StoredResult, find, store
+from cloud_server.storage.rows.results import StoredResult, find, received_before, remove, store
+from cloud_server.storage.rows.sample_files import reserve
+from cloud_server.storage.rows.samples import NewSample, add
+from cloud_server.storage.rows.samples import remove as remove_samples
 from cloud_server.storage.schema import devices
 
 
@@ -44,3 +47,17 @@ def test_nothing_is_said_of_an_answer_that_expires_between_insert_and_look_up(co
         "CREATE TRIGGER expired BEFORE INSERT ON results WHEN NEW.sequence = 2 BEGIN SELECT RAISE(IGNORE); END"
     )
     assert store(connection, [answer(1, "zero"), answer(2, "one")]) == [answer(1, "zero"), None]
+
+
+def test_an_answer_stays_as_long_as_a_sample_needs_it_or_a_detail_its_label(connection: Connection) -> None:
+    detail = answer(2, "one")._replace(kind="detail", companion_of=1)
+    store(connection, [answer(1, "zero"), detail, answer(3, "two"), answer(4, "two")])
+    for sequence, reason in ((2, "detail"), (3, "random")):
+        reserve(connection, f"{sequence}", 100, now=0.0)
+        add(connection, NewSample(1, sequence, "digits", reason, f"{sequence}", 0.0))
+
+    assert received_before(connection, 8, 10) == [(1, 4)]
+    assert remove(connection, [(1, number) for number in range(1, 5)]) == 1
+
+    remove_samples(connection, [1, 2], now=0.0)
+    assert sorted(received_before(connection, 8, 10)) == [(1, 1), (1, 2), (1, 3)]
