@@ -11,6 +11,7 @@ from cloud_server.cli.options import DEFAULT_SERVER, AsJson, Family, Server, con
 from cloud_server.cli.output import say, show_json, show_table, tell
 from cloud_server.cli.run_view import described, one_line, signals_told
 from shared.errors import DctwireError
+from shared.plain_text import escaped
 
 FILE_BYTES_MAX = 64 << 10
 _TRIGGERS = "operator, schedule, labels, drift or gap"
@@ -194,7 +195,7 @@ def end(
 
 
 def document_in(file: Path) -> dict[str, Any]:
-    """The JSON object in a file.
+    """The JSON object in a file, each of its texts made one line: what programs say of their errors often has several.
 
     Raises:
         DocumentError: it holds none, or is too large.
@@ -209,4 +210,12 @@ def document_in(file: Path) -> dict[str, Any]:
         raise DocumentError(f"{file} is no JSON: {error}") from error
     if not isinstance(document, dict):
         raise DocumentError(f"{file} holds no JSON object")
-    return document
+    return {name: _in_one_line(value) for name, value in document.items()}
+
+
+def _in_one_line(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _in_one_line(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_in_one_line(element) for element in value]
+    return escaped(" ".join(value.split())) if isinstance(value, str) else value

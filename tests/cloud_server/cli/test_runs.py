@@ -95,6 +95,18 @@ def test_a_training_is_asked_for_taken_told_of_and_ended_and_people_read_all_of_
     assert document(server, "list", "--after", run)["runs"] == []
 
 
+def test_what_a_program_says_of_its_errors_in_several_lines_is_stored_as_one(
+    server: ServerHarness, tmp_path: Path
+) -> None:
+    run = document(server, "take", FAMILY, "--trigger", "drift", "--worker", "one")["id"]
+    file = tmp_path / "run.json"
+    aside = [{"device": "k3v9x2mq", "why": "odd\tlabels"}]
+    file.write_text(json.dumps({"reason": "no\n  space is \x1b[31mleft\n", "set_aside": aside}))
+    said(server, "end", run, "--worker", "one", "--outcome", "failed", "--document", str(file))
+    stored = document(server, "show", run)["document"]
+    assert (stored["reason"], stored["set_aside"][0]["why"]) == ("no space is \\x1b[31mleft", "odd labels")
+
+
 def test_signals_are_told_to_people_and_to_programs(server: ServerHarness) -> None:
     shown = said(server, "signals", FAMILY)
     assert f"{FAMILY} runs v1" in shown and "Labels   0 new, 0 in all" in shown

@@ -13,6 +13,7 @@ from tests.cloud_server.harness.engines import Engine
 from tests.cloud_server.harness.problems import assert_problem
 from tests.cloud_server.harness.receivers import Receiver, webhooks_file
 from tests.cloud_server.harness.server import ServerHarness, server_in_thread
+from tests.cloud_server.harness.trainings import train
 from tests.cloud_server.harness.waiting import wait_until
 
 
@@ -81,6 +82,18 @@ def test_a_test_is_told_to_the_endpoint_it_names_whatever_that_wants_and_to_nobo
     assert "webhook.test" not in log.kinds()
     [noted] = server.client("operator").get("/v1/audit", params={"action": "webhook.ask-test"}).json()["entries"]
     assert (noted["operator"], noted["subject"], noted["after"]) == ("ada", "pager", {"event": event["seq"]})
+
+
+def test_what_came_of_a_training_is_told(
+    server: ServerHarness, receivers: tuple[Receiver, Receiver], bundle_folders: dict[int, Path]
+) -> None:
+    server.publish(bundle_folders[1])
+    run = train(server, "digits")
+    _, log = receivers
+    wait_until(lambda: "run.refused" in log.kinds())
+    [told] = [got.said() for got in log.got if got.said()["type"] == "run.refused"]
+    assert told["data"]["subject"] == run
+    assert (told["data"]["after"]["family"], told["data"]["after"]["outcome"]) == ("digits", "refused")
 
 
 def test_endpoints_are_listed_with_what_waits_and_without_their_secrets(
