@@ -210,6 +210,7 @@ class Planes:
             estimates=parts.estimates,
             certificate=self._certificate,
             open_planes=self.open_at,
+            now=self._clocks.now,
         )
 
     def _console(self, *, is_tls: bool) -> ASGIApp:

@@ -26,8 +26,12 @@ from cloud_server.rollout.standing import State
 from cloud_server.storage.database import Database
 from cloud_server.storage.rows import rollouts
 from cloud_server.storage.rows.replicas import ReplicaRow
+from cloud_server.trainer_metrics import TrainingFigures
+from cloud_server.trainings import following
 
 LOOK_SECONDS = 10.0
+LATE_SECONDS = 600.0
+"""How much longer than it wanted a trainer may say nothing."""
 LOOKS = 30
 """Refused frames are counted over the last five minutes."""
 
@@ -51,6 +55,7 @@ class Situation:
     estimates: Estimates
     certificate: Certificate | None
     open_planes: Callable[[], Mapping[str, str]]
+    now: Callable[[], float]
     counted: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=LOOKS))
 
     async def run(self) -> None:
@@ -66,6 +71,7 @@ class Situation:
             StorageError: the database does not answer.
         """
         paused = [row.family for row in await self.database.read(rollouts.active) if row.state == State.PAUSED]
+        trainings = await self.database.read(following.figures)
         taken, rejected = of_late(self.counted, self.metrics.frames_so_far())
         silent = {family: count for (family, since), count in self.contact.silent.items() if since == "week"}
         certificate = self.certificate
@@ -86,6 +92,8 @@ class Situation:
             audit_fault=self.audit.fault,
             open_planes=self.open_planes(),
             certificate_expires_at=None if certificate is None else certificate.expires_at,
+            failing={each.family: each.failures for each in trainings},
+            overdue=overdue_of(trainings, self.now()),
             parted=[*drifting(self.drift.figures()), *parted(self.estimates.latest)],
         )
 
@@ -94,6 +102,11 @@ def of_late(counted: Sequence[tuple[int, int]], so_far: tuple[int, int]) -> tupl
     """Frames that were answered, and refused, since the oldest look that is remembered; none before the first."""
     before = counted[0] if counted else so_far
     return so_far[0] - before[0], so_far[1] - before[1]
+
+
+def overdue_of(trainings: Iterable[TrainingFigures], now: float) -> list[str]:
+    """Families whose training nobody tells of any more; `now` in seconds since 1970."""
+    return [each.family for each in trainings if each.lease_until is not None and each.lease_until + LATE_SECONDS < now]
 
 
 def unserved_of(live: Sequence[ReplicaRow]) -> Mapping[str, str]:

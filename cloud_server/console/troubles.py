@@ -10,6 +10,8 @@ DAY_SECONDS = 86_400.0
 QUEUE_SECONDS = 5.0
 """A frame that waits so long waits for more than a busy moment."""
 REJECTED_SHARE, REJECTED_MIN = 0.05, 20
+FAILURES = 3
+"""So many trainings in a row do not fail by chance."""
 EXPIRES_SOON_SECONDS = {"root": 30 * DAY_SECONDS, "targets": 14 * DAY_SECONDS, "online": 12 * 3600.0}
 CERTIFICATE_SECONDS = 14 * DAY_SECONDS
 ROLES = {"online": "snapshot and timestamp"}
@@ -46,6 +48,8 @@ class Facts:
         open_planes: planes that other machines reach without TLS, and the address that each is bound to.
         unserved: replicas that do not serve something that others do, with its name.
         parted: what drift and estimates say is wrong, in words.
+        failing: how many trainings failed in a row, by family.
+        overdue: families whose training is under way, by a trainer that has not told how far it is.
     """
 
     queue_oldest_seconds: float = 0.0
@@ -65,11 +69,14 @@ class Facts:
     open_planes: Mapping[str, str] = field(default_factory=dict)
     certificate_expires_at: float | None = None
     parted: Sequence[str] = ()
+    failing: Mapping[str, int] = field(default_factory=dict)
+    overdue: Sequence[str] = ()
 
 
 def troubles_of(facts: Facts, now: float) -> Sequence[Trouble]:
     """All that is wrong, the worst first."""
-    found = [*_of_frames(facts), *_of_record(facts), *_of_fleet(facts), *_of_trust(facts, now), *_of_lines(facts, now)]
+    of_server = (*_of_frames(facts), *_of_record(facts), *_of_trust(facts, now), *_of_lines(facts, now))
+    found = [*of_server, *_of_fleet(facts), *_of_trainings(facts)]
     return sorted(found, key=lambda each: [*Weight].index(each.weight))
 
 
@@ -123,6 +130,17 @@ def _of_fleet(facts: Facts) -> Iterator[Trouble]:
     if facts.stale:
         text = f"{words.plural(facts.stale, 'device')} cannot take new tables: signed metadata have expired for them."
         yield Trouble(Weight.WARN, text, "dctwire trust status says which; renew what is expired.")
+
+
+def _of_trainings(facts: Facts) -> Iterator[Trouble]:
+    for family, failures in sorted(facts.failing.items()):
+        if failures >= FAILURES:
+            text = f"The last {words.plural(failures, 'training')} of {family} failed."
+            yield Trouble(Weight.WARN, text, "The page of the last one says why.", f"/training?family={family}")
+    for family in facts.overdue:
+        text = f"The trainer that has the training of {family} has fallen silent."
+        advice = "Start it again, or another one; it goes on with the same training."
+        yield Trouble(Weight.WARN, text, advice, f"/training?family={family}")
 
 
 def _of_trust(facts: Facts, now: float) -> Iterator[Trouble]:

@@ -45,6 +45,8 @@ def test_a_server_that_is_well_has_no_troubles() -> None:
         ),
         ({"certificate_expires_at": NOW - 60}, "The server's TLS certificate expired 1 minute ago."),
         ({"certificate_expires_at": NOW + DAY_SECONDS}, "The server's TLS certificate expires in 1 day."),
+        ({"failing": {"digits": 3, "letters": 2}}, "The last 3 trainings of digits failed."),
+        ({"overdue": ["digits"]}, "The trainer that has the training of digits has fallen silent."),
         ({"parted": ["Frames look other than in training."]}, "Frames look other than in training."),
     ],
 )

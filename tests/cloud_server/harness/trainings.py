@@ -1,8 +1,10 @@
 """A trainer's service as the server sees it: it takes trainings, and ends them."""
 
+from typing import Any
+
 from tests.cloud_server.harness.server import ServerHarness
 
-REFUSED = {
+REFUSED: dict[str, Any] = {
     "reason": "One class was lost.",
     "parent": "digits/1",
     "verdicts": [
@@ -28,9 +30,12 @@ def take(server: ServerHarness, family: str) -> str:
 
 def refuse(server: ServerHarness, run: str) -> None:
     """End a training as refused."""
-    told = {"worker": WORKER, "outcome": "refused", "document": REFUSED}
-    answer = server.client("operator").post(f"/v1/runs/{run}/end", json=told)
-    assert answer.status_code == 200, answer.text
+    _end(server, run, "refused", REFUSED)
+
+
+def fail(server: ServerHarness, run: str) -> None:
+    """End a training as failed."""
+    _end(server, run, "failed", {"reason": "no space is left"})
 
 
 def train(server: ServerHarness, family: str) -> str:
@@ -39,3 +44,9 @@ def train(server: ServerHarness, family: str) -> str:
     refuse(server, run)
     take(server, family)
     return run
+
+
+def _end(server: ServerHarness, run: str, outcome: str, document: dict[str, Any]) -> None:
+    told = {"worker": WORKER, "outcome": outcome, "document": document}
+    answer = server.client("operator").post(f"/v1/runs/{run}/end", json=told)
+    assert answer.status_code == 200, answer.text
