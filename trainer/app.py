@@ -19,6 +19,7 @@ from trainer.cli import (
     plot,
     predict,
     recipes,
+    retrain,
     run_orders,
     sweep,
     train,
@@ -39,6 +40,7 @@ app.add_typer(plot.app, name="plot")
 app.add_typer(zoo.app, name="zoo")
 app.add_typer(data.app, name="data")
 app.command()(train.train)
+app.command()(retrain.retrain)
 app.command()(ladder.ladder)
 app.command()(sweep.sweep)
 app.command()(evaluate.evaluate)

@@ -186,7 +186,7 @@ def train(order: TrainOrder, machine: Machine) -> None:
             if compute.is_first:
                 run.keep_recipe(toml_of(order.recipe))
                 run.note_provenance(provenance(compute, order.threads))
-            _run_to_end(Training(method, machine.monotonic), run, compute, machine.reporter)
+            to_end(Training(method, machine.monotonic), run, compute, machine.reporter)
         machine.reporter.say(f"finished in {machine.monotonic() - began:.1f} s: {order.out}")
 
 
@@ -279,6 +279,20 @@ def content_of(source: str, zoo: Path, machine: Machine) -> Exportable:
     return bundles.exportable(run, machine.dataset(run.asked.recipe))
 
 
+def to_end(training: Training[Method], run: RunDir, compute: Compute, reporter: Reporter) -> None:
+    """Run what is left of a training, and draw its curves."""
+    method = training.method
+    goal, data = method.goal.describe(), method.dataset.name
+    reporter.say(f"{goal} on {data}, {parameter_count(method.net):,} parameters")
+    try:
+        run_to_end(training, run, compute, reporter)
+    except KeyboardInterrupt:
+        reporter.say("stopped; the same command resumes after the last checkpoint")
+        raise
+    if compute.is_first:
+        draw_curves(run, run.folder / CURVES_NAME)
+
+
 def draw_curves(run: RunDir, path: Path) -> None:
     """Draw a run's figures over the epochs that it has logged."""
     asked = run.asked()
@@ -301,19 +315,6 @@ def _asked(order: TrainOrder, dataset: Dataset) -> Asked:
     if isinstance(recipe, Recipe):
         recipe = recipe.of_run(order.goal, is_branch=order.start is not None)
     return Asked(recipe=recipe, goal=order.goal, data=dataset.name, start=str(order.start) if order.start else None)
-
-
-def _run_to_end(training: Training[Method], run: RunDir, compute: Compute, reporter: Reporter) -> None:
-    method = training.method
-    goal, data = method.goal.describe(), method.dataset.name
-    reporter.say(f"{goal} on {data}, {parameter_count(method.net):,} parameters")
-    try:
-        run_to_end(training, run, compute, reporter)
-    except KeyboardInterrupt:
-        reporter.say("stopped; the same command resumes after the last checkpoint")
-        raise
-    if compute.is_first:
-        draw_curves(run, run.folder / CURVES_NAME)
 
 
 def _method(asked: Asked, dataset: Dataset, compute: Compute, start: Finished | None) -> Method:

@@ -108,6 +108,18 @@ def numbers(tensor: Tensor) -> Weights:
     return weights
 
 
+def with_float_inputs(model: bytes) -> bytes:
+    """The same graph for inputs in float32: a cast to float32 comes first in it, and does nothing to what is float.
+
+    So a classifier of levels also reads what lies between two levels of its tables.
+    """
+    loaded = onnx.load_model_from_string(model)
+    for value in loaded.graph.input:
+        value.type.tensor_type.elem_type = TensorProto.FLOAT
+    serialised: bytes = loaded.SerializeToString(deterministic=True)
+    return serialised
+
+
 def write_for_quantiser(model: bytes, path: Path) -> None:
     """Write a model for ONNX Runtime's quantiser, with the mark that nothing is left to fold first."""
     loaded = onnx.load_model_from_string(model)

@@ -78,6 +78,16 @@ class LearnedGoal(_Goal):
         return f"learned, budget {self.budget:g} scan bytes"
 
 
+class KeptGoal(_Goal):
+    """The tables and encoder settings of the run that the training starts from: the net alone learns."""
+
+    tables: Literal["kept"] = "kept"
+
+    def describe(self) -> str:
+        """In words, for tables and plots."""
+        return "tables kept"
+
+
 class PenalisedGoal(_Goal):
     """The paper's: tables learned under a penalty of weight lambda; which bytes come of it shows afterwards."""
 
@@ -90,6 +100,6 @@ class PenalisedGoal(_Goal):
 
 
 BudgetedGoal = StandardGoal | SensitivityGoal | LearnedGoal
-ImprovedGoal = AnyTablesGoal | BudgetedGoal
+ImprovedGoal = AnyTablesGoal | KeptGoal | BudgetedGoal
 PaperGoal = StandardGoal | PenalisedGoal
 Goal = Annotated[ImprovedGoal | PaperGoal, Field(discriminator="tables")]

@@ -5,12 +5,23 @@ So a run that was killed in the middle of an epoch goes on with exactly the batc
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from trainer.errors import RecipeError
+
+
+class Order(Protocol):
+    """What the steps of an epoch show, the same number of steps in each epoch."""
+
+    def __len__(self) -> int:
+        """Steps an epoch."""
+
+    def of(self, epoch: int, first_step: int = 0) -> Iterator[Tensor]:
+        """Rows, int64 (batch,), for each of the epoch's steps from `first_step` on: of (seed, epoch, step) alone."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,12 @@ class Batches:
 
     def of(self, epoch: int, first_step: int = 0) -> Iterator[Tensor]:
         """Rows of the training split, int64 (batch,), for each of the epoch's steps from `first_step` on."""
-        (seed,) = np.random.SeedSequence((self.seed, epoch)).generate_state(1, np.uint64)
-        order = torch.randperm(self.pictures, generator=torch.Generator().manual_seed(int(seed)))
+        order = shuffled(self.pictures, self.seed, epoch)
         for step in range(first_step, len(self)):
             yield order[step * self.batch : (step + 1) * self.batch]
+
+
+def shuffled(count: int, seed: int, epoch: int) -> Tensor:
+    """The numbers from 0 to `count` - 1, int64, in an order that each epoch has of its own."""
+    (state,) = np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)
+    return torch.randperm(count, generator=torch.Generator().manual_seed(int(state)))

@@ -12,7 +12,7 @@ from trainer.encoding import streams
 from trainer.encoding.encodings import Pictures, TaskRule, at_budget, of_standard, rare, rdo_rule, standard_at_budget
 from trainer.encoding.files import EncoderSettings, Encoding
 from trainer.encoding.sensitivity import steps_from
-from trainer.recipes.goals import AnyTablesGoal, ImprovedGoal, LearnedGoal, SensitivityGoal, StandardGoal
+from trainer.recipes.goals import AnyTablesGoal, ImprovedGoal, KeptGoal, LearnedGoal, SensitivityGoal, StandardGoal
 from trainer.recipes.recipe import Recipe
 from trainer.training.compute import Compute
 
@@ -22,16 +22,21 @@ HUFFMAN_FRAMES = 50_000  # as in the paper
 class EncodingFinder:
     """Finds encodings on real streams; all processes end with what the first one found.
 
+    Args:
+        kept: the encoding that a `KeptGoal` keeps.
+
     Raises:
         BudgetError: the goal's budget is outside what any tables can reach on this data set.
     """
 
-    def __init__(self, goal: ImprovedGoal, recipe: Recipe, dataset: Dataset, compute: Compute) -> None:
-        self._goal, self._recipe, self._compute = goal, recipe, compute
+    def __init__(
+        self, goal: ImprovedGoal, recipe: Recipe, dataset: Dataset, compute: Compute, kept: Encoding | None = None
+    ) -> None:
+        self._goal, self._recipe, self._compute, self._kept = goal, recipe, compute, kept
         frames = recipe.tables.rate_frames
         self.pictures = Pictures(dataset.train.head(frames), dataset.validation.head(frames))
         self._huffman_fit_on = dataset.train.only(np.arange(min(len(dataset.train), HUFFMAN_FRAMES)))
-        if not isinstance(goal, AnyTablesGoal) and goal.budget is not None:
+        if not isinstance(goal, AnyTablesGoal | KeptGoal) and goal.budget is not None:
             self.pictures.check_reachable(goal.budget)
 
     @property
@@ -42,6 +47,9 @@ class EncodingFinder:
     def before_training(self) -> Encoding:
         """The encoding that the goal fixes, or else ordinary JPEG for the warm-up."""
         goal = self._goal
+        if isinstance(goal, KeptGoal):
+            assert self._kept is not None
+            return self._kept
         if not isinstance(goal, StandardGoal):
             return of_standard(self._recipe.tables.warm_up_quality)
         rule = rdo_rule(goal.rdo_multiplier)

@@ -43,22 +43,33 @@ class NetFitter:
         """The net to measure and to export: the average of its weights over the last steps where that is asked for."""
         return self._average.module if self._average else self._net
 
-    def task_loss(self, dequantised: Planes, labels: Tensor, teacher_logits: Tensor | None = None) -> Tensor:
+    def task_loss(
+        self,
+        dequantised: Planes,
+        labels: Tensor,
+        teacher_logits: Tensor | None = None,
+        is_taught: Tensor | None = None,
+    ) -> Tensor:
         """Cross-entropy in nats, smoothed as asked; with a teacher, mixed with `distillation`. A scalar with gradients.
 
         Args:
             labels: int64 (n,).
             teacher_logits: (n, classes).
+            is_taught: bool (n,), which frames the teacher has a say in; None: in all.
         """
         with self._compute.autocast():
             logits = self._net(dequantised)
         logits = logits.float()
-        of_labels = functional.cross_entropy(logits, labels, label_smoothing=self._settings.label_smoothing)
+        smoothing = self._settings.label_smoothing
         if teacher_logits is None:
-            return of_labels
-        weight = self._settings.distillation_weight
-        of_teacher = distillation(logits, teacher_logits, self._settings.distillation_temperature)
-        return (1 - weight) * of_labels + weight * of_teacher
+            return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        weight, temperature = self._settings.distillation_weight, self._settings.distillation_temperature
+        if is_taught is None:
+            of_labels = functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+            return (1 - weight) * of_labels + weight * distillation(logits, teacher_logits, temperature)
+        weights = weight * is_taught.float()
+        by_label = functional.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
+        return ((1 - weights) * by_label + weights * divergences(logits, teacher_logits, temperature)).mean()
 
     def step(self, loss: Tensor, *others: torch.optim.Optimizer) -> float:
         """Follow the loss's gradient, averaged over the processes, with the net's optimiser and any others.
@@ -140,6 +151,13 @@ def distillation(logits: Tensor, teacher_logits: Tensor, temperature: float) -> 
     student = functional.log_softmax(logits / temperature, dim=1)
     teacher = functional.log_softmax(teacher_logits.float() / temperature, dim=1)
     return temperature**2 * functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
+
+
+def divergences(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
+    """What `distillation` is the mean of, frame by frame, (n,)."""
+    student = functional.log_softmax(logits / temperature, dim=1)
+    teacher = functional.log_softmax(teacher_logits.float() / temperature, dim=1)
+    return temperature**2 * functional.kl_div(student, teacher, reduction="none", log_target=True).sum(1)
 
 
 def weight_average(net: nn.Module, decay: float) -> AveragedModel:

@@ -28,9 +28,10 @@ from trainer.encoding.sensitivity import gradient_energy
 from trainer.errors import RecipeError
 from trainer.models import DctNet, DctNetConfig
 from trainer.models.sizes import SHAPES
-from trainer.recipes.goals import AnyTablesGoal, ImprovedGoal, LearnedGoal, StandardGoal
+from trainer.recipes.goals import AnyTablesGoal, ImprovedGoal, KeptGoal, LearnedGoal, StandardGoal
 from trainer.recipes.recipe import Net, Recipe, Tables
-from trainer.training.batches import Batches
+from trainer.training.batches import Batches, Order
+from trainer.training.beside import Beside, joined
 from trainer.training.compute import Compute
 from trainer.training.encoding_finder import EncodingFinder
 from trainer.training.epochs import Epoch
@@ -59,14 +60,22 @@ class Batch:
     """Some training pictures.
 
     Args:
-        original: coefficients that nothing has quantised.
+        original: coefficients that nothing has quantised; of frames beside the pictures, as they were sent.
         frames: dequantised coefficients as the server would have them.
         labels: int64 (n,).
+        is_taught: bool (n,), which of them the teacher has a say in: its own mistakes in the field are not to be
+            learned. None: in all.
     """
 
     original: Planes
     frames: Planes
     labels: Tensor
+    is_taught: Tensor | None = None
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on a device."""
+        taught = None if self.is_taught is None else self.is_taught.to(device)
+        return Batch(self.original.to(device), self.frames.to(device), self.labels.to(device), taught)
 
 
 def new_net(recipe: Recipe, dataset: Dataset) -> DctNet:
@@ -96,7 +105,7 @@ def _shape(asked: Net | None, classes: int, size: tuple[int, int]) -> DctNetConf
 
 def phases(goal: ImprovedGoal, epochs: int, settings: Tables, *, is_branch: bool) -> list[Phase]:
     """What each epoch is for."""
-    if isinstance(goal, StandardGoal | AnyTablesGoal):
+    if isinstance(goal, StandardGoal | AnyTablesGoal | KeptGoal):
         return [Phase.FIT] * epochs
     warm_up = [] if is_branch else [Phase.WARM_UP] * settings.warm_up_epochs
     learn = [Phase.LEARN] * settings.learning_epochs if isinstance(goal, LearnedGoal) else []
@@ -109,6 +118,8 @@ class ImprovedMethod:
 
     Args:
         start: a net's state to begin with instead of random weights: a branch of that run, and its pupil.
+        kept: the encoding that a `KeptGoal` keeps.
+        beside: frames that are shown beside the training pictures, if any.
 
     Raises:
         RecipeError: the net or the batch does not fit the data set or the processes.
@@ -122,19 +133,22 @@ class ImprovedMethod:
         goal: ImprovedGoal,
         compute: Compute,
         start: dict[str, Any] | None = None,
+        kept: Encoding | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self.recipe, self.dataset, self.goal = recipe, dataset, goal
         self._compute = compute
         self._settings = recipe.optimiser if start is None else recipe.branch_optimiser
         compute.check_batch(self._settings.batch)
-        self._batches = Batches(len(dataset.train), self._settings.batch, recipe.seed)
+        self._beside = beside
+        self._batches = {is_learning: self._order(is_learning) for is_learning in (False, True)}
         self._phases = phases(goal, self._settings.epochs, recipe.tables, is_branch=start is not None)
         self._net = self._new_net(start)
         self._teacher = self._new_net(start) if start and self._settings.distillation_weight else None
-        self._fitter = NetFitter(self._net, self._settings, len(self._batches) * len(self._phases), compute)
+        self._fitter = NetFitter(self._net, self._settings, sum(map(self._steps_in, self._phases)), compute)
         self._random_tables = RandomTables(recipe.seed)
         self._learner: TableLearner | None = None
-        self._finder = EncodingFinder(goal, recipe, dataset, compute)
+        self._finder = EncodingFinder(goal, recipe, dataset, compute, kept)
         warms_up = self._phases[0] is Phase.WARM_UP
         self._use(self._finder.before_training() if warms_up or not self._finder.needs_net else self._by_sensitivity())
 
@@ -150,8 +164,8 @@ class ImprovedMethod:
 
     @property
     def steps_per_epoch(self) -> int:
-        """How many steps an epoch has."""
-        return len(self._batches)
+        """How many steps an epoch has; one that learns tables may have others, where there are frames beside."""
+        return len(self._batches[False])
 
     @property
     def checkpoint_steps(self) -> int:
@@ -234,28 +248,52 @@ class ImprovedMethod:
 
         frames_of = of_any_tables if isinstance(self.goal, AnyTablesGoal) else self._of_encoding
         for batch in self._batches_left(epoch, first_step, frames_of):
-            loss = self._fitter.task_loss(batch.frames, batch.labels, self._taught(batch.original))
+            loss = self._fitter.task_loss(batch.frames, batch.labels, self._taught(batch.original), batch.is_taught)
             yield self._fitter.step(loss)
 
     def _learn(self, epoch: int, first_step: int) -> Iterator[float]:
         """Take the rest of an epoch's steps on tables and net together, and make tables of what was learned."""
         learner = self._learner = self._learner or self._new_learner()
         for batch in self._batches_left(epoch, first_step, lambda _rows, _pixels, original: original):
-            yield learner.step(self._fitter, batch.original, batch.labels, self._taught(batch.original))
+            taught = self._taught(batch.original)
+            yield learner.step(self._fitter, batch.original, batch.labels, taught, batch.is_taught)
         self._use(self._finder.of_learned(learner.steps, self._energy))
 
     def _batches_left(self, epoch: int, first_step: int, frames_of: FramesOf) -> Iterator[Batch]:
         """This process's share of each batch that the epoch has not seen yet, on the device, made ahead."""
-        device = self._compute.device
+        is_learning, pictures = self._phases[epoch] is Phase.LEARN, len(self.dataset.train)
 
         def batch_of(rows: Tensor) -> Batch:
             places = self._compute.share(rows).numpy()
-            split = self.dataset.train.varied(places, self.dataset.augmentation, seed=self.recipe.seed, epoch=epoch)
-            original = coefficients(torch.from_numpy(split.pixels))
-            frames = frames_of(places, split.pixels, original)
-            return Batch(original.to(device), frames.to(device), torch.from_numpy(split.labels).to(device))
+            of_pictures, others = places[places < pictures], places[places >= pictures] - pictures
+            if not len(others):
+                return self._of_pictures(of_pictures, epoch, frames_of).to(self._compute.device)
+            batch = self._of_others(others, None if is_learning else self.encoding)
+            if len(of_pictures):
+                batch = _together(self._of_pictures(of_pictures, epoch, frames_of), batch)
+            return batch.to(self._compute.device)
 
-        return ahead(batch_of, self._batches.of(epoch, first_step))
+        return ahead(batch_of, self._batches[is_learning].of(epoch, first_step))
+
+    def _of_pictures(self, places: Rows, epoch: int, frames_of: FramesOf) -> Batch:
+        """Training pictures as this epoch shows them."""
+        split = self.dataset.train.varied(places, self.dataset.augmentation, seed=self.recipe.seed, epoch=epoch)
+        original = coefficients(torch.from_numpy(split.pixels))
+        return Batch(original, frames_of(places, split.pixels, original), torch.from_numpy(split.labels))
+
+    def _of_others(self, rows: Rows, encoding: Encoding | None) -> Batch:
+        """Frames beside the pictures: nothing finer than what was sent is known of them."""
+        assert self._beside is not None
+        frames, labels = self._beside.frames(rows, encoding)
+        return Batch(frames, frames, labels, torch.zeros(len(labels), dtype=torch.bool))
+
+    def _order(self, is_learning: bool) -> Order:
+        if self._beside is not None:
+            return self._beside.order(is_learning=is_learning)
+        return Batches(len(self.dataset.train), self._settings.batch, self.recipe.seed)
+
+    def _steps_in(self, phase: Phase) -> int:
+        return len(self._batches[phase is Phase.LEARN])
 
     def _of_encoding(self, _rows: Rows, pixels: Pixels, _original: Planes) -> Planes:
         """Dequantised coefficients of pictures as the server decodes them."""
@@ -289,7 +327,7 @@ class ImprovedMethod:
 
     def _new_learner(self) -> TableLearner:
         assert isinstance(self.goal, LearnedGoal)
-        steps = len(self._batches) * self._phases.count(Phase.LEARN)
+        steps = self._steps_in(Phase.LEARN) * self._phases.count(Phase.LEARN)
         first = steps_of(self.encoding)
         return TableLearner(
             first,
@@ -304,6 +342,17 @@ class ImprovedMethod:
         self.encoding = encoding
         self._encoder = encoding.encoder()
         self._validation = streams.quantise(encoding, self.dataset.validation)
+
+
+def _together(pictures: Batch, others: Batch) -> Batch:
+    """Both in one batch, so that batch normalisation sees what it is shown as one."""
+    assert others.is_taught is not None
+    return Batch(
+        joined(pictures.original, others.original),
+        joined(pictures.frames, others.frames),
+        torch.cat([pictures.labels, others.labels]),
+        torch.cat([torch.ones(len(pictures.labels), dtype=torch.bool), others.is_taught]),
+    )
 
 
 def _chunks(split: Split, device: torch.device) -> Iterable[tuple[Planes, Tensor]]:

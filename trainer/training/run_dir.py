@@ -26,7 +26,12 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 class Asked(BaseModel):
-    """What makes a run this run and no other."""
+    """What makes a run this run and no other.
+
+    Args:
+        start: folder of the run whose net it starts from, if any.
+        uploads: digest of the frames of the field that it learns from beside its data set, if any.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,6 +39,7 @@ class Asked(BaseModel):
     goal: Goal
     data: str
     start: str | None = None
+    uploads: str | None = None
 
 
 class Summary(BaseModel):

@@ -75,14 +75,23 @@ class TableLearner:
         return self.tables.log_steps.detach().exp()
 
     def step(
-        self, fitter: NetFitter, coefficients: Planes, labels: Tensor, teacher_logits: Tensor | None = None
+        self,
+        fitter: NetFitter,
+        coefficients: Planes,
+        labels: Tensor,
+        teacher_logits: Tensor | None = None,
+        is_taught: Tensor | None = None,
     ) -> float:
-        """One batch, or this process's share of it; returns the task loss of the whole batch."""
+        """One batch, or this process's share of it; returns the task loss of the whole batch.
+
+        Args:
+            teacher_logits, is_taught: as in `NetFitter.task_loss`.
+        """
         if self._taken and self._taken % self._settings.refit_steps == 0:
             self.last_fit = self.refit()
         scaled = self.tables.scaled(coefficients)
         frame_bytes = self.rate(scaled).mean() / 8
-        task_loss = fitter.task_loss(self.tables.dequantise(rounded(scaled)), labels, teacher_logits)
+        task_loss = fitter.task_loss(self.tables.dequantise(rounded(scaled)), labels, teacher_logits, is_taught)
         if not self._taken:
             self._ascent.price = self._first_price(task_loss, frame_bytes)
         fitter.step(task_loss + self._ascent.price * frame_bytes, self._optimiser)
