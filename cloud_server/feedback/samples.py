@@ -16,7 +16,7 @@ from cloud_server.storage.blobs import BlobMissingError, Blobs
 from cloud_server.storage.database import Database
 from cloud_server.storage.rows import samples as rows
 from cloud_server.storage.rows import set_aside
-from cloud_server.storage.rows.set_aside import SetAside
+from cloud_server.storage.rows.set_aside import WhySetAside
 from shared.wire import Kind, LabelSource, Match
 
 PAGE_MAX = 500
@@ -81,7 +81,7 @@ class SetAsideDevice(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     device_id: str
-    why: SetAside
+    why: WhySetAside
 
 
 class SetAsidePage(BaseModel):

@@ -10,7 +10,7 @@ from cloud_server.storage.rows.assignments import HoldKind
 from cloud_server.storage.schema import assignments, devices
 
 
-class SetAside(StrEnum):
+class WhySetAside(StrEnum):
     """Why nobody shall learn from a device's frames: the first of these that holds."""
 
     FORGOTTEN = "forgotten"
@@ -23,7 +23,7 @@ class SetAsideRow(NamedTuple):
 
     id: int
     public_id: str
-    why: SetAside
+    why: WhySetAside
 
 
 _is_forgotten = devices.c.forgotten_at.is_not(None)
@@ -34,9 +34,9 @@ _is_quarantined = exists().where(
 )
 _is_revoked = devices.c.revoked_at.is_not(None)
 _why = case(
-    (_is_forgotten, SetAside.FORGOTTEN.value),
-    (_is_quarantined, SetAside.QUARANTINED.value),
-    else_=SetAside.REVOKED.value,
+    (_is_forgotten, WhySetAside.FORGOTTEN.value),
+    (_is_quarantined, WhySetAside.QUARANTINED.value),
+    else_=WhySetAside.REVOKED.value,
 )
 
 
@@ -45,4 +45,4 @@ def page(connection: Connection, family: str, after: int | None, limit: int) -> 
     ours = (devices.c.family == family) & or_(_is_forgotten, _is_revoked, _is_quarantined)
     following = ours if after is None else ours & (devices.c.id > after)
     query = select(devices.c.id, devices.c.public_id, _why).where(following).order_by(devices.c.id).limit(limit)
-    return [SetAsideRow(row[0], row[1], SetAside(row[2])) for row in connection.execute(query)]
+    return [SetAsideRow(row[0], row[1], WhySetAside(row[2])) for row in connection.execute(query)]

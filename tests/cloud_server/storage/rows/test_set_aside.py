@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, update
 from cloud_server.storage.engine import sqlite_engine
 from cloud_server.storage.migrating import migrate
 from cloud_server.storage.rows.assignments import HoldKind, end_hold, hold
-from cloud_server.storage.rows.set_aside import SetAside, SetAsideRow, page
+from cloud_server.storage.rows.set_aside import SetAsideRow, WhySetAside, page
 from cloud_server.storage.schema import devices
 
 
@@ -31,7 +31,7 @@ def mark(connection: Connection, number: int, **marks: float | None) -> None:
     connection.execute(update(devices).where(devices.c.id == number).values(**marks))
 
 
-def found(connection: Connection) -> dict[str, SetAside]:
+def found(connection: Connection) -> dict[str, WhySetAside]:
     return {row.public_id: row.why for row in page(connection, "digits", None, 99)}
 
 
@@ -47,10 +47,10 @@ def test_those_that_are_forgotten_quarantined_or_revoked_are_named_with_the_firs
     hold(connection, 5, HoldKind.PIN, 1, None, 5.0)
     mark(connection, 7, revoked_at=5.0)
     assert found(connection) == {
-        "d1": SetAside.FORGOTTEN,
-        "d2": SetAside.REVOKED,
-        "d3": SetAside.QUARANTINED,
-        "d4": SetAside.QUARANTINED,
+        "d1": WhySetAside.FORGOTTEN,
+        "d2": WhySetAside.REVOKED,
+        "d3": WhySetAside.QUARANTINED,
+        "d4": WhySetAside.QUARANTINED,
     }
 
 
@@ -62,12 +62,12 @@ def test_a_device_that_is_let_in_again_is_no_longer_among_them_and_a_forgotten_o
     hold(connection, 3, HoldKind.QUARANTINE, None, "odd", 5.0)
     mark(connection, 2, revoked_at=None)
     end_hold(connection, 3, HoldKind.QUARANTINE, 6.0)
-    assert found(connection) == {"d1": SetAside.FORGOTTEN}
+    assert found(connection) == {"d1": WhySetAside.FORGOTTEN}
 
 
 def test_pages_follow_each_other(connection: Connection) -> None:
     for number in (1, 2, 5):
         mark(connection, number, revoked_at=5.0)
     first = page(connection, "digits", None, 2)
-    assert first == [SetAsideRow(1, "d1", SetAside.REVOKED), SetAsideRow(2, "d2", SetAside.REVOKED)]
-    assert page(connection, "digits", first[-1].id, 2) == [SetAsideRow(5, "d5", SetAside.REVOKED)]
+    assert first == [SetAsideRow(1, "d1", WhySetAside.REVOKED), SetAsideRow(2, "d2", WhySetAside.REVOKED)]
+    assert page(connection, "digits", first[-1].id, 2) == [SetAsideRow(5, "d5", WhySetAside.REVOKED)]
