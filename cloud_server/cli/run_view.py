@@ -65,7 +65,7 @@ def signals_told(told: dict[str, Any]) -> str:
             f"Accuracy {accuracy}",
             f"Now      {'no run waits or is under way' if told['open_run'] is None else one_line(told['open_run'])}",
             f"Before   {'no run' if last is None else one_line(last) + ', ' + _time(last['ended_at'])}",
-            f"Left out {len(told['devices_out'])} devices, in quarantine or forgotten",
+            f"Left out {len(told['devices_out'])} devices: forgotten, in quarantine or revoked",
         )
     )
 

@@ -62,7 +62,7 @@ class Told:
         at: when this was read.
         labels_since: of `labels_total`, those that are newer than what the last run with a result had seen.
         failures: how many runs failed in a row, up to now.
-        devices_out: devices of which nothing may be learned: in quarantine, or forgotten.
+        devices_out: devices of which nothing may be learned: forgotten, in quarantine, or revoked.
     """
 
     family: str

@@ -183,7 +183,7 @@ class TrainingSignals(Message):
     last_run: Run | None = Field(description="The run that ended last.")
     failures: int = Field(description="How many runs failed in a row, up to now.")
     devices_out: tuple[str, ...] = Field(
-        description="Devices of which nothing may be learned: in quarantine, or forgotten."
+        description="Devices of which nothing may be learned: forgotten, in quarantine, or revoked."
     )
 
     @classmethod

@@ -33,6 +33,8 @@ _is_quarantined = exists().where(
     assignments.c.ended_at.is_(None),
 )
 _is_revoked = devices.c.revoked_at.is_not(None)
+is_set_aside = or_(_is_forgotten, _is_revoked, _is_quarantined)
+"""Whether a row of devices is one of these."""
 _why = case(
     (_is_forgotten, WhySetAside.FORGOTTEN.value),
     (_is_quarantined, WhySetAside.QUARANTINED.value),
@@ -42,7 +44,7 @@ _why = case(
 
 def page(connection: Connection, family: str, after: int | None, limit: int) -> Sequence[SetAsideRow]:
     """At most `limit` of a family's, oldest first; a device that was forgotten stays among them for ever."""
-    ours = (devices.c.family == family) & or_(_is_forgotten, _is_revoked, _is_quarantined)
+    ours = (devices.c.family == family) & is_set_aside
     following = ours if after is None else ours & (devices.c.id > after)
     query = select(devices.c.id, devices.c.public_id, _why).where(following).order_by(devices.c.id).limit(limit)
     return [SetAsideRow(row[0], row[1], WhySetAside(row[2])) for row in connection.execute(query)]

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, func, or_, select
+from sqlalchemy import Connection, Select, and_, func, select
 
-from cloud_server.storage.rows.assignments import HoldKind
-from cloud_server.storage.schema import assignments, devices, labels, samples
+from cloud_server.storage.rows.set_aside import is_set_aside
+from cloud_server.storage.schema import devices, labels, samples
 
 
 class Labelled(NamedTuple):
@@ -17,17 +17,12 @@ class Labelled(NamedTuple):
 
 
 _is_labelled = and_(labels.c.device_id == samples.c.device_id, labels.c.sequence == samples.c.sequence)
-_quarantined = select(assignments.c.device_id).where(
-    assignments.c.kind == HoldKind.QUARANTINE.value,
-    assignments.c.ended_at.is_(None),
-    assignments.c.device_id.is_not(None),
-)
 
 
 def labelled(connection: Connection, family: str, since: float | None) -> Labelled:
     """How many frames of a family there are to learn from: kept, with a label of the family's own.
 
-    Frames of devices that are forgotten or in quarantine are left out.
+    Frames of devices that are forgotten, in quarantine or revoked are left out.
 
     Args:
         since: seconds since 1970; None: all count.
@@ -40,8 +35,7 @@ def labelled(connection: Connection, family: str, since: float | None) -> Labell
 
 def devices_out(connection: Connection, family: str, limit: int) -> Sequence[str]:
     """The public names of at most `limit` devices of a family of which nothing is learned, the newest first."""
-    is_out = or_(devices.c.forgotten_at.is_not(None), devices.c.id.in_(_quarantined))
-    query = select(devices.c.public_id).where(devices.c.family == family, is_out)
+    query = select(devices.c.public_id).where(devices.c.family == family, is_set_aside)
     return connection.execute(query.order_by(devices.c.id.desc()).limit(limit)).scalars().all()
 
 
@@ -50,8 +44,7 @@ def _to_learn_from(family: str) -> Select[Any]:
     return query.join(devices, devices.c.id == samples.c.device_id).where(
         samples.c.family == family,
         ~labels.c.is_foreign,
-        devices.c.forgotten_at.is_(None),
-        devices.c.id.not_in(_quarantined),
+        ~is_set_aside,
     )
 
 

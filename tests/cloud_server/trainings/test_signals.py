@@ -65,20 +65,22 @@ def ended(site: ServerHarness, name: str, outcome: str, data_until: float | None
 def test_labels_count_that_there_are_to_learn_from_and_are_new_since_the_last_run_with_a_result(
     site: ServerHarness,
 ) -> None:
-    good, bad, gone = (site.enrol(FAMILY) for _ in range(3))
-    for number, device in enumerate((good, good, bad, gone)):
+    good, bad, gone, out = (site.enrol(FAMILY) for _ in range(4))
+    for number, device in enumerate((good, good, bad, gone, out)):
         labelled(site, device, number)
     labelled(site, good, 9, "no label of the classifier")
     kept(site, answered(good, 10)["id"])
-    assert (signals(site)["labels_total"], signals(site)["devices_out"]) == (4, [])
+    assert (signals(site)["labels_total"], signals(site)["devices_out"]) == (5, [])
     admin = site.client("operator")
     held = admin.put(f"/v1/devices/{bad.device_id}/quarantine", json={"reason": "dirty"})
     assert held.status_code == 200, held.text
     forgotten = admin.delete(f"/v1/devices/{gone.device_id}")
     assert forgotten.status_code < 300, forgotten.text
+    revoked = admin.put(f"/v1/devices/{out.device_id}/revocation")
+    assert revoked.status_code < 300, revoked.text
     told = signals(site)
     assert (told["labels_total"], told["labels_since"]) == (2, 2)
-    assert sorted(told["devices_out"]) == sorted((bad.device_id, gone.device_id))
+    assert sorted(told["devices_out"]) == sorted((bad.device_id, gone.device_id, out.device_id))
     ended(site, "aaaa2222", "refused", told["at"])
     assert signals(site)["labels_since"] == 0
     labelled(site, good, 11)
