@@ -15,7 +15,7 @@ from cloud_server.feedback.reasons import Reason
 from cloud_server.feedback.reviewing import Reviewed, Shown
 from cloud_server.feedback.samples import Sample
 from cloud_server.operators.roles import Role
-from shared.wire import Match
+from shared.wire import Kind, Match
 from tests.cloud_server.conftest import FAMILY
 from tests.cloud_server.harness.classifiers import LABELS
 from tests.cloud_server.harness.console import ConsoleClient, logged_in
@@ -27,8 +27,11 @@ PAGE = f"/review?family={FAMILY}"
 ANIMALS = ("sea lion", "lion", "tiger")
 SAMPLE = Sample(
     frame_id="k3v9w2xa.17",
+    kind=Kind.FRAME,
+    of=None,
     family="animals",
     reason=Reason.NEAR_THRESHOLD,
+    received_at=1_800_000_000.0,
     stored_at=1_800_000_000.0,
     bytes=900,
     answer="lion",
@@ -40,6 +43,8 @@ SAMPLE = Sample(
     source=None,
     is_correct=None,
     is_foreign=None,
+    is_reviewed=False,
+    is_audited=False,
     labelled_at=None,
     labelled_by=None,
 )
