@@ -21,6 +21,8 @@ from trainer.cli import (
     recipes,
     retrain,
     run_orders,
+    service,
+    service_step,
     sweep,
     train,
     zoo,
@@ -50,6 +52,8 @@ app.command()(predict.predict)
 app.command()(frames.frames)
 app.command("recipes")(recipes.list_recipes)
 app.command("run-orders", hidden=True)(run_orders.run_orders)
+app.command()(service.service)
+app.command("service-step", hidden=True)(service_step.service_step)
 
 
 @app.callback()

@@ -1,6 +1,6 @@
 """Which run made the version that a family runs: only from it can be gone on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,10 +34,14 @@ def champion_of(assigned: Assigned | None, settings: FamilySettings, family: str
     for each in known:
         if (each.counter, each.classifier_sha256) == (assigned.counter, assigned.classifier_sha256):
             return each
+    raise ChampionError(f"{family} runs v{assigned.counter}, {_unknown(family, known)}")
+
+
+def _unknown(family: str, known: Sequence[Champion]) -> str:
     names = ", ".join(each.name for each in known)
-    raise ChampionError(
-        f"{family} runs v{assigned.counter}, which was not made from the runs that are known here ({names}): name its "
-        f"run and bundle in service.toml, as families.{family}.champion and bundle"
+    return (
+        f"which was not made from the runs that are known here ({names}): name its run and bundle in service.toml, as "
+        f"families.{family}.champion and bundle"
     )
 
 

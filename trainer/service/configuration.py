@@ -182,18 +182,21 @@ def read_settings(path: Path) -> ServiceSettings:
         ConfigurationError: it cannot be read or says what cannot be; a line for each fault, with its key.
     """
     try:
-        said = tomllib.loads(path.read_text("utf-8"))
+        settings = ServiceSettings.model_validate(_toml(path))
+    except ValidationError as error:
+        raise ConfigurationError(f"{path} cannot be used:\n" + "\n".join(_faults(error))) from error
+    return _from_folder(settings, path.parent)
+
+
+def _toml(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be read ({error.strerror}): write one with dctwire-trainer service --print-example > {path}"
         ) from error
     except ValueError as error:
         raise ConfigurationError(f"{path} is no TOML: {error}") from error
-    try:
-        settings = ServiceSettings.model_validate(said)
-    except ValidationError as error:
-        raise ConfigurationError(f"{path} cannot be used:\n" + "\n".join(_faults(error))) from error
-    return _from_folder(settings, path.parent)
 
 
 def example() -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainer.service.figures import Measured, PairFigures
-from trainer.service.job_state import Attempt, Job, Outcome
+from trainer.service.job_state import Attempt, Job, Learned, Outcome
 
 WORDS_MAX, REASON_MAX = 500, 1000
 DEVICES_MAX = 100
@@ -47,17 +47,20 @@ def _of_attempt(attempt: Attempt) -> dict[str, Any]:
         ]
     }
     if attempt.learned is not None:
-        told |= {
-            "data_digest": attempt.learned.data_digest,
-            "recipe_digest": attempt.learned.recipe_digest,
-            "sources": attempt.learned.sources,
-            "set_aside": [
-                {"device": each.device, "why": each.why[:WORDS_MAX]} for each in attempt.learned.set_aside[:DEVICES_MAX]
-            ],
-        }
+        told |= _of_learned(attempt.learned)
     if attempt.measured is not None:
         told["figures"] = figures_of(attempt.measured)
     return told
+
+
+def _of_learned(learned: Learned) -> dict[str, Any]:
+    set_aside = [{"device": each.device, "why": each.why[:WORDS_MAX]} for each in learned.set_aside[:DEVICES_MAX]]
+    return {
+        "data_digest": learned.data_digest,
+        "recipe_digest": learned.recipe_digest,
+        "sources": learned.sources,
+        "set_aside": set_aside,
+    }
 
 
 def figures_of(measured: Measured) -> list[dict[str, Any]]:

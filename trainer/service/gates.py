@@ -62,11 +62,7 @@ def refused_by(gate: Gate, words: str) -> Verdict:
 
 
 def judged(measured: Measured, set_aside: Sequence[str], limits: Gates) -> tuple[Verdict, ...]:
-    """Ask every gate, in a fixed order.
-
-    Args:
-        set_aside: devices whose labels were not believed.
-    """
+    """Ask every gate, in a fixed order; `set_aside` are devices whose labels were not believed."""
     return (
         _data(set_aside),
         _holdout(measured.holdout, limits),

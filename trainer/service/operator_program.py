@@ -81,8 +81,7 @@ class OperatorProgram:
         status, told, errors = self._ended(self._command(words), seconds)
         document = _read(told)
         if document is None or ("error" in document) != (status != 0):
-            last = " ".join((errors or told).split())[-_SHOWN_CHARACTERS:]
-            raise OperatorProgramError(f"{self.program} {words[0]} ended with status {status} and no JSON: {last}")
+            raise OperatorProgramError(f"{words[0]} ended with status {status} and no JSON: {_last(errors or told)}")
         if status != 0:
             raise _refusal(document["error"])
         return document
@@ -114,6 +113,10 @@ class OperatorProgram:
                     return process.returncode, told, errors
             process.kill()
         raise NotReachedError(f"{self.program} {command[1]} did not end within {seconds:g} s")
+
+
+def _last(said: str) -> str:
+    return " ".join(said.split())[-_SHOWN_CHARACTERS:]
 
 
 def _read(told: str) -> dict[str, Any] | None:

@@ -36,10 +36,9 @@ def decide(signals: Signals, rules: Triggers, worker: str, rollout: str | None, 
         rollout: the family's rollout that is under way or waits, if any.
         now: seconds since 1970, by the server's clock or this machine's.
     """
-    if signals.open_run is not None:
-        return _of_open(signals.open_run, worker, now)
     return (
-        _held_back(signals, rules, now)
+        _of_open(signals.open_run, worker, now)
+        or _held_back(signals, rules, now)
         or _nothing_new(signals, rules)
         or _in_the_way(rollout)
         or _begins(signals, rules, now)
@@ -54,8 +53,10 @@ def back_off_seconds(failures: int, rules: Triggers) -> float:
     return HOUR * min(rules.back_off_hours_most, rules.back_off_hours * 2.0 ** min(failures - 1, 64))
 
 
-def _of_open(run: RunTold, worker: str, now: float) -> Train | Wait:
+def _of_open(run: RunTold | None, worker: str, now: float) -> Train | Wait | None:
     """A run that waits is taken, and so is our own; another service's only once it is silent."""
+    if run is None:
+        return None
     trigger = Trigger(run.trigger) if run.trigger in set(Trigger) else Trigger.OPERATOR
     if run.state == QUEUED:
         return Train(trigger, run.reason or "an operator asked for it")
@@ -93,11 +94,8 @@ def _begins(signals: Signals, rules: Triggers, now: float) -> Train | None:
         return Train(Trigger.DRIFT, f"frames look different: {names}")
     gap = signals.estimate_gap
     if rules.gap and gap is not None and gap.parts:
-        return Train(
-            Trigger.GAP,
-            f"the accuracy is estimated as {gap.estimated:.1%}, labels say {gap.labelled_low:.1%} to "
-            f"{gap.labelled_high:.1%}",
-        )
+        interval = f"{gap.labelled_low:.1%} to {gap.labelled_high:.1%}"
+        return Train(Trigger.GAP, f"the accuracy is estimated as {gap.estimated:.1%}, labels say {interval}")
     if rules.labels is not None and signals.labels_since >= rules.labels:
         return Train(Trigger.LABELS, f"{signals.labels_since} new labels")
     if rules.every_hours is not None and _until_scheduled(signals.last_run, rules, now) <= 0:

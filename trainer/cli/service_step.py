@@ -1,0 +1,23 @@
+"""`dctwire-trainer service-step`: the child's side of `trainer.service.step_process`."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+
+from trainer.cli.program import Program
+from trainer.jobs import Machine
+from trainer.service import step_process
+from trainer.service.step_process import StepOrder
+from trainer.service.telling import Telling
+
+
+def service_step(context: typer.Context, order: Path, answer: Path) -> None:
+    """Do the step that a file orders, as `service` asks its processes to."""
+    program = Program.of(context)
+
+    def machine(wanted: StepOrder, progress: Path) -> Machine:
+        made = program.machine(wanted.data_dir, wanted.cache_dir)
+        return replace(made, reporter=Telling(made.reporter, progress))
+
+    step_process.run_here(order, answer, machine)
