@@ -147,7 +147,7 @@ class _Live:
     async def show(self, visit: Visit) -> Response:
         """The page."""
         family = visit.query.text("family") or None
-        kept = await self._samples.page(SampleFilter(family=family), None, KEPT_SHOWN)
+        kept = await self._samples.page(SampleFilter(family=family, is_detail=False), None, KEPT_SHOWN)
         return visit.page(
             "live.html",
             part=self._part(visit, family),
