@@ -284,4 +284,5 @@ def _verdicts(detail: Detail, standing: Standing) -> tuple[tuple[Said, ...], tup
 
 def _said(verdict: Verdict, at: float, stage: int) -> Said:
     opinion, kind = _OPINIONS[verdict.opinion]
-    return Said(FACTS[verdict.gate].subject, opinion, kind, verdict.words, at, stage + 1)
+    subject = FACTS[verdict.gate].subject
+    return Said(subject, opinion, kind, verdict.words.removeprefix(f"{subject} "), at, stage + 1)

@@ -6,7 +6,7 @@ import pytest
 
 from cloud_server.console.rollout_view import Line, RolloutView, command_of, viewed
 from cloud_server.errors import ConflictError
-from cloud_server.rollout.gate_kinds import GateKind
+from cloud_server.rollout.gate_kinds import FACTS, GateKind
 from cloud_server.rollout.gates import Gate, Opinion, Verdict
 from cloud_server.rollout.outcomes import Outcome, Tally
 from cloud_server.rollout.plan import HOUR, Plan, Quiet, Stage
@@ -80,7 +80,7 @@ def verdict(gate: GateKind, opinion: Opinion, *, stage: int, look: int, at: floa
         counted=900,
         look=look,
         looks=5,
-        words=f"{gate.value} at look {look}",
+        words=f"{FACTS[gate].subject} +1 % at look {look}",
     )
     return VerdictRow(stage, look, gate.value, at, opinion.value, said.model_dump_json())
 
@@ -191,7 +191,7 @@ def test_gates_show_their_newest_word_of_the_newest_stage_first() -> None:
         ("bytes a frame", "fails", 2),
         ("share of fallback frames", "passes", 2),
     ]
-    assert [(said.words, said.stage) for said in seen.earlier] == [("bytes at look 1", 2), ("bytes at look 1", 1)]
+    assert [(said.words, said.stage) for said in seen.earlier] == [("+1 % at look 1", 2), ("+1 % at look 1", 1)]
 
 
 @pytest.mark.parametrize(
