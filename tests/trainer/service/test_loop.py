@@ -57,14 +57,14 @@ class Place:
     folder: Path
     server: ServerHarness
 
-    def configure(self, family: str = "", gates: str = LENIENT) -> None:
+    def configure(self, family: str = "", gates: str = LENIENT, tables: str = "keep") -> None:
         """Write service.toml."""
         (self.folder / "service.toml").write_text(
             f'server = "{self.server.addresses["operator"]}"\n'
             f'token_file = "{token(self.server, self.folder)}"\nkeys = "{self.server.keys}"\n'
             'data = "trainings"\ncache_dir = "cache"\nlease_seconds = 30\n'
             f'[limits]\nmemory_mib = 16384\ndevice = "cpu"\n'
-            f'[families.digits]\nchampion = "run"\nbundle = "v1"\ntables = "keep"\n{family}'
+            f'[families.digits]\nchampion = "run"\nbundle = "v1"\ntables = "{tables}"\n{family}'
             f"[families.digits.triggers]\nlabels_least = 50\nlabels = 100\n{gates}"
         )
 
@@ -159,6 +159,20 @@ def test_what_a_gate_refuses_is_not_published_and_is_told_by_its_name(place: Pla
     assert run["document"]["reason"].startswith("bytes: ")
     assert {row["name"] for row in place.asked("bundles")["bundles"]} == {"digits/1"}
     assert not [row for row in place.asked("rollout", "list")["rollouts"] if row["counter"] != 1]
+
+
+def test_tables_are_learned_anew_where_bytes_ask_for_it(place: Place) -> None:
+    spent = json.loads((place.folder / "run" / "summary.json").read_text())["scan_bytes"]
+    place.configure(family=f"budget = {0.8 * spent:.1f}\n", tables="when-needed")
+    place.once()
+    run = place.last()
+    assert run["outcome"] == "draft", run["document"]
+    assert {"train-classifier", "train-tables", "measure-tables"} <= set(run["document"]["steps"])
+    (job,) = (place.folder / "trainings/digits/runs").glob("*/job.json")
+    first, second = json.loads(job.read_text())["attempts"]
+    assert [verdict["gate"] for verdict in first["verdicts"] if verdict["opinion"] != "pass"] == ["bytes"]
+    assert second["measured"]["tables_id"] != second["measured"]["champion_tables_id"]
+    assert second["measured"]["holdout"]["challenger_bytes"] < 0.85 * spent
 
 
 def test_a_family_that_runs_what_nobody_here_has_made_is_left_alone(place: Place) -> None:
