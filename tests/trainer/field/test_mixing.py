@@ -47,6 +47,9 @@ def test_no_upload_is_shown_more_often_than_the_repeats_whatever_room_there_is()
     mixture = mixed(MixingRule(repeats=8), *_same(10), 100_000)
     assert mixture.expected == pytest.approx(np.full(10, 8.0))
     assert mixture.total == 80
+    times = np.array([0.0] * 9 + [365 * DAY_SECONDS])
+    one_is_new = mixed(MixingRule(repeats=8), np.zeros(10, np.int64), np.array(["a"] * 10), times, 100_000)
+    assert one_is_new.expected.max() <= 9
 
 
 def test_an_epoch_shows_as_many_as_expected_and_all_epochs_together_each_as_often_as_expected() -> None:

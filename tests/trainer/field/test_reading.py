@@ -56,6 +56,17 @@ def test_finer_frames_are_read_as_its_own_cameras_would_have_sent_them(champion:
     assert float((levels.round() != own.y.float()).float().mean()) < 0.02
 
 
+def test_simulated_frames_are_answered_nearly_as_rightly_as_its_own_cameras_frames(
+    champion: Champion, tmp_path: Path
+) -> None:
+    many = synthetic.generate(SplitName.TEST, 1_000, size=32, seed=6)
+    write_export(tmp_path / "export", sent_of(many, synthetic.CLASSES, ["a"], of_standard(90)))
+    uploads = read_export(tmp_path / "export", synthetic.CLASSES, (32, 32), tmp_path / "cache").frames
+    simulated = FieldReader(champion.content).logits(uploads, np.arange(1_000)).argmax(1) == uploads.labels
+    own = OnnxClassifier(champion.content.model).logits(streams.quantise(champion.content.encoding, many))
+    assert abs(simulated.mean() - (own.argmax(1) == many.labels).mean()) < 0.02
+
+
 def test_no_frames_have_no_logits(champion: Champion, tmp_path: Path) -> None:
     assert FieldReader(champion.content).logits(uploads_of(50, tmp_path), np.arange(0)).shape == (
         0,

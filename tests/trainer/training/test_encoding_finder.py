@@ -13,7 +13,7 @@ from trainer.encoding import streams
 from trainer.encoding.encodings import steps_of
 from trainer.encoding.files import EncoderSettings, Encoding
 from trainer.errors import BudgetError
-from trainer.recipes.goals import AnyTablesGoal, ImprovedGoal, LearnedGoal, SensitivityGoal, StandardGoal
+from trainer.recipes.goals import AnyTablesGoal, ImprovedGoal, KeptGoal, LearnedGoal, SensitivityGoal, StandardGoal
 from trainer.recipes.recipe import Recipe
 from trainer.training.compute import Compute
 from trainer.training.encoding_finder import EncodingFinder
@@ -52,6 +52,14 @@ def test_what_waits_for_the_net_begins_with_the_ordinary_jpeg_of_the_recipe(
     finder = _finder(goal, dataset, {"warm_up_quality": 60})
     assert finder.before_training() == Encoding(TableSet.standard(60))
     assert finder.needs_net is not isinstance(goal, AnyTablesGoal)
+
+
+def test_kept_tables_are_those_of_the_start(dataset: Dataset) -> None:
+    kept = Encoding(TableSet.standard(37))
+    recipe = Recipe.model_validate({"data": {"name": "synthetic"}, "optimiser": {"epochs": 3}})
+    finder = EncodingFinder(KeptGoal(), recipe, dataset, Compute(), kept)
+    assert finder.before_training() is kept
+    assert not finder.needs_net
 
 
 def test_a_quality_is_jpeg_as_it_is_and_rdo_only_weighs_its_bits(dataset: Dataset) -> None:

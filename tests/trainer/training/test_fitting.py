@@ -54,6 +54,20 @@ def test_the_loss_is_cross_entropy_against_smoothed_labels() -> None:
     )
 
 
+def test_a_teacher_has_a_say_in_the_frames_that_it_teaches_alone() -> None:
+    net, teacher = Linear().eval(), torch.randn(4, 3, generator=torch.Generator().manual_seed(3)) * 4
+    fitter = _fitter(net, distillation_weight=0.3, distillation_temperature=4.0)
+    all_taught, none_taught = (
+        fitter.task_loss(PLANES, LABELS, teacher, torch.full((4,), is_taught)) for is_taught in (True, False)
+    )
+    assert all_taught.item() == pytest.approx(fitter.task_loss(PLANES, LABELS, teacher).item(), rel=1e-5)
+    assert none_taught.item() == pytest.approx(fitter.task_loss(PLANES, LABELS).item(), rel=1e-5)
+    some = fitter.task_loss(PLANES, LABELS, teacher, torch.tensor([True, True, False, False]))
+    others = fitter.task_loss(PLANES, LABELS, teacher, torch.tensor([False, False, True, True]))
+    assert (some + others).item() == pytest.approx((all_taught + none_taught).item(), rel=1e-5)
+    assert some.item() != pytest.approx(others.item(), rel=1e-3)
+
+
 def test_a_teacher_adds_its_divergence_weighted_and_at_its_temperature() -> None:
     net, teacher = Linear().eval(), torch.randn(4, 3, generator=torch.Generator().manual_seed(3)) * 4
     fitter = _fitter(net, distillation_weight=0.3, distillation_temperature=4.0)
