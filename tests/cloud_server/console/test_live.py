@@ -13,6 +13,7 @@ from shared.jpeg import Stream
 from tests.cloud_server.conftest import FAMILY
 from tests.cloud_server.harness.console import ConsoleClient, logged_in
 from tests.cloud_server.harness.devices import Device
+from tests.cloud_server.harness.feedback import kept
 from tests.cloud_server.harness.frames import frame, tables
 from tests.cloud_server.harness.server import ServerHarness
 from tests.cloud_server.harness.waiting import once
@@ -63,6 +64,16 @@ def test_a_frame_of_another_size_is_shown_as_it_came(admin: ConsoleClient, devic
     assert "match: resized" in page
     answer = admin.http.get(f"/console/frames/{newest(page, device)}/jpeg")
     assert Image.open(io.BytesIO(answer.content)).size == (64, 64)
+
+
+def test_details_are_not_among_the_frames_that_were_kept(
+    site: ServerHarness, admin: ConsoleClient, device: Device
+) -> None:
+    of = device.post(frame(tables(50), 1)).json()["id"]
+    headers = {"dw-kind": "detail", "dw-companion-of": of.partition(".")[2]}
+    detail = device.post(frame(tables(90), 1, Stream.INTERCHANGE), headers=headers).json()["id"]
+    kept(site, detail)
+    assert f"/frames/{detail}/" not in admin.get("/live")
 
 
 def test_frames_of_a_device_in_quarantine_are_marked(site: ServerHarness, admin: ConsoleClient, device: Device) -> None:
