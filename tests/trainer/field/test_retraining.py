@@ -219,6 +219,7 @@ def _kill_after(place: Place, out: str, checkpoints: int) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.system
 def test_a_retraining_killed_again_and_again_ends_like_one_that_was_left_alone(place: Place) -> None:
     place.must(*RETRAIN, "whole")
     for checkpoints in (2, 5, 9):
@@ -232,6 +233,7 @@ def test_a_retraining_killed_again_and_again_ends_like_one_that_was_left_alone(p
         assert torch.equal(value, net[name]), name
 
 
+@pytest.mark.system
 def test_two_processes_of_torchrun_retrain_one_net_that_differs_by_noise_only(place: Place) -> None:
     words = ("retrain", "v1", "export", "--out")
     place.must(*words, "alone")

@@ -24,7 +24,7 @@ from trainer.jobs import ExportOrder, TrainOrder, export, train
 from trainer.recipes.goals import StandardGoal
 from trainer.recipes.recipe import Recipe
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
 
 TINY = Recipe.model_validate(
     {
@@ -188,7 +188,6 @@ def test_a_family_that_runs_what_nobody_here_has_made_is_left_alone(place: Place
     assert "digits runs v1, which was not made from the runs that are known here (v7)" in run["document"]["reason"]
 
 
-@pytest.mark.system
 def test_killed_in_every_step_it_goes_on_and_does_everything_once(place: Place) -> None:
     place.configure()
     for step in ("pull", "train-classifier", "measure-classifier", "publish", "roll-out"):
@@ -208,7 +207,6 @@ def test_killed_in_every_step_it_goes_on_and_does_everything_once(place: Place) 
     assert (job["starts"], job["is_told"]) == (6, True)
 
 
-@pytest.mark.system
 def test_sigterm_ends_it_within_seconds_and_a_cancelled_training_is_let_go(place: Place) -> None:
     place.configure()
     process = place.start()
