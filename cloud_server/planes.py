@@ -15,6 +15,7 @@ from cloud_server.api.http.connection_places import ConnectionPlaces
 from cloud_server.api.http.exchange import Exchange
 from cloud_server.api.http.hosts import HostNames
 from cloud_server.api.http.limits import HttpLimits
+from cloud_server.api.http.problems import Problems
 from cloud_server.api.http.protocol import MADE_ROOM, TURNED_AWAY
 from cloud_server.api.http.request_id import request_id_of
 from cloud_server.api.http.tls_door import NO_TLS
@@ -37,6 +38,7 @@ from cloud_server.settings import ServerSettings
 from cloud_server.trainings.following import Following
 from cloud_server.trainings.runs import Runs
 from cloud_server.trainings.signals import Signals
+from shared.wire import Plane
 
 
 class Planes:
@@ -242,6 +244,7 @@ class Planes:
             Transport(is_tls, self._settings.behind_proxy),
             partial(read_body, max_seconds=self._settings.body_max_seconds),
             request_id_of,
+            Problems(Plane.OPERATOR).respond,
             self._clocks.now,
         )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -82,6 +82,7 @@ def console_app(
     transport: Transport,
     read_body: ReadBody,
     request_id_of: Callable[[Scope], str],
+    give_up: Callable[[Scope, Exception], Response],
     now: Callable[[], float],
 ) -> ASGIApp:
     """The console.
@@ -89,6 +90,7 @@ def console_app(
     Args:
         read_body: reads the bodies of forms.
         request_id_of: a request's id, by its scope.
+        give_up: ends a request whose sender has gone, or was cut off, as the listener's other planes do.
         now: seconds since 1970.
     """
     pages, sections = Pages(now), list[Section]()
@@ -97,12 +99,17 @@ def console_app(
     sections += _sections(door, desk, parts)
     routes = [route for section in sections for route in section.routes]
     refusals = _Refusals(desk, door)
+
+    async def abandon(request: Request, error: Exception) -> Response:
+        return give_up(request.scope, error)
+
     app = Starlette(
         routes=[*routes, _static(pages)],
         exception_handlers={
             HTTPException: refusals.answer,
             PeerError: refusals.answer,
             UnavailableError: refusals.answer,
+            ClientDisconnect: abandon,
             Exception: refusals.answer,
         },
     )
