@@ -151,7 +151,7 @@ class ServiceSettings(Section):
         keys: the folder with root.json and the trainer's key.
         passphrase_file: what the key is encrypted with, if it is.
         data: the folder for trainings, which is the service's own.
-        data_dir, cache_dir: as for `dctwire-trainer train`.
+        data_dir, cache_dir: as for `dctwire-trainer train`; None: as without them, DCTWIRE_DATA and DCTWIRE_CACHE.
         program: `dctwire`, where it is not beside this program or on the PATH.
         worker: what the server calls this service; None: by machine and folder.
         look_seconds: between two looks at what the server knows.
@@ -176,7 +176,7 @@ class ServiceSettings(Section):
 
 
 def read_settings(path: Path) -> ServiceSettings:
-    """Read `service.toml`; relative paths in it start from its folder.
+    """Read `service.toml`; relative paths in it start from its folder, and all are absolute then.
 
     Raises:
         ConfigurationError: it cannot be read or says what cannot be; a line for each fault, with its key.
@@ -185,7 +185,7 @@ def read_settings(path: Path) -> ServiceSettings:
         settings = ServiceSettings.model_validate(_toml(path))
     except ValidationError as error:
         raise ConfigurationError(f"{path} cannot be used:\n" + "\n".join(_faults(error))) from error
-    return _from_folder(settings, path.parent)
+    return _from_folder(settings, path.absolute().parent)
 
 
 def _toml(path: Path) -> dict[str, object]:

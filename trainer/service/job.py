@@ -263,14 +263,7 @@ class Training:
 
     def _apart(self, step: RetrainStep | MeasureStep, name: str, processes: int) -> Answer:
         """Do a heavy step in its own process; what it took is kept whatever came of it."""
-        settings = self._around.settings
-        order = StepOrder(
-            step=step,
-            memory_mib=settings.limits.memory_mib,
-            processes=processes,
-            data_dir=settings.data_dir,
-            cache_dir=settings.cache_dir,
-        )
+        order = StepOrder.of(self._around.settings, step, processes)
         watch = Watch(
             must_leave=lambda: self._around.is_stopped() or self._lease.is_lost,
             seconds_left=self._seconds_left(),

@@ -14,12 +14,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trainer.errors import TrainerError
 from trainer.jobs import Machine
+from trainer.service.configuration import ServiceSettings
 from trainer.service.steps import Answer, Step, run_step
 from trainer.whole_file import write_whole
 
@@ -36,7 +37,7 @@ class StepOrder(BaseModel):
     Args:
         memory_mib: private memory of each process; more is refused by the system.
         processes: that share the work.
-        data_dir, cache_dir: as for `dctwire-trainer train`.
+        data_dir, cache_dir: as for `dctwire-trainer train`; None: what that takes without them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,7 +46,18 @@ class StepOrder(BaseModel):
     memory_mib: int
     processes: int
     data_dir: Path | None
-    cache_dir: Path
+    cache_dir: Path | None
+
+    @classmethod
+    def of(cls, settings: ServiceSettings, step: Step, processes: int) -> Self:
+        """A step with what the service may give it."""
+        return cls(
+            step=step,
+            memory_mib=settings.limits.memory_mib,
+            processes=processes,
+            data_dir=settings.data_dir,
+            cache_dir=settings.cache_dir,
+        )
 
 
 class StepFailedError(TrainerError):

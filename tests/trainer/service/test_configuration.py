@@ -45,6 +45,14 @@ def test_the_least_is_enough_and_relative_paths_start_from_the_files_folder(tmp_
     assert settings.families["doorbell"].triggers == Triggers()
 
 
+def test_paths_are_absolute_wherever_the_file_is_read_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "service.toml").write_text(LEAST)
+    expected = read_settings(tmp_path / "service.toml")
+    monkeypatch.chdir(tmp_path)
+    assert read_settings(Path("service.toml")) == expected
+    assert expected.families["doorbell"].bundle == tmp_path / "bundles/v1"
+
+
 def test_the_example_is_read_as_it_is_and_names_every_key(tmp_path: Path) -> None:
     (tmp_path / "service.toml").write_text(example())
     assert read_settings(tmp_path / "service.toml").families["doorbell"].gates == Gates()

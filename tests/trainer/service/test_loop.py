@@ -62,7 +62,7 @@ class Place:
         (self.folder / "service.toml").write_text(
             f'server = "{self.server.addresses["operator"]}"\n'
             f'token_file = "{token(self.server, self.folder)}"\nkeys = "{self.server.keys}"\n'
-            'data = "trainings"\ncache_dir = "cache"\nlease_seconds = 30\n'
+            'data = "trainings"\nlease_seconds = 30\n'
             f'[limits]\nmemory_mib = 16384\ndevice = "cpu"\n'
             f'[families.digits]\nchampion = "run"\nbundle = "v1"\ntables = "{tables}"\n{family}'
             f"[families.digits.triggers]\nlabels_least = 50\nlabels = 100\n{gates}"
@@ -71,7 +71,7 @@ class Place:
     def start(self) -> "subprocess.Popen[str]":
         """The real program, once around."""
         command = [sys.executable, "-m", "trainer.app", "service", "--config", "service.toml", "--once"]
-        environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+        environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "DCTWIRE_CACHE": "cache"}
         return subprocess.Popen(command, cwd=self.folder, env=environment, stderr=subprocess.PIPE, text=True)
 
     def once(self) -> list[dict[str, Any]]:

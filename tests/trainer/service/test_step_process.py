@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from trainer.service.configuration import example, read_settings
 from trainer.service.step_process import (
     StepFailedError,
     StepLeftError,
@@ -22,9 +23,9 @@ from trainer.service.steps import MeasureStep
 pytestmark = pytest.mark.timeout(600)
 
 
-def order(folder: Path, memory_mib: int = 16_384) -> StepOrder:
+def step_without_bundle(folder: Path) -> MeasureStep:
     """A step that fails once everything is loaded: there is no bundle."""
-    step = MeasureStep(
+    return MeasureStep(
         champion=folder / "no",
         challenger=folder / "no",
         before=folder / "no",
@@ -35,7 +36,12 @@ def order(folder: Path, memory_mib: int = 16_384) -> StepOrder:
         budget=100.0,
         threads=1,
     )
-    return StepOrder(step=step, memory_mib=memory_mib, processes=1, data_dir=None, cache_dir=folder / "cache")
+
+
+def order(folder: Path, memory_mib: int = 16_384) -> StepOrder:
+    """That step, in a process of its own."""
+    step, cache = step_without_bundle(folder), folder / "cache"
+    return StepOrder(step=step, memory_mib=memory_mib, processes=1, data_dir=None, cache_dir=cache)
 
 
 def watch(*, must_leave: Callable[[], bool] = lambda: False, seconds_left: float = 500) -> Watch:
@@ -46,6 +52,14 @@ def watch(*, must_leave: Callable[[], bool] = lambda: False, seconds_left: float
 def test_a_step_that_cannot_be_done_says_why_with_the_end_of_its_log(tmp_path: Path) -> None:
     with pytest.raises(StepFailedError, match=r"(?s)measure ended with status 1; .*measure.log ends with:.*no bundle"):
         run_apart(order(tmp_path), tmp_path, watch())
+
+
+def test_what_the_printed_example_says_is_enough_for_a_step(tmp_path: Path) -> None:
+    (tmp_path / "service.toml").write_text(example())
+    wanted = StepOrder.of(read_settings(tmp_path / "service.toml"), step_without_bundle(tmp_path), 1)
+    assert (wanted.data_dir, wanted.cache_dir) == (None, None)
+    with pytest.raises(StepFailedError, match=r"(?s)measure.log ends with:.*no bundle"):
+        run_apart(wanted, tmp_path, watch())
 
 
 def test_more_memory_than_it_may_have_is_not_given_to_a_step(tmp_path: Path) -> None:
