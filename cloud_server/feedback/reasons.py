@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from shared.wire import Kind, Match
 
+DEVICES_LEAST = 10
+"""So many devices it takes to fill a family's caps with details."""
 HOUR_SECONDS = 3600.0
 DAY_SECONDS = 24 * HOUR_SECONDS
 _ANSWERS_A_CLASS = 100
@@ -57,6 +59,10 @@ class SampleCaps:
 
     hourly: int
     daily: int
+
+    def of_device(self) -> "SampleCaps":
+        """What one device may have of them, so that none fills them alone: a share, and one at least."""
+        return SampleCaps(hourly=max(1, self.hourly // DEVICES_LEAST), daily=max(1, self.daily // DEVICES_LEAST))
 
 
 def reason_for(rules: SampleRules, *, drawn: float, confidence: float, rarity: float, match: Match) -> Reason | None:

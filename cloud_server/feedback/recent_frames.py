@@ -10,7 +10,7 @@ _OVERHEAD_BYTES = 400
 
 
 class RecentFrame(NamedTuple):
-    """A frame as it came, and what reading it takes: `tables` when it carries none.
+    """A frame as it came, and what reading it takes: `tables` when it carries none; `of`, a companion's, is its frame.
 
     It holds nothing of the classifier that answered, or models that were replaced would stay in memory.
     """
@@ -20,6 +20,7 @@ class RecentFrame(NamedTuple):
     family: str
     data: bytes
     tables: TableSet | None
+    of: int | None = None
 
 
 class RecentFrames:

@@ -15,7 +15,7 @@ from cloud_server.feedback.reasons import DAY_SECONDS, Dropped, Reason, SampleCa
 from cloud_server.feedback.recent_frames import RecentFrame
 from cloud_server.storage.blobs import Blobs
 from cloud_server.storage.database import Database, Transaction
-from cloud_server.storage.rows import sample_files, samples
+from cloud_server.storage.rows import results, sample_files, samples
 from shared.errors import PeerError
 
 FULL_FOR_SECONDS = 60.0
@@ -32,21 +32,40 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class NotKept:
-    """The frame was not kept, and no other of its family and reason will be before `until` (seconds since 1970)."""
+    """The frame was not kept, and no other of its family and reason will be before `until` (seconds since 1970).
+
+    Where `device_id` says one, that is so of this device's alone.
+    """
 
     cause: Dropped
     until: float = 0.0
+    device_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
+    """What is kept already.
+
+    Args:
+        is_known: this frame.
+        in_hour, in_day: so many of its family and reason.
+        is_surplus: of a detail: its frame has one, or is itself a companion.
+        of_device_in_hour, of_device_in_day: of a detail: so many of its device.
+    """
+
     is_known: bool
     in_hour: int
     in_day: int
+    is_surplus: bool = False
+    of_device_in_hour: int = 0
+    of_device_in_day: int = 0
 
 
 class SampleStore:
     """Keeps frames as samples, within the caps of their family and reason, and within `max_bytes` of files in all.
+
+    Details are chosen by the device that sends them, so they are bounded by device as well: one a frame, and a share of
+    the caps.
 
     Processes that share a database count together. Each may pass a cap by the one frame it has under way.
     """
@@ -85,9 +104,9 @@ class SampleStore:
         standing = await self._database.read(partial(_standing, frame=frame, reason=reason, now=now))
         if standing.is_known:
             return Kept(is_new=False)
-        closed = closed_until(self._caps, in_hour=standing.in_hour, in_day=standing.in_day, now=now)
-        if closed is not None:
-            return NotKept(Dropped.CAP, closed)
+        refused = _refused(standing, self._caps, frame.device_id, now)
+        if refused is not None:
+            return refused
         file = await asyncio.to_thread(plain_jpeg, frame.data, frame.tables)
         if self.stored_bytes + len(file) > self._max_bytes:
             return NotKept(Dropped.FULL, now + FULL_FOR_SECONDS)
@@ -109,14 +128,31 @@ class SampleStore:
         return Kept(is_new)
 
 
+def _refused(standing: _Standing, caps: SampleCaps, device_id: int, now: float) -> NotKept | None:
+    closed = closed_until(caps, in_hour=standing.in_hour, in_day=standing.in_day, now=now)
+    if closed is not None:
+        return NotKept(Dropped.CAP, closed)
+    of_device = {"in_hour": standing.of_device_in_hour, "in_day": standing.of_device_in_day}
+    closed = closed_until(caps.of_device(), **of_device, now=now)
+    if closed is not None:
+        return NotKept(Dropped.CAP, closed, device_id)
+    return NotKept(Dropped.CAP) if standing.is_surplus else None
+
+
 def _standing(transaction: Transaction, frame: RecentFrame, reason: Reason, now: float) -> _Standing:
     is_known = samples.is_there(transaction, frame.device_id, frame.sequence)
 
-    def since(start: float) -> int:
+    def since(start: float, device_id: int | None = None) -> int:
         # Not beyond the window's end: rows from a clock that was ahead must not close it for good.
-        return samples.count(transaction, frame.family, reason.value, start, start + DAY_SECONDS)
+        return samples.count(transaction, frame.family, reason.value, start, start + DAY_SECONDS, device_id)
 
-    return _Standing(is_known, since(hour_began(now)), since(day_began(now)))
+    hour, day = hour_began(now), day_began(now)
+    if reason is not Reason.DETAIL or frame.of is None:
+        return _Standing(is_known, since(hour), since(day))
+    has_one = samples.has_detail(transaction, frame.device_id, frame.of)
+    is_surplus = has_one or results.is_companion(transaction, frame.device_id, frame.of)
+    of_device = since(hour, frame.device_id), since(day, frame.device_id)
+    return _Standing(is_known, since(hour), since(day), is_surplus, *of_device)
 
 
 def _record(transaction: Transaction, row: samples.NewSample, now: float) -> bool | None:

@@ -14,7 +14,7 @@ import structlog
 from cloud_server.answered import AnsweredFrames
 from cloud_server.feedback.reasons import Dropped, Reason, RecentAnswers, SampleRules, reason_for
 from cloud_server.feedback.recent_frames import RecentFrame, RecentFrames
-from cloud_server.feedback.reference_quality import quality_of
+from cloud_server.feedback.reference_quality import is_reference
 from cloud_server.feedback.sample_store import Kept, NotKept, SampleStore
 from cloud_server.metrics import Metrics
 from shared.wire import Kind
@@ -47,7 +47,7 @@ class Sampler:
         self._now = now
         self._recent = RecentFrames(recent_max_bytes)
         self._answers: dict[str, RecentAnswers] = {}
-        self._closed: dict[tuple[str, Reason], NotKept] = {}
+        self._closed: dict[tuple[str, Reason, int | None], NotKept] = {}
         self._queue: asyncio.Queue[tuple[RecentFrame, Reason]] = asyncio.Queue(QUEUE_MAX_FRAMES)
 
     def observe(self, answered: AnsweredFrames) -> None:
@@ -92,29 +92,37 @@ class Sampler:
                 _log.error("sample-not-stored", exc_info=error)
 
     def _enqueue(self, frame: RecentFrame, reason: Reason) -> None:
-        closed = self._closed.get((frame.family, reason))
-        if closed is not None and closed.until > self._now():
-            self._metrics.count_sample_dropped(closed.cause)
-            return
+        now = self._now()
+        for device_id in (None, frame.device_id):
+            closed = self._closed.get((frame.family, reason, device_id))
+            if closed is not None and closed.until > now:
+                self._metrics.count_sample_dropped(closed.cause)
+                return
         try:
             self._queue.put_nowait((frame, reason))
         except asyncio.QueueFull:
             self._metrics.count_sample_dropped(Dropped.QUEUE)
 
     def _choose_details(self, answered: AnsweredFrames) -> None:
-        """Choose all that are ordinary JPEG: tables can be learned from them.
+        """Choose all that are ordinary JPEG of a fine quality: tables can be learned from them.
 
         Earlier sensors sent a part of the picture with the bundle's own tables; nothing can be learned from that.
         """
+        family, tables = answered.family, answered.table_set
         for one in answered.frames:
-            if one.is_counted and quality_of(one.data) is not None:
-                frame = RecentFrame(one.device_id, one.sequence, answered.family, one.data, answered.table_set)
+            if one.is_counted and is_reference(one.data):
+                frame = RecentFrame(one.device_id, one.sequence, family, one.data, tables, one.companion_of)
                 self._enqueue(frame, Reason.DETAIL)
 
     async def _keep(self, frame: RecentFrame, reason: Reason) -> None:
         outcome = await self._store.keep(frame, reason)
         if not isinstance(outcome, Kept):
-            self._closed[frame.family, reason] = outcome
+            self._close(frame.family, reason, outcome)
             self._metrics.count_sample_dropped(outcome.cause)
         elif outcome.is_new:
             self._metrics.count_sample(frame.family, reason)
+
+    def _close(self, family: str, reason: Reason, outcome: NotKept) -> None:
+        now = self._now()
+        self._closed = {key: closed for key, closed in self._closed.items() if closed.until > now}
+        self._closed[family, reason, outcome.device_id] = outcome

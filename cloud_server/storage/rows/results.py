@@ -85,6 +85,12 @@ def find(connection: Connection, keys: Sequence[tuple[int, int]]) -> dict[tuple[
     return {(row.device_id, row.sequence): StoredResult(**row._mapping) for row in rows}
 
 
+def is_companion(connection: Connection, device_id: int, sequence: int) -> bool:
+    """Whether a device's frame was answered as a companion of another one."""
+    this = (results.c.device_id == device_id) & (results.c.sequence == sequence)
+    return bool(connection.execute(select(exists().where(this, results.c.kind.is_not(None)))).scalar_one())
+
+
 def look_up(
     connection: Connection, keys: Sequence[tuple[int, int]], device_id: int
 ) -> tuple[dict[tuple[int, int], StoredResult], int]:

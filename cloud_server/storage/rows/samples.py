@@ -81,9 +81,25 @@ def reason_of(connection: Connection, device_id: int, sequence: int) -> str | No
     return None if found is None else str(found)
 
 
-def count(connection: Connection, family: str, reason: str, since: float, until: float) -> int:
-    """How many samples of a family and a reason were stored in a time; `until` is not included."""
+def has_detail(connection: Connection, device_id: int, sequence: int) -> bool:
+    """Whether a detail of a device's frame is among the samples."""
+    answered = (results.c.device_id == samples.c.device_id) & (results.c.sequence == samples.c.sequence)
+    of_frame = (samples.c.device_id == device_id) & (results.c.companion_of == sequence)
+    found = exists().where(answered, of_frame, samples.c.reason == Kind.DETAIL.value)
+    return bool(connection.execute(select(found)).scalar_one())
+
+
+def count(
+    connection: Connection, family: str, reason: str, since: float, until: float, device_id: int | None = None
+) -> int:
+    """How many samples of a family and a reason were stored in a time; `until` is not included.
+
+    Args:
+        device_id: of this device alone; None: of all.
+    """
     counted = (samples.c.family == family) & (samples.c.reason == reason)
+    if device_id is not None:
+        counted &= samples.c.device_id == device_id
     window = (samples.c.stored_at >= since) & (samples.c.stored_at < until)
     return int(connection.execute(select(func.count()).where(counted, window)).scalar_one())
 

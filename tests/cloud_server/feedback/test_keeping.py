@@ -36,6 +36,7 @@ from cloud_server.storage.schema import (
 )
 from cloud_server.storage.sum_tables import hourly_answers, hourly_baselines, hourly_bytes
 from shared.jpeg import Decoder
+from shared.wire import Kind
 from tests.cloud_server.harness.engines import Embedded, Engine
 from tests.cloud_server.harness.frames import frame, tables
 from tests.cloud_server.harness.server import settings
@@ -343,6 +344,68 @@ def test_caps_count_what_every_replica_kept_by_the_hour_and_by_the_day(run: Call
         assert sum(await keep_ten(50)) == 3
 
     run(scenario, SampleCaps(hourly=3, daily=5))
+
+
+class Fleet:
+    """Devices that send details of their frames."""
+
+    def __init__(self, stand: Stand) -> None:
+        self.stand = stand
+
+    async def join(self, *ids: int) -> None:
+        """Enrol devices beside the first."""
+        rows = [
+            {"id": n, "public_id": f"dev{n}", "family": "digits", "token_sha256": bytes([n]) * 32, "enrolled_at": 0.0}
+            for n in ids
+        ]
+        await self.stand.database.database.write(lambda connection: connection.execute(insert(devices), rows).rowcount)
+
+    async def keeps(self, device_id: int, sequence: int, of: int, kind: Kind = Kind.DETAIL) -> Kept | NotKept:
+        """Answer a device's companion of a frame, and have it kept as a detail."""
+        at = int(self.stand.now * 1e9)
+        offer = StoredResult(
+            device_id, sequence, "one", 0.5, "digits/1", "exact", "v1", at, None, kind.value, companion_of=of
+        )
+        await self.stand.database.database.write(lambda connection: results_store.store(connection, [offer]))
+        data = frame(tables(90), sequence)
+        return await self.stand.store.keep(
+            RecentFrame(device_id, sequence, "digits", data, tables(90), of), Reason.DETAIL
+        )
+
+
+def test_of_a_frame_one_detail_is_kept_and_of_a_companion_none(run: Callable[..., None]) -> None:
+    async def scenario(stand: Stand) -> None:
+        fleet = Fleet(stand)
+        await fleet.join(2)
+        assert await fleet.keeps(1, 1, of=0) == Kept(is_new=True)
+        assert await fleet.keeps(1, 1, of=0) == Kept(is_new=False), "sent again"
+        assert await fleet.keeps(1, 2, of=0) == NotKept(Dropped.CAP)
+        assert await fleet.keeps(1, 3, of=1) == NotKept(Dropped.CAP), "that is itself a detail"
+        assert await fleet.keeps(2, 3, of=0) == Kept(is_new=True), "another device's frame"
+        assert await fleet.keeps(1, 5, of=4) == Kept(is_new=True)
+
+    run(scenario)
+
+
+def test_no_device_fills_a_familys_caps_with_details(run: Callable[..., None]) -> None:
+    async def scenario(stand: Stand) -> None:
+        fleet = Fleet(stand)
+        await fleet.join(2)
+
+        async def kept(device_id: int, first: int) -> int:
+            outcomes = [await fleet.keeps(device_id, n + 1, of=n) for n in range(first, first + 12, 2)]
+            closed = [one for one in outcomes if isinstance(one, NotKept)]
+            assert {(one.cause, one.device_id, one.until > stand.now) for one in closed} <= {
+                (Dropped.CAP, device_id, True)
+            }
+            return len(outcomes) - len(closed)
+
+        assert (await kept(1, 0), await kept(2, 0)) == (2, 2), "a tenth of the hour's"
+        assert isinstance(await stand.keep(100), Kept), "other reasons have their own"
+        stand.now += 3600
+        assert await kept(1, 20) == 1, "a tenth of the day's"
+
+    run(scenario, SampleCaps(hourly=20, daily=30))
 
 
 def test_answers_and_labels_expire_unless_their_frame_is_kept(run: Callable[..., None]) -> None:

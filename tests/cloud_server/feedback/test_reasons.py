@@ -91,6 +91,11 @@ def test_no_hour_and_no_day_ever_holds_more_than_its_cap(caps: SampleCaps, gaps:
         assert sum(day_began(at) == day_began(other) for other in kept) <= caps.daily
 
 
+def test_a_device_has_a_tenth_of_the_caps_and_one_frame_at_least() -> None:
+    assert SampleCaps(hourly=60, daily=600).of_device() == SampleCaps(hourly=6, daily=60)
+    assert SampleCaps(hourly=3, daily=19).of_device() == SampleCaps(hourly=1, daily=1)
+
+
 def test_a_class_is_rare_once_there_are_enough_answers_to_say_so() -> None:
     answers = RecentAnswers()
     assert answers.note("seldom", classes=4) == 1.0

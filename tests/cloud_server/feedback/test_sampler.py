@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cloud_server.answered import AnsweredFrame, AnsweredFrames
-from cloud_server.feedback.reasons import Reason, SampleRules
+from cloud_server.feedback.reasons import Dropped, Reason, SampleRules
 from cloud_server.feedback.recent_frames import RecentFrame
 from cloud_server.feedback.sample_store import Kept, NotKept
 from cloud_server.feedback.sampler import QUEUE_MAX_FRAMES, Sampler
@@ -140,9 +140,37 @@ def details_kept(*qualities: float | None, is_counted: bool = True) -> list[tupl
         await emptied(sampler.run())
 
     asyncio.run(run())
+    assert all(one.of == one.sequence - 1 for one, _ in store.kept)
     return [(one.sequence, reason) for one, reason in store.kept]
 
 
-def test_every_detail_that_is_ordinary_jpeg_is_kept_and_no_other() -> None:
+def test_every_detail_that_is_ordinary_jpeg_of_a_fine_quality_is_kept_and_no_other() -> None:
     assert details_kept(90, None, 12.6, 75) == [(1, Reason.DETAIL), (7, Reason.DETAIL)]
+    assert details_kept(1, 49, 50) == [(5, Reason.DETAIL)], "below 50 is no reference"
     assert details_kept(90, is_counted=False) == []
+
+
+class ClosingStore:
+    """Keeps nothing, of one device for an hour; notes what it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    async def keep(self, frame: RecentFrame, reason: Reason) -> Kept | NotKept:
+        """As `SampleStore.keep`."""
+        self.asked.append(frame.device_id)
+        return NotKept(Dropped.CAP, 3600.0, 7) if frame.device_id == 7 else NotKept(Dropped.CAP)
+
+
+def test_a_device_that_had_its_share_is_not_tried_again_and_others_are() -> None:
+    store, clock = ClosingStore(), [0.0]
+
+    async def run() -> None:
+        sampler = Sampler(store, Metrics(), RULES, 1 << 20, lambda: ALWAYS, lambda: clock[0])  # type: ignore[arg-type]
+        for at in (0.0, 1.0, 3601.0):
+            clock[0] = at
+            sampler.observe(answered(one(int(at)), one(int(at))._replace(device_id=8)))
+            await emptied(sampler.run())
+
+    asyncio.run(run())
+    assert store.asked == [7, 8, 8, 7, 8]
