@@ -10,6 +10,8 @@ from shared.errors import PeerError
 
 DOCUMENT_MAX_BYTES = 64 << 10
 COUNTER_MAX = 2**31 - 1
+AHEAD_MAX_SECONDS = 300.0
+"""So far above the server's time may a document's `data_until` lie, and its labels are taken for known until then."""
 _SECONDS_MAX, _BYTES_MAX, _TIME_MAX = 1e9, 2**53, 1e11
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,31}$")]
 _Line = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -113,8 +115,11 @@ class RunDocument(_Part):
         return cls.model_validate_json(text)
 
 
-def require_consistent(outcome: Outcome, document: RunDocument) -> None:
+def require_consistent(outcome: Outcome, document: RunDocument, now: float) -> None:
     """Check that a document says what its outcome says: what was let through, all gates let through.
+
+    Args:
+        now: seconds since 1970; nobody has pulled data of the future, and who said so would silence labels until then.
 
     Raises:
         PeerError: it does not; names the member.
@@ -131,3 +136,8 @@ def require_consistent(outcome: Outcome, document: RunDocument) -> None:
         raise PeerError("document.verdicts: a run is refused by a gate; name the one that did not pass")
     if outcome is Outcome.FAILED and not document.reason:
         raise PeerError("document.reason: say why the run failed")
+    if document.data_until is not None and document.data_until > now + AHEAD_MAX_SECONDS:
+        raise PeerError(
+            f"document.data_until: {document.data_until:.0f} has not come yet, it is {now:.0f}; end with `at` of the "
+            "signals that were read before the data were pulled"
+        )

@@ -95,13 +95,12 @@ class Runs:
         Raises:
             NotFoundError: there is no such run.
             ConflictError: the worker does not have it, or it has ended otherwise.
-            PeerError: the document does not say what the outcome says.
+            PeerError: the document does not say what the outcome says, or knows data of the future.
             StorageError: the database does not answer.
         """
-        require_consistent(outcome, document)
-        job = partial(
-            _end, run=run, worker=worker, outcome=outcome, document=document, now=self._now(), witness=witness
-        )
+        now = self._now()
+        require_consistent(outcome, document, now)
+        job = partial(_end, run=run, worker=worker, outcome=outcome, document=document, now=now, witness=witness)
         after, is_new = await self._database.write(job)
         if is_new:
             self._metrics.count_run(after.family, outcome.value)

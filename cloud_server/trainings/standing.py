@@ -72,6 +72,8 @@ def may_take(run: RunRow, worker: str, now: float) -> bool:
 def taken(run: RunRow, worker: str, seconds: float, now: float) -> RunRow:
     """The run once a worker has taken it, or taken it again after it was started anew.
 
+    How far the former worker was says nothing of another one.
+
     Raises:
         ConflictError: another worker has it.
     """
@@ -89,6 +91,8 @@ def taken(run: RunRow, worker: str, seconds: float, now: float) -> RunRow:
         attempts=run.attempts if is_own else run.attempts + 1,
         started_at=now if run.started_at is None else run.started_at,
         told_at=now,
+        stage=run.stage if is_own else None,
+        share=run.share if is_own else None,
     )
 
 

@@ -5,10 +5,17 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cloud_server.trainings.document import DOCUMENT_MAX_BYTES, Opinion, RunDocument, require_consistent
+from cloud_server.trainings.document import (
+    AHEAD_MAX_SECONDS,
+    DOCUMENT_MAX_BYTES,
+    Opinion,
+    RunDocument,
+    require_consistent,
+)
 from cloud_server.trainings.standing import Outcome
 from shared.errors import PeerError
 
+NOW = 1_800_000_000.0
 HOLDS = {"gate": "accuracy", "opinion": "pass", "words": "It is better by 1.2 points."}
 REFUSES = {"gate": "per-class", "opinion": "refuse", "words": "It has lost the class seven."}
 UNKNOWN = {"gate": "int8", "opinion": "unknown", "words": "No INT8 twin was made."}
@@ -23,21 +30,30 @@ def document(**members: Any) -> RunDocument:
 @pytest.mark.parametrize("held", [REFUSES, UNKNOWN], ids=["refused", "unknown"])
 def test_nothing_is_published_that_a_gate_did_not_let_through(outcome: Outcome, held: dict[str, str]) -> None:
     with pytest.raises(PeerError, match=held["gate"]):
-        require_consistent(outcome, document(verdicts=[HOLDS, held], counter=3))
+        require_consistent(outcome, document(verdicts=[HOLDS, held], counter=3), NOW)
     with pytest.raises(PeerError, match="because of its gates"):
-        require_consistent(outcome, document(counter=3))
-    require_consistent(outcome, document(verdicts=[HOLDS], counter=3))
+        require_consistent(outcome, document(counter=3), NOW)
+    require_consistent(outcome, document(verdicts=[HOLDS], counter=3), NOW)
 
 
 def test_what_is_published_has_a_number_and_what_is_refused_a_gate_that_did_so() -> None:
     with pytest.raises(PeerError, match=r"document\.counter"):
-        require_consistent(Outcome.PUBLISHED, document(verdicts=[HOLDS]))
+        require_consistent(Outcome.PUBLISHED, document(verdicts=[HOLDS]), NOW)
     with pytest.raises(PeerError, match=r"document\.verdicts"):
-        require_consistent(Outcome.REFUSED, document(verdicts=[HOLDS]))
-    require_consistent(Outcome.REFUSED, document(verdicts=[HOLDS, REFUSES]))
+        require_consistent(Outcome.REFUSED, document(verdicts=[HOLDS]), NOW)
+    require_consistent(Outcome.REFUSED, document(verdicts=[HOLDS, REFUSES]), NOW)
     with pytest.raises(PeerError, match=r"document\.reason"):
-        require_consistent(Outcome.FAILED, document())
-    require_consistent(Outcome.FAILED, document(reason="no space is left"))
+        require_consistent(Outcome.FAILED, document(), NOW)
+    require_consistent(Outcome.FAILED, document(reason="no space is left"), NOW)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.DRAFT])
+def test_nobody_has_pulled_data_of_the_future(outcome: Outcome) -> None:
+    said = {"verdicts": [HOLDS], "counter": 3, "reason": "no space is left"}
+    for known in (0.0, NOW, NOW + AHEAD_MAX_SECONDS):
+        require_consistent(outcome, document(**said, data_until=known), NOW)
+    with pytest.raises(PeerError, match=r"document\.data_until: 1800000301 has not come yet"):
+        require_consistent(outcome, document(**said, data_until=NOW + AHEAD_MAX_SECONDS + 1), NOW)
 
 
 @pytest.mark.parametrize(

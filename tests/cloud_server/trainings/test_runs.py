@@ -157,7 +157,7 @@ def test_a_run_of_a_worker_that_fell_silent_goes_on_with_another_one(play: Calla
         assert (told.stage, told.share) == ("train", 0.5)
         stand.now += 61
         second = await stand.taken("two")
-        assert (second.id, second.attempts, second.stage) == (first.id, 2, "train")
+        assert (second.id, second.attempts, second.stage, second.share) == (first.id, 2, None, None)
         for attempt in (
             stand.runs.tell(first.id, "one", 60, None, None),
             stand.runs.end(first.id, "one", Outcome.PUBLISHED, PASSED, stand.witness),

@@ -29,7 +29,8 @@ def test_what_waits_is_taken_by_anybody_and_keeps_why_it_was_asked_for() -> None
 
 
 def test_a_worker_that_was_started_anew_takes_its_own_run_again() -> None:
-    again = taken(RUNNING, "trainer-1", 120, NOW + 50)
+    again = taken(told(RUNNING, "trainer-1", 120, "train", 0.5, NOW), "trainer-1", 120, NOW + 50)
+    assert (again.stage, again.share) == ("train", 0.5)
     assert (again.attempts, again.lease_until, again.started_at) == (1, NOW + 170, NOW)
 
 
@@ -41,7 +42,9 @@ def test_nobody_takes_a_run_from_a_worker_that_is_not_overdue() -> None:
 
 
 def test_a_run_whose_worker_is_overdue_goes_to_another_one_as_the_same_run() -> None:
-    over = taken(RUNNING, "trainer-2", 60, NOW + 121)
+    at_work = told(RUNNING, "trainer-1", 120, "train", 0.5, NOW)
+    over = taken(at_work, "trainer-2", 60, NOW + 121)
+    assert (over.stage, over.share) == (None, None), "how far the other one was says nothing of this one"
     assert (over.id, over.worker, over.attempts, over.started_at) == (RUNNING.id, "trainer-2", 2, NOW)
     with pytest.raises(ConflictError, match="trainer-2 has it"):
         told(over, "trainer-1", 120, "train", 0.5, NOW + 122)
