@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from cloud_server.errors import NotFoundError
+from cloud_server.feedback.labels import authority
 from cloud_server.fleet.assignments import Assignments
 from cloud_server.quality.drift import Drift
 from cloud_server.quality.estimates import GAP_SHARE, Estimates
@@ -18,8 +19,10 @@ from cloud_server.storage.rows.training_signals import Labelled
 from cloud_server.trainings.following import failures_in_a_row
 from cloud_server.trainings.standing import LEARNED, Outcome
 from shared.bundle import Bundle
+from shared.wire import LabelSource
 
 DEVICES_OUT_MAX = 10_000
+_BY_A_REVIEWER = authority(LabelSource.SENSOR, is_operator=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,8 @@ class Told:
 
     Args:
         at: when this was read.
-        labels_since: of `labels_total`, those that are newer than what the last run with a result had seen.
+        labels_since: of `labels_total`, those that are new to what the last run with a result had seen: frames that
+            were kept since, and labels that people who review have given since.
         failures: how many runs failed in a row, up to now.
         devices_out: devices of which nothing may be learned: forgotten, in quarantine, or revoked.
     """
@@ -175,8 +179,9 @@ def gap_of(champion: Champion, family: str, known: Iterable[AccuracyFigures]) ->
 
 def _stored(transaction: Transaction, family: str) -> _Stored:
     learned = training_runs.last_ended(transaction, family, [outcome.value for outcome in LEARNED])
+    since = None if learned is None else learned.data_until
     return _Stored(
-        labelled=training_signals.labelled(transaction, family, None if learned is None else learned.data_until),
+        labelled=training_signals.labelled(transaction, family, since, _BY_A_REVIEWER),
         open_run=training_runs.open_of(transaction, family),
         last_run=training_runs.last_ended(transaction, family, [outcome.value for outcome in Outcome]),
         failures=failures_in_a_row(transaction, family),

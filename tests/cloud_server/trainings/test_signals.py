@@ -16,8 +16,9 @@ from cloud_server.storage.rows.training_runs import RunRow
 from cloud_server.trainings.signals import Champion, Drifting, Gap, drifting_of, gap_of
 from shared.wire import ProblemCode
 from tests.cloud_server.conftest import FAMILY
+from tests.cloud_server.harness.classifiers import LABELS
 from tests.cloud_server.harness.engines import Engine
-from tests.cloud_server.harness.feedback import KEEP_ALL, answered, kept, put_label
+from tests.cloud_server.harness.feedback import KEEP_ALL, answered, kept, put_label, review
 from tests.cloud_server.harness.problems import assert_problem
 from tests.cloud_server.harness.server import ServerHarness, server_in_thread
 
@@ -88,6 +89,22 @@ def test_labels_count_that_there_are_to_learn_from_and_are_new_since_the_last_ru
     told = signals(site)
     assert (told["labels_total"], told["labels_since"], told["failures"]) == (3, 1, 1)
     assert (told["last_run"]["id"], told["last_run"]["outcome"]) == ("bbbb2222", "failed")
+
+
+def test_a_device_that_labels_its_own_frames_anew_makes_no_new_labels_and_who_reviews_does(site: ServerHarness) -> None:
+    device = site.enrol(FAMILY)
+    first, second = (answered(device, seed)["id"] for seed in (20, 21))
+    for frame_id in (first, second):
+        kept(site, frame_id)
+        put_label(device, frame_id, LABELS[0])
+    ended(site, "cccc2222", "published", signals(site)["at"])
+    for label in LABELS[1:3]:
+        put_label(device, first, label)
+    assert signals(site)["labels_since"] == 0
+    review(site, second, LABELS[1])
+    assert signals(site)["labels_since"] == 1
+    labelled(site, device, 22)
+    assert signals(site)["labels_since"] == 2
 
 
 def test_the_drift_of_what_the_family_runs_is_told_and_no_other(site: ServerHarness) -> None:
