@@ -301,6 +301,16 @@ class GuessedLoginsError(GuessingError):
         self.wait_seconds = wait_seconds
 
 
+class CodesTooOftenError(UnavailableError):
+    """The operator has asked for more one-time codes than anybody logs in with."""
+
+    code: ClassVar[ProblemCode] = ProblemCode.QUOTA_EXCEEDED
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__("an operator gets ten one-time codes a minute; the last one is good still, if it was not used")
+        self.retry_after_seconds = retry_after_seconds
+
+
 class ToldTooOftenError(UnavailableError):
     """The device has told more of itself than it may."""
 

@@ -33,7 +33,7 @@ MESSAGES_AT_ONCE = 100
 WAITING_DAYS = 7.0
 """What could not be told for so long is given up,"""
 WAITING_ROWS_MAX = 10_000
-"""and so is what has more than so many changes, or events, behind it."""
+"""and so is what has more than so many changes, or events, behind it that the endpoint wants."""
 KEPT_DAYS = 90.0
 """How long events are kept for `dctwire events list`,"""
 KEPT_ROWS_MAX = 100_000
@@ -200,11 +200,11 @@ class Webhooks:
         """
         if await self._may_lead():
             now_ms = round(self._now() * 1000)
-            for endpoint in self._names:
+            for endpoint in self.endpoints:
                 dropped = await self._database.write(partial(_give_up, endpoint=endpoint, now_ms=now_ms))
                 if dropped:
-                    self._metrics.count_dropped(endpoint, dropped)
-                    _log.error("webhooks-dropped", endpoint=endpoint, messages=dropped)
+                    self._metrics.count_dropped(endpoint.name, dropped)
+                    _log.error("webhooks-dropped", endpoint=endpoint.name, messages=dropped)
             await self._database.write(partial(_forget, now_ms=now_ms))
         self._metrics.set_waiting([(row.endpoint, row.pending, row.oldest_ms) for row in await self.standings()])
 
@@ -227,12 +227,13 @@ def _skip(transaction: Transaction, endpoint: Endpoint, witness: Witness) -> Mes
     return refused
 
 
-def _give_up(transaction: Transaction, endpoint: str, now_ms: int) -> int:
-    """Pass an endpoint over what waits for too long, and have that told to all of them; returns how many rows."""
-    dropped = rows.give_up(transaction, endpoint, _before_ms(transaction, now_ms, WAITING_DAYS), WAITING_ROWS_MAX)
+def _give_up(transaction: Transaction, endpoint: Endpoint, now_ms: int) -> int:
+    """Pass an endpoint over what waits for too long, and have that told to all of them; returns how many messages."""
+    before_ms = _before_ms(transaction, now_ms, WAITING_DAYS)
+    dropped = rows.give_up(transaction, endpoint.name, endpoint.kinds, before_ms, WAITING_ROWS_MAX)
     if dropped:
         facts = canonical_json({"dropped": dropped}).decode()
-        rows.add(transaction, NewEvent(now_ms, EventKind.WEBHOOK_DROPPED.value, endpoint, facts))
+        rows.add(transaction, NewEvent(now_ms, EventKind.WEBHOOK_DROPPED.value, endpoint.name, facts))
     return dropped
 
 

@@ -4,8 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from cloud_server.errors import GuessedLoginsError, LoginError, NotFoundError, RoleError
+from cloud_server.errors import (
+    CodesTooOftenError,
+    GuessedLoginsError,
+    LoginError,
+    NotFoundError,
+    QuotaError,
+    RoleError,
+)
 from cloud_server.fleet.guesses import Guesses
+from cloud_server.fleet.quota import Quota, Rate
 from cloud_server.operators.accounts import Caller
 from cloud_server.operators.audit import Call, note
 from cloud_server.operators.passwords import Passwords, require_strong
@@ -19,6 +27,8 @@ from cloud_server.storage.rows import operators
 from cloud_server.storage.witness import Witness
 
 CODE_SECONDS = 600.0
+CODES_AT_ONCE, CODES_PER_SECOND = 10, 10 / 60
+"""How often one operator may ask for a code: each is a line of the audit, of which webhooks are told."""
 NAME_MAX, BROWSER_MAX = 64, 200
 _NO_CODE = "this code is none, was used already, or is older than ten minutes"
 
@@ -70,6 +80,8 @@ class Logins:
         self._passwords = passwords
         self._lifetime = lifetime
         self._now = now
+        self._monotonic = monotonic
+        self._codes_issued: Quota[str] = Quota(Rate(frames_per_second=CODES_PER_SECOND, burst_frames=CODES_AT_ONCE))
         self._slowing = Slowing(monotonic)
         self._slowing_changes = Slowing(monotonic)
         self._passwords_guessed = Guesses(monotonic, LoginError, GuessedLoginsError)
@@ -108,8 +120,13 @@ class Logins:
         """Make a one-time code for the caller, in the place of any earlier one.
 
         Raises:
+            CodesTooOftenError: the caller has asked for so many that this one must wait; says how long.
             StorageError: the database does not answer.
         """
+        try:
+            self._codes_issued.take(caller.name, 1, self._monotonic())
+        except QuotaError as error:
+            raise CodesTooOftenError(error.retry_after_seconds) from error
         code, now = new_login_code(), self._now()
         via_token = caller.token_id or None
         row = rows.CodeRow(code_sha256(code), caller.name, now + CODE_SECONDS, via_token)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, delete, false, func, insert, or_, select, update
 
 from cloud_server.storage.audit_row import AuditRow
 from cloud_server.storage.database import insert_or_ignore
@@ -56,6 +56,13 @@ class Standing(NamedTuple):
     delivered_at: float | None
     failures: int
     fault: str | None
+
+
+class _Wanted(NamedTuple):
+    """A table, and which of its rows an endpoint wants."""
+
+    table: Table
+    is_wanted: ColumnElement[bool]
 
 
 _changes = select(*(audit.c[name] for name in AuditRow._fields))
@@ -131,24 +138,28 @@ def note_fault(connection: Connection, endpoint: str, fault: str) -> None:
     connection.execute(update(webhooks).where(webhooks.c.endpoint == endpoint).values(values))
 
 
-def give_up(connection: Connection, endpoint: str, before_ms: int | None, rows_max: int) -> int:
-    """Pass an endpoint over what is older than `before_ms`, and all but the last `rows_max` of each kind.
+def give_up(connection: Connection, endpoint: str, kinds: Collection[str], before_ms: int | None, rows_max: int) -> int:
+    """Pass an endpoint over what is older than `before_ms`, and all but the last `rows_max` changes, and events.
+
+    Args:
+        kinds: what it wants, as patterns of small letters, digits, dots, dashes and stars; nothing else counts.
 
     Returns:
-        How many rows it will not be told of.
+        How many of these it will not be told of.
     """
     query = select(webhooks.c.audit_seq, webhooks.c.event_seq).where(webhooks.c.endpoint == endpoint)
     found = connection.execute(query).one_or_none()
     if found is None:
         return 0
     before = Cursor(*found)
+    changes = _Wanted(audit, _is_any(audit.c.action, kinds))
+    told = _Wanted(events, _is_any(events.c.kind, kinds))
     after = Cursor(
-        _last_given_up(connection, audit, before.audit_seq, _end(connection, audit_head) - rows_max, before_ms),
-        _last_given_up(connection, events, before.event_seq, _end(connection, event_head) - rows_max, before_ms),
+        _last_given_up(connection, changes, before.audit_seq, rows_max, before_ms),
+        _last_given_up(connection, told, before.event_seq, rows_max, before_ms),
     )
-    if after == before or not advance(connection, endpoint, before, after):
-        return 0
-    return sum(after) - sum(before)
+    given_up = sum(_between(connection, *each) for each in zip((changes, told), before, after, strict=True))
+    return given_up if after != before and advance(connection, endpoint, before, after) else 0
 
 
 def standings(connection: Connection, endpoints: Collection[str]) -> Sequence[Standing]:
@@ -176,12 +187,27 @@ def _end(connection: Connection, head: Table) -> int:
     return seq
 
 
-def _last_given_up(connection: Connection, table: Table, seq: int, upto: int, before_ms: int | None) -> int:
+def _is_any(kind: Column[str], patterns: Collection[str]) -> ColumnElement[bool]:
+    """Whether a kind has one of these patterns, whose one special character is the star."""
+    return or_(false(), *(kind.like(pattern.replace("*", "%")) for pattern in patterns))
+
+
+def _last_given_up(connection: Connection, of: _Wanted, seq: int, rows_max: int, before_ms: int | None) -> int:
     """The last row that nobody is told of any more; `seq` where there is none."""
+    rows = of.table.c
     if before_ms is not None:
-        too_old = select(func.max(table.c.seq)).where(table.c.seq > seq, table.c.at_ms < before_ms)
+        too_old = select(func.max(rows.seq)).where(rows.seq > seq, rows.at_ms < before_ms)
         seq = connection.execute(too_old).scalar_one() or seq
-    return max(seq, upto)
+    too_many = select(rows.seq).where(rows.seq > seq, of.is_wanted).order_by(rows.seq.desc()).offset(rows_max).limit(1)
+    return connection.execute(too_many).scalar_one_or_none() or seq
+
+
+def _between(connection: Connection, of: _Wanted, after: int, upto: int) -> int:
+    """How many wanted rows there are behind one row, up to another."""
+    rows = of.table.c
+    query = select(func.count()).where(rows.seq > after, rows.seq <= upto, of.is_wanted)
+    count: int = connection.execute(query).scalar_one()
+    return count
 
 
 def _waiting(connection: Connection, table: Table, seq: int) -> tuple[int, int | None]:

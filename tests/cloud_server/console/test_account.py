@@ -109,8 +109,10 @@ def test_another_operators_session_is_not_ones_own_to_end(site: ServerHarness) -
 
 def test_everything_is_on_the_record_and_no_secret_is(site: ServerHarness, tmp_path: Path) -> None:
     admin = logged_in(site)
+    code = site.client("operator").post("/v1/login-codes", json={}).json()["code"]
     written = site.client("operator").get("/v1/audit?limit=1000").text
     for action in ("session.begin", "session.end", "operator.password", "token.create", "token.revoke", "login-code"):
         assert action in written
     assert PASSWORD not in written
+    assert code not in written
     assert admin.http.cookies["dctwire-console"] not in written

@@ -2,6 +2,8 @@
 
 import pytest
 
+from cloud_server.operators.logins import CODES_AT_ONCE
+from cloud_server.operators.roles import Role
 from tests.cloud_server.harness.browser import Browser
 from tests.cloud_server.harness.console import ConsoleClient, logged_in, login_code, stranger
 from tests.cloud_server.harness.server import ServerHarness
@@ -30,6 +32,14 @@ def test_a_code_is_good_once_however_it_is_typed(site: ServerHarness) -> None:
     again = stranger(site).send("/login", {"code": code})
     assert again.status_code == 401
     assert "was used already" in again.text
+
+
+def test_a_program_that_asks_for_codes_again_and_again_has_to_wait(site: ServerHarness) -> None:
+    asking = site.operator("casey", Role.VIEWER)
+    answers = [asking.post("/v1/login-codes", json={}) for _ in range(CODES_AT_ONCE + 1)]
+    assert [answer.status_code for answer in answers] == [201] * CODES_AT_ONCE + [429]
+    assert answers[-1].json()["code"] == "quota-exceeded"
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 6
 
 
 def test_logging_out_ends_the_session_for_whoever_has_its_cookie(site: ServerHarness) -> None:

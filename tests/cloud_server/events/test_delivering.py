@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 from sqlalchemy import Engine as Connector
 
 from cloud_server.events.backoff import delay_seconds
@@ -224,11 +225,23 @@ def test_so_many_rows_wait_and_no_more(tmp_path: Path) -> None:
         rows.begin(connection, ["pager"])
         for number in range(4):
             rows.add(connection, NewEvent(number, "drift.began", str(number), "{}"))
-        assert rows.give_up(connection, "pager", None, WAITING_ROWS_MAX) == 0
-        assert rows.give_up(connection, "pager", None, 3) == 1
+        assert rows.give_up(connection, "pager", ["*"], None, WAITING_ROWS_MAX) == 0
+        assert rows.give_up(connection, "pager", ["*"], None, 3) == 1
         found = rows.backlog(connection, "pager", 10)
         assert found is not None
         assert [row.subject for row in found.events] == ["1", "2", "3"]
+
+
+def test_what_an_endpoint_does_not_want_pushes_nothing_out(connection: Connection) -> None:
+    rows.begin(connection, ["pager"])
+    kinds = ["drift.began", "rollout.began", "drift.ended", *["rollout.began"] * 20]
+    for number, kind in enumerate(kinds):
+        rows.add(connection, NewEvent(number, kind, str(number), "{}"))
+    assert rows.give_up(connection, "pager", ["drift.*"], None, 2) == 0
+    assert rows.give_up(connection, "pager", ["audit", "drift.*"], None, 1) == 1
+    found = rows.backlog(connection, "pager", 1)
+    assert found is not None
+    assert [row.subject for row in found.events] == ["1"]
 
 
 def test_a_server_that_is_killed_before_it_noted_an_answer_tells_the_same_again_under_the_same_id(

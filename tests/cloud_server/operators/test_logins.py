@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloud_server.errors import (
+    CodesTooOftenError,
     GuessedLoginsError,
     LoginError,
     NotFoundError,
@@ -18,7 +19,7 @@ from cloud_server.fleet.guesses import WRONG_AT_ONCE
 from cloud_server.open_storage import engine_of
 from cloud_server.operators.accounts import Caller, Operators
 from cloud_server.operators.administration import Administration
-from cloud_server.operators.logins import CODE_SECONDS, Logins, Visitor
+from cloud_server.operators.logins import CODE_SECONDS, CODES_AT_ONCE, Logins, Visitor
 from cloud_server.operators.passwords import WAITING_MAX, Passwords
 from cloud_server.operators.roles import Role
 from cloud_server.operators.sessions import Lifetime, Session, Sessions
@@ -156,6 +157,24 @@ def test_a_code_lets_in_once_within_ten_minutes_and_the_newest_alone(engine: Eng
         stand.now += CODE_SECONDS
         with pytest.raises(LoginError):
             await stand.logins.by_code(late.code, HERE)
+
+    standing(engine, tmp_path, scenario)
+
+
+@pytest.mark.stateless
+def test_ten_codes_a_minute_are_made_for_an_operator_and_no_other_operator_waits(
+    engine: Engine, tmp_path: Path
+) -> None:
+    async def scenario(stand: Stand) -> None:
+        for _ in range(CODES_AT_ONCE):
+            last = await stand.logins.issue_code(stand.caller(), unwitnessed)
+        with pytest.raises(CodesTooOftenError) as refused:
+            await stand.logins.issue_code(stand.caller(), unwitnessed)
+        assert refused.value.retry_after_seconds == 6
+        await stand.logins.issue_code(stand.caller("ben", Role.VIEWER), unwitnessed)
+        assert await stand.logins.by_code(last.code, HERE), "a refusal ends no code"
+        stand.now += 6
+        await stand.logins.issue_code(stand.caller(), unwitnessed)
 
     standing(engine, tmp_path, scenario)
 
