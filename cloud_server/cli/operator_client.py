@@ -1,5 +1,6 @@
 """The operator plane as functions. The CLI's one door to httpx."""
 
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,16 +12,28 @@ import httpx
 from shared.errors import ChannelError, DctwireError, RefusedError
 from shared.proxies import proxy_for
 from shared.trust import NotPublishedError
-from shared.wire import DOCUMENT_PATH, Plane, plane_of
+from shared.wire import DOCUMENT_PATH, Plane, ProblemCode, plane_of
 
 TIMEOUT_SECONDS = 120.0
 _SHOWN_CHARACTERS = 200
+_PATH = re.compile(r"(?:/(?!(?:\.|%2e){1,2}(?:/|\Z))[^/?#\x00-\x1f\x7f\ud800-\udfff]{1,256})+", re.IGNORECASE)
+"""A path whose every part is a name: with `.`, `..`, `?` or `#` one that somebody typed would lead to another route."""
 
 
 class AddressError(DctwireError):
     """This is no server's address."""
 
     code: ClassVar[str] = "address"
+
+
+class NameTypedError(DctwireError):
+    """What somebody typed as a name is none of anything."""
+
+    code: ClassVar[str] = ProblemCode.BAD_REQUEST
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path[:_SHOWN_CHARACTERS]!r} is asked for nowhere: there is a name in it that nothing has")
+        self.path = path
 
 
 class UnreachableError(ChannelError):
@@ -63,7 +76,8 @@ class OperatorClient:
     """Talks to one server's operator plane.
 
     Every method raises RefusedError when the server says no, UnreachableError or ServerFaultError when it cannot be
-    asked or cannot do it now, and NotOperatorPlaneError when something else answers.
+    asked or cannot do it now, NotOperatorPlaneError when something else answers, and NameTypedError, before anything
+    is sent, where a part of the path is no name.
     """
 
     def __init__(self, url: str, token: str | None, environment: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -119,9 +133,9 @@ class OperatorClient:
         """Send JSON to a route that answers with nothing."""
         self._ask("PUT", path, json=body)
 
-    def delete(self, path: str) -> Any:
+    def delete(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         """Send nothing, get JSON."""
-        return self._json("DELETE", path)
+        return self._json("DELETE", path, params=query)
 
     def post(self, path: str, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Any:
         """Send JSON, get JSON."""
@@ -163,6 +177,8 @@ class OperatorClient:
         raise RefusedError(response.status_code, code, detail)
 
     def _exchange(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        if not _PATH.fullmatch(path):
+            raise NameTypedError(path)
         try:
             return self._http.request(method, path, **arguments)
         except httpx.HTTPError as error:

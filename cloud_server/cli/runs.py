@@ -1,6 +1,7 @@
 """`dctwire runs`: ask for trainings, look at them; and what the trainer's service asks and tells by this program."""
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -22,7 +23,19 @@ HINTS = {
     "document": "docs/runs.md says what a document holds",
     "too-large": "A document has 64 KiB at most; leave out what the report of the run has",
 }
-RunName = Annotated[str, typer.Argument(help="The run's name; see: dctwire runs list", metavar="RUN")]
+_RUN = re.compile(r"[a-z2-7]{8}")
+
+
+def run_name(text: str) -> str:
+    """A run's name, as it was typed."""
+    if not _RUN.fullmatch(text):
+        raise typer.BadParameter(f"{escaped(text[:40])!r} is no run's name: eight letters and digits, such as q3f8a2kd")
+    return text
+
+
+RunName = Annotated[
+    str, typer.Argument(help="The run's name; see: dctwire runs list", metavar="RUN", callback=run_name)
+]
 Worker = Annotated[
     str, typer.Option("--worker", metavar="NAME", help="What the trainer calls itself; the same after each start.")
 ]
@@ -198,19 +211,20 @@ def document_in(file: Path) -> dict[str, Any]:
     """The JSON object in a file, each of its texts made one line: what programs say of their errors often has several.
 
     Raises:
-        DocumentError: it holds none, or is too large.
+        DocumentError: it holds none, or what no JSON has, such as NaN; or is too large.
     """
     with file.open("rb") as opened:
         text = opened.read(FILE_BYTES_MAX + 1)
     if len(text) > FILE_BYTES_MAX:
         raise DocumentError(f"{file} has more than {FILE_BYTES_MAX >> 10} KiB")
     try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise DocumentError(f"{file} is no JSON: {error}") from error
+        document = _in_one_line(json.loads(text))
+        json.dumps(document, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise DocumentError(f"{file} is no JSON that can be sent: {error}") from error
     if not isinstance(document, dict):
         raise DocumentError(f"{file} holds no JSON object")
-    return {name: _in_one_line(value) for name, value in document.items()}
+    return document
 
 
 def _in_one_line(value: Any) -> Any:

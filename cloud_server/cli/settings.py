@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -183,7 +182,7 @@ def remove(family: Family, tag: Tag = None, server: Server = DEFAULT_SERVER, as_
     It needs no key. Example: dctwire settings remove digits --tag site=north
     """
     with connected(server, as_json=as_json, hints=HINTS) as client:
-        done = client.delete(f"/v1/settings/{family}" + ("" if tag is None else f"?tag={quote(tag, safe='')}"))
+        done = client.delete(f"/v1/settings/{family}", None if tag is None else {"tag": tag})
         if done["counter"] is None:
             warn_of_unknown(client, family)
         said = "no longer hold" if done["counter"] is not None else "did not hold"

@@ -181,3 +181,15 @@ def test_a_database_that_is_gone_is_no_reason_to_start_a_server(tmp_path: Path) 
     error = json.loads(result.stdout)["error"]
     assert error["code"] == "not-ready"
     assert error["next"].startswith("Try again")
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../x", "%2E%2e", "x?y=", "x#y", "x//y", "", "x\ny", "x" * 300, "\udcff"])
+@pytest.mark.parametrize("command", [("rollout", "status"), ("rollout", "abort"), ("events", "test")], ids=str)
+def test_a_name_that_would_lead_to_another_route_is_not_sent(
+    server: ServerHarness, command: tuple[str, ...], name: str
+) -> None:
+    before = server.client("operator").get("/v1/audit").json()
+    told = ask(server.addresses["operator"], *command, name, **signed_in(server))
+    assert told.exit_code == 1, told.output
+    assert "a name in it that nothing has" in " ".join(told.stderr.split())
+    assert server.client("operator").get("/v1/audit").json() == before

@@ -122,7 +122,15 @@ def test_what_cannot_be_done_says_why_and_what_to_do(server: ServerHarness, tmp_
     error = json.loads(busy.stdout)["error"]
     assert error["code"] == "conflict" and "one has it" in error["detail"] and "runs list" in error["next"]
     file = tmp_path / "run.json"
-    for text, fault in (("{", "is no JSON"), ("[]", "no JSON object"), ('{"a": 1}' + " " * 70_000, "64 KiB")):
+    for text, fault in (
+        ("{", "is no JSON"),
+        ("[]", "no JSON object"),
+        ('{"a": 1}' + " " * 70_000, "64 KiB"),
+        ('{"reason": NaN}', "is no JSON that can be sent"),
+        ('{"figures": [{"value": 1e400}]}', "is no JSON that can be sent"),
+        ('{"reason": "x", "\\ud800": 1}', "is no JSON that can be sent"),
+        ("[" * 50_000, "is no JSON that can be sent"),
+    ):
         file.write_text(text)
         told = typed(server, "end", run, "--worker", "one", "--outcome", "failed", "--document", str(file))
         assert told.exit_code == 1
@@ -135,3 +143,11 @@ def test_what_cannot_be_done_says_why_and_what_to_do(server: ServerHarness, tmp_
     unknown = typed(server, "signals", "birds")
     assert unknown.exit_code == 1
     assert "dctwire bundles" in " ".join(unknown.stderr.split())
+
+
+@pytest.mark.parametrize("name", ["../../x", "../../v1/login-codes?x=", "", "q3f8a2k1", "q3f8a2kdd", "aaaaaaaa\n"])
+@pytest.mark.parametrize("command", [("show",), ("cancel",), ("tell", "--worker", "one")], ids=str)
+def test_what_is_no_runs_name_is_asked_for_nowhere(server: ServerHarness, command: tuple[str, ...], name: str) -> None:
+    told = typed(server, *command, "--", name)
+    assert told.exit_code == 2
+    assert "is no run's name" in " ".join(told.stderr.split())
