@@ -89,6 +89,7 @@ class _Rollouts:
     async def follow(self, visit: Visit) -> Response:
         """The stream of what changes on the page, with forms of whoever looks."""
         name = _name(visit.part("rollout"))
+        await self._look(name, visit.now)  # there is one
 
         async def render() -> str:
             return self._part(visit, await self._look(name, visit.now))

@@ -154,6 +154,11 @@ def test_a_rollout_that_is_none_is_not_found(admin: ConsoleClient, name: str) ->
     assert "no rollout" in admin.get(f"/rollouts/{name}", 404) or "no such" in admin.get(f"/rollouts/{name}", 404)
 
 
+@pytest.mark.parametrize("name", ["zzzzzzzz", "short"])
+def test_a_rollout_that_is_none_has_no_stream(admin: ConsoleClient, name: str) -> None:
+    admin.get(f"/stream/rollouts/{name}", 404)
+
+
 def test_the_stream_sends_the_page_anew_when_the_rollout_changes(admin: ConsoleClient, rollout: str) -> None:
     reached(admin, rollout, "stage 1 of 1")
     with admin.http.stream("GET", f"/console/stream/rollouts/{rollout}") as stream:
