@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from trainer.cli.program import Program
-from trainer.service.configuration import ConfigurationError, ServiceSettings, example, read_settings
+from trainer.service.configuration import ConfigurationError, ServiceSettings, example, read_settings, require_files
 from trainer.service.job import Surroundings
 from trainer.service.job_state import Outcome
 from trainer.service.journal import Journal
@@ -52,6 +52,7 @@ def service(
         print(example(), end="")
         return
     program, settings = Program.of(context), read_settings(configuration)
+    require_files(settings)
     stopping = _stopped_by_signals()
     as_json = not sys.stderr.isatty()
     journal = Journal(_write if as_json else program.terminal.say, program.now, as_json=as_json)

@@ -188,6 +188,21 @@ def read_settings(path: Path) -> ServiceSettings:
     return _from_folder(settings, path.absolute().parent)
 
 
+def require_files(settings: ServiceSettings) -> None:
+    """Check that what is needed only at a training's end is there before one begins.
+
+    Raises:
+        ConfigurationError: something is not; a line for each, with its key.
+    """
+    files = {"token_file": settings.token_file, "passphrase_file": settings.passphrase_file}
+    files |= {f"families.{name}.plan": family.plan for name, family in settings.families.items()}
+    missing = [f"  {key}: there is no file {path}" for key, path in files.items() if path and not path.is_file()]
+    if not settings.keys.is_dir():
+        missing.insert(0, f"  keys: there is no folder {settings.keys}")
+    if missing:
+        raise ConfigurationError("service.toml names what is not there:\n" + "\n".join(missing))
+
+
 def _toml(path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(path.read_text("utf-8"))

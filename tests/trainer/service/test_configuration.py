@@ -14,6 +14,7 @@ from trainer.service.configuration import (
     Triggers,
     example,
     read_settings,
+    require_files,
 )
 
 LEAST = """
@@ -51,6 +52,24 @@ def test_paths_are_absolute_wherever_the_file_is_read_from(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     assert read_settings(Path("service.toml")) == expected
     assert expected.families["doorbell"].bundle == tmp_path / "bundles/v1"
+
+
+def test_what_is_needed_at_the_end_of_a_training_is_missed_before_one_begins(tmp_path: Path) -> None:
+    text = LEAST.replace("/etc/keys", "nokeys").replace("data =", 'passphrase_file = "secret"\ndata =')
+    (tmp_path / "service.toml").write_text(text + 'plan = "plan.toml"\n')
+    settings = read_settings(tmp_path / "service.toml")
+    with pytest.raises(ConfigurationError) as caught:
+        require_files(settings)
+    assert str(caught.value).splitlines()[1:] == [
+        f"  keys: there is no folder {tmp_path / 'nokeys'}",
+        f"  token_file: there is no file {tmp_path / 'token'}",
+        f"  passphrase_file: there is no file {tmp_path / 'secret'}",
+        f"  families.doorbell.plan: there is no file {tmp_path / 'plan.toml'}",
+    ]
+    (tmp_path / "nokeys").mkdir()
+    for name in ("token", "secret", "plan.toml"):
+        (tmp_path / name).touch()
+    require_files(settings)
 
 
 def test_the_example_is_read_as_it_is_and_names_every_key(tmp_path: Path) -> None:
