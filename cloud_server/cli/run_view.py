@@ -103,6 +103,9 @@ def _told(document: dict[str, Any]) -> list[str]:
     sources = document.get("sources") or {}
     if sources:
         lines.append("Learned from " + ", ".join(f"{count} {name}" for name, count in sources.items()))
+    left_out = document.get("left_out") or {}
+    if left_out:
+        lines.append("Left out " + ", ".join(f"{count} {cause}" for cause, count in left_out.items()))
     lines += [f"Set aside {each['device']}: {escaped(each['why'])}" for each in document.get("set_aside") or []]
     cost = document.get("cost")
     if cost:

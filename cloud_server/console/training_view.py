@@ -183,6 +183,7 @@ def _facts(run: RunRow, document: RunDocument) -> list[tuple[str, str]]:
         "Begun again": words.plural(run.attempts - 1, "time") if run.attempts > 1 else None,
         "Went on from": document.parent,
         "Learned from": ", ".join(f"{words.count(number)} {name}" for name, number in sources.items()),
+        "Left out": ", ".join(f"{words.count(number)} {cause}" for cause, number in document.left_out.items()),
         "Took": None if cost is None else words.duration(cost.wall_seconds),
         "Of CPU": None if cpu is None else words.duration(cpu),
         "Memory": None if memory is None else words.size(memory),

@@ -101,6 +101,9 @@ class RunDocument(_Part):
         default_factory=dict, max_length=32, description="How many frames it learned from, by where they came from."
     )
     set_aside: tuple[SetAside, ...] = Field(default=(), max_length=100)
+    left_out: dict[Name, Annotated[int, Field(ge=0, le=COUNTER_MAX)]] = Field(
+        default_factory=dict, max_length=32, description="How many labelled frames it did not learn from, by cause."
+    )
     verdicts: tuple[GateVerdict, ...] = Field(default=(), max_length=32)
     figures: tuple[Figure, ...] = Field(default=(), max_length=64)
     steps: dict[Name, _Seconds] = Field(default_factory=dict, max_length=32, description="Seconds by step.")

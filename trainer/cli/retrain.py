@@ -8,6 +8,7 @@ import typer
 from trainer.cli.options import CacheOption, DataOption, DeviceOption, ThreadsOption
 from trainer.cli.program import Program
 from trainer.field.comparing import CompareOrder, Paired, compare_runs
+from trainer.field.left_out import told
 from trainer.field.retraining import RetrainOrder
 from trainer.field.retraining import retrain as retrained
 
@@ -52,10 +53,11 @@ def retrain(
         threads=threads,
         device=device,
     )
-    retrained(order, machine)
+    data = retrained(order, machine)
     compared = compare_runs(CompareOrder(champion=champion, challenger=out, uploads=uploads, threads=threads), machine)
     for paired in (compared.holdout, compared.recent):
         program.terminal.say(_line(paired))
+    program.terminal.say(f"not learned from: {told(data.not_learned)}")
 
 
 def _line(paired: Paired) -> str:

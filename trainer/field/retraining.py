@@ -18,11 +18,12 @@ from trainer import jobs
 from trainer.data import Dataset
 from trainer.errors import DatasetError, RecipeError, RunError
 from trainer.export import bundle as bundles
+from trainer.field.left_out import Cause, told
 from trainer.field.manifest import digest_of
 from trainer.field.mixing import mixed
 from trainer.field.selecting import FieldRules, Selection, SetAside, select
 from trainer.field.showing import FieldFrames
-from trainer.field.uploads import Export, read_export
+from trainer.field.uploads import UNKNOWN_LABEL, Export, read_export
 from trainer.jobs import Machine
 from trainer.recipes.goals import AnyTablesGoal, KeptGoal, LearnedGoal
 from trainer.recipes.recipe import Branch, Recipe
@@ -98,6 +99,21 @@ class FieldData(BaseModel):
     set_aside: tuple[SetAside, ...]
     left_out: dict[str, int]
 
+    @property
+    def not_learned(self) -> dict[str, int]:
+        """How many uploads are not learned from, by `Cause`; a frame with two causes counts for both."""
+        unknown = self.left_out.get(UNKNOWN_LABEL, 0)
+        counts = {
+            Cause.TWINS: self.twins,
+            Cause.DAMAGED: sum(self.left_out.values()) - unknown,
+            Cause.UNKNOWN_LABELS: unknown,
+            Cause.QUOTA: self.over_quota,
+            Cause.SET_ASIDE: sum(one.labels for one in self.set_aside),
+            Cause.HELD_OUT_BY_DEVICE: self.held_out_devices,
+            Cause.HELD_OUT_BY_TIME: self.newest,
+        }
+        return {cause.value: count for cause, count in counts.items() if count}
+
 
 def retrain(order: RetrainOrder, machine: Machine) -> FieldData:
     """Train to the end, or go on; a finished run is left alone.
@@ -123,7 +139,8 @@ def retrain(order: RetrainOrder, machine: Machine) -> FieldData:
             return read_field_data(order.out)
         selection = _agreed(compute, select(export, bundles.exportable(champion, dataset), dataset, order.rules))
         if not selection.learned:
-            raise DatasetError(order.uploads, "nothing is left to learn from: all frames are held out or set aside")
+            counts = _field_data(export, selection, len(dataset.train), 0).not_learned
+            raise DatasetError(order.uploads, f"nothing is left to learn from: {told(counts)}")
         beside, data = _beside(export, selection, recipe, dataset, order.rules)
         _tell(data, machine)
         kept = champion.encoding if order.budget is None else None
@@ -224,14 +241,18 @@ def _beside(
         batch=recipe.branch_optimiser.batch,
         seed=recipe.seed,
     )
-    rows = [frames.rows[row] for row in selection.learned]
-    data = FieldData(
+    return beside, _field_data(export, selection, pictures, mixture.total)
+
+
+def _field_data(export: Export, selection: Selection, pictures: int, showings: int) -> FieldData:
+    rows = [export.frames.rows[row] for row in selection.learned]
+    return FieldData(
         digest=export.digest,
         pictures=pictures,
-        learned=len(learned),
+        learned=len(rows),
         recent=len(selection.recent),
         details=len(selection.details),
-        showings=mixture.total,
+        showings=showings,
         sources=dict(Counter(row.source for row in rows)),
         reasons=dict(Counter(row.reason for row in rows)),
         classes=dict(Counter(row.label for row in rows)),
@@ -243,7 +264,6 @@ def _beside(
         set_aside=selection.set_aside,
         left_out=export.reasons,
     )
-    return beside, data
 
 
 def _tell(data: FieldData, machine: Machine) -> None:

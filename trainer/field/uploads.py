@@ -33,6 +33,7 @@ FORMAT = 1  # of the cache; raise it with anything that changes what is in it
 CACHES_KEPT = 3
 PLANES = "y.npy", "c.npy"
 FILE_LIMIT_BYTES = 8 << 20
+UNKNOWN_LABEL = "label that the net does not know"  # why a file is left out
 PART = 1_024  # frames at a time, however many there are
 
 Rows = NDArray[np.int64]
@@ -185,7 +186,7 @@ def _decoded(
 ) -> tuple[str, Coefficients] | str:
     """The digest of a file and its levels, or why it is left out."""
     if row.label not in label_of:
-        return "label that the net does not know"
+        return UNKNOWN_LABEL
     try:
         with (folder / row.file).open("rb") as file:
             content = file.read(FILE_LIMIT_BYTES + 1)

@@ -60,6 +60,7 @@ def _of_learned(learned: Learned) -> dict[str, Any]:
         "recipe_digest": learned.recipe_digest,
         "sources": learned.sources,
         "set_aside": set_aside,
+        "left_out": learned.left_out,
     }
 
 

@@ -3,7 +3,7 @@
 What is not known is not let through. Only where all pass is anything published.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
@@ -101,6 +101,15 @@ def wants_tables(verdicts: Sequence[Verdict], measured: Measured, limits: Gates)
     return bool(kept_back) or (field is not None and field > measured.budget * (1 + limits.bytes_over))
 
 
+def shortage_of(frames: Mapping[str, int], least: int) -> str:
+    """Which classes of the holdout have too few frames to be judged; empty: none. The base set alone decides it."""
+    few = [f"{label!r} ({n})" for label, n in frames.items() if n < least]
+    if frames and not few:
+        return ""
+    names = _listed(few) or "every class"
+    return f"too few frames of the holdout show {names}: {least} are wanted{_key('class_frames')}"
+
+
 def _data(set_aside: Sequence[str]) -> Verdict:
     """Where too many devices are not believed, nothing is trained: the training was refused by then."""
     words = f"labels of {_listed(set_aside)} were set aside" if set_aside else "no device's labels had to be set aside"
@@ -114,7 +123,8 @@ def _holdout(pair: PairFigures, limits: Gates) -> Verdict:
 def _recent(pair: PairFigures | None, limits: Gates) -> Verdict:
     n = 0 if pair is None else pair.n
     if pair is None or n < limits.recent_frames:
-        words = f"{n} recent labelled uploads were held out, of {limits.recent_frames} that are wanted: label more"
+        words = f"{n} recent labelled uploads were held out, of {limits.recent_frames} that are wanted"
+        words += f"{_key('recent_frames')}: label more"
         return Verdict(gate=Gate.RECENT, opinion=Opinion.UNKNOWN, words=words)
     return _accuracy(Gate.RECENT, pair, "recent uploads", limits.recent_loss)
 
@@ -127,7 +137,7 @@ def _accuracy(gate: Gate, pair: PairFigures, frames: str, loss: float) -> Verdic
     )
     if pair.low >= -loss:
         return Verdict(gate=gate, opinion=Opinion.PASS, words=said)
-    words = f"{said}; the interval reaches below -{100 * loss:g}"
+    words = f"{said}; the interval reaches below -{100 * loss:g}{_key(f'{gate.value}_loss')}"
     return Verdict(gate=gate, opinion=Opinion.REFUSE, words=words)
 
 
@@ -136,12 +146,9 @@ def _classes(holdout: PairFigures, recent: PairFigures | None, limits: Gates) ->
     both = (*holdout.classes, *(() if recent is None else recent.classes))
     lost = [each for each in both if _is_lost(each, limits)]
     if lost:
-        return Verdict(gate=Gate.CLASSES, opinion=Opinion.REFUSE, words=f"it loses {_named(lost)}")
-    few = [each for each in holdout.classes if each.n < limits.class_frames]
-    if few or not holdout.classes:
-        names = _listed([f"{each.label!r} ({each.n})" for each in few]) or "every class"
-        words = f"too few frames of the holdout show {names}: {limits.class_frames} are wanted"
-        return Verdict(gate=Gate.CLASSES, opinion=Opinion.UNKNOWN, words=words)
+        return Verdict(gate=Gate.CLASSES, opinion=Opinion.REFUSE, words=f"it loses {_named(lost)}{_key('class_loss')}")
+    if shortage := shortage_of({each.label: each.n for each in holdout.classes}, limits.class_frames):
+        return Verdict(gate=Gate.CLASSES, opinion=Opinion.UNKNOWN, words=shortage)
     worst = max(holdout.classes, key=lambda each: each.lost / each.n)
     words = f"none of {len(holdout.classes)} classes is lost; the worst, {worst.label!r}: {_change(worst)}"
     return Verdict(gate=Gate.CLASSES, opinion=Opinion.PASS, words=words)
@@ -156,7 +163,7 @@ def _bytes(measured: Measured, limits: Gates) -> Verdict:
     said = f"{spent:.1f} scan bytes a frame on the holdout, budget {measured.budget:.1f}"
     if spent <= most:
         return Verdict(gate=Gate.BYTES, opinion=Opinion.PASS, words=said)
-    words = f"{said}: more than {limits.bytes_over:.1%} above it"
+    words = f"{said}: more than {limits.bytes_over:.1%} above it{_key('bytes_over')}"
     return Verdict(gate=Gate.BYTES, opinion=Opinion.REFUSE, words=words)
 
 
@@ -178,7 +185,7 @@ def _int8(twin: EightBitFigures, limits: Gates) -> Verdict:
     said = f"in eight bits {twin.right} of {twin.n} right, in float32 {twin.float_right}"
     if twin.n and twin.lost < max(limits.int8_loss * twin.n, 2):
         return Verdict(gate=Gate.INT8, opinion=Opinion.PASS, words=said)
-    words = f"{said}: {limits.int8_loss:.1%} or more is lost"
+    words = f"{said}: {limits.int8_loss:.1%} or more is lost{_key('int8_loss')}"
     return Verdict(gate=Gate.INT8, opinion=Opinion.REFUSE, words=words)
 
 
@@ -195,10 +202,11 @@ def _calibration(found: CalibrationFigures, limits: Gates) -> Verdict:
         f"confidences are {found.error:.1%} off on average (n = {found.n}), logits divided by {found.temperature:.2f}"
     )
     if found.error > limits.calibration_error:
-        words = f"{said}; {limits.calibration_error:.1%} is allowed"
+        words = f"{said}; {limits.calibration_error:.1%} is allowed{_key('calibration_error')}"
         return Verdict(gate=Gate.CALIBRATION, opinion=Opinion.REFUSE, words=words)
     if not limits.temperature_low <= found.temperature <= limits.temperature_high:
         words = f"{said}; {limits.temperature_low:g} to {limits.temperature_high:g} is allowed"
+        words += _key("temperature_low, temperature_high")
         return Verdict(gate=Gate.CALIBRATION, opinion=Opinion.REFUSE, words=words)
     return Verdict(gate=Gate.CALIBRATION, opinion=Opinion.PASS, words=said)
 
@@ -215,6 +223,11 @@ def _change(each: ClassPair) -> str:
 def _listed(words: Sequence[str]) -> str:
     more = len(words) - LABELS_NAMED
     return "; ".join(words[:LABELS_NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _key(name: str) -> str:
+    """Where a limit is said."""
+    return f" ([families.NAME.gates] {name})"
 
 
 def _points(share: float) -> str:

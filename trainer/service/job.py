@@ -164,6 +164,7 @@ class Training:
             uploads=self._uploads,
             out=self._folder.attempt(attempt.kind),
             budget=attempt.budget,
+            class_frames=self._family.gates.class_frames,
             threads=limits.threads,
             device=limits.device,
         )

@@ -106,12 +106,14 @@ class Learned(_Kept):
     Args:
         data_digest, recipe_digest: SHA-256, in hexadecimal.
         sources: frames by where they came from.
+        left_out: labelled frames that it was not trained from, by `trainer.field.left_out.Cause`.
     """
 
     data_digest: str
     recipe_digest: str
     sources: dict[str, int]
     set_aside: tuple[SetAside, ...] = ()
+    left_out: dict[str, int] = {}
 
 
 class Attempt(_Kept):

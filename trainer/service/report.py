@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from trainer.field.left_out import told
 from trainer.plot import PairBar, draw_changes, draw_pairs
 from trainer.service.document import commands_of
 from trainer.service.figures import Measured, PairFigures
@@ -158,6 +159,7 @@ def _data(job: Job, attempt: Attempt | None) -> Iterator[Block]:
     if attempt is not None and attempt.learned is not None:
         rows = tuple((name, str(count)) for name, count in attempt.learned.sources.items())
         yield Table(("source", "frames"), rows)
+        yield f"Of the export's frames these are not learned from: {told(attempt.learned.left_out)}."
         if attempt.learned.set_aside:
             yield "Labels of these devices were set aside:"
             yield Table(("device", "why"), tuple((each.device, each.why) for each in attempt.learned.set_aside))

@@ -23,7 +23,7 @@ from trainer.export.int8 import EightBits
 from trainer.export.predecessor import Predecessor
 from trainer.field.comparing import CompareOrder, FieldComparison, Paired, compare_runs
 from trainer.field.outliers import PoisonedLabelsError
-from trainer.field.retraining import FieldData, RetrainOrder, retrain
+from trainer.field.retraining import FieldData, RetrainOrder, champion_of, retrain
 from trainer.jobs import Exported, ExportOrder, Machine
 from trainer.service.calibration import calibration_error
 from trainer.service.figures import (
@@ -33,7 +33,7 @@ from trainer.service.figures import (
     Measured,
     PairFigures,
 )
-from trainer.service.gates import Gate
+from trainer.service.gates import Gate, shortage_of
 from trainer.service.job_state import Learned, SetAside
 from trainer.training.run_dir import ASKED_NAME, RunDir
 
@@ -50,6 +50,7 @@ class RetrainStep(_Order):
         uploads: folder of an export of labelled frames.
         out: folder of the new run.
         budget: scan bytes a frame to learn tables for; None keeps the champion's.
+        class_frames: so many frames of each class the holdout must have, or nothing is trained.
     """
 
     step: Literal["retrain"] = "retrain"
@@ -57,6 +58,7 @@ class RetrainStep(_Order):
     uploads: Path
     out: Path
     budget: float | None
+    class_frames: int
     threads: int
     device: str
 
@@ -125,11 +127,20 @@ def _retrain(step: RetrainStep, machine: Machine) -> Answer:
         threads=step.threads,
         device=step.device,
     )
+    if shortage := _shortage(step, machine):
+        return Answer(refused=Refused(gate=Gate.CLASSES, words=shortage))
     try:
         data = retrain(order, machine)
     except PoisonedLabelsError as error:
         return Answer(refused=Refused(gate=Gate.DATA, words=str(error)))
     return Answer(learned=_learned(step.out, data))
+
+
+def _shortage(step: RetrainStep, machine: Machine) -> str:
+    """What the gate of the classes would say at the end, of which nothing that is learned changes anything."""
+    dataset = machine.dataset(champion_of(step.champion).asked.recipe)
+    counts = np.bincount(dataset.test.labels, minlength=len(dataset.classes)).tolist()
+    return shortage_of(dict(zip(dataset.classes, counts, strict=True)), step.class_frames)
 
 
 def _learned(run: Path, data: FieldData) -> Learned:
@@ -138,6 +149,7 @@ def _learned(run: Path, data: FieldData) -> Learned:
         recipe_digest=hashlib.sha256((run / ASKED_NAME).read_bytes()).hexdigest(),
         sources={"base": data.pictures, "details": data.details, **data.sources, "held-out": data.recent},
         set_aside=tuple(SetAside(device=each.device, why=each.reason) for each in data.set_aside),
+        left_out=data.not_learned,
     )
 
 

@@ -81,6 +81,7 @@ def test_what_it_learned_from_is_kept_with_it(champion: Champion, challenger: Pa
     assert data.sources == {"human": data.learned}
     assert sum(data.classes.values()) == data.learned
     assert (data.twins, data.over_quota, data.set_aside, data.left_out) == (0, 0, (), {})
+    assert sum(data.not_learned.values()) == data.recent
     asked = RunDir(challenger).asked()
     assert (asked.start, asked.goal.tables) == (str(champion.folder), "kept")
     assert asked.uploads is not None
@@ -147,7 +148,7 @@ def test_what_cannot_be_retrained_is_refused_before_any_work(champion: Champion,
     with pytest.raises(RecipeError, match="1 epochs leave none to settle"):
         retrain(replace(order, budget=100, epochs=1), champion.machine)
     everything = FieldRules(splitting=SplittingRule(device_share=0.0, time_share=1.0))
-    with pytest.raises(DatasetError, match="nothing is left to learn from"):
+    with pytest.raises(DatasetError, match="nothing is left to learn from: 900 held out by time"):
         retrain(replace(order, rules=everything), champion.machine)
     assert not (tmp_path / "x").exists()
 

@@ -7,7 +7,17 @@ import pytest
 from tests.trainer.service.examples import classes, measured, pair
 from trainer.service.configuration import Gates
 from trainer.service.figures import CalibrationFigures, EightBitFigures, GoldenFigures
-from trainer.service.gates import Gate, Opinion, Verdict, held, judged, lets_through, refused_by, wants_tables
+from trainer.service.gates import (
+    Gate,
+    Opinion,
+    Verdict,
+    held,
+    judged,
+    lets_through,
+    refused_by,
+    shortage_of,
+    wants_tables,
+)
 
 LIMITS = Gates()
 
@@ -93,12 +103,12 @@ def test_a_challenger_that_is_better_on_the_whole_but_loses_a_class_is_refused_b
     better = pair(gain=0.1, low=0.05, high=0.15, classes=classes((30, 48), (40, 34), (20, 45)))
     verdict = kept_back(holdout=better)
     assert (verdict.gate, verdict.opinion) == (Gate.CLASSES, Opinion.REFUSE)
-    assert verdict.words == "it loses 'b': 34 of 50 right, 40 before"
+    assert verdict.words == "it loses 'b': 34 of 50 right, 40 before ([families.NAME.gates] class_loss)"
 
 
 def test_a_class_may_be_lost_on_recent_uploads_too() -> None:
     recent = pair(name="recent", n=400, low=0.0, classes=classes((40, 20)))
-    assert kept_back(recent=recent).words == "it loses 'a': 20 of 50 right, 40 before"
+    assert kept_back(recent=recent).words.startswith("it loses 'a': 20 of 50 right, 40 before")
 
 
 def test_a_loss_of_few_frames_may_be_chance_and_a_class_of_few_frames_cannot_be_judged() -> None:
@@ -107,13 +117,37 @@ def test_a_loss_of_few_frames_may_be_chance_and_a_class_of_few_frames_cannot_be_
     assert (verdict.gate, verdict.opinion) == (Gate.CLASSES, Opinion.UNKNOWN)
     assert "'a' (9)" in verdict.words
     assert kept_back(holdout=pair(classes=())).opinion is Opinion.UNKNOWN
+    assert verdict.words == shortage_of({"a": 9}, LIMITS.class_frames)
+
+
+def test_a_class_with_too_few_frames_is_known_before_anything_is_trained() -> None:
+    assert shortage_of({"a": 10, "b": 12}, 10) == ""
+    words = shortage_of({"a": 10, "0": 9}, 10)
+    assert words == "too few frames of the holdout show '0' (9): 10 are wanted ([families.NAME.gates] class_frames)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"holdout": pair(low=-0.5)}, "holdout_loss"),
+        ({"recent": pair(n=400, low=-0.5)}, "recent_loss"),
+        ({"recent": None}, "recent_frames"),
+        ({"holdout": pair(challenger_bytes=150.0)}, "bytes_over"),
+        ({"int8": EightBitFigures(right=900, float_right=991, n=1000)}, "int8_loss"),
+        ({"calibration": CalibrationFigures(error=0.2, temperature=1.0, n=9)}, "calibration_error"),
+        ({"calibration": CalibrationFigures(error=0.0, temperature=6.0, n=9)}, "temperature_low, temperature_high"),
+    ],
+)
+def test_what_keeps_a_challenger_back_names_the_key_of_its_limit(changes: dict[str, Any], key: str) -> None:
+    assert f"([families.NAME.gates] {key})" in kept_back(**changes).words
+    assert set(key.split(", ")) <= set(Gates.model_fields)
 
 
 def test_of_many_lost_classes_the_worst_are_named_and_the_rest_counted() -> None:
     lost = classes(*((40, 30 - place) for place in range(8)))
     words = kept_back(holdout=pair(classes=lost)).words
     assert words.startswith("it loses 'h': 23 of 50 right")
-    assert words.endswith("; and 3 more")
+    assert "; and 3 more (" in words
 
 
 def test_devices_whose_labels_were_set_aside_are_named() -> None:

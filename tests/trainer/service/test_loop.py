@@ -161,6 +161,15 @@ def test_what_a_gate_refuses_is_not_published_and_is_told_by_its_name(place: Pla
     assert not [row for row in place.asked("rollout", "list")["rollouts"] if row["counter"] != 1]
 
 
+def test_classes_that_the_base_set_has_too_few_frames_of_are_told_before_anything_is_trained(place: Place) -> None:
+    place.configure(gates=LENIENT.replace("class_frames = 1", "class_frames = 1000"))
+    place.once()
+    run = place.last()
+    assert (run["outcome"], set(run["document"]["steps"])) == ("refused", {"pull", "train-classifier"})
+    assert "1000 are wanted ([families.NAME.gates] class_frames)" in run["document"]["reason"]
+    assert not [*(place.folder / "trainings/digits/runs").glob("*/classifier")]
+
+
 def test_tables_are_learned_anew_where_bytes_ask_for_it(place: Place) -> None:
     spent = json.loads((place.folder / "run" / "summary.json").read_text())["scan_bytes"]
     place.configure(family=f"budget = {0.8 * spent:.1f}\n", tables="when-needed")

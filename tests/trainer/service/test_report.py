@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cloud_server.trainings.document import RunDocument
 from tests.trainer.service.examples import NOW, measured, pair
 from trainer.service.configuration import Gates
 from trainer.service.document import document_of
@@ -33,6 +34,7 @@ LEARNED = Learned(
     recipe_digest="e" * 64,
     sources={"base": 5000, "human": 900},
     set_aside=(SetAside(device="k3vq7x2a", why="9 of its 9 labels contradict"),),
+    left_out={"twins": 18, "held-out-by-time": 7},
 )
 
 
@@ -90,6 +92,7 @@ def test_both_files_say_what_came_of_it_why_and_what_it_took(folder: JobFolder) 
         "+25.00 points (+20.00 to +30.00), McNemar p = 0.39",
         "Left out: 3 expired.",
         "9 of its 9 labels contradict",
+        "not learned from: 18 twins of the frozen holdout, 7 held out by time.",
         "700 MiB",
         "d" * 64,
     ):
@@ -139,3 +142,4 @@ def test_the_servers_document_has_the_attempt_that_was_published() -> None:
     assert (told["parent"], told["counter"], told["rollout"]) == ("doorbell/1", 2, "k3vq7x2a")
     assert told["commands"] == ["dctwire rollout resume k3vq7x2a"]
     assert told["data_until"] == NOW - 1
+    assert RunDocument.model_validate(told).left_out == {"twins": 18, "held-out-by-time": 7}
