@@ -11,6 +11,7 @@ from cloud_server.errors import ConflictError, NotFoundError
 from cloud_server.fleet.secrets import new_run_id
 from cloud_server.registry.catalogue import Catalogue
 from cloud_server.storage.database import Database, Transaction
+from cloud_server.storage.rows import published, rollouts
 from cloud_server.storage.rows import training_runs as rows
 from cloud_server.storage.rows.training_runs import RunRow
 from cloud_server.storage.witness import Facts, Witness
@@ -26,6 +27,7 @@ from cloud_server.trainings.standing import (
     taken,
     told,
 )
+from shared.errors import PeerError
 
 KEPT = 1000
 """So many runs of a family are kept, the newest."""
@@ -95,12 +97,22 @@ class Runs:
         Raises:
             NotFoundError: there is no such run.
             ConflictError: the worker does not have it, or it has ended otherwise.
-            PeerError: the document does not say what the outcome says, or knows data of the future.
+            PeerError: the document does not say what the outcome says, knows data of the future, or names what is not
+                there.
             StorageError: the database does not answer.
         """
         now = self._now()
         require_consistent(outcome, document, now)
-        job = partial(_end, run=run, worker=worker, outcome=outcome, document=document, now=now, witness=witness)
+        job = partial(
+            _end,
+            run=run,
+            worker=worker,
+            outcome=outcome,
+            document=document,
+            now=now,
+            catalogue=self._catalogue,
+            witness=witness,
+        )
         after, is_new = await self._database.write(job)
         if is_new:
             self._metrics.count_run(after.family, outcome.value)
@@ -200,11 +212,13 @@ def _end(
     outcome: Outcome,
     document: RunDocument,
     now: float,
+    catalogue: Catalogue,
     witness: Witness,
 ) -> tuple[RunRow, bool]:
     before = _found(transaction, run, is_locked=True)
     if is_repeated_end(before, worker, outcome):
         return before, False
+    _require_there(transaction, before.family, outcome, document, catalogue)
     after = ended(before, worker, outcome, now)._replace(
         counter=document.counter,
         rollout=document.rollout,
@@ -215,6 +229,21 @@ def _end(
     rows.remove_old(transaction, after.family, KEPT)
     witness(transaction, shown(before), shown(after))
     return after, True
+
+
+def _require_there(
+    transaction: Transaction, family: str, outcome: Outcome, document: RunDocument, catalogue: Catalogue
+) -> None:
+    """Check that there is what a document names: the bundle, unless it waits to be published, and the rollout."""
+    counter = document.counter
+    if outcome is Outcome.PUBLISHED and counter is not None:
+        is_known = catalogue.find(f"{family}/{counter}") is not None
+        if not is_known and not published.has_bundle(transaction, family, counter):  # another process published it
+            raise PeerError(f"document.counter: no bundle {family}/{counter} is published; see: dctwire bundles")
+    if document.rollout is not None:
+        rollout = rollouts.find(transaction, document.rollout)
+        if rollout is None or rollout.family != family:
+            raise PeerError(f"document.rollout: {family} has no rollout {document.rollout}; see: dctwire rollout list")
 
 
 def _cancel(transaction: Transaction, run: str, now: float, witness: Witness) -> RunRow:

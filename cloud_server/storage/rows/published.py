@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, insert, select, tuple_
+from sqlalchemy import Connection, delete, exists, insert, select, tuple_
 from sqlalchemy.dialects.postgresql import Insert
 
 from cloud_server.storage.schema import bundles, fallbacks, released_fallbacks
@@ -19,6 +19,12 @@ class PublishedRow(NamedTuple):
 def bundle_keys(connection: Connection) -> Sequence[tuple[str, int]]:
     """(family, counter) of every bundle."""
     return [(family, counter) for family, counter in connection.execute(select(bundles.c.family, bundles.c.counter))]
+
+
+def has_bundle(connection: Connection, family: str, counter: int) -> bool:
+    """Whether a bundle is recorded."""
+    this = (bundles.c.family == family) & (bundles.c.counter == counter)
+    return bool(connection.execute(select(exists().where(this))).scalar_one())
 
 
 def several_bundles(connection: Connection, keys: Sequence[tuple[str, int]]) -> Sequence[PublishedRow]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from cloud_server.metrics import Metrics
 from cloud_server.open_storage import engine_of
 from cloud_server.registry.catalogue import Catalogue, Registered
 from cloud_server.storage.database import Database, Transaction
+from cloud_server.storage.rows import published as published_rows
 from cloud_server.storage.rows import training_runs as rows
+from cloud_server.storage.rows.published import PublishedRow
 from cloud_server.storage.rows.training_runs import RunRow
 from cloud_server.storage.training_tables import training_runs
 from cloud_server.storage.witness import Facts, unwitnessed
@@ -24,6 +27,7 @@ from cloud_server.trainings.document import RunDocument
 from cloud_server.trainings.following import Following, figures
 from cloud_server.trainings.runs import Runs
 from cloud_server.trainings.standing import Outcome, State, Trigger
+from shared.errors import PeerError
 from tests.cloud_server.harness.engines import Embedded, Engine
 from tests.cloud_server.harness.server import settings
 from tests.shared.bundle.test_bundle import make
@@ -184,6 +188,25 @@ def test_a_run_that_an_operator_ends_is_taken_from_its_worker_and_makes_room(
     play(scenario)
 
 
+def test_what_is_published_is_there_and_what_waits_for_a_signature_need_not_be(
+    play: Callable[[Scenario], None],
+) -> None:
+    async def scenario(stand: Stand) -> None:
+        run = await stand.taken()
+        unknown, led = PASSED.model_copy(update={"counter": 999}), PASSED.model_copy(update={"rollout": "aaaaaaaa"})
+        for document, said in ((unknown, "no bundle digits/999"), (led, "digits has no rollout aaaaaaaa")):
+            with pytest.raises(PeerError, match=said):
+                await stand.runs.end(run.id, "one", Outcome.PUBLISHED, document, stand.witness)
+        assert (await stand.runs.find(run.id)).outcome is None
+        assert (await stand.over(Outcome.DRAFT, unknown)).counter == 999
+        row = PublishedRow(b"", 1.0)
+        await stand.database.write(partial(published_rows.add_bundle, family="digits", counter=998, row=row))
+        by_another = PASSED.model_copy(update={"counter": 998})
+        assert (await stand.over(Outcome.PUBLISHED, by_another)).counter == 998
+
+    play(scenario)
+
+
 def test_of_the_runs_of_a_family_the_newest_are_kept(
     play: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,15 +260,14 @@ def test_of_two_that_take_at_once_one_wins(engine: Engine, tmp_path: Path) -> No
     async def run(connectors: list[Connector]) -> None:
         databases = [Database(each, asyncio.get_running_loop(), 30) for each in connectors]
         stands = [Stand(database, published(database)) for database in (databases[0], databases[-1])]
-        for number in range(10):
+        for _ in range(10):
             attempts = (stand.taken(f"trainer-{place}") for place, stand in enumerate(stands))
             outcomes = await asyncio.gather(*attempts, return_exceptions=True)
             [won] = [one for one in outcomes if isinstance(one, RunRow)]
             [lost] = [one for one in outcomes if not isinstance(one, RunRow)]
             assert isinstance(lost, ConflictError), lost
             assert won.worker is not None
-            document = PASSED.model_copy(update={"counter": number + 1})
-            await stands[0].runs.end(won.id, won.worker, Outcome.PUBLISHED, document, unwitnessed)
+            await stands[0].runs.end(won.id, won.worker, Outcome.PUBLISHED, PASSED, unwitnessed)
         assert len(await databases[-1].read(lambda connection: rows.page(connection, "digits", None, 100))) == 10
         assert {row.state for row in await stands[1].runs.page(None, None, 100)} == {State.ENDED}
         for database in databases:
