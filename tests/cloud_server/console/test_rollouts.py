@@ -156,7 +156,8 @@ def test_a_rollout_that_is_none_is_not_found(admin: ConsoleClient, name: str) ->
 
 @pytest.mark.parametrize("name", ["zzzzzzzz", "short"])
 def test_a_rollout_that_is_none_has_no_stream(admin: ConsoleClient, name: str) -> None:
-    admin.get(f"/stream/rollouts/{name}", 404)
+    with admin.http.stream("GET", f"/console/stream/rollouts/{name}") as answer:
+        assert answer.status_code == 404
 
 
 def test_the_stream_sends_the_page_anew_when_the_rollout_changes(admin: ConsoleClient, rollout: str) -> None:
