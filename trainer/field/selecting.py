@@ -82,7 +82,7 @@ def select(export: Export, champion: Exportable, dataset: Dataset, rules: FieldR
     return Selection(
         learned=tuple(learned.tolist()),
         recent=tuple(believed[parts.is_held_out].tolist()),
-        details=tuple(_details(export, learned, twins_of(holdout, export.details)).tolist()),
+        details=tuple(_details(export, learned, twins_of(holdout, export.details), rules.trust.quota).tolist()),
         twins=int(twins.sum()),
         over_quota=int((~within).sum()),
         held_out_devices=int(parts.is_of_held_out_device.sum()),
@@ -114,8 +114,12 @@ def _temperature(champion: Exportable, dataset: Dataset) -> float:
     return temperature_of(logits, pictures.labels)
 
 
-def _details(export: Export, learned: Rows, is_twin: NDArray[np.bool_]) -> Rows:
-    """Details of frames that are learned from, and of others of the same devices and times that were not exported."""
+def _details(export: Export, learned: Rows, is_twin: NDArray[np.bool_], quota: int) -> Rows:
+    """Details of frames that are learned from, and of others of the same devices and times that were not exported.
+
+    One a frame, the first, and of a device the newest `quota`, as of frames: which pictures it sends as details is a
+    device's own choice.
+    """
     frames = export.frames
     chosen = {frames.rows[row].frame_id for row in learned.tolist()}
     known = {row.frame_id for row in frames.rows}
@@ -126,7 +130,11 @@ def _details(export: Export, learned: Rows, is_twin: NDArray[np.bool_]) -> Rows:
         if not is_twin[place]
         and (row.of in chosen or (row.of not in known and row.device in devices and row.taken_at <= until))
     ]
-    return np.array(rows, np.int64)
+    first: dict[str | None, int] = {}
+    for place in sorted(rows, key=lambda place: export.details.rows[place].taken_at):
+        first.setdefault(export.details.rows[place].of, place)
+    chosen_rows = np.array(sorted(first.values()), np.int64)
+    return chosen_rows[within_quota(export.details.devices[chosen_rows], export.details.times[chosen_rows], quota)]
 
 
 def _named(one: Outlier, of_distrusted: NDArray[np.str_]) -> SetAside:

@@ -1,5 +1,6 @@
 """All rules together: what is learned from, what is measured on, and whose labels are set aside."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -104,3 +105,19 @@ def test_details_are_those_of_frames_that_are_learned_from(champion: Champion, t
     selection = selected(champion, export)
     learned = {export.frames.rows[row].frame_id for row in selection.learned}
     assert {export.details.rows[row].of for row in selection.details} == learned
+
+
+def test_a_device_has_one_detail_a_frame_and_a_quota_of_them(champion: Champion, tmp_path: Path) -> None:
+    sent = sent_of(FIELD.head(200), CLASSES, DEVICES)
+    details = sent_of(FIELD.head(200), CLASSES, DEVICES, of_standard(90))
+    others = sent_of(FIELD.head(200), CLASSES, DEVICES, of_standard(90))
+    for frame, detail, other in zip(sent, details, others, strict=True):
+        detail.number, other.number = frame.number + 10_000, frame.number + 20_000
+        detail.more = other.more = {"kind": "detail", "of": frame.frame_id}
+    export = export_of(sent + details + others, tmp_path)
+    found = [export.details.rows[row] for row in selected(champion, export).details]
+    assert len({row.of for row in found}) == len(found)
+    few = selected(champion, export, FieldRules(trust=TrustRule(quota=5)))
+    per_device = Counter(export.details.rows[row].device for row in few.details)
+    assert per_device
+    assert max(per_device.values()) <= 5
