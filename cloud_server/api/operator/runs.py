@@ -174,7 +174,8 @@ class TrainingSignals(Message):
     )
     labels_total: int = Field(description="Kept frames with a label that there are to learn from.")
     labels_since: int = Field(
-        description="Of them, those since the `data_until` of the last run with a result; failed ones have none."
+        description="Of them, those new since the `data_until` of the last run with a result (failed ones have none): "
+        "frames kept since, and labels that reviewers gave since."
     )
     drift: tuple[DriftingSignal, ...]
     estimate_gap: EstimateGap | None = Field(description="Null: it is not known, or too few frames were audited.")
