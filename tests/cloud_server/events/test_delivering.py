@@ -233,13 +233,13 @@ def test_so_many_rows_wait_and_no_more(tmp_path: Path) -> None:
 
 
 def test_what_an_endpoint_does_not_want_pushes_nothing_out(connection: Connection) -> None:
-    rows.begin(connection, ["pager"])
+    rows.begin(connection, ["choosy"])
     kinds = ["drift.began", "rollout.began", "drift.ended", *["rollout.began"] * 20]
     for number, kind in enumerate(kinds):
         rows.add(connection, NewEvent(number, kind, str(number), "{}"))
-    assert rows.give_up(connection, "pager", ["drift.*"], None, 2) == 0
-    assert rows.give_up(connection, "pager", ["audit", "drift.*"], None, 1) == 1
-    found = rows.backlog(connection, "pager", 1)
+    assert rows.give_up(connection, "choosy", ["drift.*"], None, 2) == 0
+    assert rows.give_up(connection, "choosy", ["audit", "drift.*"], None, 1) == 1
+    found = rows.backlog(connection, "choosy", 1)
     assert found is not None
     assert [row.subject for row in found.events] == ["1"]
 
@@ -250,11 +250,6 @@ def test_a_server_that_is_killed_before_it_noted_an_answer_tells_the_same_again_
     processes: list[ServerProcess] = []
     state = engine.settings(tmp_path / "data")
 
-    def started(file: Path) -> ServerProcess:
-        process = ServerProcess(tmp_path, webhooks=file, **state)
-        process.harness.engine = engine
-        return process
-
     def answer(number: int) -> Answer:
         if number == 1:
             processes[-1].process.kill()
@@ -262,14 +257,14 @@ def test_a_server_that_is_killed_before_it_noted_an_answer_tells_the_same_again_
 
     with Receiver(answer) as receiver:
         file = webhooks_file(tmp_path / "settings", pager=receiver.url)
-        processes.append(started(file))
+        processes.append(ServerProcess(tmp_path, webhooks=file, **state))
         await_beginning(processes[0].harness)
         change(processes[0].harness, "first")
         receiver.wait_for(1)
         change(processes[0].harness, "second")
         receiver.wait_for(2)
         processes[0].kill()
-        processes.append(started(file))
+        processes.append(ServerProcess(tmp_path, webhooks=file, **state))
         change(processes[1].harness, "third")
         told = receiver.wait_for(4, 60)
         log = processes[1].terminate()

@@ -2,6 +2,7 @@
 
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,17 @@ class Embedded(Engine):
     def prepare(self, data: Path) -> None:
         """Copy the file."""
         (data / FILE).write_bytes(_migrated_file())
+
+
+class Given(Engine):
+    """The state that a server of its own process was given by these settings."""
+
+    def __init__(self, changes: Mapping[str, Any]) -> None:
+        self._database = {name: value for name, value in changes.items() if name == "database_url"}
+
+    def settings(self, data: Path) -> dict[str, Any]:
+        """Where its database is."""
+        return self._database
 
 
 class Outgrown(Engine):

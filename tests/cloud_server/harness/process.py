@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cloud_server.cli.publishing import initialise_trust
+from tests.cloud_server.harness.engines import Given
 from tests.cloud_server.harness.server import EMBEDDED, FREE_PORTS, ServerHarness
 
 
@@ -41,7 +42,7 @@ class ServerProcess:
         line = self.process.stdout.readline()
         if not line:
             raise AssertionError(self.finish()[1])
-        self.harness = ServerHarness(data, keys, json.loads(line))
+        self.harness = ServerHarness(data, keys, json.loads(line), Given(changes))
 
     def kill(self) -> None:
         """SIGKILL, now."""
