@@ -54,9 +54,6 @@ class _Login:
         caller = visit.session.caller
         await self._sessions.end(caller.name, caller.token_id, visit.witness("session.end", caller.name))
         answer = going(LOGIN_PATH, "You are logged out.")
-        answer.headers["clear-site-data"] = (
-            '"cache"'  # pictures are kept for a while, and this may be anybody's browser
-        )
         self._door.forget_cookie(visit.request, answer)
         return answer
 
